@@ -1,0 +1,1 @@
+"""Deployments: when and where; block registration and the local run."""

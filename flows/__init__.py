@@ -1,0 +1,1 @@
+"""Flows: order, ranges and concurrency; one file per flow."""

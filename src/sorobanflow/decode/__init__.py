@@ -1,0 +1,1 @@
+"""Turn base64 XDR into SEP-51 JSON values."""

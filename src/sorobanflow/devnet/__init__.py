@@ -1,0 +1,1 @@
+"""A local Stellar RPC over HTTP that serves recorded or generated ledgers."""

@@ -1,0 +1,220 @@
+"""The errors of sorobanflow, grouped by what the caller can do about them.
+
+    SorobanflowError
+    ├── RetriableError              wait, then the same call can succeed
+    │   ├── RpcUnavailableError     the endpoint failed (counts for the breaker)
+    │   │   └── RpcTimeoutError
+    │   ├── RpcInternalError        the node answered, its handler failed
+    │   ├── RateLimitedError        slow down; says for how long if the node did
+    │   ├── NodeBehindError         the ledger has not reached this node yet
+    │   └── CircuitOpenError        the breaker stayed open up to the deadline
+    ├── FatalError                  the same call fails again; somebody must act
+    │   ├── ConfigurationError      a parameter or setting is wrong
+    │   ├── RpcRequestError         the node refuses the request as we make it
+    │   ├── RpcProtocolError        the answer is not what the method promises
+    │   ├── AnswerTooLargeError     the answer exceeds the bound on its size
+    │   ├── WrongNetworkError       another network than the database's
+    │   ├── LedgerOutsideRetentionError   the node no longer has the ledger
+    │   └── SchemaError             the database's schema is not this program's
+    └── DataError                   this item is bad; the rest goes on
+        └── DecodeError
+
+| situation                                        | raise                       |
+|--------------------------------------------------|-----------------------------|
+| connection refused, reset, cut; HTTP 5xx; -32001, -32098 | RpcUnavailableError |
+| no answer within the time limit                  | RpcTimeoutError             |
+| -32003, -32603                                   | RpcInternalError            |
+| HTTP 429                                         | RateLimitedError            |
+| asked for a ledger above the node's latest       | NodeBehindError             |
+| asked for a ledger below the node's oldest       | LedgerOutsideRetentionError |
+| -32600, -32601, -32602 and other HTTP 4xx        | RpcRequestError             |
+| 200 with a body that is not the promised shape   | RpcProtocolError            |
+| XDR or a value that no decoder takes             | DecodeError                 |
+
+Every class takes its fields as positional arguments, builds its message from
+them, and pickles (Prefect moves exceptions between processes). A message says
+what was got, what was wanted and what to do; it never holds a secret: URLs
+appear as scheme and host only.
+"""
+
+
+class SorobanflowError(Exception):
+    """Base of every error that sorobanflow raises on purpose."""
+
+
+class RetriableError(SorobanflowError):
+    """The same call can succeed later."""
+
+
+class RpcUnavailableError(RetriableError):
+    """The endpoint failed: no connection, a cut answer, HTTP 5xx, a full queue."""
+
+
+class RpcTimeoutError(RpcUnavailableError):
+    """The endpoint gave no answer within the time limit."""
+
+
+class RpcInternalError(RetriableError):
+    """The node answered that its handler failed (-32003, -32603)."""
+
+
+class RateLimitedError(RetriableError):
+    """The endpoint asks to slow down (HTTP 429).
+
+    Args:
+        message: What was refused.
+        retry_after_s: Seconds to wait that the endpoint named, if it did.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s)
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        wait = "" if self.retry_after_s is None else f"; retry after {self.retry_after_s:g} s"
+        return f"{self.message}{wait}"
+
+
+class NodeBehindError(RetriableError):
+    """The node has not reached the ledger yet (a load balancer, or the tip).
+
+    Args:
+        ledger: The ledger asked for.
+        latest: The node's newest ledger, as it said.
+    """
+
+    def __init__(self, ledger: int, latest: int) -> None:
+        super().__init__(ledger, latest)
+        self.ledger = ledger
+        self.latest = latest
+
+    def __str__(self) -> str:
+        return f"ledger {self.ledger} is not on the node yet; its newest is {self.latest}"
+
+
+class CircuitOpenError(RetriableError):
+    """The circuit breaker stayed open until the caller's deadline.
+
+    Args:
+        method: The RPC method whose breaker is open.
+        retry_after_s: Seconds until the breaker admits the next probe.
+        last_error: The newest failure that the breaker has seen.
+    """
+
+    def __init__(self, method: str, retry_after_s: float, last_error: str = "") -> None:
+        super().__init__(method, retry_after_s, last_error)
+        self.method = method
+        self.retry_after_s = retry_after_s
+        self.last_error = last_error
+
+    def __str__(self) -> str:
+        cause = f" (last failure: {self.last_error})" if self.last_error else ""
+        return (
+            f"the circuit breaker of {self.method} is open{cause}; "
+            f"next probe in {self.retry_after_s:.1f} s"
+        )
+
+
+class FatalError(SorobanflowError):
+    """The same call would fail again: somebody must change something."""
+
+
+class ConfigurationError(FatalError, ValueError):
+    """A parameter or a setting is wrong; the message says what is valid."""
+
+
+class RpcRequestError(FatalError):
+    """The node refuses the request as it stands.
+
+    Args:
+        method: The RPC method.
+        code: JSON-RPC error code, or the HTTP status.
+        message: What the node said, shortened.
+    """
+
+    def __init__(self, method: str, code: int, message: str) -> None:
+        super().__init__(method, code, message)
+        self.method = method
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.method} was refused ({self.code}): {self.message}"
+
+
+class RpcProtocolError(FatalError):
+    """The answer is not what the method promises."""
+
+
+class AnswerTooLargeError(FatalError):
+    """The answer is larger than the bound on its size.
+
+    Args:
+        method: The RPC method.
+        limit_bytes: The bound that was passed.
+    """
+
+    def __init__(self, method: str, limit_bytes: int) -> None:
+        super().__init__(method, limit_bytes)
+        self.method = method
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"the answer to {self.method} is larger than {self.limit_bytes} bytes; "
+            "ask for fewer items per page or raise max_response_bytes"
+        )
+
+
+class WrongNetworkError(FatalError):
+    """The node is of another network than the database.
+
+    Args:
+        expected: Passphrase that the database is pinned to.
+        got: Passphrase that the node answers with.
+    """
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(expected, got)
+        self.expected = expected
+        self.got = got
+
+    def __str__(self) -> str:
+        return (
+            f"the database holds the network {self.expected!r}, the node is of {self.got!r}; "
+            "use a node of the same network, or another database"
+        )
+
+
+class LedgerOutsideRetentionError(FatalError):
+    """The node no longer has the ledger.
+
+    Args:
+        ledger: The first ledger asked for.
+        oldest: The node's oldest ledger, as it said.
+    """
+
+    def __init__(self, ledger: int, oldest: int) -> None:
+        super().__init__(ledger, oldest)
+        self.ledger = ledger
+        self.oldest = oldest
+
+    def __str__(self) -> str:
+        return (
+            f"ledger {self.ledger} is below the node's oldest ledger {self.oldest}; "
+            "use a node with longer history, start at a later ledger, "
+            "or pass allow_gap to record the missing ledgers as a gap"
+        )
+
+
+class SchemaError(FatalError):
+    """The database's schema is not the one that this program writes."""
+
+
+class DataError(SorobanflowError):
+    """One item is bad; it goes to quarantine and the batch goes on."""
+
+
+class DecodeError(DataError):
+    """XDR or a field of an answer cannot be decoded."""

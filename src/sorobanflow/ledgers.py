@@ -1,0 +1,65 @@
+"""Ledger ranges and their arithmetic.
+
+Everything that the indexer promises is a statement about ledger ranges: what
+was asked for, what is covered, what is missing. `requested - covered` is the
+work to do. Leaves storage of coverage to `store.coverage`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+FIRST_LEDGER = 1
+LAST_LEDGER = 2**31 - 1  # a PostgreSQL int4; the network reaches it in some 340 years
+
+
+class LedgerRange(NamedTuple):
+    """A contiguous range of whole ledgers, `first` and `last` both included."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """Number of ledgers in the range."""
+        return self.last - self.first + 1
+
+    def holds(self, ledger: int) -> bool:
+        """Whether the ledger is in the range."""
+        return self.first <= ledger <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}" if self.last > self.first else f"{self.first}"
+
+
+def merge(ranges: Iterable[LedgerRange]) -> list[LedgerRange]:
+    """Join overlapping and adjacent ranges; ascending and disjoint."""
+    merged: list[LedgerRange] = []
+    for part in sorted(ranges):
+        if merged and part.first <= merged[-1].last + 1:
+            merged[-1] = LedgerRange(merged[-1].first, max(merged[-1].last, part.last))
+        else:
+            merged.append(part)
+    return merged
+
+
+def subtract(wanted: LedgerRange, covered: Iterable[LedgerRange]) -> list[LedgerRange]:
+    """Give the parts of `wanted` that no range of `covered` holds, ascending."""
+    missing: list[LedgerRange] = []
+    start = wanted.first
+    for part in merge(covered):
+        if part.last < start:
+            continue
+        if part.first > wanted.last:
+            break
+        if part.first > start:
+            missing.append(LedgerRange(start, part.first - 1))
+        start = part.last + 1
+    if start <= wanted.last:
+        missing.append(LedgerRange(start, wanted.last))
+    return missing
+
+
+def split(whole: LedgerRange, size: int) -> Iterator[LedgerRange]:
+    """Cut a range into parts of `size` ledgers, the last one shorter."""
+    for first in range(whole.first, whole.last + 1, size):
+        yield LedgerRange(first, min(first + size - 1, whole.last))

@@ -1,0 +1,1 @@
+"""Turn decoded values into rows, one module per family of tables."""

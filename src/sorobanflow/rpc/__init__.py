@@ -1,0 +1,1 @@
+"""Talk to a Stellar RPC node: wire types, transport, breaker, retries, paging."""

@@ -1,0 +1,1 @@
+"""Keep rows in PostgreSQL: tables, pool, upsert, coverage, migrations."""

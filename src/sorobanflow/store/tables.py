@@ -1,0 +1,322 @@
+"""The tables, as SQLAlchemy metadata: the one description of the schema.
+
+Every table says in its comment what a row is and its key; every column whose
+name does not say it, its meaning and unit. Rows are made in `rows`, in the
+order of these columns; migrations bring a database to this description.
+Text that takes part in keys and ranges has the collation "C": byte order is
+chain order for event ids, and comparing is cheaper.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _key(name: str, comment: str, **options: Any) -> Column[str]:
+    return Column(name, Text(collation="C"), nullable=False, comment=comment, **options)
+
+
+def _text(name: str, comment: str) -> Column[str]:
+    return Column(name, Text(), comment=comment)
+
+
+def _ledger(comment: str = "sequence of the ledger") -> Column[int]:
+    return Column("ledger", Integer, nullable=False, comment=comment)
+
+
+def _closed_at() -> Column[Any]:
+    return Column(
+        "closed_at", DateTime(timezone=True), nullable=False, comment="close time of the ledger"
+    )
+
+
+ledgers = Table(
+    "ledgers",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False, comment="ledger sequence"),
+    _closed_at(),
+    Column("transaction_count", Integer, nullable=False, comment="rows of it in transactions"),
+    Column("event_count", Integer, nullable=False, comment="rows of it in events"),
+    comment="A ledger of which something is stored. Key: sequence. "
+    "Whether a ledger was read at all is what coverage says: an empty one has no row here.",
+)
+
+events = Table(
+    "events",
+    metadata,
+    _key(
+        "id",
+        "RPC event id: TOID and event index, zero-padded; sorts in chain order",
+        primary_key=True,
+    ),
+    _ledger(),
+    _closed_at(),
+    _key("tx_hash", "transaction that emitted it (the outer hash of a fee bump)"),
+    Column(
+        "tx_index",
+        Integer,
+        nullable=False,
+        comment="1-based order in the ledger; 0 before, 1048575 after all transactions (fees)",
+    ),
+    Column(
+        "op_index", Integer, nullable=False, comment="0-based operation; 4095 after the transaction"
+    ),
+    Column("event_index", BigInteger, nullable=False, comment="index within its stage"),
+    Column("type", Text, nullable=False, comment="contract or system"),
+    Column("contract_id", Text(collation="C"), comment="emitting contract (C…), if any"),
+    Column("topics", JSONB, nullable=False, comment="topics in order, SEP-51 values"),
+    Column("value", JSONB, nullable=False, comment="data, a SEP-51 value"),
+    Column(
+        "in_successful_call",
+        Boolean,
+        comment="whether the transaction succeeded, as the node said; null where it does not",
+    ),
+    Index(None, "ledger"),
+    Index(None, "tx_hash"),
+    Index(None, "contract_id", "ledger"),
+    comment="A contract or system event, as getEvents gives it. Key: id.",
+)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    _key("hash", "transaction hash, hex; the outer one of a fee bump", primary_key=True),
+    _ledger(),
+    Column("application_order", Integer, nullable=False, comment="1-based order in the ledger"),
+    _closed_at(),
+    Column("successful", Boolean, nullable=False, comment="whether it was applied"),
+    Column("result_code", Text, nullable=False, comment="result code, e.g. tx_success"),
+    Column(
+        "source_account",
+        Text(collation="C"),
+        nullable=False,
+        comment="source (G…), of the inner transaction for a fee bump",
+    ),
+    Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
+    Column("fee_account", Text(collation="C"), nullable=False, comment="account that pays (G…)"),
+    Column("fee_account_muxed_id", Numeric(20, 0), comment="id of a muxed fee account, u64"),
+    Column("fee_bid", BigInteger, nullable=False, comment="highest fee offered, stroops"),
+    Column("fee_charged", BigInteger, nullable=False, comment="fee charged, stroops"),
+    Column("sequence", BigInteger, nullable=False, comment="sequence number of the source"),
+    Column("memo_type", Text, nullable=False, comment="none, text, id, hash or return"),
+    _text("memo", "memo: text in SEP-51 escapes, id in decimal, hash in hex"),
+    Column("min_time", Numeric(20, 0), comment="not before, Unix seconds"),
+    Column("max_time", Numeric(20, 0), comment="not after, Unix seconds; 0: no bound"),
+    Column("min_ledger", BigInteger, comment="not before this ledger"),
+    Column("max_ledger", BigInteger, comment="before this ledger; 0: no bound"),
+    Column("min_sequence", BigInteger, comment="lowest sequence of the source that is allowed"),
+    Column("min_sequence_age", Numeric(20, 0), comment="seconds since the source's last use"),
+    Column("min_sequence_ledger_gap", BigInteger, comment="ledgers since the source's last use"),
+    Column("extra_signers", JSONB, comment="signer keys (SEP-23) that must sign too"),
+    Column("signatures", JSONB, nullable=False, comment="hint and signature, hex, in order"),
+    Column("fee_bump", Boolean, nullable=False, comment="whether a fee bump wraps it"),
+    Column("inner_hash", Text(collation="C"), comment="hash of the wrapped transaction"),
+    Column("inner_fee_bid", BigInteger, comment="fee offered by the wrapped one, stroops"),
+    Column("inner_result_code", Text, comment="result code of the wrapped one"),
+    Column("inner_signatures", JSONB, comment="signatures of the wrapped one"),
+    Column("operation_count", Integer, nullable=False, comment="number of operations"),
+    Column("soroban_resource_fee", BigInteger, comment="resource fee offered, stroops"),
+    Column("soroban_resources", JSONB, comment="footprint and limits asked for, SEP-51"),
+    Column("non_refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
+    Column("refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
+    Column("rent_fee_charged", BigInteger, comment="rent within the refundable fee, stroops"),
+    Index(None, "ledger"),
+    Index(None, "source_account", "ledger"),
+    comment="A transaction, successful or failed, classic or Soroban. Key: hash.",
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    _key("tx_hash", "its transaction", primary_key=True),
+    Column(
+        "op_index",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="0-based order in the transaction",
+    ),
+    _ledger(),
+    _closed_at(),
+    Column("type", Text, nullable=False, comment="operation type, e.g. invoke_host_function"),
+    Column(
+        "source_account",
+        Text(collation="C"),
+        nullable=False,
+        comment="source (G…): its own or the transaction's",
+    ),
+    Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
+    Column("details", JSONB, nullable=False, comment="body of the operation, SEP-51; null: none"),
+    _text("result_code", "its result, e.g. success; null where the transaction was not applied"),
+    Column("successful", Boolean, nullable=False, comment="whether its transaction was applied"),
+    Index(None, "ledger"),
+    comment="An operation of a transaction. Key: tx_hash, op_index.",
+)
+
+token_operations = Table(
+    "token_operations",
+    metadata,
+    _key("event_id", "the event that says it", primary_key=True),
+    _ledger(),
+    _closed_at(),
+    _key("tx_hash", "its transaction"),
+    Column("op_index", Integer, comment="0-based operation; null for fee events"),
+    Column("contract_id", Text(collation="C"), nullable=False, comment="token contract (C…)"),
+    Column(
+        "type",
+        Text,
+        nullable=False,
+        comment="transfer, mint, burn, clawback, approve, set_authorized, set_admin or fee",
+    ),
+    Column(
+        "from_address",
+        Text(collation="C"),
+        comment="who loses or allows: of transfer, burn, clawback, approve, fee",
+    ),
+    Column(
+        "to_address",
+        Text(collation="C"),
+        comment="who gains: of transfer, mint; the spender of approve; "
+        "the account of set_authorized; the new admin of set_admin",
+    ),
+    Column("admin_address", Text(collation="C"), comment="admin that the event names"),
+    Column(
+        "amount",
+        Numeric(39, 0),
+        comment="i128 in the token's smallest unit; a negative fee is a refund",
+    ),
+    Column("authorized", Boolean, comment="of set_authorized"),
+    Column("live_until_ledger", BigInteger, comment="of approve: last ledger of the allowance"),
+    _text("to_muxed_id", "muxed destination: u64 in decimal, string in SEP-51 escapes, or hex"),
+    _text("to_muxed_type", "u64, string or bytes"),
+    Column(
+        "asset",
+        Text(collation="C"),
+        comment="CODE:ISSUER or native, where the contract id proves it",
+    ),
+    Column("successful", Boolean, nullable=False, comment="whether the transaction was applied"),
+    Index(None, "ledger"),
+    Index(None, "contract_id", "ledger"),
+    Index(None, "from_address", "ledger"),
+    Index(None, "to_address", "ledger"),
+    comment="A token operation that an event states (SEP-41, CAP-67). Key: event_id.",
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("kind", Text, primary_key=True, comment="event or transaction"),
+    _key(
+        "key",
+        "event id or transaction hash; SHA-256 of the payload where it has none",
+        primary_key=True,
+    ),
+    _ledger("ledger that it came with"),
+    Column("payload", Text, nullable=False, comment="the item as the node sent it, JSON"),
+    Column("error_class", Text, nullable=False, comment="class of the error"),
+    Column("error", Text, nullable=False, comment="its message"),
+    Column(
+        "attempts",
+        Integer,
+        nullable=False,
+        server_default=text("1"),
+        comment="times that it failed",
+        info={"volatile": True},
+    ),
+    Column(
+        "first_seen",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("now()"),
+        comment="when it failed first",
+        info={"volatile": True},
+    ),
+    Index(None, "ledger"),
+    comment="An item that could not be decoded, whole. Key: kind, key. "
+    "It leaves when its ledger is indexed again and it decodes.",
+)
+
+network = Table(
+    "network",
+    metadata,
+    Column(
+        "only",
+        Boolean,
+        primary_key=True,
+        server_default=text("true"),
+        comment="always true: one row",
+    ),
+    Column("passphrase", Text, nullable=False, comment="passphrase of the network"),
+    CheckConstraint("only", name="one_row"),
+    comment="The network that this database holds, pinned by the first run. One row.",
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    _key("stream", "what is indexed: all, or a filter in canonical JSON", primary_key=True),
+    Column(
+        "ledgers",
+        INT4MULTIRANGE,
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="ledgers stored whole",
+    ),
+    Column(
+        "indexed_from",
+        Integer,
+        comment="first ledger that live indexing promised; from here on holes are work",
+    ),
+    comment="What is stored whole, per stream. Key: stream. The only memory of progress: "
+    "it moves only in the transaction that stored the rows.",
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    _key("stream", "the stream of coverage that lacks them", primary_key=True),
+    Column(
+        "first_ledger",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="first missing ledger",
+    ),
+    Column("last_ledger", Integer, nullable=False, comment="last missing ledger, included"),
+    Column("reason", Text, nullable=False, comment="why they are missing"),
+    Column(
+        "first_seen",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("now()"),
+        comment="when the gap was recorded",
+        info={"volatile": True},
+    ),
+    comment="Ledgers that a stream lacks and the node no longer has. Key: stream, first_ledger. "
+    "A gap leaves when its ledgers are stored after all.",
+)
+
+#: Tables whose rows a batch carries, in the order in which they are written.
+BATCH_TABLES = (events, transactions, operations, token_operations)

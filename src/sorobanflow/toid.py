@@ -1,0 +1,82 @@
+"""Positions on the chain: TOIDs, event ids and the cursors made of them.
+
+A TOID (SEP-35) packs a ledger, a transaction and an operation into 64 bits. An
+event id is a TOID and the event's index, zero-padded, so that ids sort as the
+chain does. The RPC uses event ids as cursors of getEvents and TOIDs as cursors
+of getTransactions.
+"""
+
+import re
+from typing import NamedTuple
+
+from sorobanflow.errors import DecodeError
+
+MAX_TX = 2**20 - 1
+MAX_OP = 2**12 - 1
+MAX_EVENT = 2**32 - 1
+
+_EVENT_ID = re.compile(r"([0-9]{19})-([0-9]{10})", re.ASCII)
+
+
+def toid(ledger: int, tx: int = 0, op: int = 0) -> int:
+    """Pack a position into the 64-bit number of SEP-35."""
+    return (ledger << 32) | (tx << 12) | op
+
+
+class Position(NamedTuple):
+    """Where an event stands: compares in chain order.
+
+    `tx` is 0 for the fee events before all transactions and `MAX_TX` for the
+    refunds after them, else the 1-based order in the ledger; `op` is 0-based,
+    and `MAX_OP` for the events after a transaction.
+    """
+
+    ledger: int
+    tx: int
+    op: int
+    event: int
+
+    @property
+    def event_id(self) -> str:
+        """The event's id, which is also the cursor behind it."""
+        return f"{toid(self.ledger, self.tx, self.op):019d}-{self.event:010d}"
+
+    @property
+    def ends_ledger(self) -> bool:
+        """Whether no event of the ledger can stand behind this position."""
+        return (self.tx, self.op, self.event) == (MAX_TX, MAX_OP, MAX_EVENT)
+
+
+def end_of_ledger(ledger: int) -> Position:
+    """Give the position behind the last event that the ledger could have."""
+    return Position(ledger, MAX_TX, MAX_OP, MAX_EVENT)
+
+
+def parse_event_id(text: str) -> Position:
+    """Take an event id or a getEvents cursor apart.
+
+    Raises:
+        DecodeError: the text is not an event id.
+    """
+    match = _EVENT_ID.fullmatch(text)
+    if match is None or int(match[1]) >= 2**63 or int(match[2]) > MAX_EVENT:
+        raise DecodeError(f"not an event id: {text[:80]!r}; wanted 19 digits, '-', 10 digits")
+    packed = int(match[1])
+    return Position(packed >> 32, (packed >> 12) & MAX_TX, packed & MAX_OP, int(match[2]))
+
+
+def parse_transactions_cursor(text: str) -> tuple[int, int]:
+    """Take a getTransactions cursor apart: the ledger, and the transaction's order in it.
+
+    Raises:
+        DecodeError: the text is not a decimal TOID.
+    """
+    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+        raise DecodeError(f"not a getTransactions cursor: {text[:80]!r}; wanted a decimal TOID")
+    packed = int(text)
+    return packed >> 32, (packed >> 12) & MAX_TX
+
+
+def transactions_cursor(ledger: int, tx: int) -> str:
+    """Make the getTransactions cursor behind the `tx`-th transaction of a ledger (0: its start)."""
+    return str(toid(ledger, tx, 1))

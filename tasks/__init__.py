@@ -1,0 +1,1 @@
+"""Tasks: policy (retries, names, logging) around one call into the core."""
