@@ -12,8 +12,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, Engine, Table, Text, cast, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store import schema
+from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.tables import metadata
 
 DATA_VARIABLE = "SOROBANFLOW_TEST_DATA"
 _database_numbers = itertools.count(1)
@@ -71,3 +76,31 @@ def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     yield postgres.url_of(name)
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on an empty database with the tables in it."""
+    with open_engine(database_url, PoolSettings(max_idle=1, max_open=10)) as engine:
+        schema.prepare(engine)
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def checksums() -> Callable[[Engine], dict[str, tuple[int, str]]]:
+    """Give rows and MD5 of every table, leaving out columns that say when."""
+
+    def read(engine: Engine) -> dict[str, tuple[int, str]]:
+        with engine.begin() as connection:
+            return {table.name: _checksum(connection, table) for table in metadata.sorted_tables}
+
+    return read
+
+
+def _checksum(connection: Connection, table: Table) -> tuple[int, str]:
+    columns = [column for column in table.columns if not column.info.get("volatile")]
+    line = func.md5(cast(func.row(*columns), Text))
+    lines = func.string_agg(line, aggregate_order_by("", *table.primary_key.columns))
+    query = select(func.count(), func.md5(func.coalesce(lines, "")))
+    count, digest = connection.execute(query.select_from(table)).one()
+    return count, digest

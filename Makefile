@@ -1,0 +1,50 @@
+# What a person types. Everything is set up on the way; see README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test unit lint ui psql bench clean
+.DEFAULT_GOAL := run
+
+# Variables given on the command line reach the programs through the environment,
+# so that no address with a password appears in a printed command.
+run: $(VENV)/.installed
+	@$(BIN)/python -m deployments.local run
+
+ui: $(VENV)/.installed
+	@$(BIN)/python -m deployments.local ui
+
+psql: $(VENV)/.installed
+	@$(BIN)/python -m deployments.local psql
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.headline
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
+	@echo "installing the pinned dependencies into $(VENV) (once, under a minute)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
+	@echo "installing the pinned dependencies into $(VENV) (once, under a minute)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; choose one with make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) .sorobanflow

@@ -1,0 +1,109 @@
+"""The StellarRpc block: where the node is, and how hard to ask it."""
+
+from typing import Any, Self
+
+from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field, SecretStr
+
+from blocks.presets import PROFILES, ProfileName
+from sorobanflow.rpc.breaker import BreakerSettings
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.retry import RetrySettings
+from sorobanflow.rpc.stats import Hook
+from sorobanflow.rpc.transport import HttpSettings
+
+DEVNET_URL = "http://127.0.0.1:8000"
+
+
+class StellarRpc(Block):
+    """A Stellar RPC endpoint, and how fetching from it behaves.
+
+    The URL and the headers are secrets, because providers put keys in both.
+    """
+
+    _block_type_name = "Stellar RPC"
+    _block_type_slug = "stellar-rpc"
+    # The API answers with more than the fields, e.g. the type's slug; the rest is refused.
+    model_config = ConfigDict(extra="forbid")
+
+    url: SecretStr = Field(
+        default=SecretStr(DEVNET_URL),
+        title="URL",
+        description="URL of the RPC endpoint. Default: the local devnet.",
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="HTTP headers sent with each call, such as an API key.",
+    )
+    max_workers: int = Field(
+        default=10, ge=1, le=100, description="Calls to the node at once, at most."
+    )
+    batch_size: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Events per database transaction to aim at; ledgers are never split.",
+    )
+    batch_calls: int = Field(
+        default=50,
+        ge=1,
+        le=200,
+        description="Transactions asked for in one JSON-RPC batch when fetching by hash; "
+        "1 sends single calls.",
+    )
+    timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds that one call may take."
+    )
+    max_response_mib: int = Field(
+        default=64, ge=1, le=1024, description="Largest answer that is read, in MiB."
+    )
+    retry_attempts: int = Field(
+        default=5, ge=1, le=20, description="Tries per call, the first one included."
+    )
+    retry_base_s: float = Field(
+        default=0.5, gt=0, le=60, description="Bound of the first random wait, in seconds; doubles."
+    )
+    retry_cap_s: float = Field(
+        default=20.0, gt=0, le=600, description="Largest bound of a random wait, in seconds."
+    )
+    breaker_failures: int = Field(
+        default=5, ge=1, le=1000, description="Failures in a row that open a method's breaker."
+    )
+    breaker_open_s: float = Field(
+        default=10.0, gt=0, le=3600, description="Seconds that it stays open before it probes."
+    )
+    breaker_probes: int = Field(
+        default=3, ge=1, le=100, description="Probes at once while it is half open."
+    )
+    breaker_wait_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="Seconds that a call waits for an open breaker before it fails.",
+    )
+
+    @classmethod
+    def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field
+        """Make a block with a profile's workers and batch size."""
+        values = PROFILES[profile]
+        return cls(max_workers=values.max_workers, batch_size=values.batch_size, **fields)
+
+    def client(self, hook: Hook | None = None, max_workers: int | None = None) -> RpcClient:
+        """Build the client; close it when done."""
+        return RpcClient(
+            self.url.get_secret_value(),
+            headers={name: value.get_secret_value() for name, value in self.headers.items()},
+            http=HttpSettings(
+                timeout_s=self.timeout_s,
+                max_response_bytes=self.max_response_mib * 2**20,
+                max_connections=max_workers or self.max_workers,
+            ),
+            retry=RetrySettings(self.retry_attempts, self.retry_base_s, self.retry_cap_s),
+            breaker=BreakerSettings(
+                failure_threshold=self.breaker_failures,
+                open_s=self.breaker_open_s,
+                half_open_max=self.breaker_probes,
+                wait_s=self.breaker_wait_s,
+            ),
+            hook=hook,
+        )

@@ -1,0 +1,212 @@
+"""The local run: everything that indexing needs, on this machine, in one command.
+
+    python -m deployments.local run     index once (what `make run` calls)
+    python -m deployments.local ui      Prefect server and UI until interrupted
+    python -m deployments.local psql    look at the embedded database
+
+Reads RPC_URL, DATABASE_URL, RECORDING, START, FOLLOW, UI_PORT, DB and SQL from
+the environment. What it starts it stops; data and run history stay under
+`.sorobanflow/`.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from deployments.services import PREFECT_SETTINGS, PrefectServer, devnet
+from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.errors import ConfigurationError, SorobanflowError
+
+HOME = Path(".sorobanflow")
+BLOCK = "local"
+DEVNET_DATABASE = "devnet"
+DEVNET_FOLLOW_S = 5.0
+DEVNET_OPTIONS = ("--ledgers", "60", "--close-every", "1")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is indexed: a node, a recording, or the devnet's generated ledgers.
+
+    Attributes:
+        name: Name of the embedded database that holds it.
+        rpc_url: Address of a real node; None: the devnet.
+        devnet_options: Arguments of the devnet.
+        parameters: Parameters of the flow.
+    """
+
+    name: str
+    rpc_url: str | None
+    devnet_options: tuple[str, ...]
+    parameters: dict[str, Any]
+
+    @classmethod
+    def from_environment(cls) -> "Source":
+        """Choose by RPC_URL and RECORDING.
+
+        Raises:
+            ConfigurationError: both are given, or a value is not valid.
+        """
+        rpc_url, recording = os.environ.get("RPC_URL"), os.environ.get("RECORDING")
+        start = _start(os.environ.get("START"))
+        if rpc_url and recording:
+            raise ConfigurationError("RPC_URL and RECORDING are both given; give one of them")
+        if rpc_url:
+            name = f"node {urlsplit(rpc_url).hostname or ''}"
+            return cls(_identifier(name), rpc_url, (), _parameters(start, 0.0))
+        if recording:
+            if not Path(recording).is_file():
+                raise ConfigurationError(f"RECORDING={recording}: there is no such file")
+            name = Path(recording).name.split(".")[0]
+            # Another recording may be stored already: what lies between them is a gap.
+            parameters = _parameters(start or "oldest", 0.0) | {"allow_gap": True}
+            return cls(_identifier(name), None, ("--recording", recording), parameters)
+        options = (*DEVNET_OPTIONS, "--state", str(HOME / "devnet.json"))
+        parameters = _parameters(start or "oldest", DEVNET_FOLLOW_S)
+        return cls(DEVNET_DATABASE, None, options, parameters)
+
+
+def run() -> None:
+    """Start what is missing, run the index flow, print what it did, stop what was started."""
+    source = Source.from_environment()
+    with ExitStack() as stack:
+        server = stack.enter_context(_prefect_server())
+        database_url = os.environ.get("DATABASE_URL")
+        look = _psql_line(database_url, source.name)
+        if not database_url:
+            database_url = stack.enter_context(_embedded_database(source.name))
+        rpc_url = source.rpc_url or stack.enter_context(devnet(source.devnet_options))
+        _index(rpc_url, database_url, source.parameters)
+        print(f"look at the rows:  {look}")
+        print(f"look at the runs:  make ui  ({server})")
+
+
+def _index(rpc_url: str, database_url: str, parameters: dict[str, Any]) -> None:
+    # Prefect reads its settings when it is imported, so not before they are known.
+    from deployments.register_blocks import register_blocks
+    from flows.index import index
+    from flows.terminal import print_summary
+
+    names = {"RPC_URL": rpc_url, "DATABASE_URL": database_url, "BLOCK": BLOCK}
+    register_blocks({f"SOROBANFLOW_{key}": value for key, value in names.items()})
+    summary: Any = index(rpc=BLOCK, database=BLOCK, **parameters)
+    print_summary(summary)
+
+
+def ui() -> None:
+    """Run the Prefect server with its UI until interrupted."""
+    server = PrefectServer(HOME / "prefect", _ui_port())
+    server.start()
+    try:
+        server.wait()
+        print(f"Prefect UI: {server.ui_url}", flush=True)
+        while server.started:
+            time.sleep(1)
+        print("it runs already")
+    finally:
+        server.stop()
+
+
+def psql() -> int:
+    """Run the embedded server's own psql on database DB; SQL runs one statement."""
+    name = os.environ.get("DB") or DEVNET_DATABASE
+    statement = os.environ.get("SQL")
+    with _embedded_database(name) as url:
+        command = [str(EmbeddedPostgres.psql_path()), url]
+        return subprocess.call(command + (["-c", statement] if statement else []))
+
+
+@contextmanager
+def _prefect_server() -> Iterator[str]:
+    """Have a Prefect API: the user's, one that runs, or a new one; gives the UI's address."""
+    os.environ.update(PREFECT_SETTINGS)
+    if api_url := os.environ.get("PREFECT_API_URL"):
+        yield api_url.removesuffix("/api")
+        return
+    server = PrefectServer((HOME / "prefect").resolve(), _ui_port())
+    server.start()
+    print("Prefect server: " + ("starting" if server.started else f"using {server.ui_url}"))
+    try:
+        server.wait()
+        os.environ["PREFECT_API_URL"] = server.api_url
+        os.environ["PREFECT_HOME"] = str((HOME / "prefect").resolve())
+        yield server.ui_url
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _embedded_database(name: str) -> Iterator[str]:
+    with EmbeddedPostgres(HOME / "postgres") as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            known = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+            if known.fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield server.url_of(name)
+
+
+def _psql_line(database_url: str | None, name: str) -> str:
+    if not database_url:
+        return f"make psql DB={name}"
+    parts = conninfo_to_dict(database_url)
+    parts.pop("password", None)
+    return f'psql "{make_conninfo(**parts)}"'
+
+
+def _parameters(start: int | str | None, follow_s: float) -> dict[str, Any]:
+    return {"start_ledger": start, "follow_s": float(os.environ.get("FOLLOW") or follow_s)}
+
+
+def _start(text: str | None) -> int | str | None:
+    if not text or text in ("oldest", "latest"):
+        return text or None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise ConfigurationError(f"START={text}: wanted a ledger number, oldest or latest")
+
+
+def _ui_port() -> int:
+    return int(os.environ.get("UI_PORT") or 4200)
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:60]
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run the named command; an error of ours is one line, not a trace."""
+    commands = {"run": run, "ui": ui, "psql": psql}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        print(f"usage: python -m deployments.local {'|'.join(commands)}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, _interrupt)
+    HOME.mkdir(exist_ok=True)
+    try:
+        return commands[sys.argv[1]]() or 0
+    except SorobanflowError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was committed stays, the next run goes on from there")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Register the block types, and make or update their documents from the environment.
+
+    SOROBANFLOW_RPC_URL, SOROBANFLOW_RPC_HEADERS (a JSON object),
+    SOROBANFLOW_DATABASE_URL, SOROBANFLOW_PROFILE (development, production or
+    high-load), SOROBANFLOW_BLOCK (name of the documents; default: default)
+
+Run as `python -m deployments.register_blocks` against the Prefect API in use.
+Again, it changes only what the environment says; the rest of a saved document
+stays.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from prefect.blocks.core import Block
+from pydantic import SecretStr
+
+from blocks import Database, StellarRpc
+from blocks.database import ConnectionPool
+from blocks.documents import DEFAULT_NAME
+from blocks.presets import PROFILES, ProfileName
+from sorobanflow.errors import ConfigurationError
+
+BlockT = TypeVar("BlockT", bound=Block)
+
+
+def register_blocks(environment: Mapping[str, str]) -> str:
+    """Register both types and save both documents; gives the documents' name.
+
+    Raises:
+        ConfigurationError: a variable's value is not valid.
+    """
+    name = environment.get("SOROBANFLOW_BLOCK") or DEFAULT_NAME
+    for kind, fields in (
+        (StellarRpc, _rpc_fields(environment)),
+        (Database, _database_fields(environment)),
+    ):
+        kind.register_type_and_schema()
+        _updated(kind, name, fields).save(name, overwrite=True)
+    return name
+
+
+def _rpc_fields(environment: Mapping[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if url := environment.get("SOROBANFLOW_RPC_URL"):
+        fields["url"] = SecretStr(url)
+    if headers := environment.get("SOROBANFLOW_RPC_HEADERS"):
+        fields["headers"] = _headers(headers)
+    if profile := _profile(environment):
+        values = PROFILES[profile]
+        fields |= {"max_workers": values.max_workers, "batch_size": values.batch_size}
+    return fields
+
+
+def _database_fields(environment: Mapping[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if url := environment.get("SOROBANFLOW_DATABASE_URL"):
+        fields |= {"url": SecretStr(url), "credentials": None}
+    if profile := _profile(environment):
+        fields["pool"] = ConnectionPool.preset(PROFILES[profile].pool)
+    return fields
+
+
+def _headers(text: str) -> dict[str, SecretStr]:
+    try:
+        return {str(key): SecretStr(str(value)) for key, value in json.loads(text).items()}
+    except (ValueError, AttributeError):
+        # The text is a secret: the message does not repeat it.
+        raise ConfigurationError(
+            "SOROBANFLOW_RPC_HEADERS is not a JSON object of header names and values"
+        ) from None
+
+
+def _profile(environment: Mapping[str, str]) -> ProfileName | None:
+    wanted = environment.get("SOROBANFLOW_PROFILE")
+    if not wanted:
+        return None
+    for name in PROFILES:
+        if name == wanted:
+            return name
+    raise ConfigurationError(f"SOROBANFLOW_PROFILE is {wanted!r}; valid are {', '.join(PROFILES)}")
+
+
+def _updated(kind: type[BlockT], name: str, fields: dict[str, Any]) -> BlockT:
+    try:
+        block = kind.load(name)
+    except ValueError:
+        return kind(**fields)
+    return block.model_copy(update=fields)
+
+
+if __name__ == "__main__":
+    print(
+        f"saved the blocks stellar-rpc/{(saved := register_blocks(os.environ))} "
+        f"and sorobanflow-database/{saved}"
+    )

@@ -1,0 +1,100 @@
+"""Decide which ledgers to index next, and how many to a batch.
+
+Pure arithmetic between what was asked for, what the node has and what is
+covered; the flows call it and act. Nothing here remembers progress.
+"""
+
+from typing import Literal, NamedTuple
+
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.rpc.wire import Health
+from sorobanflow.store.coverage import Coverage
+
+Start = int | Literal["oldest", "latest"] | None
+
+#: Where a first run starts when nobody says: ten minutes behind the tip.
+LEDGERS_BEHIND_TIP = 120
+#: One getEvents call scans this many ledgers at most.
+LARGEST_BATCH = 10_000
+#: A batch grows by this factor at most over what was measured.
+GROWTH = 4
+
+
+class Work(NamedTuple):
+    """What is missing: `todo` the node still has, `lost` it has not."""
+
+    todo: list[LedgerRange]
+    lost: list[LedgerRange]
+
+
+def first_ledger(start: Start, node: Health, coverage: Coverage) -> int:
+    """Give the ledger from which the stream is to be whole.
+
+    A stream that runs keeps its first ledger, or moves it back to an earlier
+    start; a later start never gives up what was promised before.
+
+    Raises:
+        ConfigurationError: the start is above the node's newest ledger.
+    """
+    wanted = _wanted(start, node, coverage)
+    if wanted > node.latest_ledger:
+        raise ConfigurationError(
+            f"start_ledger {wanted} is above the node's newest ledger {node.latest_ledger}; "
+            f"it has {node.oldest_ledger} to {node.latest_ledger}"
+        )
+    return wanted if coverage.indexed_from is None else min(wanted, coverage.indexed_from)
+
+
+def _wanted(start: Start, node: Health, coverage: Coverage) -> int:
+    if isinstance(start, int):
+        return start
+    if start == "oldest":
+        return node.oldest_ledger
+    if start == "latest":
+        return node.latest_ledger
+    if coverage.indexed_from is not None:
+        # A node behind the others may not have the stream's first ledger yet.
+        return min(coverage.indexed_from, node.latest_ledger)
+    return max(node.oldest_ledger, node.latest_ledger - LEDGERS_BEHIND_TIP, 1)
+
+
+def work_to_do(first: int, node: Health, coverage: Coverage) -> Work:
+    """Subtract what is covered, or a known gap, from `first` to the node's newest ledger."""
+    if first > node.latest_ledger:
+        return Work([], [])
+    missing = subtract(LedgerRange(first, node.latest_ledger), coverage.accounted)
+    oldest = node.oldest_ledger
+    todo = [LedgerRange(max(m.first, oldest), m.last) for m in missing if m.last >= oldest]
+    lost = [LedgerRange(m.first, min(m.last, oldest - 1)) for m in missing if m.first < oldest]
+    return Work(todo, lost)
+
+
+class BatchSizer:
+    """Chooses the number of ledgers of a batch from what the last ones held.
+
+    Args:
+        target_events: Events that a batch should hold; a single ledger may
+            exceed it.
+    """
+
+    def __init__(self, target_events: int) -> None:
+        self._target = target_events
+        self._per_ledger: float | None = None
+        self._largest = 1
+
+    def next_size(self) -> int:
+        """Number of ledgers for the next batch, at least 1."""
+        if self._per_ledger is None:
+            return 1
+        bound = min(self._largest * GROWTH, LARGEST_BATCH)
+        if self._per_ledger * bound <= self._target:
+            return bound
+        return max(1, round(self._target / self._per_ledger))
+
+    def learn(self, ledgers: int, events: int) -> None:
+        """Take in what a batch held; recent batches weigh most."""
+        measured = events / ledgers
+        known = self._per_ledger
+        self._per_ledger = measured if known is None else (known + measured) / 2
+        self._largest = ledgers

@@ -1,0 +1,168 @@
+"""Coverage: which ledgers a stream holds whole, and what is known to be missing.
+
+One row per stream, a multirange of ledgers. It is the only memory of progress,
+and it grows only inside the transaction that stored the ledgers' rows. Work is
+`requested - covered - gaps`; nothing else says what to do next.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from sqlalchemy import Connection, Engine, text
+
+from sorobanflow.errors import SchemaError, WrongNetworkError
+from sorobanflow.ledgers import LedgerRange, merge
+
+
+class Stream(NamedTuple):
+    """What is indexed, as one row of coverage.
+
+    Attributes:
+        name: Its key: `all`, or `filter-` and a digest of the filter.
+        filter_json: The filter in canonical JSON; None for everything.
+    """
+
+    name: str = "all"
+    filter_json: str | None = None
+
+    @classmethod
+    def of_filter(cls, filter_json: str | None) -> Self:
+        """Name the stream of a filter in canonical JSON (None: of everything)."""
+        if filter_json is None:
+            return cls()
+        return cls(f"filter-{hashlib.sha256(filter_json.encode()).hexdigest()[:12]}", filter_json)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a stream holds and lacks.
+
+    Attributes:
+        covered: Ledgers stored whole; ascending, disjoint.
+        gaps: Ledgers recorded as missing for good; ascending, disjoint.
+        indexed_from: First ledger that live indexing promised, if it ever ran.
+    """
+
+    covered: tuple[LedgerRange, ...] = ()
+    gaps: tuple[LedgerRange, ...] = ()
+    indexed_from: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of covered ledgers."""
+        return sum(part.count for part in self.covered)
+
+    @property
+    def accounted(self) -> list[LedgerRange]:
+        """Ledgers that need no work: covered, or recorded as a gap."""
+        return merge((*self.covered, *self.gaps))
+
+    def __str__(self) -> str:
+        return ", ".join(str(part) for part in self.covered) or "none"
+
+
+def read_coverage(engine: Engine, stream: str) -> Coverage:
+    """Read what the stream holds; an unknown stream holds nothing."""
+    with engine.begin() as connection:
+        covered = connection.execute(
+            text(
+                "SELECT lower(part), upper(part) - 1 "
+                "FROM coverage, unnest(ledgers) AS part WHERE stream = :stream ORDER BY 1"
+            ),
+            {"stream": stream},
+        ).all()
+        gaps = connection.execute(
+            text("SELECT first_ledger, last_ledger FROM gaps WHERE stream = :stream ORDER BY 1"),
+            {"stream": stream},
+        ).all()
+        indexed_from = connection.execute(
+            text("SELECT indexed_from FROM coverage WHERE stream = :stream"), {"stream": stream}
+        ).scalar()
+    return Coverage(
+        tuple(LedgerRange(*row) for row in covered),
+        tuple(merge(LedgerRange(*row) for row in gaps)),
+        indexed_from,
+    )
+
+
+def add_coverage(connection: Connection, stream: str, ledgers: LedgerRange) -> None:
+    """Mark ledgers of an open stream as stored whole, in the transaction that stored them.
+
+    Gaps shrink by them. The row's lock orders writers that run side by side.
+    """
+    values = {"stream": stream, "first": ledgers.first, "last": ledgers.last}
+    updated = connection.execute(
+        text(
+            "UPDATE coverage "
+            "SET ledgers = ledgers + int4multirange(int4range(:first, :last, '[]')) "
+            "WHERE stream = :stream"
+        ),
+        values,
+    )
+    if updated.rowcount != 1:
+        raise SchemaError(f"coverage has no stream {stream!r}; it must be opened before writing")
+    connection.execute(
+        text(
+            "WITH hit AS (DELETE FROM gaps WHERE stream = :stream "
+            "AND first_ledger <= :last AND last_ledger >= :first RETURNING *) "
+            "INSERT INTO gaps (stream, first_ledger, last_ledger, reason, first_seen) "
+            "SELECT stream, lower(part), upper(part) - 1, reason, first_seen FROM hit, "
+            "unnest(int4multirange(int4range(first_ledger, last_ledger, '[]')) "
+            "- int4multirange(int4range(:first, :last, '[]'))) AS part"
+        ),
+        values,
+    )
+
+
+def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None) -> None:
+    """Make the stream's row, and note from where live indexing promises to be whole.
+
+    The promise only ever moves back: a later start does not take it away.
+    """
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO coverage AS c (stream, filter, indexed_from) "
+                "VALUES (:stream, CAST(:filter AS jsonb), :ledger) "
+                "ON CONFLICT (stream) DO UPDATE SET indexed_from = excluded.indexed_from "
+                "WHERE c.indexed_from IS NULL OR c.indexed_from > excluded.indexed_from"
+            ),
+            {"stream": stream.name, "filter": stream.filter_json, "ledger": indexed_from},
+        )
+
+
+def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -> None:
+    """Write down ledgers that the stream lacks and the node no longer has."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO gaps AS g (stream, first_ledger, last_ledger, reason) "
+                "VALUES (:stream, :first, :last, :reason) "
+                "ON CONFLICT (stream, first_ledger) DO UPDATE "
+                "SET last_ledger = excluded.last_ledger, reason = excluded.reason "
+                "WHERE g.last_ledger < excluded.last_ledger"
+            ),
+            {
+                "stream": stream,
+                "first": ledgers.first,
+                "last": ledgers.last,
+                "reason": reason,
+            },
+        )
+
+
+def pin_network(engine: Engine, passphrase: str) -> None:
+    """Pin the database to a network at first use; later, check that it is the same.
+
+    Raises:
+        WrongNetworkError: the database holds another network.
+    """
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO network (passphrase) VALUES (:passphrase) ON CONFLICT DO NOTHING"),
+            {"passphrase": passphrase},
+        )
+        pinned = connection.execute(text("SELECT passphrase FROM network")).scalar_one()
+    if pinned != passphrase:
+        raise WrongNetworkError(pinned, passphrase)

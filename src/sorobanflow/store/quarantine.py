@@ -1,0 +1,43 @@
+"""Quarantine: what could not be decoded, kept whole, as rows.
+
+Written in the batch's transaction, so that no item is ever only logged. An
+item leaves when its ledger is stored again and it decodes.
+"""
+
+from typing import Any
+
+import psycopg
+
+from sorobanflow.rows.batch import Batch
+
+
+def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
+    """Put the batch's bad items in, and take out those that decode now."""
+    _release(cursor, batch)
+    cursor.executemany(
+        "INSERT INTO quarantine AS q (kind, key, ledger, payload, error_class, error) "
+        "VALUES (%s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (kind, key) DO UPDATE SET payload = excluded.payload, "
+        "error_class = excluded.error_class, error = excluded.error, attempts = q.attempts + 1",
+        sorted(batch.quarantine),
+    )
+
+
+def _release(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
+    held = cursor.execute(
+        "SELECT kind, key FROM quarantine WHERE ledger BETWEEN %s AND %s",
+        (batch.ledgers.first, batch.ledgers.last),
+    ).fetchall()
+    if not held:
+        return
+    bad = {(row.kind, row.key) for row in batch.quarantine}
+    event_ids = {row.id for row in batch.events}
+    stored = {
+        "event": event_ids,
+        "token_operation": event_ids,
+        "transaction": {row.hash for row in batch.transactions},
+    }
+    released = [
+        (kind, key) for kind, key in held if (kind, key) not in bad and key in stored.get(kind, ())
+    ]
+    cursor.executemany("DELETE FROM quarantine WHERE kind = %s AND key = %s", released)

@@ -1,0 +1,71 @@
+"""The schema's version: bring a database to the tables of this program.
+
+Migrations are alembic's, in `migrations/`. An empty database is brought up
+without asking; one that is behind or ahead is refused with the command that
+mends it, because a migration may take long and somebody should choose when.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from sorobanflow.errors import SchemaError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_LOCK = 0x50B0F10  # any number, the same in each process: two first runs must not both create
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Apply the missing migrations; nothing to do on a current database."""
+    with engine.begin() as connection:
+        _lock(connection)
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> None:
+    """Take migrations back, down to `revision`; their data goes with them."""
+    with engine.begin() as connection:
+        _lock(connection)
+        command.downgrade(_config(connection), revision)
+
+
+def prepare(engine: Engine) -> None:
+    """Create the tables in an empty database; check the version of any other.
+
+    Raises:
+        SchemaError: the database is behind or ahead of this program.
+    """
+    with engine.begin() as connection:
+        _lock(connection)
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is None:
+            command.upgrade(_config(connection), "head")
+            return
+    wanted = newest_revision()
+    if found != wanted:
+        raise SchemaError(
+            f"the database's schema is revision {found}, this program writes {wanted}; "
+            "run `python -m deployments.migrate`, or the program's version that made it"
+        )
+
+
+def newest_revision() -> str:
+    """The revision that this program writes."""
+    revision = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _lock(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

@@ -1,0 +1,53 @@
+"""Fetch steps: the events of a ledger range, the transactions of a chunk.
+
+A task takes an object that fetches and keeps what it has fetched, and gives
+back only a count: on a retry it goes on where it stopped, and Prefect holds no
+page of the chain in its bookkeeping.
+"""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sorobanflow.rpc.fetch import EventsFetch, TransactionChunk
+
+from sorobanflow.rpc.client import RpcClient
+from tasks.policy import JITTER, RETRIES, RETRY_DELAYS_S, is_retriable
+
+
+@task(
+    name="fetch-events",
+    task_run_name="fetch-events {fetch.label}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=is_retriable,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def fetch_events(fetch: EventsFetch, client: RpcClient) -> int:
+    """Read a ledger range's events until the node's answers prove it read.
+
+    Args:
+        fetch: The range and filter; keeps the events.
+        client: The shared client.
+    """
+    return len(fetch.fetch(client).events)
+
+
+@task(
+    name="fetch-transactions",
+    task_run_name="fetch-transactions {chunk.label}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=is_retriable,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def fetch_transactions(chunk: TransactionChunk, client: RpcClient) -> int:
+    """Fetch one chunk of a batch's transactions.
+
+    Args:
+        chunk: What to fetch; keeps the transactions.
+        client: The shared client.
+    """
+    return len(chunk.fetch(client))

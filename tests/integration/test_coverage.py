@@ -1,0 +1,101 @@
+import threading
+
+import pytest
+from sqlalchemy import Engine
+
+from sorobanflow.errors import SchemaError, WrongNetworkError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.store.coverage import (
+    Coverage,
+    Stream,
+    add_coverage,
+    open_stream,
+    pin_network,
+    read_coverage,
+    record_gap,
+)
+
+
+def _cover(engine: Engine, first: int, last: int, stream: str = "all") -> None:
+    with engine.begin() as connection:
+        add_coverage(connection, stream, LedgerRange(first, last))
+
+
+def test_unknown_stream_covers_nothing(engine: Engine) -> None:
+    assert read_coverage(engine, "all") == Coverage()
+
+
+def test_coverage_merges_whatever_the_order(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    for first, last in [(10, 20), (30, 40), (21, 25), (35, 50)]:
+        _cover(engine, first, last)
+    coverage = read_coverage(engine, "all")
+    assert coverage.covered == ((10, 25), (30, 50))
+    assert (coverage.count, str(coverage)) == (37, "10-25, 30-50")
+
+
+def test_coverage_of_a_stream_that_was_not_opened_is_refused(engine: Engine) -> None:
+    with pytest.raises(SchemaError, match="'all'"):
+        _cover(engine, 1, 2)
+
+
+def test_coverage_rolls_back_with_its_transaction(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    with pytest.raises(RuntimeError), engine.begin() as connection:
+        add_coverage(connection, "all", LedgerRange(1, 9))
+        raise RuntimeError
+    assert read_coverage(engine, "all").covered == ()
+
+
+def test_writers_side_by_side_lose_nothing(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    threads = [
+        threading.Thread(target=lambda n=n: [_cover(engine, i, i) for i in range(n, 60, 4)])
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read_coverage(engine, "all").covered == ((0, 59),)
+
+
+def test_promise_only_moves_back(engine: Engine) -> None:
+    for ledger in (500, 600, 400):
+        open_stream(engine, Stream(), ledger)
+    open_stream(engine, Stream())
+    assert read_coverage(engine, "all").indexed_from == 400
+
+
+def test_gap_shrinks_by_what_is_stored_after_all(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    record_gap(engine, "all", LedgerRange(10, 30), "the node's oldest ledger was 31")
+    _cover(engine, 15, 20)
+    assert read_coverage(engine, "all").gaps == ((10, 14), (21, 30))
+    _cover(engine, 1, 30)
+    assert read_coverage(engine, "all").gaps == ()
+
+
+def test_gap_recorded_twice_stays_one(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    for last in (20, 30, 25):
+        record_gap(engine, "all", LedgerRange(10, last), "lost")
+    coverage = read_coverage(engine, "all")
+    assert coverage.gaps == ((10, 30),)
+    assert coverage.accounted == [(10, 30)]
+
+
+def test_streams_do_not_share_coverage(engine: Engine) -> None:
+    filtered = Stream.of_filter('{"contractIds":["C"]}')
+    for stream in (Stream(), filtered):
+        open_stream(engine, stream)
+    _cover(engine, 1, 9, filtered.name)
+    assert read_coverage(engine, "all").covered == ()
+    assert read_coverage(engine, filtered.name).covered == ((1, 9),)
+
+
+def test_network_is_pinned_by_the_first_run(engine: Engine) -> None:
+    pin_network(engine, "Test Net")
+    pin_network(engine, "Test Net")
+    with pytest.raises(WrongNetworkError, match=r"'Test Net'.*'Other Net'"):
+        pin_network(engine, "Other Net")

@@ -1,0 +1,147 @@
+"""Batches into a real PostgreSQL: whole, once, and side by side."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from sorobanflow.errors import SchemaError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.events import EventRow
+from sorobanflow.rows.operations import OperationRow
+from sorobanflow.rows.quarantine import QuarantineRow
+from sorobanflow.rows.tokens import TokenOperationRow
+from sorobanflow.rows.transactions import TransactionRow
+from sorobanflow.store.coverage import Stream, open_stream, read_coverage
+from sorobanflow.store.tables import metadata
+from sorobanflow.store.upsert import upsert_batch
+from sorobanflow.toid import Position
+
+Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
+CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
+ROWS = {
+    "events": EventRow,
+    "transactions": TransactionRow,
+    "operations": OperationRow,
+    "token_operations": TokenOperationRow,
+}
+
+
+def _event(ledger: int, index: int, value: str = '{"i128":"1"}') -> EventRow:
+    position = Position(ledger, 1, 0, index)
+    return EventRow(
+        position.event_id, ledger, CLOSED, f"{ledger:064x}", 1, 0, index, "contract", None,
+        '[{"symbol":"fee"}]', value, True,
+    )  # fmt: skip
+
+
+def _batch(first: int, last: int, events: list[EventRow]) -> Batch:
+    batch = Batch(LedgerRange(first, last))
+    batch.events = events
+    batch.closed_at = {event.ledger: event.closed_at for event in events}
+    return batch
+
+
+def _all(engine: Engine, query: str) -> list[Any]:
+    with engine.begin() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+@pytest.fixture
+def stream(engine: Engine) -> str:
+    open_stream(engine, Stream())
+    return "all"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_have_the_columns_of_their_table_in_order(name: str) -> None:
+    assert ROWS[name]._fields == tuple(metadata.tables[name].columns.keys())
+
+
+def test_batch_stores_rows_coverage_and_counts(engine: Engine, stream: str) -> None:
+    written = upsert_batch(engine, _batch(5, 9, [_event(5, 0), _event(5, 1), _event(7, 0)]), stream)
+    assert written["events"] == 3
+    assert read_coverage(engine, stream).covered == ((5, 9),)
+    ledgers = "SELECT sequence, transaction_count, event_count FROM ledgers ORDER BY 1"
+    assert _all(engine, ledgers) == [(5, 0, 2), (7, 0, 1)]
+
+
+def test_empty_batch_covers_its_ledgers(engine: Engine, stream: str) -> None:
+    upsert_batch(engine, _batch(1, 10_000, []), stream)
+    assert read_coverage(engine, stream).covered == ((1, 10_000),)
+
+
+def test_batch_again_changes_nothing(engine: Engine, stream: str, checksums: Checksums) -> None:
+    batch = _batch(5, 5, [_event(5, index) for index in range(50)])
+    upsert_batch(engine, batch, stream)
+    before, versions = checksums(engine), _all(engine, "SELECT id, xmin FROM events ORDER BY id")
+    upsert_batch(engine, batch, stream)
+    assert checksums(engine) == before
+    assert _all(engine, "SELECT id, xmin FROM events ORDER BY id") == versions
+
+
+def test_row_that_decodes_better_now_replaces_the_old_one(engine: Engine, stream: str) -> None:
+    upsert_batch(engine, _batch(5, 5, [_event(5, 0, '"old"')]), stream)
+    upsert_batch(engine, _batch(5, 5, [_event(5, 0, '"new"')]), stream)
+    assert _all(engine, "SELECT value #>> '{}' FROM events") == [("new",)]
+
+
+def test_bad_row_leaves_nothing_of_its_batch(engine: Engine, stream: str) -> None:
+    batch = _batch(5, 5, [_event(5, 0), _event(5, 1)._replace(value="not JSON")])
+    with pytest.raises(Exception, match="invalid input syntax for type json"):
+        upsert_batch(engine, batch, stream)
+    assert _all(engine, "SELECT id FROM events") == []
+    assert read_coverage(engine, stream).covered == ()
+    upsert_batch(engine, _batch(5, 5, [_event(5, 0)]), stream)
+    assert _all(engine, "SELECT count(*) FROM events") == [(1,)]
+
+
+def test_batch_of_an_unopened_stream_leaves_nothing(engine: Engine) -> None:
+    with pytest.raises(SchemaError):
+        upsert_batch(engine, _batch(5, 5, [_event(5, 0)]), "nobody's")
+    assert _all(engine, "SELECT id FROM events") == []
+
+
+def test_streams_side_by_side_count_each_others_rows(engine: Engine) -> None:
+    names = ["all", "filter-a", "filter-b"]
+    for name in names:
+        open_stream(engine, Stream(name))
+
+    def write(offset: int) -> None:
+        for round_ in range(10):
+            events = [_event(ledger, offset * 10 + round_) for ledger in range(1, 6)]
+            upsert_batch(engine, _batch(1, 5, events), names[offset])
+
+    threads = [threading.Thread(target=write, args=(offset,)) for offset in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert _all(engine, "SELECT sequence, event_count FROM ledgers ORDER BY 1") == [
+        (ledger, 30) for ledger in range(1, 6)
+    ]
+
+
+def _quarantined(key: str) -> QuarantineRow:
+    return QuarantineRow("event", key, 5, '{"id": 1}', "DecodeError", "bad XDR")
+
+
+def test_quarantine_keeps_the_payload_and_counts_attempts(engine: Engine, stream: str) -> None:
+    batch = _batch(5, 5, [])
+    batch.quarantine = [_quarantined("a")]
+    upsert_batch(engine, batch, stream)
+    upsert_batch(engine, batch, stream)
+    query = "SELECT kind, key, ledger, payload, error_class, error, attempts FROM quarantine"
+    assert _all(engine, query) == [("event", "a", 5, '{"id": 1}', "DecodeError", "bad XDR", 2)]
+
+
+def test_quarantine_releases_what_decodes_now_and_nothing_else(engine: Engine, stream: str) -> None:
+    batch = _batch(5, 5, [])
+    batch.quarantine = [_quarantined(_event(5, 0).id), _quarantined("digest")]
+    upsert_batch(engine, batch, stream)
+    upsert_batch(engine, _batch(5, 5, [_event(5, 0)]), stream)
+    assert _all(engine, "SELECT key FROM quarantine") == [("digest",)]

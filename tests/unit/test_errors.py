@@ -1,0 +1,56 @@
+import pickle
+
+import pytest
+
+from sorobanflow import errors
+
+SAMPLES = [
+    errors.RpcUnavailableError("no connection"),
+    errors.RpcTimeoutError("no answer"),
+    errors.RpcInternalError("handler failed"),
+    errors.RateLimitedError("slow down", 2.5),
+    errors.NodeBehindError(10, 9),
+    errors.CircuitOpenError("getEvents", 3.0, "no connection"),
+    errors.ConfigurationError("bad"),
+    errors.RpcRequestError("getEvents", -32602, "limit"),
+    errors.RpcProtocolError("not an answer"),
+    errors.AnswerTooLargeError("getEvents", 10),
+    errors.WrongNetworkError("a", "b"),
+    errors.LedgerOutsideRetentionError(5, 10),
+    errors.SchemaError("behind"),
+    errors.DecodeError("bad XDR"),
+]
+GROUPS = {
+    errors.SorobanflowError,
+    errors.RetriableError,
+    errors.FatalError,
+    errors.DataError,
+}
+
+
+def _leaves(kind: type[Exception]) -> set[type[Exception]]:
+    return {kind} | {leaf for child in kind.__subclasses__() for leaf in _leaves(child)}
+
+
+@pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
+def test_error_pickles_with_its_message(error: Exception) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+def test_every_error_class_is_sampled() -> None:
+    ours = {kind for kind in _leaves(errors.SorobanflowError) if kind.__module__ == errors.__name__}
+    assert ours - GROUPS == {type(error) for error in SAMPLES}
+
+
+def test_tree_in_the_docstring_names_every_class() -> None:
+    assert errors.__doc__ is not None
+    for kind in _leaves(errors.SorobanflowError):
+        if kind.__module__ == errors.__name__:
+            assert kind.__name__ in errors.__doc__
+
+
+def test_retention_error_names_both_ledgers() -> None:
+    message = str(errors.LedgerOutsideRetentionError(5, 10))
+    assert "ledger 5 " in message
+    assert "oldest ledger 10" in message

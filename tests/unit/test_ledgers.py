@@ -1,0 +1,31 @@
+from sorobanflow.ledgers import LedgerRange, merge, split, subtract
+
+
+def test_merge_joins_overlapping_and_adjacent_ranges() -> None:
+    parts = [LedgerRange(7, 9), LedgerRange(1, 3), LedgerRange(4, 5), LedgerRange(8, 12)]
+    assert merge(parts) == [(1, 5), (7, 12)]
+
+
+def test_subtract_leaves_the_holes() -> None:
+    covered = [LedgerRange(1, 10), LedgerRange(15, 20), LedgerRange(30, 40)]
+    assert subtract(LedgerRange(5, 35), covered) == [(11, 14), (21, 29)]
+
+
+def test_subtract_of_nothing_is_the_whole_range() -> None:
+    assert subtract(LedgerRange(5, 35), []) == [(5, 35)]
+
+
+def test_subtract_of_everything_is_nothing() -> None:
+    assert subtract(LedgerRange(5, 35), [LedgerRange(1, 40)]) == []
+
+
+def test_split_shortens_the_last_part() -> None:
+    assert list(split(LedgerRange(1, 7), 3)) == [(1, 3), (4, 6), (7, 7)]
+
+
+def test_range_counts_both_ends_and_prints_as_people_write_it() -> None:
+    assert (LedgerRange(3, 5).count, str(LedgerRange(3, 5)), str(LedgerRange(3, 3))) == (
+        3,
+        "3-5",
+        "3",
+    )

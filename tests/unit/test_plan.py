@@ -1,0 +1,79 @@
+import pytest
+
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.plan import BatchSizer, Start, first_ledger, work_to_do
+from sorobanflow.rpc.wire import Health
+from sorobanflow.store.coverage import Coverage
+
+NODE = Health(latest_ledger=1000, oldest_ledger=100)
+
+
+@pytest.mark.parametrize(
+    ("start", "first"), [(None, 880), ("oldest", 100), ("latest", 1000), (500, 500), (50, 50)]
+)
+def test_first_ledger_of_a_new_stream(start: Start, first: int) -> None:
+    assert first_ledger(start, NODE, Coverage()) == first
+
+
+@pytest.mark.parametrize(
+    ("start", "first"), [(None, 400), ("oldest", 100), ("latest", 400), (300, 300), (500, 400)]
+)
+def test_first_ledger_of_a_running_stream_never_gives_up_what_was_promised(
+    start: Start, first: int
+) -> None:
+    assert first_ledger(start, NODE, Coverage(indexed_from=400)) == first
+
+
+def test_first_ledger_above_the_tip_is_refused_with_the_nodes_range() -> None:
+    with pytest.raises(ConfigurationError, match=r"1001 is above .* 1000; it has 100 to 1000"):
+        first_ledger(1001, NODE, Coverage())
+
+
+def test_first_run_near_the_beginning_of_the_chain_starts_at_the_oldest() -> None:
+    assert first_ledger(None, Health(latest_ledger=20, oldest_ledger=2), Coverage()) == 2
+
+
+def test_work_is_what_is_neither_covered_nor_a_gap() -> None:
+    coverage = Coverage((LedgerRange(200, 300), LedgerRange(350, 900)), (LedgerRange(50, 120),))
+    work = work_to_do(60, NODE, coverage)
+    assert work.todo == [(121, 199), (301, 349), (901, 1000)]
+    assert work.lost == []
+
+
+def test_work_below_the_nodes_oldest_ledger_is_lost() -> None:
+    work = work_to_do(40, NODE, Coverage((LedgerRange(60, 70),)))
+    assert work.todo == [(100, 1000)]
+    assert work.lost == [(40, 59), (71, 99)]
+
+
+def test_no_work_when_the_node_is_behind_the_start() -> None:
+    assert work_to_do(1001, NODE, Coverage()) == ([], [])
+
+
+def test_coverage_behind_the_tip_of_a_lagging_node_is_no_work() -> None:
+    assert work_to_do(900, NODE, Coverage((LedgerRange(900, 1100),))) == ([], [])
+
+
+def test_sizer_aims_at_the_target() -> None:
+    sizer = BatchSizer(1000)
+    sizer.learn(ledgers=1, events=50)
+    assert sizer.next_size() == 4  # grows by four at most
+    sizer.learn(ledgers=4, events=200)
+    sizer.learn(ledgers=16, events=800)
+    assert sizer.next_size() == 20
+
+
+def test_sizer_never_splits_a_ledger() -> None:
+    sizer = BatchSizer(1000)
+    sizer.learn(ledgers=1, events=10_001)
+    assert sizer.next_size() == 1
+
+
+def test_sizer_crosses_empty_stretches_in_few_batches() -> None:
+    sizer, first, batches = BatchSizer(1000), 1, 0
+    while first <= 25_000:
+        size = sizer.next_size()
+        sizer.learn(size, 0)
+        first, batches = first + size, batches + 1
+    assert batches <= 10
