@@ -47,7 +47,20 @@ class RetriableError(SorobanflowError):
 
 
 class RpcUnavailableError(RetriableError):
-    """The endpoint failed: no connection, a cut answer, HTTP 5xx, a full queue."""
+    """The endpoint failed: no connection, a cut answer, HTTP 5xx, a full queue.
+
+    Args:
+        message: What failed.
+        retry_after_s: Seconds to wait that the endpoint named, if it did.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s)
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class RpcTimeoutError(RpcUnavailableError):

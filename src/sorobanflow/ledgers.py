@@ -19,7 +19,7 @@ class LedgerRange(NamedTuple):
     last: int
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """Number of ledgers in the range."""
         return self.last - self.first + 1
 

@@ -24,7 +24,7 @@ def test_split_shortens_the_last_part() -> None:
 
 
 def test_range_counts_both_ends_and_prints_as_people_write_it() -> None:
-    assert (LedgerRange(3, 5).count, str(LedgerRange(3, 5)), str(LedgerRange(3, 3))) == (
+    assert (LedgerRange(3, 5).size, str(LedgerRange(3, 5)), str(LedgerRange(3, 3))) == (
         3,
         "3-5",
         "3",

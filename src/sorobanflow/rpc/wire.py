@@ -82,6 +82,16 @@ class TransactionStatus(Struct, rename="camel"):
     oldest_ledger: LedgerNumber = 0
 
 
+class NotFound(Struct):
+    """A normal answer of getTransaction: the node does not have the transaction.
+
+    What it means is decided by the transaction's ledger against these two.
+    """
+
+    latest_ledger: int
+    oldest_ledger: int
+
+
 class Malformed(Struct):
     """An item of a page that is not what the method promises, as received."""
 
@@ -112,14 +122,14 @@ class RpcFault(Struct):
 
     code: int
     message: str = ""
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
 
 
 class Reply(Struct):
-    """A JSON-RPC answer: one of `result` and `error`."""
+    """A JSON-RPC answer: one of `result` and `error`; an absent `result` is empty."""
 
     id: int | str | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
     error: RpcFault | None = None
 
 
@@ -136,7 +146,7 @@ class Items(Generic[ItemT]):
     def _one(self, raw: msgspec.Raw) -> ItemT | Malformed:
         try:
             return self._decoder.decode(raw)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return Malformed(bytes(raw).decode("utf-8", "replace"), str(error))
         except RecursionError:
             return Malformed(bytes(raw).decode("utf-8", "replace"), "nested too deeply")

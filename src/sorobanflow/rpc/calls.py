@@ -1,0 +1,68 @@
+"""One call to the node: retries around the method's breaker around the transport.
+
+The path that every request takes, whatever it asks. Invariant: each attempt
+passes through the breaker of its method and is reported to the hook. Leaves the
+meaning of requests and answers to the client.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+from sorobanflow.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
+from sorobanflow.rpc.retry import RetryPolicy
+from sorobanflow.rpc.stats import CallFinished, Hook, Retrying, report
+from sorobanflow.rpc.transport import Transport
+
+T = TypeVar("T")
+
+METHODS = ("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction")
+
+
+class Calls:
+    """Makes calls; shared by threads."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        policy: RetryPolicy,
+        breaker: BreakerSettings | None,
+        *,
+        hook: Hook | None,
+        clock: Clock,
+        wait: Wait,
+    ) -> None:
+        self.transport = transport
+        self.policy = policy
+        self.breakers: Mapping[str, CircuitBreaker] = MappingProxyType(
+            {
+                method: CircuitBreaker(method, breaker, listener=hook, clock=clock, wait=wait)
+                for method in METHODS
+            }
+        )
+        self._hook = hook
+
+    def retried(self, method: str, attempt: Callable[[], T]) -> T:
+        """Run attempts of a method until one succeeds or the policy gives up."""
+
+        def announce(number: int, wait_s: float, error: BaseException) -> None:
+            report(self._hook, Retrying(method, number, wait_s, type(error).__name__))
+
+        return self.policy.run(attempt, announce)
+
+    def once(self, method: str, body: bytes, parse: Callable[[bytes], T]) -> T:
+        """Make one attempt; what `parse` raises is the outcome for the breaker too."""
+        with self.breakers[method].permit():
+            started = time.perf_counter()
+            size, error = 0, None
+            try:
+                answer = self.transport.post(method, body)
+                size = len(answer)
+                return parse(answer)
+            except BaseException as raised:
+                error = type(raised).__name__
+                raise
+            finally:
+                seconds = time.perf_counter() - started
+                report(self._hook, CallFinished(method, seconds, size, error))

@@ -1,0 +1,276 @@
+"""The client of a Stellar RPC node: one method per RPC method that we read.
+
+Everything the indexer knows of the chain comes through here; `paging` and
+`fetch` walk ranges with it. Invariants: an answer is what its method promises,
+or an error says what it is instead; what the client learns about the node (its
+page limits, that it takes no batches) changes how much one call asks for, never
+what the caller gets.
+"""
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from sorobanflow.errors import AnswerTooLargeError, DecodeError, RpcRequestError, SorobanflowError
+from sorobanflow.rpc.batch import Answer, BatchRefusedError, TransactionBatch, answer_of
+from sorobanflow.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
+from sorobanflow.rpc.calls import Calls
+from sorobanflow.rpc.filters import EventFilter, wire_filters
+from sorobanflow.rpc.jsonrpc import (
+    decode_as,
+    decode_reply,
+    encode_call,
+    error_of,
+    ledger_without_metadata,
+    page_limit,
+    range_error,
+)
+from sorobanflow.rpc.retry import RetryPolicy, RetrySettings
+from sorobanflow.rpc.stats import Hook
+from sorobanflow.rpc.transport import BaseTransport, HttpSettings, Transport
+from sorobanflow.rpc.wire import EventsPage, Health, Network, TransactionsPage
+from sorobanflow.toid import parse_event_id, parse_transactions_cursor
+
+T = TypeVar("T")
+Parse = Callable[[msgspec.Raw], T]
+
+MAX_EVENTS = 10_000
+MAX_TRANSACTIONS = 200
+
+_health = msgspec.json.Decoder(Health, strict=False)
+_network = msgspec.json.Decoder(Network, strict=False)
+_events = msgspec.json.Decoder(EventsPage, strict=False)
+_transactions = msgspec.json.Decoder(TransactionsPage, strict=False)
+
+
+class RpcClient:
+    """A node behind one URL; shared by threads, closed by its `with` block.
+
+    Args:
+        url: The endpoint, http or https; may hold a key, which is never shown.
+        headers: Sent with every call; never shown.
+        http: Bounds of one HTTP call.
+        retry: How often and how patiently a call is tried.
+        breaker: When the circuit breakers open; one per RPC method.
+        hook: Gets a record of each call, retry and change of a breaker.
+        transport: Stands in for the network in tests; so do the next four.
+        clock: Monotonic seconds.
+        sleep: Waits between attempts.
+        wait: Waits for a breaker.
+        uniform: Draws the jitter.
+
+    Raises:
+        ConfigurationError: the URL, a header or a setting cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        http: HttpSettings | None = None,
+        retry: RetrySettings | None = None,
+        breaker: BreakerSettings | None = None,
+        hook: Hook | None = None,
+        transport: BaseTransport | None = None,
+        clock: Clock = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+        wait: Wait = threading.Condition.wait,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._transport = Transport(
+            url, headers=headers, settings=http, transport=transport, clock=clock
+        )
+        self._policy = RetryPolicy(retry, sleep=sleep, uniform=uniform)
+        self._calls = Calls(
+            self._transport, self._policy, breaker, hook=hook, clock=clock, wait=wait
+        )
+        self._request_ids = itertools.count(1)
+        self._page_limits: dict[str, int] = {}
+        self.accepts_batches = True
+        self.largest_transactions_page = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    @property
+    def endpoint(self) -> str:
+        """Scheme, host and port of the node: what may be shown of its URL."""
+        return self._transport.endpoint
+
+    @property
+    def breakers(self) -> Mapping[str, CircuitBreaker]:
+        """The circuit breakers by RPC method."""
+        return self._calls.breakers
+
+    def pause(self, attempt: int) -> None:
+        """Wait as the retries do behind attempt number `attempt`, counted from 1."""
+        self._policy.pause(attempt)
+
+    def get_health(self) -> Health:
+        """Ask which ledgers the node has."""
+        return self._call("getHealth", None, lambda raw: decode_as("getHealth", raw, _health))
+
+    def get_network(self) -> Network:
+        """Ask which network the node is of."""
+        return self._call("getNetwork", None, lambda raw: decode_as("getNetwork", raw, _network))
+
+    def get_events(
+        self,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        cursor: str = "",
+        limit: int = MAX_EVENTS,
+        filters: Sequence[EventFilter] = (),
+    ) -> EventsPage:
+        """Get a page of events, from a ledger on or behind a cursor.
+
+        Args:
+            start: First ledger; with `cursor` neither it nor `end` may be given.
+            end: First ledger that is no longer wanted.
+            cursor: The id of the event behind which the page starts.
+            limit: Events at most; the node may allow fewer.
+            filters: At most one.
+
+        Raises:
+            NodeBehindError: the page starts above the node's newest ledger.
+            LedgerOutsideRetentionError: it starts below the node's oldest.
+        """
+        span = {"startLedger": start, "endLedger": end, "filters": wire_filters(filters)}
+        params = {name: value for name, value in span.items() if value}
+        ledger = start if start is not None else _ledger(lambda: parse_event_id(cursor)[0])
+        return self._page("getEvents", params, cursor, limit, _events, ledger)
+
+    def get_transactions(
+        self, cursor: str = "", *, start: int | None = None, limit: int = MAX_TRANSACTIONS
+    ) -> TransactionsPage:
+        """Get a page of transactions, behind a cursor or from a ledger on.
+
+        Raises:
+            NodeBehindError: the page starts above the node's newest ledger.
+            LedgerOutsideRetentionError: it starts below the node's oldest.
+        """
+        params = {} if start is None else {"startLedger": start}
+        ledger = (
+            start if start is not None else _ledger(lambda: parse_transactions_cursor(cursor)[0])
+        )
+        try:
+            page = self._page("getTransactions", params, cursor, limit, _transactions, ledger)
+        except RpcRequestError as error:
+            missing = ledger_without_metadata(error.message)
+            if missing is None:
+                raise
+            raise self._missing(missing) from error
+        size = len(page.transactions or ())
+        self.largest_transactions_page = max(self.largest_transactions_page, size)
+        return page
+
+    def transactions_per_page(self, limit: int) -> int:
+        """Give what a page of `limit` transactions is cut to, as far as the node said."""
+        return min(limit, self._page_limits.get("getTransactions", limit))
+
+    def get_transaction(self, tx_hash: str) -> Answer:
+        """Get a transaction; NotFound and Malformed are answers, not errors.
+
+        Raises:
+            RpcProtocolError: the node gave another transaction.
+        """
+        return self._call("getTransaction", {"hash": tx_hash}, lambda raw: answer_of(tx_hash, raw))
+
+    def get_transaction_batch(
+        self, hashes: Sequence[str], answers: MutableMapping[str, Answer] | None = None
+    ) -> list[Answer]:
+        """Get transactions in one POST, or one by one where the node takes no batches.
+
+        Args:
+            hashes: The transactions wanted.
+            answers: Is filled as answers come, so an error loses none of them;
+                what it holds already is not asked again.
+
+        Returns:
+            The answers in the order of `hashes`.
+        """
+        answers = {} if answers is None else answers
+        missing = [name for name in dict.fromkeys(hashes) if name not in answers]
+        if len(missing) > 1 and self.accepts_batches:
+            self._ask_together(missing, answers)
+        for name in missing:
+            if name not in answers:
+                answers[name] = self.get_transaction(name)
+        return [answers[name] for name in hashes]
+
+    def _ask_together(self, hashes: list[str], answers: MutableMapping[str, Answer]) -> None:
+        batch = TransactionBatch(self._calls, self._request_ids, hashes, answers)
+        try:
+            self._calls.retried("getTransaction", batch.ask)
+        except BatchRefusedError:
+            self.accepts_batches = False
+        except AnswerTooLargeError:
+            return  # one by one they may fit, and the next batch may be smaller
+
+    def _page(
+        self,
+        method: str,
+        params: dict[str, Any],
+        cursor: str,
+        limit: int,
+        decoder: msgspec.json.Decoder[T],
+        ledger: int | None,
+    ) -> T:
+        limit = min(limit, self._page_limits.get(method, limit))
+        while True:
+            pagination = {"cursor": cursor, "limit": limit} if cursor else {"limit": limit}
+            try:
+                return self._call(
+                    method,
+                    {**params, "pagination": pagination},
+                    lambda raw: decode_as(method, raw, decoder),
+                    ledger,
+                )
+            except RpcRequestError as error:
+                allowed = page_limit(error.message)
+                if allowed is None or not 0 < allowed < limit:
+                    raise
+                self._page_limits[method] = limit = allowed
+
+    def _call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        parse: Parse[T],
+        ledger: int | None = None,
+    ) -> T:
+        request_id = next(self._request_ids)
+        body = encode_call(request_id, method, params)
+
+        def read(answer: bytes) -> T:
+            reply = decode_reply(method, answer, request_id)
+            if reply.error is not None:
+                raise error_of(method, reply.error, ledger, self._transport.clean)
+            return parse(reply.result)
+
+        return self._calls.retried(method, lambda: self._calls.once(method, body, read))
+
+    def _missing(self, ledger: int) -> SorobanflowError:
+        health = self.get_health()
+        return range_error("getTransactions", ledger, health.oldest_ledger, health.latest_ledger)
+
+
+def _ledger(parse: Callable[[], int]) -> int | None:
+    try:
+        return parse()
+    except DecodeError:
+        return None

@@ -1,0 +1,135 @@
+"""Choose how a batch's transactions are fetched: by ledgers or by hashes.
+
+Follows the reading of a batch's events. Unfiltered indexing wants every
+transaction, with or without events, so workers take ledgers. Filtered indexing
+wants those of the matching events: by hash, unless they are so many of what the
+ledgers hold that whole pages are cheaper. Invariant: what events name is either
+fetched or asked for again by hash; the choice only changes the number of calls.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.fetch import HashChunk, LedgerChunk
+from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.rpc.paging import EventsRead, read_events
+from sorobanflow.rpc.plan import plan_hash_chunks, plan_ledger_chunks
+from sorobanflow.rpc.wire import Event, Items, Malformed, Transaction
+
+FetchPlan = Literal["auto", "ledgers", "hashes"]
+TransactionChunk = LedgerChunk | HashChunk
+
+#: Whole pages are cheaper from this share of the ledgers' transactions on: a page
+#: carries 200 in one answer, by hash the node looks up each.
+WORTH_WHOLE_LEDGERS = 0.5
+
+_items = Items(Transaction)
+
+
+class EventsFetch:
+    """The events of a batch; keeps what it read.
+
+    Args:
+        ledgers: The batch's ledgers.
+        event_filter: Which events are wanted; None: all.
+    """
+
+    def __init__(self, ledgers: LedgerRange, event_filter: EventFilter | None) -> None:
+        self.ledgers = ledgers
+        self._filters = (event_filter,) if event_filter else ()
+        self._read: EventsRead | None = None
+
+    @property
+    def label(self) -> str:
+        """The batch as a log line names it."""
+        return str(self.ledgers)
+
+    @property
+    def events(self) -> list[Event | Malformed]:
+        """What was read, in chain order."""
+        return self._read.events if self._read else []
+
+    def wanted(self) -> dict[str, int]:
+        """The transactions that the events name, with their ledgers."""
+        return {event.tx_hash: event.ledger for event in self.events if isinstance(event, Event)}
+
+    def fetch(self, client: RpcClient) -> list[Event | Malformed]:
+        """Read the events; once read, they are not asked for again."""
+        if self._read is None:
+            self._read = read_events(client, self.ledgers, self._filters)
+        return self.events
+
+
+class TransactionPlanner:
+    """Plans the transaction chunks of batches, for one run.
+
+    Args:
+        plan: What the caller asks for; `auto` chooses per batch.
+        filtered: Whether only the transactions of matching events are wanted.
+        workers: Calls at once.
+        batch_calls: Members of a JSON-RPC batch; 1: single calls.
+
+    Raises:
+        ConfigurationError: by hash, an unfiltered run would miss transactions
+            without events.
+    """
+
+    def __init__(self, plan: FetchPlan, filtered: bool, workers: int, batch_calls: int) -> None:
+        if plan == "hashes" and not filtered:
+            raise ConfigurationError(
+                "fetch_plan 'hashes' fetches only transactions that have events, and without "
+                "a filter every transaction is wanted; use 'auto' or 'ledgers', or give a filter"
+            )
+        self._plan = plan
+        self._filtered = filtered
+        self._workers = workers
+        self._batch_calls = batch_calls
+        self._per_ledger: float | None = None
+
+    def chunks(self, client: RpcClient, fetch: EventsFetch) -> list[TransactionChunk]:
+        """Plan the chunks of a batch whose events are read."""
+        wanted = fetch.wanted()
+        if self._filtered and (not wanted or not self._by_ledgers(client, fetch.ledgers, wanted)):
+            return self._hash_chunks(wanted)
+        hints = sorted(Counter(wanted.values()).items())
+        return [*plan_ledger_chunks(fetch.ledgers, hints, self._workers)]
+
+    def chunks_of_missing(
+        self, fetch: EventsFetch, transactions: Sequence[Transaction | Malformed]
+    ) -> list[TransactionChunk]:
+        """Plan what events name and no chunk brought; nothing on a sound node."""
+        got = {item.tx_hash for item in transactions if isinstance(item, Transaction)}
+        missing = {name: ledger for name, ledger in fetch.wanted().items() if name not in got}
+        return self._hash_chunks(missing)
+
+    def only_wanted(
+        self, fetch: EventsFetch, transactions: Sequence[Transaction | Malformed]
+    ) -> list[Transaction | Malformed]:
+        """Leave out what whole pages brought beside the wanted transactions."""
+        if not self._filtered:
+            return [*transactions]
+        wanted = fetch.wanted()
+        return [
+            item for item in transactions if isinstance(item, Malformed) or item.tx_hash in wanted
+        ]
+
+    def _hash_chunks(self, wanted: dict[str, int]) -> list[TransactionChunk]:
+        return [*plan_hash_chunks([*wanted.items()], self._workers, self._batch_calls)]
+
+    def _by_ledgers(self, client: RpcClient, ledgers: LedgerRange, wanted: dict[str, int]) -> bool:
+        if self._plan != "auto":
+            return self._plan == "ledgers"
+        if self._per_ledger is None:
+            self._per_ledger = _measure(client, ledgers.first)
+        return len(wanted) >= WORTH_WHOLE_LEDGERS * self._per_ledger * ledgers.size
+
+
+def _measure(client: RpcClient, ledger: int) -> float:
+    """Give the transactions per ledger that one page shows."""
+    page = _items.decode(client.get_transactions(start=ledger).transactions)
+    ledgers = {item.ledger for item in page if isinstance(item, Transaction)}
+    return len(page) / (max(ledgers) - ledger + 1) if ledgers else 0.0

@@ -1,0 +1,106 @@
+"""Which events getEvents is asked for.
+
+Checked here against the node's own rules, so that a wrong filter fails before
+the first call and names what is valid. One filter per request: nodes before
+v27.1.1 miss events when filters with and without contracts are mixed (#832).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from sorobanflow.errors import ConfigurationError
+
+MAX_CONTRACTS = 5
+MAX_TOPICS = 5
+MAX_SEGMENTS = 4
+
+_CONTRACT_ID = re.compile(r"C[A-Z2-7]{55}", re.ASCII)
+# The tag that an ScVal starts with is a small number in 32 bits: three zero bytes first.
+_SCVAL = re.compile(
+    r"(?=AAAA.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Events of any of the contracts and of any of the topics; empty is any.
+
+    Args:
+        contract_ids: At most 5 contract ids (C…).
+        topics: At most 5 topics, each 1 to 4 segments: base64 ScVal, or "*" for
+            exactly one, and behind them "**" for any number. Without "**" a topic
+            matches only events with exactly that many segments.
+
+    Raises:
+        ConfigurationError: the node would refuse it.
+    """
+
+    contract_ids: tuple[str, ...] = ()
+    topics: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.contract_ids) > MAX_CONTRACTS or len(self.topics) > MAX_TOPICS:
+            raise ConfigurationError(
+                f"a filter has {len(self.contract_ids)} contracts and {len(self.topics)} topics; "
+                f"the node takes {MAX_CONTRACTS} and {MAX_TOPICS}"
+            )
+        for contract_id in self.contract_ids:
+            if not _CONTRACT_ID.fullmatch(contract_id):
+                raise ConfigurationError(
+                    f"not a contract id: {contract_id[:60]!r}; wanted C and 55 more of A-Z, 2-7"
+                )
+        for topic in self.topics:
+            _check_topic(topic)
+
+    @classmethod
+    def of(
+        cls, contract_ids: Sequence[str] | None, topics: Sequence[Sequence[str]] | None
+    ) -> "EventFilter | None":
+        """Make a filter whatever the order of its alternatives; None: every event."""
+        if not contract_ids and not topics:
+            return None
+        return cls(
+            tuple(sorted(set(contract_ids or ()))),
+            tuple(sorted({tuple(topic) for topic in topics or ()})),
+        )
+
+    @property
+    def canonical_json(self) -> str:
+        """The filter as text, the same for the same events."""
+        return msgspec.json.encode(self.wire(), order="sorted").decode()
+
+    def wire(self) -> dict[str, Any]:
+        """Give the filter as getEvents takes it."""
+        fields = {"contractIds": self.contract_ids, "topics": self.topics}
+        return {name: values for name, values in fields.items() if values}
+
+
+def wire_filters(filters: Sequence[EventFilter]) -> list[dict[str, Any]]:
+    """Give the filters of a request; none where every event is wanted.
+
+    Raises:
+        ConfigurationError: more than one filter.
+    """
+    if len(filters) > 1:
+        raise ConfigurationError(
+            f"{len(filters)} filters; a request takes one, with up to {MAX_CONTRACTS} contracts"
+        )
+    return [wire for one in filters if (wire := one.wire())]
+
+
+def _check_topic(topic: tuple[str, ...]) -> None:
+    segments = topic[:-1] if topic[-1:] == ("**",) else topic
+    if not topic or len(segments) > MAX_SEGMENTS:
+        raise ConfigurationError(
+            f"a topic has {len(segments)} segments; the node takes 1 to {MAX_SEGMENTS} and '**'"
+        )
+    for segment in segments:
+        if segment != "*" and not _SCVAL.fullmatch(segment):
+            raise ConfigurationError(
+                f"not a topic segment: {segment[:60]!r}; wanted the base64 XDR of an ScVal, '*', "
+                "or '**' at the end"
+            )

@@ -1,0 +1,107 @@
+"""Retries of one call: exponential backoff with full jitter, Retry-After honoured.
+
+Stands around the circuit breaker, so every attempt passes through it. Invariant:
+only errors that the same call can outlive soon are tried again. An open breaker
+and a node that is behind are the task's to retry, later.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from sorobanflow.errors import (
+    ConfigurationError,
+    RateLimitedError,
+    RpcInternalError,
+    RpcUnavailableError,
+)
+
+T = TypeVar("T")
+OnRetry = Callable[[int, float, BaseException], object]
+
+RETRIED = (RpcUnavailableError, RpcInternalError, RateLimitedError)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """How often and how patiently a call is tried.
+
+    Args:
+        attempts: Calls in total, the first included.
+        base_s: Longest wait before the second attempt; doubles with each.
+        cap_s: Longest wait that the backoff grows to.
+        max_retry_after_s: Longest Retry-After that is honoured.
+    """
+
+    attempts: int = 5
+    base_s: float = 0.5
+    cap_s: float = 20.0
+    max_retry_after_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or min(self.base_s, self.cap_s, self.max_retry_after_s) < 0:
+            raise ConfigurationError(f"{self}: attempts start at 1, seconds at 0")
+
+
+class RetryPolicy:
+    """Runs calls under the settings; keeps no state between calls.
+
+    Args:
+        settings: How often and how patiently.
+        sleep: Waits that many seconds.
+        uniform: Draws a number between two.
+    """
+
+    def __init__(
+        self,
+        settings: RetrySettings | None = None,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.settings = settings or RetrySettings()
+        self._sleep = sleep
+        self._uniform = uniform
+
+    def run(self, attempt: Callable[[], T], on_retry: OnRetry) -> T:
+        """Call until it succeeds, fails for good, or the attempts are used up.
+
+        Raises:
+            SorobanflowError: what the last attempt raised.
+        """
+
+        def announce(state: tenacity.RetryCallState) -> None:
+            on_retry(state.attempt_number, state.upcoming_sleep, _error(state))
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(RETRIED),
+            stop=tenacity.stop_after_attempt(self.settings.attempts),
+            wait=lambda state: self.wait_s(state.attempt_number, _error(state)),
+            sleep=self._sleep_for,
+            before_sleep=announce,
+            reraise=True,
+        )
+        return retrying(attempt)
+
+    def wait_s(self, attempt: int, error: BaseException | None = None) -> float:
+        """Draw the wait behind attempt number `attempt`, counted from 1."""
+        longest = min(self.settings.cap_s, self.settings.base_s * 2.0 ** min(attempt - 1, 64))
+        asked: float = getattr(error, "retry_after_s", None) or 0.0
+        return max(self._uniform(0.0, longest), min(asked, self.settings.max_retry_after_s))
+
+    def pause(self, attempt: int) -> None:
+        """Wait as behind attempt number `attempt`, counted from 1."""
+        self._sleep_for(self.wait_s(attempt))
+
+    def _sleep_for(self, seconds: float) -> None:
+        self._sleep(seconds)
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException:
+    error = state.outcome.exception() if state.outcome else None
+    assert error is not None  # tenacity asks only behind an attempt that raised
+    return error

@@ -1,0 +1,101 @@
+"""What the client reports while it works, and a sink that counts it.
+
+The client, its retries and its breakers hand frozen records to one hook; what
+becomes of them (a log line, a metric, a count) is the hook's matter. Invariant:
+a hook that fails never breaks the call that it observes. `RpcStats` is the sink
+that runs use for their reports.
+"""
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["closed", "open", "half_open"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """One HTTP call ended; `error` is the class of what it raised, if anything."""
+
+    method: str
+    seconds: float
+    size_bytes: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Attempt number `attempt` failed; the next follows after `wait_s` seconds."""
+
+    method: str
+    attempt: int
+    wait_s: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """The circuit breaker of a method went from one state to another."""
+
+    method: str
+    old: State
+    new: State
+
+
+Record = CallFinished | Retrying | BreakerChanged
+Hook = Callable[[Record], object]
+
+
+def report(hook: Hook | None, record: Record) -> None:
+    """Hand a record to the hook; its failure is logged and goes no further."""
+    if hook is None:
+        return
+    try:
+        hook(record)
+    except Exception:
+        _log.exception("the hook failed on %s", type(record).__name__)
+
+
+@dataclass(slots=True)
+class MethodStats:
+    """Counts of one RPC method: HTTP calls, what failed, what came back."""
+
+    calls: int = 0
+    failures: int = 0
+    retries: int = 0
+    trips: int = 0
+    size_bytes: int = 0
+    seconds: float = 0.0
+
+
+class RpcStats:
+    """A hook that counts per method; may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._methods: dict[str, MethodStats] = {}
+
+    def __call__(self, record: Record) -> None:
+        """Count a record."""
+        with self._lock:
+            stats = self._methods.setdefault(record.method, MethodStats())
+            match record:
+                case CallFinished():
+                    stats.calls += 1
+                    stats.failures += record.error is not None
+                    stats.size_bytes += record.size_bytes
+                    stats.seconds += record.seconds
+                case Retrying():
+                    stats.retries += 1
+                case BreakerChanged():
+                    stats.trips += record.new == "open"
+
+    def snapshot(self) -> dict[str, MethodStats]:
+        """Copy the counts, by method."""
+        with self._lock:
+            return {name: dataclasses.replace(stats) for name, stats in self._methods.items()}

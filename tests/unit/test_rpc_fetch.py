@@ -1,0 +1,392 @@
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from sorobanflow.errors import (
+    LedgerOutsideRetentionError,
+    NodeBehindError,
+    RpcProtocolError,
+    RpcUnavailableError,
+)
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rpc.fetch import HashChunk, LedgerChunk
+from sorobanflow.rpc.plan import plan_hash_chunks, plan_ledger_chunks
+from sorobanflow.rpc.wire import Malformed, Transaction
+from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
+from tests.unit.rpc_node import Node, client_of, fill, transaction, tx_hash
+
+Places = list[tuple[int, int]]
+
+
+def node_of(*counts: tuple[int, int], oldest: int = 1, latest: int = 100) -> Node:
+    node = Node(oldest, latest)
+    fill(node, counts)
+    return node
+
+
+def whole(first: int, last: int, limit: int = 200) -> LedgerChunk:
+    return LedgerChunk((first, 0), (last, MAX_TX), limit)
+
+
+def places(found: Sequence[Transaction | Malformed]) -> Places:
+    return [
+        (item.ledger, item.application_order) if isinstance(item, Transaction) else (0, 0)
+        for item in found
+    ]
+
+
+def orders(ledger: int, count: int, behind: int = 0) -> Places:
+    return [(ledger, order) for order in range(behind + 1, count + 1)]
+
+
+def spoil(node: Node, change: Callable[[dict[str, Any]], object]) -> Callable[..., Any]:
+    def handle(request: httpx.Request) -> httpx.Response:
+        reply = node(request).json()
+        change(reply["result"])
+        return httpx.Response(200, json=reply)
+
+    return handle
+
+
+def test_ledger_chunk_ends_at_the_first_transaction_behind_it() -> None:
+    node = node_of((10, 3), (11, 2), (12, 1), (13, 1))
+    found = whole(10, 11, limit=6).fetch(client_of(node))
+    assert places(found) == [*orders(10, 3), *orders(11, 2)]
+    assert node.posts == 1
+
+
+def test_ledger_chunk_in_the_middle_of_ledgers() -> None:
+    node = node_of((10, 5), (11, 5))
+    found = LedgerChunk((10, 3), (11, 2), 4).fetch(client_of(node))
+    assert places(found) == [(10, 4), (10, 5), (11, 1), (11, 2)]
+    assert node.posts == 1
+
+
+def test_ledger_chunk_of_exactly_a_page_needs_a_proof() -> None:
+    node = node_of((10, 4), (11, 2))
+    chunk = whole(10, 10, limit=4)
+    assert places(chunk.fetch(client_of(node))) == orders(10, 4)
+    assert node.posts == 2
+
+
+def test_ledger_chunk_longer_than_a_page() -> None:
+    node = node_of((10, 450), (11, 1))
+    found = whole(10, 10).fetch(client_of(node))
+    assert places(found) == orders(10, 450)
+    assert node.posts == 3
+
+
+def test_ledger_chunk_end_that_does_not_exist_takes_the_rest_of_the_ledger() -> None:
+    node = node_of((10, 3), (11, 2))
+    assert places(LedgerChunk((10, 1), (10, 99)).fetch(client_of(node))) == [(10, 2), (10, 3)]
+
+
+def test_ledger_chunk_at_the_tip_asks_once_more() -> None:
+    node = node_of((99, 3), (100, 2))
+    assert places(whole(99, 100).fetch(client_of(node))) == [*orders(99, 3), *orders(100, 2)]
+    assert [params["pagination"]["cursor"] for _, params in node.calls] == [
+        transactions_cursor(99, 0),
+        transactions_cursor(100, 2),
+    ]
+
+
+def test_ledger_chunk_at_the_tip_trusts_a_page_below_the_largest_seen() -> None:
+    node = node_of((98, 30), (99, 3), (100, 2))
+    client = client_of(node)
+    client.get_transactions(transactions_cursor(98, 0))
+    assert places(whole(99, 100).fetch(client)) == [*orders(99, 3), *orders(100, 2)]
+    assert node.posts == 2
+
+
+@pytest.mark.parametrize("cap", [1, 2, 5])
+def test_ledger_chunk_under_a_silent_cap_is_whole(cap: int) -> None:
+    node = node_of((99, 7), (100, 5))
+    node.silent_cap = cap
+    assert places(whole(99, 100).fetch(client_of(node))) == [*orders(99, 7), *orders(100, 5)]
+
+
+def test_ledger_chunk_under_a_told_cap_is_whole() -> None:
+    node = node_of((99, 7), (100, 5))
+    node.transaction_limit = 4
+    assert places(whole(99, 100).fetch(client_of(node))) == [*orders(99, 7), *orders(100, 5)]
+
+
+def test_ledger_chunk_of_empty_ledgers_at_the_tip() -> None:
+    assert whole(98, 100).fetch(client_of(node_of((97, 3)))) == []
+
+
+def test_ledger_chunk_whose_last_ledgers_are_empty() -> None:
+    node = node_of((97, 3), (98, 2))
+    assert places(whole(98, 100).fetch(client_of(node))) == orders(98, 2)
+
+
+@pytest.mark.parametrize("latest", [98, 99])
+def test_ledger_chunk_waits_for_a_node_that_is_behind(latest: int) -> None:
+    node = node_of((99, 3), (100, 2), latest=latest)
+    chunk, client = whole(99, 100), client_of(node)
+    with pytest.raises(NodeBehindError) as caught:
+        chunk.fetch(client)
+    assert caught.value.ledger == 100
+    node.latest = 100
+    assert places(chunk.fetch(client)) == [*orders(99, 3), *orders(100, 2)]
+
+
+def test_ledger_chunk_cursor_zero_is_not_taken_over() -> None:
+    node = node_of((99, 3), (100, 2), latest=98)
+    chunk, client = whole(99, 100), client_of(node)
+    with pytest.raises(NodeBehindError):
+        chunk.fetch(client)
+    node.latest = 101
+    chunk.fetch(client)
+    cursors = [parse_transactions_cursor(p["pagination"]["cursor"]) for _, p in node.calls]
+    assert cursors[:2] == [(99, 0), (99, 0)]
+
+
+def test_ledger_chunk_tip_delivered_again_is_taken_once() -> None:
+    node = node_of((99, 3), (100, 2))
+    tip = [row for row in node.transactions if row["ledger"] == 100]
+
+    def again(page: dict[str, Any]) -> None:
+        if not page["transactions"]:
+            page["transactions"] = tip
+            page["cursor"] = transactions_cursor(100, 2)
+
+    found = whole(99, 100).fetch(client_of(spoil(node, again)))
+    assert places(found) == [*orders(99, 3), *orders(100, 2)]
+
+
+def test_ledger_chunk_below_the_store_is_outside_retention() -> None:
+    with pytest.raises(LedgerOutsideRetentionError) as caught:
+        whole(10, 11).fetch(client_of(node_of((10, 3), oldest=50)))
+    assert caught.value.args == (10, 50)
+
+
+def test_ledger_chunk_full_pages_that_stay_are_an_error() -> None:
+    node = node_of((10, 3))
+    rows = node.transactions[:1]
+
+    def stay(page: dict[str, Any]) -> None:
+        page["transactions"] = rows
+
+    with pytest.raises(RpcProtocolError, match="the pages stay at"):
+        LedgerChunk((10, 1), (10, MAX_TX), 1).fetch(client_of(spoil(node, stay)))
+
+
+def test_ledger_chunk_malformed_keep_their_place() -> None:
+    node = node_of((10, 5), (11, 5))
+    node.transactions[1]["feeBump"] = "x"
+    node.transactions[2] = {"status": 5}
+    node.transactions[6]["feeBump"] = "x"
+    handler = spoil(node_of((10, 5), (11, 5)), lambda page: page.update(
+        transactions=node.transactions[:8]
+    ))  # fmt: skip
+    found = whole(10, 10).fetch(client_of(handler))
+    assert places(found) == [(10, 1), (0, 0), (0, 0), (10, 4), (10, 5)]
+
+
+def test_ledger_chunk_goes_on_behind_a_malformed_last_transaction() -> None:
+    node = node_of((10, 4), (11, 1))
+    node.transactions[1]["envelopeXdr"] = None
+    found = whole(10, 10, limit=2).fetch(client_of(node))
+    assert places(found) == [(10, 1), (0, 0), (10, 3), (10, 4)]
+
+
+def test_ledger_chunk_malformed_and_no_cursor_prove_nothing() -> None:
+    node = node_of((10, 2), (11, 1))
+    node.transactions[1]["envelopeXdr"] = None
+
+    def no_cursor(page: dict[str, Any]) -> None:
+        page["cursor"] = ""
+
+    with pytest.raises(RpcProtocolError):
+        LedgerChunk((10, 1), (10, MAX_TX), 1).fetch(client_of(spoil(node, no_cursor)))
+
+
+@pytest.mark.parametrize("failing", range(1, 8))
+def test_ledger_chunk_goes_on_after_a_failure_at_any_call(failing: int) -> None:
+    node = node_of((10, 7), (11, 6))
+    node.silent_cap = 2
+    node.before = lambda number: httpx.Response(503) if number == failing else None
+    chunk, client = whole(10, 11), client_of(node)
+    with pytest.raises(RpcUnavailableError):
+        chunk.fetch(client)
+    assert places(chunk.fetch(client)) == [*orders(10, 7), *orders(11, 6)]
+    cursors = [params["pagination"]["cursor"] for _, params in node.calls]
+    assert len(cursors) == len(set(cursors))
+    posts = node.posts
+    assert places(chunk.fetch(client)) == [*orders(10, 7), *orders(11, 6)]
+    assert node.posts == posts
+
+
+@pytest.mark.parametrize(
+    ("chunk", "label"),
+    [
+        (whole(10, 12), "10-12"),
+        (whole(10, 10), "10"),
+        (LedgerChunk((10, 3), (12, 4)), "10:4-12:4"),
+        (LedgerChunk((10, 3), (10, MAX_TX)), "10:4-10"),
+        (HashChunk([("ab" * 32, 12), ("cd" * 32, 10)]), "10-12:abababab"),
+    ],
+)
+def test_chunk_label_names_its_part(chunk: LedgerChunk | HashChunk, label: str) -> None:
+    assert chunk.label == label
+
+
+def hashes(*positions: tuple[int, int]) -> list[tuple[str, int]]:
+    return [(tx_hash(*position), position[0]) for position in positions]
+
+
+@pytest.mark.parametrize(("batch_calls", "posts"), [(1, 5), (2, 3), (50, 1)])
+def test_hash_chunk_asks_in_batches(batch_calls: int, posts: int) -> None:
+    node = node_of((10, 3), (11, 2))
+    wanted = [*orders(11, 2), *orders(10, 3)]
+    found = HashChunk(hashes(*wanted), batch_calls).fetch(client_of(node))
+    assert places(found) == wanted
+    assert node.posts == posts
+
+
+def test_hash_chunk_not_found_then_found() -> None:
+    node = node_of((10, 3))
+    node.hidden = {tx_hash(10, 2)}
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        node.hidden.clear()
+
+    client = client_of(node, sleep=wait, uniform=lambda low, high: high)
+    found = HashChunk(hashes(*orders(10, 3)), 50).fetch(client)
+    assert places(found) == orders(10, 3)
+    assert waited == [0.5]
+    assert [params["hash"] for _, params in node.calls][3:] == [tx_hash(10, 2)]
+
+
+def test_hash_chunk_never_found_is_malformed() -> None:
+    node = node_of((10, 3))
+    node.hidden = {tx_hash(10, 2)}
+    found = HashChunk(hashes(*orders(10, 3)), 50).fetch(client_of(node))
+    assert places(found) == [(10, 1), (0, 0), (10, 3)]
+    lost = found[1]
+    assert isinstance(lost, Malformed)
+    assert json.loads(lost.payload) == {"txHash": tx_hash(10, 2), "ledger": 10}
+    assert lost.error == "NOT_FOUND though the node has ledger 10"
+    assert len(node.calls) == 3 + 3
+
+
+@pytest.mark.parametrize(
+    ("bounds", "error"),
+    [((1, 9), NodeBehindError(10, 9)), ((11, 90), LedgerOutsideRetentionError(10, 11))],
+)
+def test_hash_chunk_not_found_is_judged_by_the_ledger(
+    bounds: tuple[int, int], error: Exception
+) -> None:
+    node = node_of((10, 2))
+    node.hidden = {tx_hash(10, 2)}
+    node.oldest, node.latest = bounds
+    chunk, client = HashChunk(hashes(*orders(10, 2)), 50), client_of(node)
+    with pytest.raises(type(error)) as caught:
+        chunk.fetch(client)
+    assert caught.value.args == error.args
+    node.hidden.clear()
+    assert places(chunk.fetch(client)) == orders(10, 2)
+    assert [params["hash"] for _, params in node.calls][2:] == [tx_hash(10, 2)]
+
+
+@pytest.mark.parametrize("failing", range(1, 8))
+@pytest.mark.parametrize("batch_calls", [1, 2])
+def test_hash_chunk_goes_on_after_a_failure_at_any_call(failing: int, batch_calls: int) -> None:
+    node = node_of((10, 7))
+    node.before = lambda number: httpx.Response(503) if number == failing else None
+    chunk, client = HashChunk(hashes(*orders(10, 7)), batch_calls), client_of(node)
+    for _ in range(2):
+        try:
+            found = chunk.fetch(client)
+        except RpcUnavailableError:
+            continue
+    assert places(found) == orders(10, 7)
+    asked = [params["hash"] for _, params in node.calls]
+    assert sorted(asked) == [tx_hash(10, order) for order in range(1, 8)]
+
+
+def fetch_all(node: Node, chunks: list[LedgerChunk]) -> Places:
+    client = client_of(node)
+    return [place for chunk in chunks for place in places(chunk.fetch(client))]
+
+
+def test_plan_balances_and_saves_calls_with_exact_hints() -> None:
+    counts = [(10, 150), (11, 3), (13, 47)]
+    node = node_of(*counts, (14, 1))
+    chunks = plan_ledger_chunks(LedgerRange(10, 13), counts, workers=10)
+    assert len(chunks) == 10
+    assert [chunk.limit for chunk in chunks] == [20] * 9 + [21]
+    assert fetch_all(node, chunks) == [*orders(10, 150), *orders(11, 3), *orders(13, 47)]
+    assert node.posts == 10
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        [(10, 30), (12, 30)],
+        [(10, 1000), (11, 1), (12, 1000), (99, 7)],
+        [(12, 30), (10, 31), (11, 29), (11, 0), (9, 50)],
+        [(11, 41)],
+        [(10, 2**40)],
+    ],
+)
+@pytest.mark.parametrize("workers", [1, 3, 10])
+def test_plan_is_a_partition_whatever_the_hints_say(
+    hints: list[tuple[int, int]], workers: int
+) -> None:
+    node = node_of((9, 5), (10, 33), (11, 40), (12, 31), (13, 2))
+    chunks = plan_ledger_chunks(LedgerRange(10, 12), hints, workers)[:40]
+    if hints != [(10, 2**40)]:
+        assert fetch_all(node, chunks) == [*orders(10, 33), *orders(11, 40), *orders(12, 31)]
+    starts = [chunk.start for chunk in chunks]
+    assert starts == [(10, 0), *(chunk.end for chunk in chunks[:-1])]
+
+
+def test_plan_keeps_small_batches_in_one_chunk() -> None:
+    (chunk,) = plan_ledger_chunks(LedgerRange(10, 12), [(10, 20), (11, 19)], workers=10)
+    assert (chunk.start, chunk.end, chunk.limit) == ((10, 0), (12, MAX_TX), 40)
+
+
+def test_plan_keeps_a_boundary_at_the_ledgers_hinted_end() -> None:
+    first, last = plan_ledger_chunks(LedgerRange(10, 11), [(10, 20), (11, 20)], workers=2)
+    assert (first.start, first.end, first.limit) == ((10, 0), (10, 20), 20)
+    assert (last.start, last.end, last.limit) == ((10, 20), (11, MAX_TX), 21)
+
+
+def test_plan_makes_more_chunks_than_workers_when_pages_are_full() -> None:
+    chunks = plan_ledger_chunks(LedgerRange(10, 10), [(10, 1000)], workers=2)
+    assert [chunk.limit for chunk in chunks] == [166, 167, 167, 166, 167, 168]
+
+
+def test_plan_without_hints_splits_the_ledgers() -> None:
+    chunks = plan_ledger_chunks(LedgerRange(10, 19), [], workers=3)
+    assert [chunk.label for chunk in chunks] == ["10-12", "13-15", "16-19"]
+    node = node_of((9, 1), (12, 3), (13, 250), (19, 2), (20, 1))
+    assert fetch_all(node, chunks) == [*orders(12, 3), *orders(13, 250), *orders(19, 2)]
+    assert len(plan_ledger_chunks(LedgerRange(10, 11), [], workers=10)) == 2
+
+
+def test_plan_hash_chunks_are_near_equal_and_at_most_the_workers() -> None:
+    wanted = hashes(*orders(10, 25))
+    chunks = plan_hash_chunks([*wanted, wanted[0]], workers=4, batch_calls=5)
+    assert [len(chunk._ledgers) for chunk in chunks] == [6, 6, 6, 7]
+    assert len(plan_hash_chunks(wanted, workers=10, batch_calls=50)) == 1
+    assert plan_hash_chunks([], workers=10, batch_calls=50) == []
+
+
+def test_chunks_are_plain_objects() -> None:
+    for kind in (LedgerChunk, HashChunk):
+        assert not hasattr(kind, "__dataclass_fields__")
+        assert not hasattr(kind, "model_fields")
+
+
+def test_transaction_of_the_fake_node_decodes() -> None:
+    found = whole(10, 10).fetch(client_of(node_of((10, 1), (11, 1))))
+    assert isinstance(found[0], Transaction)
+    assert found[0].tx_hash == transaction(10, 1)["txHash"]
