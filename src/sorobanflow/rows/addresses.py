@@ -1,0 +1,67 @@
+"""Check the addresses of the network (StrKeys, SEP-23).
+
+Invariant: an address in a row has the right prefix, length and checksum, and a
+column for accounts holds `G…`: a muxed account `M…` is split into its account
+and its id. Checks are cached, because addresses repeat.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from stellar_sdk import StrKey
+
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+
+_LONGEST = 69  # a muxed account
+_CHECKS = {
+    "G": StrKey.is_valid_ed25519_public_key,
+    "M": StrKey.is_valid_med25519_public_key,
+    "C": StrKey.is_valid_contract,
+    "B": StrKey.is_valid_claimable_balance,
+    "L": StrKey.is_valid_liquidity_pool,
+}
+
+
+class Account(NamedTuple):
+    """An account `G…` and the id that a muxed address adds to it (u64)."""
+
+    address: str
+    muxed_id: int | None
+
+
+def address(value: Json, kinds: str = "GMCBL") -> str:
+    """Check an address of one of the kinds, named by their first letters.
+
+    Raises:
+        DecodeError: not a StrKey of these kinds.
+    """
+    if isinstance(value, str) and len(value) <= _LONGEST and _is_valid(value, kinds):
+        return value
+    raise DecodeError(f"not an address: {value!r:.80}; wanted a StrKey of kind {kinds}")
+
+
+@lru_cache(maxsize=16384)
+def _is_valid(value: str, kinds: str) -> bool:
+    return value[:1] in tuple(kinds) and _CHECKS[value[0]](value)
+
+
+def account(value: Json) -> Account:
+    """Check an account and split a muxed one.
+
+    Raises:
+        DecodeError: neither `G…` nor `M…`.
+    """
+    checked = address(value, "GM")
+    return Account(checked, None) if checked[0] == "G" else _split(checked)
+
+
+@lru_cache(maxsize=16384)
+def _split(muxed: str) -> Account:
+    raw = StrKey.decode_med25519_public_key(muxed)
+    return Account(StrKey.encode_ed25519_public_key(raw[:32]), int.from_bytes(raw[32:]))
+
+
+def account_of_key(key_hex: str) -> Account:
+    """Give the account of an Ed25519 public key in hex, 32 bytes."""
+    return account(StrKey.encode_ed25519_public_key(bytes.fromhex(key_hex)))

@@ -1,0 +1,72 @@
+"""Give the three forms of a transaction envelope one form.
+
+A V0 envelope (before protocol 13) has a raw key and bare time bounds; a V1
+envelope is the usual one; a fee bump wraps a V1 envelope, pays for it and has
+signatures of its own. Invariant: `transaction` has the fields of a V1
+transaction, whichever form it came in.
+"""
+
+from typing import NamedTuple
+
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.addresses import Account, account, account_of_key
+from sorobanflow.rows.values import arm, hash_hex, i64, u32
+
+
+class Envelope(NamedTuple):
+    """An envelope taken apart; fees in stroops; the `inner_*` only for a fee bump."""
+
+    transaction: Json
+    source: Account
+    fee_source: Account
+    fee_bid: int
+    signatures: Json
+    fee_bump: bool = False
+    inner_fee_bid: int | None = None
+    inner_signatures: Json = None
+
+
+def open_envelope(envelope: Json) -> Envelope:
+    """Take a TransactionEnvelope in SEP-51 form apart.
+
+    Raises:
+        DecodeError: an unknown form, or a field that does not hold its type.
+    """
+    kind, content = arm(envelope)
+    if kind == "tx":
+        return _v1(content)
+    if kind == "tx_v0":
+        return _v0(content)
+    if kind == "tx_fee_bump":
+        return _fee_bump(content)
+    raise DecodeError(f"unknown envelope: {kind!r:.80}; wanted tx, tx_v0 or tx_fee_bump")
+
+
+def _v1(content: Json) -> Envelope:
+    transaction = content["tx"]
+    source = account(transaction["source_account"])
+    return Envelope(transaction, source, source, u32(transaction["fee"]), content["signatures"])
+
+
+def _v0(content: Json) -> Envelope:
+    old = content["tx"]
+    source = account_of_key(hash_hex(old["source_account_ed25519"]))
+    bounds = old["time_bounds"]
+    transaction = {**old, "cond": "none" if bounds is None else {"time": bounds}}
+    return Envelope(transaction, source, source, u32(old["fee"]), content["signatures"])
+
+
+def _fee_bump(content: Json) -> Envelope:
+    outer = content["tx"]
+    inner = _v1(outer["inner_tx"]["tx"])
+    return Envelope(
+        transaction=inner.transaction,
+        source=inner.source,
+        fee_source=account(outer["fee_source"]),
+        fee_bid=i64(outer["fee"]),
+        signatures=content["signatures"],
+        fee_bump=True,
+        inner_fee_bid=inner.fee_bid,
+        inner_signatures=inner.signatures,
+    )

@@ -1,0 +1,102 @@
+"""Make the row of an item that could not be decoded.
+
+Invariant: the payload is the whole item as JSON, so that it can be decoded
+again, and the row can always be stored: it is valid Unicode without NUL,
+whatever the node sent.
+"""
+
+import hashlib
+import json
+from typing import NamedTuple
+
+import msgspec
+
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.values import hash_hex, u32
+from sorobanflow.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.toid import parse_event_id
+
+Item = Event | Transaction | Malformed
+
+_ERROR_LENGTH = 1000
+
+
+class QuarantineRow(NamedTuple):
+    """A row of `quarantine`, up to the columns that have defaults."""
+
+    kind: str
+    key: str
+    ledger: int
+    payload: str
+    error_class: str
+    error: str
+
+
+def quarantine_row(kind: str, item: Item, ledger: int, error: Exception) -> QuarantineRow:
+    """Make the row of an item.
+
+    Args:
+        kind: event, transaction or token_operation.
+        item: The item as received.
+        ledger: Ledger of the batch under which the row stands.
+        error: Why it is here.
+    """
+    payload = payload_of(item)
+    return QuarantineRow(
+        kind=kind,
+        key=_key(kind, item) or payload_key(payload),
+        ledger=ledger,
+        payload=payload,
+        error_class=type(error).__name__,
+        error=_storable(str(error))[:_ERROR_LENGTH],
+    )
+
+
+def payload_of(item: Item) -> str:
+    """Give the item as JSON, with the names of the wire."""
+    if isinstance(item, Malformed):
+        return _storable(item.payload)
+    # json, not msgspec: it escapes lone surrogates, which msgspec refuses.
+    return json.dumps(msgspec.to_builtins(item), separators=(",", ":"))
+
+
+def payload_key(payload: str) -> str:
+    """Give the key of an item that has none: SHA-256 of the payload, hex."""
+    return hashlib.sha256(payload.encode()).hexdigest()
+
+
+def stated_ledger(item: Item) -> int | None:
+    """Give the ledger that an item says it is of, as far as it can be read."""
+    if not isinstance(item, Malformed):
+        return item.ledger
+    fields = _fields(item)
+    try:
+        return u32(fields["ledger"]) if "ledger" in fields else parse_event_id(fields["id"]).ledger
+    except (DecodeError, LookupError, TypeError):
+        return None
+
+
+def _key(kind: str, item: Item) -> str | None:
+    try:
+        if kind == "transaction":
+            return hash_hex(_fields(item)["txHash"])
+        return parse_event_id(_fields(item)["id"]).event_id
+    except (DecodeError, LookupError, TypeError):
+        return None
+
+
+def _fields(item: Item) -> dict[str, Json]:
+    """Give the fields of an item by their names on the wire; none if it is no object."""
+    try:
+        if isinstance(item, Malformed):
+            fields = msgspec.json.decode(item.payload)
+        else:
+            fields = msgspec.to_builtins(item)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,136 @@
+"""Make the row of a transaction.
+
+Follows `decode.transactions`. Made from SEP-51 values only, so that the node's
+own JSON can be a second source. Invariant: the status that the node says and
+the result code agree.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sorobanflow.decode.transactions import DecodedTransaction
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.envelopes import open_envelope
+from sorobanflow.rows.preconditions import read_preconditions
+from sorobanflow.rows.results import Result, open_result
+from sorobanflow.rows.values import arm, hash_hex, i64, json_text, reading, text, u64, unix_time
+from sorobanflow.rpc.wire import Transaction
+
+
+class TransactionRow(NamedTuple):
+    """A row of `transactions`; fees in stroops, JSON columns as text."""
+
+    hash: str
+    ledger: int
+    application_order: int
+    closed_at: datetime
+    successful: bool
+    result_code: str
+    source_account: str
+    source_muxed_id: int | None
+    fee_account: str
+    fee_account_muxed_id: int | None
+    fee_bid: int
+    fee_charged: int
+    sequence: int
+    memo_type: str
+    memo: str | None
+    min_time: int | None
+    max_time: int | None
+    min_ledger: int | None
+    max_ledger: int | None
+    min_sequence: int | None
+    min_sequence_age: int | None
+    min_sequence_ledger_gap: int | None
+    extra_signers: str | None
+    signatures: str
+    fee_bump: bool
+    inner_hash: str | None
+    inner_fee_bid: int | None
+    inner_result_code: str | None
+    inner_signatures: str | None
+    operation_count: int
+    soroban_resource_fee: int | None
+    soroban_resources: str | None
+    non_refundable_fee_charged: int | None
+    refundable_fee_charged: int | None
+    rent_fee_charged: int | None
+
+
+def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRow:
+    """Make the row of a transaction.
+
+    Raises:
+        DecodeError: a field does not hold its type, or status and result disagree.
+    """
+    with reading(f"transaction {transaction.tx_hash[:64]!r}"):
+        return _row(transaction, decoded)
+
+
+def _row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRow:
+    envelope = open_envelope(decoded.envelope)
+    result = open_result(decoded.result)
+    memo_type, memo = _memo(envelope.transaction["memo"])
+    inner_signatures = envelope.inner_signatures
+    return TransactionRow(
+        hash=hash_hex(transaction.tx_hash),
+        ledger=transaction.ledger,
+        application_order=transaction.application_order,
+        closed_at=unix_time(transaction.created_at),
+        successful=_successful(transaction, result),
+        result_code=result.code,
+        source_account=envelope.source.address,
+        source_muxed_id=envelope.source.muxed_id,
+        fee_account=envelope.fee_source.address,
+        fee_account_muxed_id=envelope.fee_source.muxed_id,
+        fee_bid=envelope.fee_bid,
+        fee_charged=result.fee_charged,
+        sequence=i64(envelope.transaction["seq_num"]),
+        memo_type=memo_type,
+        memo=memo,
+        **read_preconditions(envelope.transaction["cond"])._asdict(),
+        signatures=json_text(envelope.signatures),
+        fee_bump=envelope.fee_bump,
+        inner_hash=result.inner_hash,
+        inner_fee_bid=envelope.inner_fee_bid,
+        inner_result_code=result.inner_code,
+        inner_signatures=None if inner_signatures is None else json_text(inner_signatures),
+        operation_count=len(envelope.transaction["operations"]),
+        **_soroban_columns(envelope.transaction["ext"], decoded.soroban_meta),
+    )
+
+
+def _successful(transaction: Transaction, result: Result) -> bool:
+    if transaction.status == ("SUCCESS" if result.successful else "FAILED"):
+        return result.successful
+    raise DecodeError(f"status {transaction.status!r:.80} does not agree with {result.code}")
+
+
+def _memo(memo: Json) -> tuple[str, str | None]:
+    kind, content = arm(memo)
+    if kind == "none":
+        return kind, None
+    if kind == "text":
+        return kind, text(content)
+    if kind == "id":
+        return kind, str(u64(content))
+    if kind in ("hash", "return"):
+        return kind, hash_hex(content)
+    raise DecodeError(f"unknown memo: {kind!r:.80}")
+
+
+def _soroban_columns(extension: Json, meta: Json) -> dict[str, Json]:
+    _, data = arm(extension)
+    _, fees = arm("v0" if meta is None else meta["ext"])
+    return {
+        "soroban_resource_fee": None if data is None else i64(data["resource_fee"]),
+        "soroban_resources": None if data is None else json_text(data["resources"]),
+        "non_refundable_fee_charged": _fee(fees, "total_non_refundable_resource_fee_charged"),
+        "refundable_fee_charged": _fee(fees, "total_refundable_resource_fee_charged"),
+        "rent_fee_charged": _fee(fees, "rent_fee_charged"),
+    }
+
+
+def _fee(fees: Json, field: str) -> int | None:
+    return None if fees is None else i64(fees[field])

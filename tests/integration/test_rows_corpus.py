@@ -1,0 +1,93 @@
+"""Real transactions, thousands of them, become rows without a quarantine row."""
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stellar_sdk import xdr
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rpc.wire import Transaction
+
+Corpus = Callable[[str], list[dict[str, Any]]]
+SUCCESS = {"txsuccess", "txfee_bump_inner_success"}
+
+
+def wrap(row: dict[str, Any]) -> Transaction:
+    """A corpus row has no place in a ledger and no status: give it one."""
+    result = xdr.TransactionResult.from_xdr(row["result_xdr"]).result.code.to_json_dict()
+    return Transaction(
+        tx_hash=row["hash"],
+        status="SUCCESS" if result in SUCCESS else "FAILED",
+        ledger=1,
+        application_order=1,
+        fee_bump=False,
+        created_at=0,
+        # One row of effects-cases has its base64 in lines, as no node sends it.
+        envelope_xdr=row["envelope_xdr"].replace("\n", ""),
+        result_xdr=row["result_xdr"],
+        result_meta_xdr=row["result_meta_xdr"].replace("\n", ""),
+    )
+
+
+def batch_of(rows: list[dict[str, Any]], passphrase: str) -> Batch:
+    return make_batch(LedgerRange(1, 1), [], [wrap(row) for row in rows], passphrase)
+
+
+def test_every_transaction_of_the_core_tests_becomes_rows(corpus: Corpus) -> None:
+    header, *rows = corpus("core-tests")
+    batch = batch_of(rows, header["passphrase"])
+    assert batch.quarantine == []
+    assert len(batch.transactions) == len({row["hash"] for row in rows}) == 1806
+    codes = Counter(row.result_code for row in batch.transactions)
+    assert codes["tx_fee_bump_inner_success"] == 12
+    assert codes["tx_fee_bump_inner_failed"] == 7
+    assert codes["tx_bad_sponsorship"] == 1
+    types = Counter(row.type for row in batch.operations)
+    assert (types["extend_footprint_ttl"], types["restore_footprint"]) == (37, 27)
+    assert types["end_sponsoring_future_reserves"] == 9
+    absent = [row for row in batch.operations if '{"vec":null}' in row.details]
+    absent += [row for row in batch.operations if '{"map":null}' in row.details]
+    assert len(absent) == 9
+
+
+def test_every_effects_case_becomes_rows(corpus: Corpus) -> None:
+    header, *rows = corpus("effects-cases")
+    assert batch_of(rows, header["passphrases"]["pubnet"]).quarantine == []
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [("pubnet-30822015", 2085), ("pubnet-51000294", 878), ("pubnet-63092990", 686)],
+)
+def test_every_recorded_transaction_becomes_rows(
+    recording_path: Callable[[str], Path], name: str, operations: int
+) -> None:
+    with gzip.open(recording_path(name), "rt") as lines:
+        header, *ledgers = [json.loads(line) for line in lines]
+    transactions = [transaction for ledger in ledgers for transaction in ledger["transactions"]]
+    batch = batch_of(transactions, header["passphrase"])
+    assert batch.quarantine == []
+    assert len(batch.transactions) == header["transactions"]
+    assert len(batch.operations) == operations
+
+
+def test_a_soroban_fee_bump_of_pubnet(recording_path: Callable[[str], Path]) -> None:
+    with gzip.open(recording_path("pubnet-63092990"), "rt") as lines:
+        header, ledger = [json.loads(line) for line in lines]
+    wanted = "f610f4abd0a2a7fa4aad6d252df41299ccaea0d2cbcb9782f04ae9df58004335"
+    [transaction] = [item for item in ledger["transactions"] if item["hash"] == wanted]
+    [row] = batch_of([transaction], header["passphrase"]).transactions
+    assert row.source_account == "GCJ3O4WHHBAIHBTZU2XL2AENORDK7JLRBKM5COLQI5DXZ6VJKACORXY3"
+    assert row.fee_account == "GA2JRQOF6EA3HQWDCEDBPPMLYPJCFLDDGYZLEQGMS5SOBQIB3BAFHVAW"
+    assert (row.fee_bid, row.inner_fee_bid, row.soroban_resource_fee) == (288791, 288590, 288590)
+    assert (row.fee_charged, row.non_refundable_fee_charged) == (14744, 14544)
+    assert (row.refundable_fee_charged, row.rent_fee_charged) == (0, 0)
+    assert row.inner_hash == "18a0c36c1aafb87a58f65a1b7221d6b47f09bbd262080c555e7d63db22b002b8"
+    assert (row.result_code, row.inner_result_code) == ("tx_fee_bump_inner_failed", "tx_failed")
+    assert (row.sequence, row.min_time, row.max_time) == (267786486441590056, 0, 0)

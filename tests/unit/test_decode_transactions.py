@@ -1,0 +1,82 @@
+import pytest
+from stellar_sdk import xdr
+
+from sorobanflow.decode.transactions import decode_transaction
+from sorobanflow.errors import DecodeError
+from sorobanflow.rpc.wire import Transaction
+from tests.unit.wire_items import make_body, make_transaction, sign
+
+SOROBAN = {
+    "v1": {
+        "ext": "v0",
+        "resources": {
+            "footprint": {"read_only": [], "read_write": []},
+            "instructions": 1,
+            "disk_read_bytes": 2,
+            "write_bytes": 3,
+        },
+        "resource_fee": "50060468",
+    }
+}
+FEES = {
+    "v1": {
+        "ext": "v0",
+        "total_non_refundable_resource_fee_charged": "11",
+        "total_refundable_resource_fee_charged": "22",
+        "rent_fee_charged": "5",
+    }
+}
+EMPTY = {"tx_changes_before": [], "operations": [], "tx_changes_after": []}
+META_V3 = {"ext": FEES, "events": [], "return_value": {"u32": 9}, "diagnostic_events": []}
+META_V4 = {"ext": FEES, "return_value": None}
+
+
+def meta(version: str, soroban_meta: object) -> str:
+    late = {"events": [], "diagnostic_events": []} if version == "v4" else {}
+    body = {"ext": "v0", **EMPTY, "soroban_meta": soroban_meta, **late}
+    return xdr.TransactionMeta.from_json_dict({version: body}).to_xdr()
+
+
+def soroban_transaction(meta_xdr: str) -> Transaction:
+    return make_transaction({"tx": sign(make_body(ext=SOROBAN))}, result_meta_xdr=meta_xdr)
+
+
+def test_decode_transaction_gives_envelope_and_result() -> None:
+    decoded = decode_transaction(make_transaction())
+    assert decoded.envelope["tx"]["tx"]["seq_num"] == "77"
+    assert decoded.result["fee_charged"] == "100"
+
+
+@pytest.mark.parametrize(("version", "wanted"), [("v3", META_V3), ("v4", META_V4)])
+def test_decode_transaction_reads_the_soroban_meta(version: str, wanted: object) -> None:
+    decoded = decode_transaction(soroban_transaction(meta(version, wanted)))
+    assert decoded.soroban_meta == wanted
+
+
+def test_decode_transaction_reads_the_meta_inside_a_fee_bump() -> None:
+    inner = {"tx": sign(make_body(ext=SOROBAN))}
+    outer = {
+        "fee_source": make_body()["source_account"],
+        "fee": "5",
+        "inner_tx": inner,
+        "ext": "v0",
+    }
+    item = make_transaction({"tx_fee_bump": sign(outer)}, result_meta_xdr=meta("v4", META_V4))
+    assert decode_transaction(item).soroban_meta == META_V4
+
+
+@pytest.mark.parametrize("meta_xdr", ["AAAAAAAAAAA=", meta("v4", None)])
+def test_decode_transaction_takes_a_meta_without_soroban_part(meta_xdr: str) -> None:
+    assert decode_transaction(soroban_transaction(meta_xdr)).soroban_meta is None
+
+
+def test_decode_transaction_does_not_read_the_meta_of_a_classic_one() -> None:
+    assert decode_transaction(make_transaction(result_meta_xdr="!")).soroban_meta is None
+
+
+@pytest.mark.parametrize("field", ["envelope_xdr", "result_xdr", "result_meta_xdr"])
+def test_decode_transaction_refuses_bad_xdr(field: str) -> None:
+    item = soroban_transaction(meta("v4", META_V4))
+    setattr(item, field, "AAAA")
+    with pytest.raises(DecodeError):
+        decode_transaction(item)

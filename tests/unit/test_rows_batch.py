@@ -1,0 +1,175 @@
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.toid import Position
+from tests.unit.wire_items import ALICE, BOB, make_event, make_result, make_transaction, symbol
+
+LEDGERS = LedgerRange(1000, 1001)
+PASSPHRASE = "Test SDF Network ; September 2015"
+TRANSFER = [symbol("transfer"), {"address": ALICE}, {"address": BOB}]
+
+
+def batch_of(
+    events: list[Event | Malformed] | None = None,
+    transactions: list[Transaction | Malformed] | None = None,
+) -> Batch:
+    return make_batch(LEDGERS, events or [], transactions or [], PASSPHRASE)
+
+
+def event_at(ledger: int, tx: int, op: int = 0, index: int = 0, **changes: Any) -> Event:
+    event_id = Position(ledger, tx, op, index).event_id
+    return make_event(TRANSFER, {"i128": "1"}, **{"id": event_id, "ledger": ledger} | changes)
+
+
+def transaction_at(ledger: int, order: int, mark: str = "0", **changes: Any) -> Transaction:
+    fields = {"ledger": ledger, "application_order": order, "tx_hash": mark * 64}
+    return make_transaction(**fields | changes)
+
+
+def test_an_empty_batch_has_no_rows() -> None:
+    batch = batch_of()
+    assert batch.ledgers == LEDGERS
+    assert set(batch.counts().values()) == {0}
+    assert batch.closed_at == {}
+
+
+def test_counts_name_every_table() -> None:
+    batch = batch_of([event_at(1000, 1), Malformed("{}", "bad")], [transaction_at(1000, 1)])
+    assert batch.counts() == {
+        "events": 1,
+        "transactions": 1,
+        "operations": 1,
+        "token_operations": 1,
+        "quarantine": 1,
+    }
+
+
+def test_rows_are_in_chain_order_whatever_the_order_of_delivery() -> None:
+    events = [event_at(1000, 9), event_at(1000, 10), event_at(1001, 1, 0, 9), event_at(1001, 1, 1)]
+    transactions = [
+        transaction_at(1000, 9, "f"),
+        transaction_at(1000, 10, "a"),
+        transaction_at(1001, 1, "c"),
+    ]
+    for delivery in itertools.permutations(range(3)):
+        batch = batch_of(
+            [events[3], *(events[i] for i in delivery)], [transactions[i] for i in delivery]
+        )
+        assert [row.id for row in batch.events] == [event.id for event in events]
+        assert [row.event_id for row in batch.token_operations] == [event.id for event in events]
+        assert [row.hash[0] for row in batch.transactions] == ["f", "a", "c"]
+        assert [row.tx_hash[0] for row in batch.operations] == ["f", "a", "c"]
+
+
+def test_items_delivered_twice_are_one_row() -> None:
+    events = [event_at(1000, 1), Malformed("{}", "bad"), event_at(1000, 2, type="odd")]
+    transactions = [transaction_at(1000, 1), transaction_at(1000, 2, "1", status="FAILED")]
+    once, twice = batch_of(events, transactions), batch_of(events * 2, transactions * 2)
+    assert vars(twice) == vars(once)
+    assert twice.counts() == {
+        "events": 1,
+        "transactions": 1,
+        "operations": 1,
+        "token_operations": 1,
+        "quarantine": 3,
+    }
+
+
+def test_another_event_under_the_same_id_is_quarantined() -> None:
+    first, second = event_at(1000, 1), event_at(1000, 1, type="system")
+    batch = batch_of([first, second])
+    assert [row.type for row in batch.events] == ["contract"]
+    [row] = batch.quarantine
+    assert (row.kind, row.key) == ("event", first.id)
+    assert "delivered before" in row.error
+
+
+def test_two_bad_items_under_the_same_id_are_both_kept() -> None:
+    batch = batch_of([event_at(1000, 1, type="odd"), event_at(1000, 1, type="odder")])
+    assert len({row.payload for row in batch.quarantine}) == 2
+    assert len({row.key for row in batch.quarantine}) == 2
+
+
+def test_another_transaction_under_the_same_hash_is_quarantined() -> None:
+    batch = batch_of(None, [transaction_at(1000, 1), transaction_at(1000, 2)])
+    assert [row.application_order for row in batch.transactions] == [1]
+    assert [row.kind for row in batch.quarantine] == ["transaction"]
+
+
+def test_a_bad_event_costs_itself_only() -> None:
+    bad = event_at(1000, 2)
+    bad.value = "AAAA"
+    batch = batch_of([event_at(1000, 1), bad, event_at(1000, 3)])
+    assert [row.tx_index for row in batch.events] == [1, 3]
+    [row] = batch.quarantine
+    assert (row.kind, row.key, row.ledger) == ("event", bad.id, 1000)
+    assert row.error_class == "DecodeError"
+
+
+def test_a_bad_transaction_costs_its_operations_and_not_its_events() -> None:
+    bad = transaction_at(1000, 1, result=make_result({"txsuccess": []}))
+    batch = batch_of([event_at(1000, 1, tx_hash=bad.tx_hash)], [bad])
+    assert (batch.transactions, batch.operations) == ([], [])
+    assert [row.tx_hash for row in batch.events] == [bad.tx_hash]
+    assert [(row.kind, row.key) for row in batch.quarantine] == [("transaction", bad.tx_hash)]
+
+
+@pytest.mark.parametrize("ledger", [0, 999, 1002, 2147483647])
+def test_items_of_other_ledgers_are_quarantined_in_this_batch(ledger: int) -> None:
+    batch = batch_of([event_at(ledger, 1)], [transaction_at(ledger, 1)])
+    assert (batch.events, batch.transactions, batch.closed_at) == ([], [], {})
+    assert [row.ledger for row in batch.quarantine] == [1000, 1000]
+    assert f"it is of ledger {ledger}, the batch of 1000-1001" in batch.quarantine[0].error
+
+
+@pytest.mark.parametrize(
+    ("payload", "wanted"),
+    [('{"ledger":1000}', 1000), ('{"ledger":7}', 1001), ("[]", 1001)],
+)
+def test_a_malformed_item_stands_under_its_own_ledger_or_its_neighbours(
+    payload: str, wanted: int
+) -> None:
+    batch = batch_of([event_at(1001, 1), Malformed(payload, "what is wrong")])
+    [row] = batch.quarantine
+    assert (row.ledger, row.payload, row.error) == (wanted, payload, "what is wrong")
+
+
+def test_a_malformed_item_alone_stands_under_the_first_ledger() -> None:
+    [row] = batch_of(None, [Malformed("[]", "bad")]).quarantine
+    assert (row.kind, row.ledger) == ("transaction", 1000)
+
+
+def test_closed_at_holds_every_ledger_with_a_row() -> None:
+    late = "2026-07-21T18:01:15Z"
+    batch = batch_of([event_at(1001, 1, ledger_closed_at=late)], [transaction_at(1000, 1)])
+    assert batch.closed_at == {
+        1000: datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC),
+        1001: datetime(2026, 7, 21, 18, 1, 15, tzinfo=UTC),
+    }
+
+
+@pytest.mark.parametrize("flag", [None, True])
+def test_the_transaction_says_whether_a_token_operation_was_applied(flag: bool | None) -> None:
+    failed = transaction_at(1000, 1, result=make_result("txbad_seq"), status="FAILED")
+    event = event_at(1000, 1, tx_hash=failed.tx_hash, in_successful_contract_call=flag)
+    assert [row.successful for row in batch_of([event], [failed]).token_operations] == [False]
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_else_the_event_says_it(flag: bool) -> None:
+    event = event_at(1000, 1, in_successful_contract_call=flag)
+    assert [row.successful for row in batch_of([event]).token_operations] == [flag]
+
+
+def test_where_nobody_says_it_the_event_is_stored_and_the_rest_quarantined() -> None:
+    event = event_at(1000, 1, in_successful_contract_call=None)
+    batch = batch_of([event])
+    assert [row.id for row in batch.events] == [event.id]
+    assert batch.token_operations == []
+    assert [(row.kind, row.key) for row in batch.quarantine] == [("token_operation", event.id)]

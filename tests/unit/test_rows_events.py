@@ -1,0 +1,92 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from sorobanflow.decode.events import decode_event
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.events import EventRow, event_row
+from sorobanflow.rpc.wire import Event
+from tests.unit.wire_items import TOKEN, TX_HASH, make_event, symbol
+
+
+def row_of(event: Event) -> EventRow:
+    return event_row(event, decode_event(event))
+
+
+def test_event_row_has_every_column() -> None:
+    event = make_event([symbol("ping"), {"u32": 4294967295}], {"i128": "-1"})
+    assert row_of(event) == EventRow(
+        id="0000004294967308289-0000000002",
+        ledger=1000,
+        closed_at=datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC),
+        tx_hash=TX_HASH,
+        tx_index=3,
+        op_index=1,
+        event_index=2,
+        type="contract",
+        contract_id=TOKEN,
+        topics='[{"symbol":"ping"},{"u32":4294967295}]',
+        value='{"i128":"-1"}',
+        in_successful_call=True,
+    )
+
+
+@pytest.mark.parametrize("absent", [None, ""])
+def test_event_row_takes_an_event_of_no_contract(absent: str | None) -> None:
+    assert row_of(make_event([], contract_id=absent, type="system")).contract_id is None
+
+
+def test_event_row_keeps_unknown_success_unknown() -> None:
+    assert row_of(make_event([], in_successful_contract_call=None)).in_successful_call is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "0000004294967308289-2"},
+        {"id": ""},
+        {"ledger": 1001},
+        {"ledger_closed_at": "yesterday"},
+        {"ledger_closed_at": "1784656870"},
+        {"tx_hash": "AB" * 32},
+        {"tx_hash": "ab" * 32 + "\n"},
+        {"type": "diagnostic"},
+        {"type": "contract\0"},
+        {"contract_id": TOKEN[:-1] + "A"},
+        {"contract_id": "\0"},
+    ],
+)
+def test_event_row_refuses_a_bad_field(changes: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        row_of(make_event([], **changes))
+
+
+def test_event_row_of_the_documented_example(
+    corpus: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    [example] = [
+        row
+        for row in corpus("rpc-examples")[1:]
+        if row["source_path"].endswith("Events.json#TwoNativeTransferEvents")
+    ]
+    row = row_of(msgspec.convert(example["payload"]["events"][0], Event))
+    assert row == EventRow(
+        id="0016010972359577600-0000000001",
+        ledger=3727845,
+        closed_at=datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC),
+        tx_hash="a5c9247b77eb04c0d857934a2e988c408167976c8acbdf3d8acf64c44deb3beb",
+        tx_index=5,
+        op_index=0,
+        event_index=1,
+        type="contract",
+        contract_id="CDLZFC3SYJYDZT7K67VZ75HPJVIEUVNIXF47ZG2FB2RMQQVU2HHGCYSC",
+        topics='[{"symbol":"transfer"},'
+        '{"address":"GCHHLGOJVLRAPYBB6TR4NS4VRF5VW5RKZXQCVQUGMLGLXPTKJFCINQVE"},'
+        '{"address":"CCXP6YNFJZIDQD6N37DPCEKXJGLL56ZSAT5D5RPZG4NONL7IRAGWKFD2"},'
+        '{"string":"native"}]',
+        value='{"i128":"3000000000"}',
+        in_successful_call=True,
+    )

@@ -1,0 +1,89 @@
+"""Make wire items from hand-written SEP-51 values, for the tests of decode and rows."""
+
+from typing import Any
+
+from stellar_sdk import xdr
+
+from sorobanflow.rpc.wire import Event, Transaction
+from sorobanflow.toid import Position
+
+ALICE = "GDK36SR7ZTTRPMBYRPGCOSPLYFEK3GLJWI7UL3Q3MBP5LB3YK5VMI6ET"
+BOB = "GDWMDNMHE7Z7CKZRSSEBVHWLTXQLFDHHWIDSGDMOSMH6DPHHLYSWZ7H4"
+CAROL = "GATLDRZIJG4TZJJWMTFIEQDEHRIUYRY4UCSKIJHCJTZMZSAKHGJT4LTJ"
+ALICE_MUXED = "MDK36SR7ZTTRPMBYRPGCOSPLYFEK3GLJWI7UL3Q3MBP5LB3YK5VMJ7777777777776VHW"  # u64 max
+TOKEN = "CA6ENHU5NRMHLU32IPZVHVHYRZQ7Z6ASYZXO4NCXIZNEBMG2IFJ6AUB2"
+TX_HASH = "ab" * 32
+NO_META = "AAAAAAAAAAA="
+
+CREATE_ACCOUNT = {"create_account": {"destination": BOB, "starting_balance": "200000000"}}
+PAYMENT = {"payment": {"destination": BOB, "asset": "native", "amount": "7"}}
+
+
+def scval(value: Any) -> str:
+    return xdr.SCVal.from_json_dict(value).to_xdr()
+
+
+def symbol(name: str) -> dict[str, str]:
+    return {"symbol": name}
+
+
+def address(strkey: str) -> dict[str, str]:
+    return {"address": strkey}
+
+
+def make_event(topics: list[Any], value: Any = "void", **changes: Any) -> Event:
+    """A contract event of ledger 1000, transaction 3, operation 1, event 2."""
+    fields: dict[str, Any] = {
+        "id": Position(1000, 3, 1, 2).event_id,
+        "type": "contract",
+        "ledger": 1000,
+        "ledger_closed_at": "2026-07-21T18:01:10Z",
+        "tx_hash": TX_HASH,
+        "value": scval(value),
+        "contract_id": TOKEN,
+        "topic": [scval(topic) for topic in topics],
+        "in_successful_contract_call": True,
+    }
+    return Event(**fields | changes)
+
+
+def make_body(operations: list[Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """The body of a V1 transaction: one payment of Alice's, no conditions."""
+    body = {
+        "source_account": ALICE,
+        "fee": 100,
+        "seq_num": "77",
+        "cond": "none",
+        "memo": "none",
+        "operations": operations or [{"source_account": None, "body": PAYMENT}],
+        "ext": "v0",
+    }
+    return body | changes
+
+
+def sign(body: dict[str, Any], hint: str = "0a0b0c0d", signature: str = "beef") -> dict[str, Any]:
+    return {"tx": body, "signatures": [{"hint": hint, "signature": signature}]}
+
+
+def make_result(code: Any = None, fee_charged: str = "100") -> dict[str, Any]:
+    """A TransactionResult as stellar-sdk spells it; by default one successful payment."""
+    code = code or {"txsuccess": [{"opinner": {"payment": "success"}}]}
+    return {"fee_charged": fee_charged, "result": code, "ext": "v0"}
+
+
+def make_transaction(envelope: Any = None, result: Any = None, **changes: Any) -> Transaction:
+    """Transaction 3 of ledger 1000; by default Alice's successful payment."""
+    envelope = envelope or {"tx": sign(make_body())}
+    result = result or make_result()
+    fields: dict[str, Any] = {
+        "tx_hash": TX_HASH,
+        "status": "SUCCESS",
+        "ledger": 1000,
+        "application_order": 3,
+        "fee_bump": "tx_fee_bump" in envelope,
+        "created_at": 1784656870,
+        "envelope_xdr": xdr.TransactionEnvelope.from_json_dict(envelope).to_xdr(),
+        "result_xdr": xdr.TransactionResult.from_json_dict(result).to_xdr(),
+        "result_meta_xdr": NO_META,
+    }
+    return Transaction(**fields | changes)
