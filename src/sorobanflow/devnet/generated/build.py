@@ -1,0 +1,160 @@
+"""Envelope, result and meta of a draft: signed, hashed and in XDR.
+
+The hash is the real one: of the envelope's content with the passphrase, and
+for a fee bump that of the outer transaction. Metas are V4, with fees as
+events before all transactions and refunds after them.
+"""
+
+from stellar_sdk import (
+    FeeBumpTransaction,
+    FeeBumpTransactionEnvelope,
+    Keypair,
+    MuxedAccount,
+    TransactionEnvelope,
+    xdr,
+)
+from stellar_sdk import Transaction as SdkTransaction
+
+from sorobanflow.devnet.generated import entries
+from sorobanflow.devnet.generated.cast import PASSPHRASE
+from sorobanflow.devnet.generated.contract_events import EXT, fee_event
+from sorobanflow.devnet.generated.draft import Draft, Draw, Soroban, Wrapping
+from sorobanflow.devnet.source import Transaction
+
+_BALANCE = 10_000_0000000  # stroops, before the fee
+_CODE = xdr.TransactionResultCode
+_STAGE = xdr.TransactionEventStage
+
+
+def build(draw: Draw, draft: Draft, wrapping: Wrapping) -> Transaction:
+    """Make the transaction as a node stores it."""
+    inner = _sign_inner(draw, draft, wrapping)
+    envelope = _bump(inner, wrapping) if wrapping.fee_payer else inner
+    tx_hash = envelope.hash()
+    result = _result(draft, wrapping, inner.hash() if wrapping.fee_payer else None)
+    return Transaction(
+        tx_hash.hex(),
+        draw.order,
+        not wrapping.failed,
+        wrapping.fee_payer is not None,
+        envelope.to_xdr(),
+        result.to_xdr(),
+        _meta(draw, draft, wrapping).to_xdr(),
+    )
+
+
+def _sign_inner(draw: Draw, draft: Draft, wrapping: Wrapping) -> TransactionEnvelope:
+    transaction = SdkTransaction(
+        MuxedAccount(draft.source.public_key, wrapping.muxed_id),
+        draw.sequence,
+        min(wrapping.fee, 2**32 - 1),
+        [step.operation for step in draft.steps],
+        wrapping.memo,
+        wrapping.preconditions,
+        _soroban_data(draft.soroban, wrapping) if draft.soroban else None,
+    )
+    envelope = TransactionEnvelope(transaction, PASSPHRASE)
+    envelope.sign(draft.source)
+    return envelope
+
+
+def _bump(inner: TransactionEnvelope, wrapping: Wrapping) -> FeeBumpTransactionEnvelope:
+    payer = wrapping.fee_payer
+    assert payer is not None
+    bump = FeeBumpTransaction(payer, wrapping.fee, inner)
+    envelope = FeeBumpTransactionEnvelope(bump, PASSPHRASE)
+    envelope.sign(payer)
+    return envelope
+
+
+def _soroban_data(soroban: Soroban, wrapping: Wrapping) -> xdr.SorobanTransactionData:
+    footprint = xdr.LedgerFootprint(list(soroban.read_only), list(soroban.read_write))
+    resources = xdr.SorobanResources(
+        footprint, xdr.Uint32(2_000_000), xdr.Uint32(1_000), xdr.Uint32(500)
+    )
+    return xdr.SorobanTransactionData(
+        xdr.SorobanTransactionDataExt(0), resources, xdr.Int64(wrapping.fee // 2)
+    )
+
+
+def _result(draft: Draft, wrapping: Wrapping, inner_hash: bytes | None) -> xdr.TransactionResult:
+    charged = xdr.Int64(wrapping.fee - wrapping.refund)
+    code = _CODE.txFAILED if wrapping.failed else _CODE.txSUCCESS
+    results = _operation_results(draft, wrapping.failed)
+    if inner_hash is None:
+        outcome = xdr.TransactionResultResult(code, results=results)
+    else:
+        inner = xdr.InnerTransactionResult(
+            xdr.Int64(0),
+            xdr.InnerTransactionResultResult(code, results),
+            xdr.InnerTransactionResultExt(0),
+        )
+        outcome = xdr.TransactionResultResult(
+            _CODE.txFEE_BUMP_INNER_FAILED if wrapping.failed else _CODE.txFEE_BUMP_INNER_SUCCESS,
+            xdr.InnerTransactionResultPair(xdr.Hash(inner_hash), inner),
+        )
+    return xdr.TransactionResult(charged, outcome, xdr.TransactionResultExt(0))
+
+
+def _operation_results(draft: Draft, failed: bool) -> list[xdr.OperationResult]:
+    outcomes = [step.success for step in draft.steps]
+    if failed:
+        outcomes[-1] = draft.steps[-1].failure
+    return [xdr.OperationResult(xdr.OperationResultCode.opINNER, each) for each in outcomes]
+
+
+def _meta(draw: Draw, draft: Draft, wrapping: Wrapping) -> xdr.TransactionMeta:
+    # A failed transaction changes nothing and emits nothing but its fees.
+    steps = () if wrapping.failed else draft.steps
+    operations = [
+        xdr.OperationMetaV2(EXT, xdr.LedgerEntryChanges(list(step.changes)), list(step.events))
+        for step in steps
+    ]
+    meta = xdr.TransactionMetaV4(
+        EXT,
+        xdr.LedgerEntryChanges(_changes_before(draw, draft, wrapping)),
+        operations,
+        xdr.LedgerEntryChanges([]),
+        _soroban_meta(draft.soroban, wrapping) if draft.soroban else None,
+        _fee_events(draft, wrapping),
+        [],
+    )
+    return xdr.TransactionMeta(4, v4=meta)
+
+
+def _changes_before(draw: Draw, draft: Draft, wrapping: Wrapping) -> list[xdr.LedgerEntryChange]:
+    payer = wrapping.fee_payer or draft.source
+    changes = _account_changes(draw, payer, _BALANCE, _BALANCE - wrapping.fee)
+    if wrapping.fee_payer:
+        changes += _account_changes(draw, draft.source, _BALANCE, _BALANCE)
+    return changes
+
+
+def _account_changes(
+    draw: Draw, owner: Keypair, before: int, after: int
+) -> list[xdr.LedgerEntryChange]:
+    old = entries.account_data(owner, before, draw.sequence - 1)
+    new = entries.account_data(owner, after, draw.sequence)
+    return entries.updated(entries.entry(draw.ledger - 1, old), entries.entry(draw.ledger, new))
+
+
+def _soroban_meta(soroban: Soroban, wrapping: Wrapping) -> xdr.SorobanTransactionMetaV2:
+    fees = xdr.SorobanTransactionMetaExtV1(
+        EXT, xdr.Int64(wrapping.fee // 4), xdr.Int64(wrapping.fee // 8), xdr.Int64(0)
+    )
+    value = None if wrapping.failed else soroban.return_value
+    return xdr.SorobanTransactionMetaV2(xdr.SorobanTransactionMetaExt(1, fees), value)
+
+
+def _fee_events(draft: Draft, wrapping: Wrapping) -> list[xdr.TransactionEvent]:
+    payer = (wrapping.fee_payer or draft.source).public_key
+    charged = fee_event(payer, wrapping.fee)
+    events = [xdr.TransactionEvent(_STAGE.TRANSACTION_EVENT_STAGE_BEFORE_ALL_TXS, charged)]
+    if wrapping.refund:
+        stage = (
+            _STAGE.TRANSACTION_EVENT_STAGE_AFTER_TX
+            if wrapping.refund_after_tx
+            else _STAGE.TRANSACTION_EVENT_STAGE_AFTER_ALL_TXS
+        )
+        events.append(xdr.TransactionEvent(stage, fee_event(payer, -wrapping.refund)))
+    return events

@@ -1,0 +1,168 @@
+"""Ledger entries and their changes, as transaction metas hold them.
+
+Balances are made up per transaction: ledgers are generated independently, so
+entries are plausible one by one and do not add up along the chain.
+"""
+
+from hashlib import sha256
+
+from stellar_sdk import Asset, Keypair, StrKey, scval, xdr
+
+from sorobanflow.devnet.generated.contract_events import EXT, address, symbol
+
+_LIFETIME = 120_960  # ledgers until an entry expires
+_NO_EXT = xdr.LedgerEntryExt(0)
+_KIND = xdr.LedgerEntryType
+_CHANGE = xdr.LedgerEntryChangeType
+PERSISTENT = xdr.ContractDataDurability.PERSISTENT
+INSTANCE_KEY = xdr.SCVal(xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE)
+
+
+Storage = list[tuple[xdr.SCVal, xdr.SCVal]]
+
+
+def entry(ledger: int, data: xdr.LedgerEntryData) -> xdr.LedgerEntry:
+    """Make an entry as last changed in a ledger."""
+    return xdr.LedgerEntry(xdr.Uint32(ledger), data, _NO_EXT)
+
+
+def created(new: xdr.LedgerEntry) -> list[xdr.LedgerEntryChange]:
+    """Give the change of an entry that was created."""
+    return [xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_CREATED, created=new)]
+
+
+def restored(new: xdr.LedgerEntry) -> list[xdr.LedgerEntryChange]:
+    """Give the change of an archived entry that came back."""
+    return [xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_RESTORED, restored=new)]
+
+
+def updated(old: xdr.LedgerEntry, new: xdr.LedgerEntry) -> list[xdr.LedgerEntryChange]:
+    """Give the two changes of an entry that was updated: before and after."""
+    return [
+        xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_STATE, state=old),
+        xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_UPDATED, updated=new),
+    ]
+
+
+def removed(old: xdr.LedgerEntry, key: xdr.LedgerKey) -> list[xdr.LedgerEntryChange]:
+    """Give the two changes of an entry that was removed: before, and the key."""
+    return [
+        xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_STATE, state=old),
+        xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_REMOVED, removed=key),
+    ]
+
+
+def account_data(owner: Keypair, balance: int, sequence: int) -> xdr.LedgerEntryData:
+    """Make an account: balance in stroops, and its sequence number."""
+    account = xdr.AccountEntry(
+        owner.xdr_account_id(),
+        xdr.Int64(balance),
+        xdr.SequenceNumber(xdr.Int64(sequence)),
+        xdr.Uint32(2),
+        None,
+        xdr.Uint32(0),
+        xdr.String32(b"devnet.example"),
+        xdr.Thresholds(b"\x01\x00\x00\x00"),
+        [],
+        xdr.AccountEntryExt(0),
+    )
+    return xdr.LedgerEntryData(_KIND.ACCOUNT, account=account)
+
+
+def trustline_data(
+    owner: Keypair, asset: Asset, balance: int, authorized: bool = True
+) -> xdr.LedgerEntryData:
+    """Make a trustline: balance in the asset's 10^-7."""
+    line = xdr.TrustLineEntry(
+        owner.xdr_account_id(),
+        asset.to_trust_line_asset_xdr_object(),
+        xdr.Int64(balance),
+        xdr.Int64(2**63 - 1),
+        xdr.Uint32(int(authorized)),
+        xdr.TrustLineEntryExt(0),
+    )
+    return xdr.LedgerEntryData(_KIND.TRUSTLINE, trust_line=line)
+
+
+def account_data_entry(owner: Keypair, name: str, value: bytes) -> xdr.LedgerEntryData:
+    """Make a data entry of an account."""
+    data = xdr.DataEntry(
+        owner.xdr_account_id(),
+        xdr.String64(name.encode()),
+        xdr.DataValue(value),
+        xdr.DataEntryExt(0),
+    )
+    return xdr.LedgerEntryData(_KIND.DATA, data=data)
+
+
+def contract_data(contract_id: str, key: xdr.SCVal, value: xdr.SCVal) -> xdr.LedgerEntryData:
+    """Make a persistent entry of a contract."""
+    data = xdr.ContractDataEntry(EXT, sc_address(contract_id), key, PERSISTENT, value)
+    return xdr.LedgerEntryData(_KIND.CONTRACT_DATA, contract_data=data)
+
+
+def data_key(contract_id: str, key: xdr.SCVal) -> xdr.LedgerKey:
+    """Make the key of a persistent entry of a contract."""
+    data = xdr.LedgerKeyContractData(sc_address(contract_id), key, PERSISTENT)
+    return xdr.LedgerKey(_KIND.CONTRACT_DATA, contract_data=data)
+
+
+def code_key(wasm_hash: bytes) -> xdr.LedgerKey:
+    """Make the key of a contract's code."""
+    return xdr.LedgerKey(
+        _KIND.CONTRACT_CODE, contract_code=xdr.LedgerKeyContractCode(xdr.Hash(wasm_hash))
+    )
+
+
+def code_data(wasm: bytes) -> xdr.LedgerEntryData:
+    """Make the entry of a contract's code."""
+    code = xdr.ContractCodeEntry(xdr.ContractCodeEntryExt(0), xdr.Hash(sha256(wasm).digest()), wasm)
+    return xdr.LedgerEntryData(_KIND.CONTRACT_CODE, contract_code=code)
+
+
+def ttl_data(key: xdr.LedgerKey, ledger: int) -> xdr.LedgerEntryData:
+    """Make the lifetime of the entry with this key, as set in a ledger."""
+    key_hash = xdr.Hash(sha256(key.to_xdr_bytes()).digest())
+    ttl = xdr.TTLEntry(key_hash, xdr.Uint32(ledger + _LIFETIME))
+    return xdr.LedgerEntryData(_KIND.TTL, ttl=ttl)
+
+
+def balance_key(holder: str) -> xdr.SCVal:
+    """Make the key under which token contracts keep a balance."""
+    return scval.to_vec([symbol("Balance"), address(holder)])
+
+
+def asset_balance(amount: int) -> xdr.SCVal:
+    """Make a contract's balance as an asset's contract keeps it."""
+    fields = {
+        symbol("amount"): scval.to_int128(amount),
+        symbol("authorized"): scval.to_bool(True),
+        symbol("clawback"): scval.to_bool(False),
+    }
+    return scval.to_map(fields)
+
+
+def instance(executable: xdr.ContractExecutable, storage: Storage) -> xdr.SCVal:
+    """Make a contract's instance with its storage."""
+    entries = [xdr.SCMapEntry(key, value) for key, value in storage]
+    made = xdr.SCContractInstance(executable, xdr.SCMap(entries))
+    return xdr.SCVal(xdr.SCValType.SCV_CONTRACT_INSTANCE, instance=made)
+
+
+def token_storage(admin: str, name: str, code: str) -> Storage:
+    """Make the instance storage of a token: METADATA and Admin."""
+    metadata = {
+        symbol("decimal"): scval.to_uint32(7),
+        symbol("name"): scval.to_string(name),
+        symbol("symbol"): scval.to_string(code),
+    }
+    return [
+        (symbol("METADATA"), scval.to_map(metadata)),
+        (scval.to_vec([symbol("Admin")]), address(admin)),
+    ]
+
+
+def sc_address(contract_id: str) -> xdr.SCAddress:
+    """Make a contract's address."""
+    contract = xdr.ContractID(xdr.Hash(StrKey.decode_contract(contract_id)))
+    return xdr.SCAddress(xdr.SCAddressType.SC_ADDRESS_TYPE_CONTRACT, contract_id=contract)

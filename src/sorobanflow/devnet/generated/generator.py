@@ -1,0 +1,164 @@
+"""Generated ledgers, each from (seed, sequence) alone.
+
+Ledgers can be made in any order and made again: nothing is carried from one to
+the next. Scenes take turns, so that any few ledgers hold every kind of
+transaction; how a transaction is wrapped turns with other periods, so that in
+time every scene appears in every wrapping.
+"""
+
+from collections import OrderedDict
+from random import Random
+from threading import Lock
+
+from stellar_sdk import (
+    HashMemo,
+    IdMemo,
+    LedgerBounds,
+    Memo,
+    NoneMemo,
+    Preconditions,
+    ReturnHashMemo,
+    TextMemo,
+    TimeBounds,
+)
+
+from sorobanflow.devnet.generated import scenes_classic as classic
+from sorobanflow.devnet.generated import scenes_contracts as contracts
+from sorobanflow.devnet.generated import scenes_tokens as tokens
+from sorobanflow.devnet.generated.build import build
+from sorobanflow.devnet.generated.cast import ACCOUNTS, PASSPHRASE, PROTOCOL, account, digest
+from sorobanflow.devnet.generated.draft import Draft, Draw, Wrapping
+from sorobanflow.devnet.source import Ledger, Network, Transaction, made_close_time
+from sorobanflow.errors import ConfigurationError
+
+SCENES = (
+    tokens.asset_transfer,
+    classic.payments,
+    tokens.token_transfer,
+    contracts.values,
+    tokens.swap,
+    classic.issue_and_redeem,
+    contracts.upload,
+    tokens.approvals,
+    classic.new_account,
+    tokens.token_supply,
+    contracts.create,
+    classic.clawback,
+    contracts.upgrade,
+    tokens.asset_admin,
+    classic.authorize,
+    contracts.extend,
+    classic.claimable_balance,
+    contracts.create_asset_contract,
+    contracts.close_entry,
+    contracts.restore,
+)
+MEMOS: tuple[Memo, ...] = (
+    NoneMemo(),
+    TextMemo("invoice 7"),
+    IdMemo(2**64 - 1),
+    HashMemo(digest("memo")),
+    ReturnHashMemo(digest("return")),
+    TextMemo(b"nul\x00byte"),
+    TextMemo(b"\xff\xfe"),
+)
+CACHED_TRANSACTIONS = 50_000  # about 300 MB
+
+# Prime to the number of scenes, so that every scene meets every wrapping.
+_FAILED_EVERY, _BUMPED_EVERY, _MUXED_EVERY, _BOUND_EVERY, _DEAR_EVERY = 7, 9, 3, 11, 13
+
+
+class Generator:
+    """A source of generated ledgers, without end.
+
+    Args:
+        seed: Another seed, other ledgers.
+        first: The first ledger.
+        transactions_per_ledger: In every ledger.
+        events_per_transaction: If given, every transaction is a successful
+            contract call with exactly so many events, its fee included.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        first: int = 1,
+        transactions_per_ledger: int = 10,
+        events_per_transaction: int | None = None,
+    ) -> None:
+        too_few_events = events_per_transaction is not None and events_per_transaction < 1
+        if first < 1 or transactions_per_ledger < 0 or too_few_events:
+            raise ConfigurationError(
+                f"first {first}, transactions_per_ledger {transactions_per_ledger}, "
+                f"events_per_transaction {events_per_transaction}: "
+                "want at least 1, 0 and 1 (the fee)"
+            )
+        self.first = first
+        self.last: int | None = None
+        self.network = Network(PASSPHRASE, PROTOCOL)
+        self._seed = seed
+        self._size = transactions_per_ledger
+        self._events = events_per_transaction
+        self._cache: OrderedDict[int, Ledger] = OrderedDict()
+        self._lock = Lock()
+
+    def close_time(self, sequence: int) -> int:
+        """Give when a ledger closes."""
+        return made_close_time(sequence)
+
+    def ledger(self, sequence: int) -> Ledger:
+        """Give one ledger, made when it is first asked for."""
+        with self._lock:
+            ledger = self._cache.get(sequence)
+            if ledger is None:
+                ledger = self._cache[sequence] = self._make(sequence)
+            self._cache.move_to_end(sequence)
+            while len(self._cache) * self._size > CACHED_TRANSACTIONS:
+                self._cache.popitem(last=False)
+        return ledger
+
+    def _make(self, sequence: int) -> Ledger:
+        random = Random(f"{self._seed} {sequence}")  # noqa: S311 - wanted: the same every time
+        transactions = tuple(
+            self._transaction(sequence, order, random) for order in range(1, self._size + 1)
+        )
+        return Ledger(sequence, made_close_time(sequence), PROTOCOL, transactions)
+
+    def _transaction(self, sequence: int, order: int, random: Random) -> Transaction:
+        number = sequence * self._size + order - 1
+        draw = Draw(sequence, order, number, random, MEMOS[number % len(MEMOS)])
+        if self._events is not None:
+            draft = tokens.uniform(draw, self._events - 1)
+            return build(draw, draft, Wrapping(fee=50_000))
+        draft = SCENES[number % len(SCENES)](draw)
+        return build(draw, draft, _wrap(draw, draft))
+
+
+def _wrap(draw: Draw, draft: Draft) -> Wrapping:
+    number, soroban = draw.number, draft.soroban is not None
+    bumped, dear = number % _BUMPED_EVERY == 0, number % _DEAR_EVERY == 0
+    fee = 100 * len(draft.steps) + (draw.random.randrange(20_000, 900_000) if soroban else 0)
+    if dear:
+        fee = 5_000_000_000 if bumped else 3_000_000_000  # above 2^32 and 2^31
+    return Wrapping(
+        fee=fee,
+        refund=fee // 10 if soroban else 0,
+        refund_after_tx=number % 2 == 0,
+        failed=number % _FAILED_EVERY == 0,
+        fee_payer=account(draw.random.randrange(ACCOUNTS)) if bumped else None,
+        muxed_id=draw.random.choice((0, 1, 2**64 - 1)) if number % _MUXED_EVERY == 0 else None,
+        memo=draw.memo,
+        preconditions=_preconditions(draw) if number % _BOUND_EVERY == 0 else None,
+    )
+
+
+def _preconditions(draw: Draw) -> Preconditions:
+    closes_at = made_close_time(draw.ledger)
+    return Preconditions(
+        time_bounds=TimeBounds(0, closes_at + 300),
+        ledger_bounds=LedgerBounds(max(draw.ledger - 10, 0), draw.ledger + 10),
+        min_sequence_number=draw.sequence - 1,
+        min_sequence_age=30,
+        min_sequence_ledger_gap=1,
+    )

@@ -1,0 +1,202 @@
+"""Calls of token contracts: of assets, of a custom SEP-41 token, and mixed.
+
+`uniform` is the one for measurements: its number of events is exact.
+"""
+
+from stellar_sdk import Asset, Keypair, StrKey, scval, xdr
+
+from sorobanflow.devnet.generated import entries
+from sorobanflow.devnet.generated.cast import (
+    EXCHANGE,
+    TOKEN,
+    asset_contract,
+    asset_name,
+    assets,
+    digest,
+)
+from sorobanflow.devnet.generated.contract_events import (
+    address,
+    amount_to,
+    asset_event,
+    contract_event,
+    symbol,
+    token_event,
+)
+from sorobanflow.devnet.generated.draft import Draft, Draw, Soroban
+from sorobanflow.devnet.generated.invocation import (
+    address_auth,
+    call,
+    call_arguments,
+    host_step,
+    source_auth,
+)
+
+I128_MIN, I128_MAX = -(2**127), 2**127 - 1
+POOL = StrKey.encode_liquidity_pool(digest("pool"))
+
+
+def asset_transfer(draw: Draw) -> Draft:
+    """Transfer an asset to a contract, and to a muxed account with every kind of id."""
+    source, target = draw.accounts(2)
+    asset, amount = assets()[0], draw.amount()
+    muxed = draw.random.choice(
+        (scval.to_uint64(2**64 - 1), scval.to_string("order 7"), scval.to_bytes(bytes(32)))
+    )
+    parties = [source.public_key, target.public_key]
+    events = [
+        asset_event(asset, "transfer", parties, amount_to(amount, muxed)),
+        asset_event(asset, "transfer", [source.public_key, EXCHANGE], scval.to_int128(amount)),
+        asset_event(asset, "transfer", [EXCHANGE, POOL], scval.to_int128(amount)),
+    ]
+    contract = asset_contract(asset_name(asset))
+    changes = [
+        *_line_changes(draw, source, asset, -2 * amount),
+        *_line_changes(draw, target, asset, amount),
+        *_balance_changes(draw, contract, EXCHANGE, entries.asset_balance(amount)),
+    ]
+    return _invocation(draw, source, contract, "transfer", parties, amount, events, changes)
+
+
+def token_transfer(draw: Draw) -> Draft:
+    """Transfer the custom token, sometimes at the ends of what an i128 holds."""
+    source, target = draw.accounts(2)
+    amount = draw.random.choice((0, I128_MAX, I128_MIN, draw.random.randrange(10**30)))
+    parties = [source.public_key, target.public_key]
+    events = [token_event(TOKEN, "transfer", parties, scval.to_int128(amount))]
+    changes = [
+        *_balance_changes(draw, TOKEN, source.public_key, scval.to_int128(0)),
+        *_balance_changes(draw, TOKEN, target.public_key, scval.to_int128(amount)),
+    ]
+    return _invocation(draw, source, TOKEN, "transfer", parties, amount, events, changes)
+
+
+def token_supply(draw: Draw) -> Draft:
+    """Mint, burn and claw back the custom token, with and without the admin in the topics."""
+    admin, holder = draw.accounts(2)
+    amount = draw.amount()
+    one, both = [holder.public_key], [admin.public_key, holder.public_key]
+    data = scval.to_int128(amount)
+    events = [
+        token_event(TOKEN, "mint", one, data),
+        token_event(TOKEN, "mint", both, data),
+        token_event(TOKEN, "burn", one, data),
+        token_event(TOKEN, "clawback", one, data),
+        token_event(TOKEN, "clawback", both, data),
+    ]
+    changes = _balance_changes(draw, TOKEN, holder.public_key, data)
+    return _invocation(draw, admin, TOKEN, "mint", one, amount, events, changes)
+
+
+def approvals(draw: Draw) -> Draft:
+    """Approve a spender, for an asset and for the custom token."""
+    source, spender = draw.accounts(2)
+    amount, asset = draw.amount(), assets()[1]
+    parties = [source.public_key, spender.public_key]
+    data = scval.to_vec([scval.to_int128(amount), scval.to_uint32(draw.ledger + 1000)])
+    events = [
+        asset_event(asset, "approve", parties, data),
+        token_event(TOKEN, "approve", parties, data),
+    ]
+    contract = asset_contract(asset_name(asset))
+    return _invocation(draw, source, contract, "approve", parties, amount, events, [])
+
+
+def asset_admin(draw: Draw) -> Draft:
+    """Mint, burn, claw back and authorize through an asset's contract."""
+    admin, holder = draw.accounts(2)
+    amount, asset = draw.amount(), assets()[1]
+    data, holders = scval.to_int128(amount), [holder.public_key]
+    events = [
+        asset_event(asset, "mint", holders, amount_to(amount, scval.to_uint64(draw.number))),
+        asset_event(asset, "set_authorized", [EXCHANGE], scval.to_bool(True)),
+        asset_event(asset, "clawback", holders, data),
+        asset_event(asset, "burn", holders, data),
+    ]
+    contract = asset_contract(asset_name(asset))
+    changes = _line_changes(draw, holder, asset, -amount)
+    return _invocation(draw, admin, contract, "mint", holders, amount, events, changes)
+
+
+def swap(draw: Draw) -> Draft:
+    """Swap on the exchange, authorized by another account than the source."""
+    source, trader = draw.accounts(2)
+    amount, asset = draw.amount(), assets()[0]
+    contract = asset_contract(asset_name(asset))
+    there, back = [trader.public_key, EXCHANGE], [EXCHANGE, trader.public_key]
+    data = scval.to_int128(amount)
+    events = [
+        asset_event(asset, "transfer", there, data),
+        token_event(TOKEN, "transfer", back, data),
+        contract_event(EXCHANGE, [symbol("swap"), address(trader.public_key)], data),
+    ]
+    changes = [
+        *_line_changes(draw, trader, asset, -amount),
+        *_balance_changes(draw, contract, EXCHANGE, entries.asset_balance(amount)),
+        *_balance_changes(draw, TOKEN, trader.public_key, data),
+    ]
+    arguments = [address(trader.public_key), data]
+    root = call_arguments(EXCHANGE, "swap", arguments)
+    inner = call_arguments(contract, "transfer", [*map(address, there), data])
+    auth = [address_auth(draw, trader.public_key, root, [inner])]
+    step = host_step(draw, call(root), events, changes, auth)
+    return Draft(source, (step,), _footprint([contract, TOKEN, EXCHANGE], [], data))
+
+
+def uniform(draw: Draw, events: int) -> Draft:
+    """Call the exchange with exactly this many contract events: of tokens, assets and its own."""
+    source, target = draw.accounts(2)
+    amount, asset = draw.amount(), assets()[0]
+    parties = [source.public_key, target.public_key]
+    data = scval.to_int128(amount)
+    kinds = (
+        asset_event(asset, "transfer", parties, data),
+        token_event(TOKEN, "transfer", parties, data),
+        contract_event(EXCHANGE, [symbol("trade"), address(source.public_key)], data),
+    )
+    emitted = [kinds[index % len(kinds)] for index in range(events)]
+    changes = [
+        *_line_changes(draw, source, asset, -amount),
+        *_balance_changes(draw, TOKEN, target.public_key, data),
+    ]
+    return _invocation(draw, source, EXCHANGE, "trade", parties, amount, emitted, changes)
+
+
+def _invocation(
+    draw: Draw,
+    source: Keypair,
+    contract: str,
+    function: str,
+    parties: list[str],
+    amount: int,
+    events: list[xdr.ContractEvent],
+    changes: list[xdr.LedgerEntryChange],
+) -> Draft:
+    arguments = [*(address(party) for party in parties), scval.to_int128(amount)]
+    root = call_arguments(contract, function, arguments)
+    step = host_step(draw, call(root), events, changes, [source_auth(root)])
+    return Draft(source, (step,), _footprint([contract], parties, scval.to_void()))
+
+
+def _footprint(contracts: list[str], holders: list[str], value: xdr.SCVal) -> Soroban:
+    read_only = [entries.data_key(each, entries.INSTANCE_KEY) for each in contracts]
+    read_write = [entries.data_key(contracts[0], entries.balance_key(each)) for each in holders]
+    return Soroban(tuple(read_only), tuple(read_write), value)
+
+
+def _balance_changes(
+    draw: Draw, contract: str, holder: str, new: xdr.SCVal
+) -> list[xdr.LedgerEntryChange]:
+    key = entries.balance_key(holder)
+    old = entries.asset_balance(1) if new.map else scval.to_int128(1)
+    return entries.updated(
+        entries.entry(draw.ledger - 1, entries.contract_data(contract, key, old)),
+        entries.entry(draw.ledger, entries.contract_data(contract, key, new)),
+    )
+
+
+def _line_changes(
+    draw: Draw, owner: Keypair, asset: Asset, difference: int
+) -> list[xdr.LedgerEntryChange]:
+    old = entries.trustline_data(owner, asset, 10**15)
+    new = entries.trustline_data(owner, asset, 10**15 + difference)
+    return entries.updated(entries.entry(draw.ledger - 1, old), entries.entry(draw.ledger, new))

@@ -1,0 +1,229 @@
+"""The methods getTransaction and getTransactions.
+
+Keeps the quirks that clients trip over: NOT_FOUND is a result; polling at the
+tip gives the cursor `(latest, 0)`, behind which the tip ledger comes again; a
+cursor ahead of the node gives the cursor "0". Source: RPC getTransaction,
+getTransactions.
+"""
+
+import re
+from typing import Any
+
+from sorobanflow.devnet.chain import Chain
+from sorobanflow.devnet.formats import JSON, check_format, xdr_json
+from sorobanflow.devnet.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, RpcError
+from sorobanflow.devnet.params import Params
+from sorobanflow.devnet.source import Ledger, Transaction
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.toid import MAX_TX, transactions_cursor
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200  # transactions
+HASH_DIGITS = 64
+POSITIONAL = ("startLedger", "pagination", "xdrFormat")
+
+_NO_HEX = re.compile(r"[^0-9a-fA-F]")
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+def get_transaction(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:
+    """Answer getTransaction.
+
+    Raises:
+        BadParams: the node could not decode the parameters.
+        RpcError: the node would refuse them.
+        RpcTimeoutError: finding the transaction takes too long.
+    """
+    tx_hash, format_ = _read_hash(Params(params))
+    found = chain.find(tx_hash.lower(), window)
+    if found is None:
+        return _not_found(chain, window, tx_hash)
+    ledger, transaction = found
+    return {
+        **_window_texts(chain, window),
+        **_render(transaction, format_),
+        "txHash": tx_hash,
+        "ledger": ledger.sequence,
+        "createdAt": str(ledger.close_time),
+    }
+
+
+def transaction_not_found(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:
+    """Answer getTransaction as a node that has not ingested the transaction."""
+    tx_hash, _ = _read_hash(Params(params))
+    return _not_found(chain, window, tx_hash)
+
+
+def get_transactions(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:
+    """Answer getTransactions; the only method that takes positional parameters.
+
+    Raises:
+        BadParams: the node could not decode the parameters.
+        RpcError: the node would refuse them.
+    """
+    named = Params(_named(params))
+    pagination = named.object("pagination")
+    start_ledger, cursor = named.u32("startLedger"), pagination.text("cursor")
+    limit, format_ = pagination.u32("limit"), named.text("xdrFormat")
+    complaints = [
+        _check_start(start_ledger, cursor, window),
+        None if limit <= MAX_LIMIT else f"limit must not exceed {MAX_LIMIT}",
+        check_format(format_),
+    ]
+    if any(complaints):
+        raise RpcError(INVALID_REQUEST, "\n".join(each for each in complaints if each))
+    start = _behind(cursor) if cursor else (start_ledger, 1)
+    rows, end = _page(chain, window, start, limit or DEFAULT_LIMIT)
+    return {
+        "transactions": [_render_row(ledger, each, format_) for ledger, each in rows],
+        "latestLedger": window.last,
+        "latestLedgerCloseTimestamp": chain.close_time(window.last),
+        "oldestLedger": window.first,
+        "oldestLedgerCloseTimestamp": chain.close_time(window.first),
+        "cursor": end,
+    }
+
+
+def _read_hash(params: Params) -> tuple[str, str]:
+    tx_hash, format_ = params.text("hash"), params.text("xdrFormat")
+    complaint = check_format(format_) or _check_hash(tx_hash)
+    if complaint:
+        raise RpcError(INVALID_PARAMS, complaint)
+    return tx_hash, format_
+
+
+def _check_hash(tx_hash: str) -> str | None:
+    if len(tx_hash.encode()) != HASH_DIGITS:
+        return f"unexpected hash length ({len(tx_hash.encode())})"
+    bad = _NO_HEX.search(tx_hash)
+    if bad:
+        return f"incorrect hash: encoding/hex: invalid byte: U+{ord(bad[0]):04X} '{bad[0]}'"
+    return None
+
+
+def _not_found(chain: Chain, window: LedgerRange, tx_hash: str) -> dict[str, Any]:
+    return {
+        **_window_texts(chain, window),
+        "status": "NOT_FOUND",
+        "txHash": tx_hash,
+        "applicationOrder": 0,
+        "feeBump": False,
+        "events": {},
+        "ledger": 0,
+        "createdAt": "0",
+    }
+
+
+def _window_texts(chain: Chain, window: LedgerRange) -> dict[str, Any]:
+    return {
+        "latestLedger": window.last,
+        "latestLedgerCloseTime": str(chain.close_time(window.last)),
+        "oldestLedger": window.first,
+        "oldestLedgerCloseTime": str(chain.close_time(window.first)),
+    }
+
+
+def _named(params: object) -> object:
+    if not isinstance(params, list):
+        return params
+    if len(params) != len(POSITIONAL):
+        raise RpcError(
+            INVALID_PARAMS,
+            "invalid parameters",
+            f"got {len(params)} parameters, want {len(POSITIONAL)}",
+        )
+    return dict(zip(POSITIONAL, params, strict=True))
+
+
+def _check_start(start_ledger: int, cursor: str, window: LedgerRange) -> str | None:
+    if cursor:
+        both = f"startLedger ({start_ledger}) and cursor ({cursor}) cannot both be set"
+        return both if start_ledger else None
+    if window.holds(start_ledger):
+        return None
+    return (
+        f"start ledger ({start_ledger}) must be between the oldest ledger: {window.first} "
+        f"and the latest ledger: {window.last} for this rpc instance"
+    )
+
+
+def _behind(cursor: str) -> tuple[int, int]:
+    if not _INTEGER.fullmatch(cursor):
+        raise RpcError(INVALID_PARAMS, f'strconv.ParseInt: parsing "{cursor}": invalid syntax')
+    if not -(2**63) <= int(cursor) < 2**63:
+        raise RpcError(INVALID_PARAMS, f'strconv.ParseInt: parsing "{cursor}": value out of range')
+    return int(cursor) >> 32, (int(cursor) >> 12 & MAX_TX) + 1
+
+
+def _page(
+    chain: Chain, window: LedgerRange, start: tuple[int, int], limit: int
+) -> tuple[list[tuple[Ledger, Transaction]], str]:
+    rows: list[tuple[Ledger, Transaction]] = []
+    cursor = "0"  # what the node gives when its loop over ledgers never runs
+    first, order = start
+    for sequence in range(first, window.last + 1):
+        if sequence < window.first:
+            raise RpcError(
+                INVALID_PARAMS, f"database does not contain metadata for ledger: {sequence}"
+            )
+        ledger = chain.ledger(sequence)
+        part = ledger.transactions[order - 1 :][: limit - len(rows)]
+        rows += [(ledger, transaction) for transaction in part]
+        cursor = transactions_cursor(sequence, part[-1].application_order if part else 0)
+        if len(rows) == limit:
+            break
+        order = 1
+    return rows, cursor
+
+
+def _render_row(ledger: Ledger, transaction: Transaction, format_: str) -> dict[str, Any]:
+    return {
+        **_render(transaction, format_),
+        "ledger": ledger.sequence,
+        "createdAt": ledger.close_time,
+    }
+
+
+def _render(transaction: Transaction, format_: str) -> dict[str, Any]:
+    head = {
+        "status": transaction.status,
+        "txHash": transaction.hash,
+        "applicationOrder": transaction.application_order,
+        "feeBump": transaction.fee_bump,
+    }
+    body = _render_json(transaction) if format_ == JSON else _render_base64(transaction)
+    return {**head, **body}
+
+
+def _render_base64(transaction: Transaction) -> dict[str, Any]:
+    events = transaction.events
+    lists = {
+        "transactionEventsXdr": events.transaction_events_xdr,
+        "contractEventsXdr": events.contract_events_xdr,
+    }
+    diagnostics = events.diagnostic_events_xdr
+    return {
+        "envelopeXdr": transaction.envelope_xdr,
+        "resultXdr": transaction.result_xdr,
+        "resultMetaXdr": transaction.result_meta_xdr,
+        **({"diagnosticEventsXdr": diagnostics} if diagnostics else {}),
+        "events": {name: each for name, each in lists.items() if each},
+    }
+
+
+def _render_json(transaction: Transaction) -> dict[str, Any]:
+    events = transaction.events
+    lists = {
+        "transactionEventsJson": [xdr_json("TransactionEvent", e.xdr) for e in events.staged],
+        "contractEventsJson": [
+            [xdr_json("ContractEvent", event.xdr) for event in operation]
+            for operation in events.operations
+        ],
+    }
+    diagnostics = [xdr_json("DiagnosticEvent", each) for each in events.diagnostics]
+    return {
+        "envelopeJson": xdr_json("TransactionEnvelope", transaction.envelope_xdr),
+        "resultJson": xdr_json("TransactionResult", transaction.result_xdr),
+        "resultMetaJson": xdr_json("TransactionMeta", transaction.result_meta_xdr),
+        **({"diagnosticEventsJson": diagnostics} if diagnostics else {}),
+        "events": {name: each for name, each in lists.items() if each},
+    }

@@ -1,0 +1,156 @@
+"""What the devnet serves: ledgers and transactions, and where they come from.
+
+A source is asked for one ledger at a time, in any order and from any thread,
+and gives the same ledger for the same sequence every time. Which ledgers are
+visible is left to `chain`.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+from sorobanflow.devnet.events import AppliedEvents, LedgerEvent, ledger_events
+from sorobanflow.devnet.meta import TransactionEvents, read_meta
+
+BASE_TIME = 1767225600  # 2026-01-01T00:00:00Z, so that a made chain is reproducible
+SECONDS_PER_LEDGER = 5
+
+
+class Transaction:
+    """One transaction as the node stores it, XDR as base64; its events are read when asked for.
+
+    Args:
+        hash: 64 hex digits; of a fee bump, the outer hash.
+        application_order: 1-based place in the ledger.
+        successful: Whether its status is SUCCESS.
+        fee_bump: Whether the envelope is a fee bump.
+        envelope_xdr: TransactionEnvelope.
+        result_xdr: TransactionResult.
+        result_meta_xdr: TransactionMeta.
+    """
+
+    def __init__(
+        self,
+        hash: str,
+        application_order: int,
+        successful: bool,
+        fee_bump: bool,
+        envelope_xdr: str,
+        result_xdr: str,
+        result_meta_xdr: str,
+    ) -> None:
+        self.hash = hash
+        self.application_order = application_order
+        self.successful = successful
+        self.fee_bump = fee_bump
+        self.envelope_xdr = envelope_xdr
+        self.result_xdr = result_xdr
+        self.result_meta_xdr = result_meta_xdr
+
+    @property
+    def status(self) -> str:
+        """SUCCESS or FAILED."""
+        return "SUCCESS" if self.successful else "FAILED"
+
+    @cached_property
+    def events(self) -> TransactionEvents:
+        """The events in the meta, in the order of the meta."""
+        return read_meta(self.result_meta_xdr)
+
+
+class Ledger:
+    """A closed ledger.
+
+    Args:
+        sequence: Its number.
+        close_time: Unix seconds.
+        protocol: Protocol version.
+        transactions: In apply order, complete.
+    """
+
+    def __init__(
+        self,
+        sequence: int,
+        close_time: int,
+        protocol: int,
+        transactions: tuple[Transaction, ...] = (),
+    ) -> None:
+        self.sequence = sequence
+        self.close_time = close_time
+        self.protocol = protocol
+        self.transactions = transactions
+
+    @cached_property
+    def events(self) -> tuple[LedgerEvent, ...]:
+        """The ledger's event stream, ascending by id."""
+        if not self.transactions:
+            return ()
+        return ledger_events(
+            self.sequence,
+            [AppliedEvents(each.hash, each.successful, each.events) for each in self.transactions],
+        )
+
+
+class Network(NamedTuple):
+    """Whose ledgers these are."""
+
+    passphrase: str
+    protocol: int
+
+
+class Source(Protocol):
+    """Gives ledgers by sequence, from `first` to `last` (both included; None: no end)."""
+
+    @property
+    def network(self) -> Network:
+        """The network that getNetwork answers with."""
+
+    @property
+    def first(self) -> int:
+        """The first ledger there is."""
+
+    @property
+    def last(self) -> int | None:
+        """The last ledger there will ever be, or None."""
+
+    def close_time(self, sequence: int) -> int:
+        """Give when a ledger closed, in unix seconds, without making the ledger."""
+
+    def ledger(self, sequence: int) -> Ledger:
+        """Give one ledger; always the same for the same sequence."""
+
+
+class ListedLedgers:
+    """A source for tests: the ledgers listed, and empty ones in between.
+
+    Args:
+        ledgers: In any order.
+        first: The first ledger; those not listed are empty.
+        last: The last ledger, included.
+        network: What getNetwork answers.
+    """
+
+    def __init__(self, ledgers: Iterable[Ledger], first: int, last: int, network: Network) -> None:
+        self.first = first
+        self.last: int | None = last
+        self.network = network
+        self._ledgers = {ledger.sequence: ledger for ledger in ledgers}
+
+    def close_time(self, sequence: int) -> int:
+        """Give when a ledger closed."""
+        return self.ledger(sequence).close_time
+
+    def ledger(self, sequence: int) -> Ledger:
+        """Give the listed ledger, or an empty one."""
+        listed = self._ledgers.get(sequence)
+        return listed or empty_ledger(sequence, self.network.protocol)
+
+
+def made_close_time(sequence: int) -> int:
+    """Give when a ledger of a made chain closes, in unix seconds."""
+    return BASE_TIME + SECONDS_PER_LEDGER * sequence
+
+
+def empty_ledger(sequence: int, protocol: int) -> Ledger:
+    """Make a ledger without transactions, closed at its time on a made chain."""
+    return Ledger(sequence, made_close_time(sequence), protocol)
