@@ -1,6 +1,6 @@
 """Find the saved document of a block, or stand in for it with defaults."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from prefect.blocks.core import Block
 
@@ -18,7 +18,7 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
         ConfigurationError: a name other than `default` is not saved.
     """
     try:
-        return kind.load(name)
+        return cast(BlockT, kind.load(name))
     except ValueError as error:
         if name == DEFAULT_NAME and "Unable to find block document" in str(error):
             return kind()

@@ -9,6 +9,7 @@ the environment. What it starts it stops; data and run history stay under
 `.sorobanflow/`.
 """
 
+import logging
 import os
 import re
 import signal
@@ -96,14 +97,24 @@ def run() -> None:
 
 def _index(rpc_url: str, database_url: str, parameters: dict[str, Any]) -> None:
     # Prefect reads its settings when it is imported, so not before they are known.
-    from deployments.register_blocks import register_blocks
-    from flows.index import index
-    from flows.terminal import print_summary
+    from deployments.register_blocks import register_blocks  # noqa: PLC0415
+    from flows.index import index  # noqa: PLC0415
+    from flows.terminal import print_summary  # noqa: PLC0415
 
     names = {"RPC_URL": rpc_url, "DATABASE_URL": database_url, "BLOCK": BLOCK}
     register_blocks({f"SOROBANFLOW_{key}": value for key, value in names.items()})
-    summary: Any = index(rpc=BLOCK, database=BLOCK, **parameters)
+    try:
+        summary: Any = index(rpc=BLOCK, database=BLOCK, **parameters)
+    finally:
+        _send_logs()
     print_summary(summary)
+
+
+def _send_logs() -> None:
+    """Send the run's last lines while the server is still there."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            handler.flush()
 
 
 def ui() -> None:
@@ -161,9 +172,9 @@ def _embedded_database(name: str) -> Iterator[str]:
 def _psql_line(database_url: str | None, name: str) -> str:
     if not database_url:
         return f"make psql DB={name}"
-    parts = conninfo_to_dict(database_url)
+    parts = {key: str(value) for key, value in conninfo_to_dict(database_url).items()}
     parts.pop("password", None)
-    return f'psql "{make_conninfo(**parts)}"'
+    return f'psql "{make_conninfo("", **parts)}"'
 
 
 def _parameters(start: int | str | None, follow_s: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ stays.
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from prefect.blocks.core import Block
 from pydantic import SecretStr
@@ -85,7 +85,7 @@ def _profile(environment: Mapping[str, str]) -> ProfileName | None:
 
 def _updated(kind: type[BlockT], name: str, fields: dict[str, Any]) -> BlockT:
     try:
-        block = kind.load(name)
+        block = cast(BlockT, kind.load(name))
     except ValueError:
         return kind(**fields)
     return block.model_copy(update=fields)

@@ -7,9 +7,9 @@ page of the chain in its bookkeeping.
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from sorobanflow.rpc.fetch import EventsFetch, TransactionChunk
 
 from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionChunk
 from tasks.policy import JITTER, RETRIES, RETRY_DELAYS_S, is_retriable
 
 
@@ -30,7 +30,7 @@ def fetch_events(fetch: EventsFetch, client: RpcClient) -> int:
         fetch: The range and filter; keeps the events.
         client: The shared client.
     """
-    return len(fetch.fetch(client).events)
+    return len(fetch.fetch(client))
 
 
 @task(

@@ -139,9 +139,13 @@ def test_quarantine_keeps_the_payload_and_counts_attempts(engine: Engine, stream
     assert _all(engine, query) == [("event", "a", 5, '{"id": 1}', "DecodeError", "bad XDR", 2)]
 
 
-def test_quarantine_releases_what_decodes_now_and_nothing_else(engine: Engine, stream: str) -> None:
+@pytest.mark.parametrize(("name", "left"), [("filter-a", ["digest"]), ("all", [])])
+def test_quarantine_releases_what_a_batch_knows_to_decode_now(
+    engine: Engine, stream: str, name: str, left: list[str]
+) -> None:
     batch = _batch(5, 5, [])
     batch.quarantine = [_quarantined(_event(5, 0).id), _quarantined("digest")]
     upsert_batch(engine, batch, stream)
-    upsert_batch(engine, _batch(5, 5, [_event(5, 0)]), stream)
-    assert _all(engine, "SELECT key FROM quarantine") == [("digest",)]
+    open_stream(engine, Stream(name))
+    upsert_batch(engine, _batch(5, 5, [_event(5, 0)]), name)
+    assert _all(engine, "SELECT key FROM quarantine") == [(key,) for key in left]

@@ -14,6 +14,9 @@ from sqlalchemy import Connection, Engine, text
 from sorobanflow.errors import SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange, merge
 
+#: Name of the stream that has no filter.
+EVERYTHING = "all"
+
 
 class Stream(NamedTuple):
     """What is indexed, as one row of coverage.
@@ -23,7 +26,7 @@ class Stream(NamedTuple):
         filter_json: The filter in canonical JSON; None for everything.
     """
 
-    name: str = "all"
+    name: str = EVERYTHING
     filter_json: str | None = None
 
     @classmethod
@@ -51,7 +54,7 @@ class Coverage:
     @property
     def count(self) -> int:
         """Number of covered ledgers."""
-        return sum(part.count for part in self.covered)
+        return sum(part.size for part in self.covered)
 
     @property
     def accounted(self) -> list[LedgerRange]:

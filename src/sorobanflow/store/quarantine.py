@@ -11,9 +11,16 @@ import psycopg
 from sorobanflow.rows.batch import Batch
 
 
-def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
-    """Put the batch's bad items in, and take out those that decode now."""
-    _release(cursor, batch)
+def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch, everything: bool) -> None:
+    """Put the batch's bad items in, and take out those that decode now.
+
+    Args:
+        cursor: Within the batch's transaction.
+        batch: The batch.
+        everything: Whether the batch holds all that its ledgers have; one of a
+            filtered stream speaks only for what it stores.
+    """
+    _release(cursor, batch, everything)
     cursor.executemany(
         "INSERT INTO quarantine AS q (kind, key, ledger, payload, error_class, error) "
         "VALUES (%s, %s, %s, %s, %s, %s) "
@@ -23,7 +30,7 @@ def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
     )
 
 
-def _release(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
+def _release(cursor: "psycopg.Cursor[Any]", batch: Batch, everything: bool) -> None:
     held = cursor.execute(
         "SELECT kind, key FROM quarantine WHERE ledger BETWEEN %s AND %s",
         (batch.ledgers.first, batch.ledgers.last),
@@ -38,6 +45,8 @@ def _release(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
         "transaction": {row.hash for row in batch.transactions},
     }
     released = [
-        (kind, key) for kind, key in held if (kind, key) not in bad and key in stored.get(kind, ())
+        (kind, key)
+        for kind, key in held
+        if (kind, key) not in bad and (everything or key in stored.get(kind, ()))
     ]
     cursor.executemany("DELETE FROM quarantine WHERE kind = %s AND key = %s", released)

@@ -1,0 +1,182 @@
+"""Index: from the end of coverage to the tip, then follow the tip for a while.
+
+The main job, run on a schedule. Progress is the coverage in the database and
+nothing else; the parts that index a range are in `pipeline`, what to index is
+decided in `sorobanflow.plan`.
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from blocks.documents import DEFAULT_NAME
+from flows.pipeline import Pipeline, Settings, open_pipeline
+from flows.terminal import run_flow
+from sorobanflow.errors import LedgerOutsideRetentionError
+from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
+from sorobanflow.plan import Start, first_ledger, work_to_do
+from sorobanflow.rpc.fetch_plan import FetchPlan
+from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.store.coverage import open_stream, read_coverage, record_gap
+from sorobanflow.summary import RunSummary
+from tasks.report import report
+
+POLL_S = 1.0
+PROGRESS_S = 2.0
+#: A catch-up shorter than this has reached the tip; after a longer one, look again.
+CAUGHT_UP_S = 60.0
+
+Ledger = Annotated[int, Field(ge=1, le=LAST_LEDGER)]
+
+
+@flow(name="index", validate_parameters=True, persist_result=False)
+def index(
+    start_ledger: Ledger | Literal["oldest", "latest"] | None = None,
+    follow_s: Annotated[float, Field(ge=0, le=86_400)] = 0,
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] | None = None,
+    max_workers: Annotated[int, Field(ge=1, le=100)] | None = None,
+    contract_ids: list[str] | None = None,
+    topics: list[list[str]] | None = None,
+    fetch_plan: FetchPlan = "auto",
+    allow_gap: bool = False,
+    rpc: str = DEFAULT_NAME,
+    database: str = DEFAULT_NAME,
+) -> State[RunSummary]:
+    """Index from the end of coverage to the tip of the chain.
+
+    Reads the blocks `stellar-rpc` and `sorobanflow-database`; writes every
+    table. A second run does only what is new; a crash half-way loses the
+    batches in flight, and the next run does them again.
+
+    Args:
+        start_ledger: First ledger of the stream: a number, "oldest" or "latest"
+            (of the node). Empty: go on where coverage ends; the very first run
+            starts 120 ledgers behind the tip. An earlier start extends the
+            stream backwards; a later one changes nothing.
+        follow_s: Seconds to follow the tip after reaching it.
+        batch_size: Events per database transaction to aim at. Empty: the block's.
+        max_workers: Calls to the node at once. Empty: the block's.
+        contract_ids: Index only events of these contracts (C…, at most 5), and
+            their transactions. Empty: everything.
+        topics: Index only events with these topics: up to 5 alternatives, each
+            a list of base64 ScVal, "*" or a last "**".
+        fetch_plan: How to fetch transactions: "ledgers" (getTransactions),
+            "hashes" (getTransaction, batched) or "auto".
+        allow_gap: Record ledgers that the node no longer has as a gap and go
+            on, instead of refusing.
+        rpc: Name of the stellar-rpc block.
+        database: Name of the sorobanflow-database block.
+    """
+    summary = RunSummary(RpcStats())
+    progress = Progress(summary)
+    settings = Settings(rpc, database, contract_ids, topics, fetch_plan, batch_size, max_workers)
+    with open_pipeline(settings, summary, progress.written) as pipeline:
+        run = _Run(pipeline, start_ledger, allow_gap or start_ledger == "oldest", summary)
+        try:
+            run.to_the_tip(follow_s)
+        finally:
+            get_run_logger().info(summary.headline())
+    report("index", summary)
+    return final_state(summary)
+
+
+class _Run:
+    """One run: asks what is missing up to the tip, and indexes it, until it is time to stop."""
+
+    def __init__(
+        self, pipeline: Pipeline, start: Start, allow_gap: bool, summary: RunSummary
+    ) -> None:
+        self._pipeline = pipeline
+        self._client = pipeline.source.client
+        self._engine, self._stream = pipeline.target.engine, pipeline.target.stream
+        self._start = start
+        self._allow_gap = allow_gap
+        self._summary = summary
+        self._first = self._open()
+
+    def to_the_tip(self, follow_s: float) -> None:
+        """Catch up with the node's newest ledger, then follow it for `follow_s` seconds."""
+        while self._catch_up():
+            continue
+        until = time.monotonic() + follow_s
+        while time.monotonic() < until:
+            time.sleep(min(POLL_S, follow_s))
+            self._catch_up()
+        self._summary.take_stock(read_coverage(self._engine, self._stream.name))
+
+    def _open(self) -> int:
+        node = self._client.get_health()
+        coverage = read_coverage(self._engine, self._stream.name)
+        first = first_ledger(self._start, node, coverage)
+        open_stream(self._engine, self._stream, first)
+        get_run_logger().info(
+            f"{self._client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
+            f"stream {self._stream.name} covers {coverage}"
+        )
+        if self._start is None and coverage.indexed_from is None:
+            get_run_logger().info(
+                f"first run: starting a little behind the tip, at ledger {first}; "
+                "pass start_ledger to start earlier"
+            )
+        return first
+
+    def _catch_up(self) -> bool:
+        """Index what is missing now; whether to look again at once."""
+        began = time.monotonic()
+        node = self._client.get_health()
+        work = work_to_do(self._first, node, read_coverage(self._engine, self._stream.name))
+        for ledgers in work.lost:
+            self._record_lost(ledgers, node.oldest_ledger)
+        for ledgers in work.todo:
+            try:
+                self._pipeline.run(ledgers)
+            except LedgerOutsideRetentionError:
+                # The node's window moved past these ledgers while we were reading.
+                if not self._allow_gap:
+                    raise
+                return True
+        return time.monotonic() - began > CAUGHT_UP_S
+
+    def _record_lost(self, ledgers: LedgerRange, oldest: int) -> None:
+        if not self._allow_gap:
+            raise LedgerOutsideRetentionError(ledgers.first, oldest)
+        reason = f"the node's oldest ledger was {oldest}"
+        record_gap(self._engine, self._stream.name, ledgers, reason)
+        self._summary.gaps.append(ledgers)
+        get_run_logger().warning(f"ledgers {ledgers} recorded as a gap: {reason}")
+
+
+class Progress:
+    """Takes in committed batches, and says now and then how far the run is."""
+
+    def __init__(self, summary: RunSummary) -> None:
+        self._summary = summary
+        self._said = time.monotonic()
+
+    def written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
+        """Count a committed batch; log at most every `PROGRESS_S` seconds."""
+        self._summary.add(ledgers, rows)
+        if time.monotonic() - self._said >= PROGRESS_S:
+            self._said = time.monotonic()
+            summary = self._summary
+            get_run_logger().info(
+                f"at ledger {ledgers.last}: {summary.ledgers:,} ledgers, "
+                f"{summary.per_second('transactions'):,.0f} transactions/s, "
+                f"{summary.per_second('events'):,.0f} events/s"
+            )
+
+
+def final_state(summary: RunSummary) -> State[RunSummary]:
+    """Say in the run's state whether something is missing."""
+    name = None if summary.complete else "Incomplete"
+    return Completed(name=name, message=summary.headline(), data=summary)
+
+
+if __name__ == "__main__":
+    sys.exit(run_flow(index, sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""What a run did, as figures a person can read: for the terminal and the UI."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.store.coverage import Coverage
+
+
+@dataclass
+class RunSummary:
+    """Counts of one run, filled while it goes on.
+
+    Attributes:
+        stats: The client's counts.
+        written: Ledger ranges that this run stored, in order of commit.
+        rows: Rows that this run stored, per table.
+        gaps: Ranges that this run recorded as missing.
+        started: Monotonic time at which the work began, seconds.
+        coverage: What the stream holds now, as text.
+        covered_ledgers: Number of ledgers that the stream holds now.
+    """
+
+    stats: RpcStats
+    written: list[LedgerRange] = field(default_factory=list)
+    rows: Counter[str] = field(default_factory=Counter)
+    gaps: list[LedgerRange] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    coverage: str = "none"
+    covered_ledgers: int = 0
+
+    def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
+        """Take in a committed batch."""
+        if self.written and self.written[-1].last + 1 == ledgers.first:
+            self.written[-1] = LedgerRange(self.written[-1].first, ledgers.last)
+        else:
+            self.written.append(ledgers)
+        self.rows.update(rows)
+        self.seconds = time.monotonic() - self.started
+
+    def take_stock(self, coverage: Coverage) -> None:
+        """Note what the stream holds at the end."""
+        self.coverage = str(coverage)
+        self.covered_ledgers = coverage.count
+
+    @property
+    def ledgers(self) -> int:
+        """Number of ledgers that this run stored."""
+        return sum(part.size for part in self.written)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run left neither a gap nor anything in quarantine."""
+        return not self.gaps and not self.rows["quarantine"]
+
+    def per_second(self, table: str) -> float:
+        """Rows of a table per second of work."""
+        return self.rows[table] / self.seconds if self.seconds else 0.0
+
+    def headline(self) -> str:
+        """One sentence: what was indexed."""
+        if not self.written:
+            return f"nothing new: ledgers {self.coverage} were covered already"
+        ranges = ", ".join(str(part) for part in self.written)
+        return (
+            f"indexed {self.ledgers} ledgers ({ranges}): {self.rows['transactions']} "
+            f"transactions and {self.rows['events']} events in {self.seconds:.1f} s"
+        )
+
+    def table(self) -> list[tuple[str, str]]:
+        """Label and value per line, for a person."""
+        calls = self.stats.snapshot().values()
+        lines = [(f"rows: {name}", f"{count:,}") for name, count in self.rows.items()]
+        lines += [
+            ("ledgers, this run", f"{self.ledgers:,}"),
+            ("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"),
+            ("transactions per second", f"{self.per_second('transactions'):,.0f}"),
+            ("events per second", f"{self.per_second('events'):,.0f}"),
+            ("RPC calls", f"{sum(stats.calls for stats in calls):,}"),
+            ("retries", f"{sum(stats.retries for stats in calls):,}"),
+            ("breaker trips", f"{sum(stats.trips for stats in calls):,}"),
+        ]
+        lines += [("gap recorded", str(part)) for part in self.gaps]
+        return lines

@@ -1,0 +1,45 @@
+"""A Prefect server for the whole session, and blocks that point at a test's own services."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED,
+    temporary_settings,
+)
+from prefect.testing.utilities import prefect_test_harness
+
+from deployments.register_blocks import register_blocks
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_server() -> Iterator[None]:
+    """A real Prefect server, without the two services that stall a fast test suite."""
+    settings = {
+        PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
+    with temporary_settings(settings), prefect_test_harness(server_startup_timeout=60):
+        yield
+
+
+@pytest.fixture
+def save_blocks(database_url: str) -> Callable[[str], dict[str, str]]:
+    """Save blocks for an RPC URL and the test's database; gives the flow's parameters."""
+
+    def save(rpc_url: str) -> dict[str, str]:
+        name = f"test-{next(_numbers)}"
+        register_blocks(
+            {
+                "SOROBANFLOW_BLOCK": name,
+                "SOROBANFLOW_RPC_URL": rpc_url,
+                "SOROBANFLOW_DATABASE_URL": database_url,
+            }
+        )
+        return {"rpc": name, "database": name}
+
+    return save
