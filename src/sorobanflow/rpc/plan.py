@@ -61,7 +61,12 @@ def plan_hash_chunks(
 def _by_ledgers(ledgers: LedgerRange, workers: int) -> list[LedgerChunk]:
     parts = max(1, min(workers, ledgers.size))
     bounds = [ledgers.first + ledgers.size * part // parts for part in range(parts + 1)]
-    return [LedgerChunk((low, 0), (high - 1, MAX_TX)) for low, high in pairwise(bounds)]
+    # No event, so hardly a transaction: a small page shows that, and a full one is followed
+    # by large ones.
+    return [
+        LedgerChunk((low, 0), (high - 1, MAX_TX), MIN_TRANSACTIONS)
+        for low, high in pairwise(bounds)
+    ]
 
 
 def _places(known: dict[int, int], targets: Sequence[int]) -> list[Place]:

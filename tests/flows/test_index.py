@@ -1,0 +1,317 @@
+"""The index flow: real Prefect, real HTTP, real PostgreSQL, real ledgers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.exceptions import ParameterTypeError
+from sqlalchemy import Engine, text
+
+from flows.index import index
+from sorobanflow.devnet import (
+    Chain,
+    DevnetServer,
+    Generator,
+    ListedLedgers,
+    Recording,
+    parse_faults,
+)
+from sorobanflow.errors import (
+    ConfigurationError,
+    LedgerOutsideRetentionError,
+    WrongNetworkError,
+)
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.store.coverage import read_coverage
+from sorobanflow.summary import RunSummary
+from tests.flows.chain_facts import count_facts
+
+Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
+Serve = Callable[..., DevnetServer]
+Index = Callable[..., RunSummary]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start a devnet that stops with the test."""
+    with ExitStack() as stack:
+        yield lambda chain, **options: stack.enter_context(DevnetServer(chain, **options))
+
+
+@pytest.fixture
+def run_index(save_blocks: Callable[[str], dict[str, str]]) -> Index:
+    """Run the flow from a devnet into the test's database."""
+
+    def run(server: DevnetServer, **parameters: Any) -> RunSummary:
+        summary: Any = index(**save_blocks(server.url), **parameters)
+        return summary  # type: ignore[no-any-return]
+
+    return run
+
+
+def _counts(engine: Engine) -> dict[str, int]:
+    queries = {
+        "transactions": "SELECT count(*) FROM transactions",
+        "failed": "SELECT count(*) FROM transactions WHERE NOT successful",
+        "operations": "SELECT count(*) FROM operations",
+        "events": "SELECT count(*) FROM events",
+    }
+    with engine.begin() as connection:
+        return {
+            name: connection.execute(text(query)).scalar_one() for name, query in queries.items()
+        }
+
+
+def _scalar(engine: Engine, query: str) -> Any:
+    with engine.begin() as connection:
+        return connection.execute(text(query)).scalar_one()
+
+
+@pytest.mark.parametrize(
+    ("name", "transactions", "operations"),
+    [
+        ("pubnet-30822015", 650, 2085),
+        ("pubnet-51000294", 541, None),
+        ("pubnet-63092990", 236, None),
+        ("pubnet-63800060", 50, None),
+        ("applyload-10048", 14_760, None),
+    ],
+)
+def test_recording_is_indexed_completely(
+    name: str,
+    transactions: int,
+    operations: int | None,
+    recording_path: Callable[[str], Path],
+    serve: Serve,
+    run_index: Index,
+    engine: Engine,
+) -> None:
+    path = recording_path(name)
+    chain = Chain(Recording(path))
+    run_index(serve(chain), start_ledger="oldest")
+    facts = count_facts(path)
+    assert _counts(engine) == dict(facts)
+    assert facts["transactions"] == transactions
+    assert operations in (None, facts["operations"])
+    assert read_coverage(engine, "all").covered == (chain.window(),)
+    assert _scalar(engine, "SELECT count(*) FROM quarantine") == 0
+    sums = "SELECT ARRAY[sum(transaction_count), sum(event_count)] FROM ledgers"
+    assert _scalar(engine, sums) == [facts["transactions"], facts["events"]]
+
+
+def test_second_run_indexes_only_what_is_new(
+    serve: Serve, run_index: Index, engine: Engine, checksums: Checksums
+) -> None:
+    chain = Chain(Generator(seed=3), closed=30)
+    server = serve(chain)
+    assert run_index(server, start_ledger="oldest").written == [(1, 30)]
+    before = checksums(engine)
+    assert run_index(server).written == []
+    assert checksums(engine) == before
+    chain.close(4)
+    assert run_index(server).written == [(31, 34)]
+
+
+def test_two_halves_give_the_same_database_as_one_run(
+    serve: Serve, run_index: Index, engine: Engine, checksums: Checksums
+) -> None:
+    chain = Chain(Generator(seed=4), closed=40)
+    server = serve(chain)
+    run_index(server, start_ledger=21)
+    run_index(server, start_ledger=1, batch_size=100, max_workers=3)
+    halves = checksums(engine)
+    with engine.begin() as connection:
+        names = ", ".join(name for name in halves if name != "network")
+        connection.execute(text(f"TRUNCATE {names}"))
+    run_index(server, start_ledger=1)
+    assert checksums(engine) == halves
+
+
+def test_follow_indexes_ledgers_as_they_close(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    server = serve(Chain(Generator(seed=5), closed=5, close_every_s=0.5))
+    summary = run_index(server, start_ledger="oldest", follow_s=3)
+    assert summary.ledgers >= 9
+    assert read_coverage(engine, "all").covered == ((1, summary.ledgers),)
+
+
+def test_first_run_starts_a_little_behind_the_tip(serve: Serve, run_index: Index) -> None:
+    server = serve(Chain(Generator(seed=6, transactions_per_ledger=1), closed=300))
+    assert run_index(server).written == [(180, 300)]
+
+
+def test_empty_stretch_and_a_ledger_of_10_001_events(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    big = Generator(seed=7, first=25_001, transactions_per_ledger=73, events_per_transaction=137)
+    ledgers = [big.ledger(25_001)]
+    server = serve(Chain(ListedLedgers(ledgers, 1, 25_002, big.network)))
+    summary = run_index(server, start_ledger="oldest")
+    assert summary.written == [(1, 25_002)]
+    assert _counts(engine)["events"] == 10_001
+    assert _counts(engine)["transactions"] == 73
+
+
+def test_filter_stores_matching_events_and_their_transactions_only(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    server = serve(Chain(Generator(seed=8), closed=20))
+    run_index(server, start_ledger="oldest")
+    query = "SELECT contract_id FROM events GROUP BY 1 ORDER BY count(*), 1 LIMIT 1"
+    contract = _scalar(engine, query)
+    expected = [
+        _scalar(engine, f"SELECT count({what}) FROM events WHERE contract_id = '{contract}'")
+        for what in ("*", "DISTINCT tx_hash")
+    ]
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE events, transactions, operations, token_operations"))
+    for plan in ("hashes", "ledgers", "auto"):
+        summary = run_index(server, start_ledger="oldest", contract_ids=[contract], fetch_plan=plan)
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM coverage WHERE stream <> 'all'"))
+        assert [summary.rows["events"], summary.rows["transactions"]] == expected
+        assert [_counts(engine)["events"], _counts(engine)["transactions"]] == expected
+
+
+def test_filtered_stream_has_a_coverage_of_its_own(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    server = serve(Chain(Generator(seed=8), closed=5))
+    run_index(server, start_ledger="oldest", topics=[["*", "**"]])
+    assert read_coverage(engine, "all").covered == ()
+    assert _scalar(engine, "SELECT filter FROM coverage") == {"topics": [["*", "**"]]}
+    assert run_index(server, topics=[["*", "**"]]).written == []
+
+
+def test_node_without_batches_is_asked_one_by_one(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    faults = parse_faults("batch:*=refuse_batches")
+    server = serve(Chain(Generator(seed=9), closed=10), faults=faults)
+    run_index(server, start_ledger="oldest", topics=[["*", "**"]], fetch_plan="hashes")
+    transactions = _counts(engine)["transactions"]
+    assert transactions == _scalar(engine, "SELECT count(DISTINCT tx_hash) FROM events")
+    assert server.calls["getTransaction"] >= transactions
+
+
+def test_faults_of_the_node_change_nothing_in_the_database(
+    serve: Serve, run_index: Index, engine: Engine, checksums: Checksums
+) -> None:
+    schedule = (
+        "getEvents:2=503,getEvents:4=truncate,getTransactions:1=drop,getTransactions:3=429/0,"
+        "getTransactions:5=-32603,getHealth:2=html,getEvents:6=behind/3"
+    )
+    faulty = serve(Chain(Generator(seed=10), closed=30), faults=parse_faults(schedule))
+    summary = run_index(faulty, start_ledger="oldest")
+    assert sum(stats.retries for stats in summary.stats.snapshot().values()) >= 5
+    with_faults = checksums(engine)
+    with engine.begin() as connection:
+        names = ", ".join(name for name in with_faults if name != "network")
+        connection.execute(text(f"TRUNCATE {names}"))
+    run_index(serve(Chain(Generator(seed=10), closed=30)), start_ledger="oldest")
+    assert checksums(engine) == with_faults
+
+
+def test_start_below_the_oldest_ledger_is_refused_with_both_numbers(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    server = serve(Chain(Generator(seed=11, first=100), closed=20))
+    with pytest.raises(LedgerOutsideRetentionError, match=r"ledger 50 .* oldest ledger 100"):
+        run_index(server, start_ledger=50)
+    assert read_coverage(engine, "all").covered == ()
+
+
+def test_start_below_the_oldest_ledger_becomes_a_gap_when_allowed(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    server = serve(Chain(Generator(seed=11, first=100), closed=20))
+    summary = run_index(server, start_ledger=50, allow_gap=True)
+    assert summary.gaps == [(50, 99)]
+    coverage = read_coverage(engine, "all")
+    assert (coverage.covered, coverage.gaps) == (((100, 119),), ((50, 99),))
+    assert run_index(server, allow_gap=True).gaps == []
+
+
+def test_run_with_a_gap_ends_in_a_state_that_says_so(
+    serve: Serve, save_blocks: Callable[[str], dict[str, str]]
+) -> None:
+    server = serve(Chain(Generator(seed=11, first=100), closed=3))
+    blocks = save_blocks(server.url)
+    state = index(**blocks, start_ledger=50, allow_gap=True, return_state=True)
+    assert (state.name, state.is_completed()) == ("Incomplete", True)
+    assert index(**blocks, return_state=True).name == "Completed"
+
+
+def test_another_network_is_refused(
+    serve: Serve, run_index: Index, recording_path: Callable[[str], Path]
+) -> None:
+    run_index(serve(Chain(Generator(seed=12), closed=2)), start_ledger="oldest")
+    pubnet = serve(Chain(Recording(recording_path("pubnet-63800060"))))
+    with pytest.raises(WrongNetworkError, match=r"Sorobanflow Devnet.*Public Global"):
+        run_index(pubnet, start_ledger="oldest")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"start_ledger": 0}, "greater than or equal to 1"),
+        ({"start_ledger": "newest"}, "'oldest' or 'latest'"),
+        ({"follow_s": -1}, "greater than or equal to 0"),
+        ({"batch_size": 0}, "greater than or equal to 1"),
+        ({"fetch_plan": "fast"}, "'auto', 'ledgers' or 'hashes'"),
+    ],
+)
+def test_bad_parameter_is_refused_before_anything_starts(
+    parameters: dict[str, Any], message: str, serve: Serve, run_index: Index
+) -> None:
+    server = serve(Chain(Generator(seed=13), closed=1))
+    with pytest.raises(ParameterTypeError, match=message):
+        run_index(server, **parameters)
+    assert sum(server.calls.values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"contract_ids": ["CABC"]}, "not a contract id: 'CABC'"),
+        ({"topics": [["transfer"]]}, "not a topic segment: 'transfer'"),
+        ({"fetch_plan": "hashes"}, "without a filter every transaction is wanted"),
+        ({"rpc": "nobody"}, "cannot load the stellar-rpc block 'nobody'"),
+    ],
+)
+def test_bad_configuration_is_refused_before_the_node_is_asked(
+    parameters: dict[str, Any],
+    message: str,
+    serve: Serve,
+    save_blocks: Callable[[str], dict[str, str]],
+) -> None:
+    server = serve(Chain(Generator(seed=13), closed=1))
+    with pytest.raises(ConfigurationError, match=message):
+        index(**(save_blocks(server.url) | parameters))
+    assert sum(server.calls.values()) == 0
+
+
+def test_start_above_the_tip_is_refused_with_the_nodes_range(
+    serve: Serve, run_index: Index
+) -> None:
+    server = serve(Chain(Generator(seed=14), closed=9))
+    with pytest.raises(ConfigurationError, match="10 is above the node's newest ledger 9"):
+        run_index(server, start_ledger=10)
+
+
+def test_batches_hold_about_as_many_events_as_asked(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    uniform = Generator(seed=15, transactions_per_ledger=10, events_per_transaction=5)
+    server = serve(Chain(uniform, closed=60))
+    run_index(server, start_ledger="oldest", batch_size=500)
+    query = "SELECT xmin::text::int AS batch, count(*) FROM events GROUP BY 1 ORDER BY 1"
+    with engine.begin() as connection:
+        sizes = [count for _, count in connection.execute(text(query))]
+    assert sum(sizes) == 3000
+    assert max(sizes) == 500
+    assert len(sizes) <= 9
+    assert LedgerRange(1, 60) in read_coverage(engine, "all").covered
