@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from prefect.blocks.core import Block
+from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.presets import PROFILES, ProfileName
@@ -31,8 +32,8 @@ class StellarRpc(Block):
         title="URL",
         description="URL of the RPC endpoint. Default: the local devnet.",
     )
-    headers: dict[str, SecretStr] = Field(
-        default_factory=dict,
+    headers: SecretDict = Field(
+        default=SecretDict({}),
         description="HTTP headers sent with each call, such as an API key.",
     )
     max_workers: int = Field(
@@ -92,7 +93,7 @@ class StellarRpc(Block):
         """Build the client; close it when done."""
         return RpcClient(
             self.url.get_secret_value(),
-            headers={name: value.get_secret_value() for name, value in self.headers.items()},
+            headers=self.headers.get_secret_value(),
             http=HttpSettings(
                 timeout_s=self.timeout_s,
                 max_response_bytes=self.max_response_mib * 2**20,

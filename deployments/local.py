@@ -124,9 +124,12 @@ def ui() -> None:
     try:
         server.wait()
         print(f"Prefect UI: {server.ui_url}", flush=True)
+        if not server.started:
+            print("it runs already")
         while server.started:
             time.sleep(1)
-        print("it runs already")
+    except KeyboardInterrupt:
+        print("stopped; the run history stays")
     finally:
         server.stop()
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from prefect.blocks.core import Block
+from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from blocks import Database, StellarRpc
@@ -63,9 +64,9 @@ def _database_fields(environment: Mapping[str, str]) -> dict[str, Any]:
     return fields
 
 
-def _headers(text: str) -> dict[str, SecretStr]:
+def _headers(text: str) -> SecretDict:
     try:
-        return {str(key): SecretStr(str(value)) for key, value in json.loads(text).items()}
+        return SecretDict({str(key): str(value) for key, value in json.loads(text).items()})
     except (ValueError, AttributeError):
         # The text is a secret: the message does not repeat it.
         raise ConfigurationError(

@@ -135,7 +135,8 @@ class _Run:
             self._record_lost(ledgers, node.oldest_ledger)
         for ledgers in work.todo:
             try:
-                self._pipeline.run(ledgers)
+                with self._summary.working():
+                    self._pipeline.run(ledgers)
             except LedgerOutsideRetentionError:
                 # The node's window moved past these ledgers while we were reading.
                 if not self._allow_gap:

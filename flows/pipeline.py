@@ -146,7 +146,7 @@ class Pipeline:
         self._runner = runner
         self._sizer = sizer
         self._on_written = on_written
-        self._writing: tuple[LedgerRange, Future] | None = None
+        self._writing: tuple[Batch, Future] | None = None
 
     def run(self, whole: LedgerRange) -> None:
         """Index a range; returns when all of it is committed.
@@ -200,7 +200,7 @@ class Pipeline:
             "engine": self.target.engine,
             "stream": self.target.stream.name,
         }
-        self._writing = (rows.ledgers, self._runner.submit(upsert_batch, parameters))
+        self._writing = (rows, self._runner.submit(upsert_batch, parameters))
 
     def _decode(self, batch: _BatchInFlight) -> Batch:
         fetch, planner = batch.fetch, self.source.planner
@@ -216,6 +216,7 @@ class Pipeline:
 
     def _finish_write(self) -> None:
         if self._writing is not None:
-            ledgers, future = self._writing
+            batch, future = self._writing
             self._writing = None
-            self._on_written(ledgers, future.result())
+            future.result()
+            self._on_written(batch.ledgers, batch.counts())

@@ -1,8 +1,8 @@
 """Fetch steps: the events of a ledger range, the transactions of a chunk.
 
 A task takes an object that fetches and keeps what it has fetched, and gives
-back only a count: on a retry it goes on where it stopped, and Prefect holds no
-page of the chain in its bookkeeping.
+back nothing: on a retry it goes on where it stopped, and Prefect, which keeps
+what tasks return until the flow ends, keeps no page of the chain.
 """
 
 from prefect import task
@@ -23,14 +23,14 @@ from tasks.policy import JITTER, RETRIES, RETRY_DELAYS_S, is_retriable
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def fetch_events(fetch: EventsFetch, client: RpcClient) -> int:
+def fetch_events(fetch: EventsFetch, client: RpcClient) -> None:
     """Read a ledger range's events until the node's answers prove it read.
 
     Args:
         fetch: The range and filter; keeps the events.
         client: The shared client.
     """
-    return len(fetch.fetch(client))
+    fetch.fetch(client)
 
 
 @task(
@@ -43,11 +43,11 @@ def fetch_events(fetch: EventsFetch, client: RpcClient) -> int:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def fetch_transactions(chunk: TransactionChunk, client: RpcClient) -> int:
+def fetch_transactions(chunk: TransactionChunk, client: RpcClient) -> None:
     """Fetch one chunk of a batch's transactions.
 
     Args:
         chunk: What to fetch; keeps the transactions.
         client: The shared client.
     """
-    return len(chunk.fetch(client))
+    chunk.fetch(client)

@@ -19,12 +19,12 @@ from tasks.policy import JITTER, RETRIES, RETRY_DELAYS_S, is_retriable
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def upsert_batch(batch: Batch, engine: Engine, stream: str) -> dict[str, int]:
-    """Store a batch whole; gives rows per table.
+def upsert_batch(batch: Batch, engine: Engine, stream: str) -> None:
+    """Store a batch whole.
 
     Args:
         batch: Rows of whole ledgers.
         engine: The shared engine.
         stream: The stream whose coverage grows.
     """
-    return upsert.upsert_batch(engine, batch, stream)
+    upsert.upsert_batch(engine, batch, stream)

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sorobanflow.ledgers import LedgerRange
@@ -19,7 +20,7 @@ class RunSummary:
         written: Ledger ranges that this run stored, in order of commit.
         rows: Rows that this run stored, per table.
         gaps: Ranges that this run recorded as missing.
-        started: Monotonic time at which the work began, seconds.
+        seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds now, as text.
         covered_ledgers: Number of ledgers that the stream holds now.
     """
@@ -28,8 +29,8 @@ class RunSummary:
     written: list[LedgerRange] = field(default_factory=list)
     rows: Counter[str] = field(default_factory=Counter)
     gaps: list[LedgerRange] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
+    _watch: float | None = None
     coverage: str = "none"
     covered_ledgers: int = 0
 
@@ -40,7 +41,23 @@ class RunSummary:
         else:
             self.written.append(ledgers)
         self.rows.update(rows)
-        self.seconds = time.monotonic() - self.started
+        self._tick()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time within as work."""
+        self._watch = time.monotonic()
+        try:
+            yield
+        finally:
+            self._tick()
+            self._watch = None
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._watch is not None:
+            self.seconds += now - self._watch
+            self._watch = now
 
     def take_stock(self, coverage: Coverage) -> None:
         """Note what the stream holds at the end."""

@@ -63,8 +63,8 @@ def test_rows_have_the_columns_of_their_table_in_order(name: str) -> None:
 
 
 def test_batch_stores_rows_coverage_and_counts(engine: Engine, stream: str) -> None:
-    written = upsert_batch(engine, _batch(5, 9, [_event(5, 0), _event(5, 1), _event(7, 0)]), stream)
-    assert written["events"] == 3
+    upsert_batch(engine, _batch(5, 9, [_event(5, 0), _event(5, 1), _event(7, 0)]), stream)
+    assert _all(engine, "SELECT count(*) FROM events") == [(3,)]
     assert read_coverage(engine, stream).covered == ((5, 9),)
     ledgers = "SELECT sequence, transaction_count, event_count FROM ledgers ORDER BY 1"
     assert _all(engine, ledgers) == [(5, 0, 2), (7, 0, 1)]

@@ -23,8 +23,8 @@ from sorobanflow.store.quarantine import write_quarantine
 Row = tuple[Any, ...]
 
 
-def upsert_batch(engine: Engine, batch: Batch, stream: str) -> dict[str, int]:
-    """Store a batch and its coverage; gives the number of rows written per table.
+def upsert_batch(engine: Engine, batch: Batch, stream: str) -> None:
+    """Store a batch and its coverage.
 
     Raises:
         SchemaError: the stream was not opened.
@@ -36,7 +36,6 @@ def upsert_batch(engine: Engine, batch: Batch, stream: str) -> dict[str, int]:
         _count_ledgers(cursor, batch)
         write_quarantine(cursor, batch, everything=stream == EVERYTHING)
         add_coverage(connection, stream, batch.ledgers)
-    return batch.counts()
 
 
 def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":

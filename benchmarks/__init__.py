@@ -1,0 +1,1 @@
+"""Measurements: ratios between runs of one session, never absolute promises."""

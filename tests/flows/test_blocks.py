@@ -1,0 +1,171 @@
+"""The blocks: saved and loaded through a real Prefect API, opened on real services."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import get_client
+from prefect_sqlalchemy import ConnectionComponents
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr, ValidationError
+from sqlalchemy import text
+
+from blocks import Database, StellarRpc
+from blocks.database import ConnectionPool
+from blocks.documents import load_block
+from blocks.presets import PoolPreset, ProfileName
+from deployments.register_blocks import register_blocks
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.store.pool import PoolSettings, open_engine
+
+
+@pytest.mark.parametrize(
+    ("preset", "limits"),
+    [
+        ("low", (5, 25, 1800, 300)),
+        ("medium", (10, 100, 3600, 600)),
+        ("high", (50, 200, 7200, 1800)),
+    ],
+)
+def test_pool_presets(preset: PoolPreset, limits: tuple[int, int, float, float]) -> None:
+    assert ConnectionPool.preset(preset).settings() == PoolSettings(*limits)
+
+
+@pytest.mark.parametrize(
+    ("profile", "batch_size", "workers", "max_open"),
+    [("development", 500, 5, 25), ("production", 1000, 10, 100), ("high-load", 2000, 20, 200)],
+)
+def test_profiles(profile: ProfileName, batch_size: int, workers: int, max_open: int) -> None:
+    node = StellarRpc.for_profile(profile)
+    assert (node.batch_size, node.max_workers) == (batch_size, workers)
+    assert Database.for_profile(profile).pool.max_open == max_open
+
+
+def test_defaults_are_production_and_medium() -> None:
+    assert StellarRpc() == StellarRpc.for_profile("production")
+    assert Database() == Database(pool=ConnectionPool.preset("medium"))
+
+
+@pytest.mark.parametrize("kind", [StellarRpc, Database, ConnectionPool])
+def test_unknown_field_is_refused(kind: Any) -> None:
+    with pytest.raises(ValidationError, match="pool_sze"):
+        kind(pool_sze=3)
+
+
+def test_every_field_says_what_it_is() -> None:
+    fields = {**StellarRpc.model_fields, **Database.model_fields, **ConnectionPool.model_fields}
+    assert [name for name, field in fields.items() if not field.description] == []
+
+
+def test_two_addresses_are_refused() -> None:
+    parts = ConnectionComponents(driver="postgresql+psycopg", database="x")
+    with pytest.raises(ValidationError, match="give one of them"):
+        Database(url=SecretStr("postgresql:///x"), credentials=parts)
+
+
+def test_registering_again_changes_only_what_the_environment_says() -> None:
+    name = {"SOROBANFLOW_BLOCK": "again"}
+    urls = {"RPC_URL": "https://node/key", "DATABASE_URL": "postgresql:///rows"}
+    register_blocks(name | {f"SOROBANFLOW_{key}": url for key, url in urls.items()})
+    register_blocks(name | {"SOROBANFLOW_PROFILE": "high-load"})
+    register_blocks(name | {"SOROBANFLOW_RPC_HEADERS": '{"x-key": "k"}'})
+    node, database = load_block(StellarRpc, "again"), load_block(Database, "again")
+    assert node.url.get_secret_value() == "https://node/key"
+    assert node.headers.get_secret_value() == {"x-key": "k"}
+    assert (node.max_workers, node.batch_size, database.pool.max_idle) == (20, 2000, 50)
+    assert database.url is not None
+    assert database.url.get_secret_value() == "postgresql:///rows"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SOROBANFLOW_PROFILE", "huge", "'huge'; valid are development, production, high-load"),
+        ("SOROBANFLOW_RPC_HEADERS", "planted-secret", "not a JSON object"),
+    ],
+)
+def test_bad_environment_is_refused(variable: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        register_blocks({"SOROBANFLOW_BLOCK": "bad", variable: value})
+    assert "planted-secret" not in str(caught.value)
+
+
+def test_api_masks_secrets_and_nothing_prints_them() -> None:
+    register_blocks(
+        {
+            "SOROBANFLOW_BLOCK": "masked",
+            "SOROBANFLOW_RPC_URL": "https://user:planted-1@node/planted-2?key=planted-3",
+            "SOROBANFLOW_RPC_HEADERS": '{"authorization": "planted-4"}',
+            "SOROBANFLOW_DATABASE_URL": "postgresql://me:planted-5@host/rows",
+        }
+    )
+    with get_client(sync_client=True) as client:
+        documents = [
+            client.read_block_document_by_name(
+                "masked", slug, include_secrets=False
+            ).model_dump_json()
+            for slug in ("stellar-rpc", "sorobanflow-database")
+        ]
+    node, database = load_block(StellarRpc, "masked"), load_block(Database, "masked")
+    with node.client() as client_of_node:
+        printed = [repr(node), repr(database), client_of_node.endpoint, *documents]
+    assert client_of_node.endpoint == "https://node"
+    assert "planted" not in "".join(printed)
+
+
+def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() -> None:
+    assert load_block(StellarRpc, "default") == StellarRpc()
+    with pytest.raises(ConfigurationError, match=r"'nobody'.*register_blocks"):
+        load_block(StellarRpc, "nobody")
+
+
+def test_client_talks_to_the_blocks_url() -> None:
+    with (
+        DevnetServer(Chain(Generator(seed=1), closed=7)) as server,
+        StellarRpc(url=SecretStr(server.url)).client() as client,
+    ):
+        assert client.get_health().latest_ledger == 7
+
+
+def test_engine_opens_a_url(database_url: str) -> None:
+    with Database(url=SecretStr(database_url)).engine() as engine, engine.begin() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_engine_opens_connection_components(database_url: str) -> None:
+    known = conninfo_to_dict(database_url)
+    parts = ConnectionComponents(
+        driver="postgresql+psycopg",
+        host=str(known["host"]),
+        username="postgres",
+        database=str(known["dbname"]),
+        query={"application_name": "by parts"},
+    )
+    with Database(credentials=parts).engine() as engine, engine.begin() as connection:
+        name = connection.execute(text("SELECT current_setting('application_name')")).scalar_one()
+    assert name == "by parts"
+
+
+def test_engine_without_an_address_is_the_embedded_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Database().engine() as engine, engine.begin() as connection:
+        folder = connection.execute(text("SHOW data_directory")).scalar_one()
+    assert folder == str(tmp_path / ".sorobanflow" / "postgres")
+
+
+def test_unreachable_database_is_named_without_its_password() -> None:
+    url, settings = "postgresql://me:planted@127.0.0.1:1/rows", PoolSettings(connect_timeout_s=1)
+    opening = open_engine(url, settings)
+    with pytest.raises(ConfigurationError, match=r"rows on 127\.0\.0\.1:1") as caught:
+        opening.__enter__()
+    assert "planted" not in str(caught.value)
+
+
+def test_malformed_database_url_is_refused_without_repeating_it() -> None:
+    opening = open_engine("postgresql://me:planted@[/rows", PoolSettings())
+    with pytest.raises(ConfigurationError, match="not a libpq connection string") as caught:
+        opening.__enter__()
+    assert "planted" not in str(caught.value)

@@ -1,0 +1,39 @@
+"""What prefect.yaml deploys: entrypoints that load, settings that others rely on."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.flows import load_flow_from_entrypoint
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())[
+    "deployments"
+]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_entrypoint_loads(deployment: dict[str, Any]) -> None:
+    flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
+    assert flow.name == deployment["name"]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_parameters_are_described(deployment: dict[str, Any]) -> None:
+    flow = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
+    undescribed = [
+        name for name, schema in flow.parameters.properties.items() if not schema.get("description")
+    ]
+    assert undescribed == []
+
+
+def test_index_runs_every_minute_one_at_a_time_and_lets_the_running_one_finish() -> None:
+    (index,) = [one for one in DEPLOYMENTS if one["name"] == "index"]
+    assert [schedule["interval"] for schedule in index["schedules"]] == [60]
+    assert index["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+
+
+def test_constraints_pin_versions_and_hold_no_addresses() -> None:
+    lines = (ROOT / "constraints.txt").read_text().split()
+    assert [line for line in lines if "==" not in line or "/" in line or "@" in line] == []

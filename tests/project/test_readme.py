@@ -1,0 +1,201 @@
+"""Every command of the README, run in order in a copy of the checkout, as a reader would.
+
+Addresses that a reader replaces are replaced by services of the test's own;
+commands that run for ever are kept running until the test ends.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+#: Commands that run until they are stopped, and what they print when they are ready.
+FOREVER = {
+    "make ui": "Prefect UI: http",
+    "prefect worker start": "started!",
+    "python -m sorobanflow.devnet": "devnet: http",
+}
+#: The test command cannot run within itself; .ci/run runs these.
+ELSEWHERE = ("make test", "make lint")
+
+
+class Reader:
+    """Types the README's commands, one after another, in one folder."""
+
+    def __init__(self, folder: Path, replacements: dict[str, str], ui_port: int) -> None:
+        self._folder = folder
+        self._replacements = replacements
+        self._environment = os.environ | {"UI_PORT": str(ui_port), "FOLLOW": "1"}
+        self._environment.pop("PREFECT_API_URL", None)
+        self._forever: list[subprocess.Popen[bytes]] = []
+        self.api_url = f"http://127.0.0.1:{ui_port}/api"
+
+    def python(self, code: str) -> None:
+        self._run([sys.executable, "-c", self._replaced(code)])
+
+    def shell(self, line: str) -> None:
+        line = self._replaced(line)
+        if line == ". .venv/bin/activate":
+            path = f"{self._folder / '.venv/bin'}{os.pathsep}{self._environment['PATH']}"
+            self._environment["PATH"] = path
+        elif line.startswith("export "):
+            pairs = line.removeprefix("export ").split()
+            self._environment |= dict(pair.split("=", 1) for pair in pairs)
+        elif ready := next((text for name, text in FOREVER.items() if line.startswith(name)), None):
+            self._start(line, ready)
+        else:
+            self._run(["bash", "-c", line])
+
+    def stop(self) -> None:
+        for process in reversed(self._forever):
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def _replaced(self, text: str) -> str:
+        for old, new in self._replacements.items():
+            text = text.replace(old, new)
+        return text
+
+    def _run(self, command: list[str]) -> None:
+        done = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=240,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command[-1]}\n{done.stdout}"
+
+    def _start(self, line: str, ready: str) -> None:
+        log = self._folder / f"forever-{len(self._forever)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["bash", "-c", line],
+                cwd=self._folder,
+                env=self._environment | {"PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._forever.append(process)
+        deadline = time.monotonic() + 120
+        while ready not in log.read_text():
+            assert process.poll() is None, f"{line}\n{log.read_text()}"
+            assert time.monotonic() < deadline, f"{line}: not ready\n{log.read_text()}"
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what git knows, with the environment that runs this test."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    for name in listed.stdout.decode().split():
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    for name in ("pyproject.toml", "constraints.txt"):
+        os.utime(tmp_path / name, (0, 0))  # nothing to install: it is installed
+    for stamp in (".installed", ".installed-dev"):
+        (Path(sys.prefix) / stamp).touch()
+    return tmp_path
+
+
+@pytest.fixture
+def reader(
+    checkout: Path, database_url: str, recording_path: Callable[[str], Path]
+) -> Iterator[Reader]:
+    """A reader with a node, a database and a recording of their own."""
+    ui_port, devnet_port = _free_port(), _free_port()
+    with DevnetServer(Chain(Generator(seed=31), closed=20, close_every_s=1)) as node:
+        replacements = {
+            "https://rpc.example.org": node.url,
+            "postgresql://me@db.example.org/stellar": database_url,
+            "postgresql+psycopg://me@db.example.org/stellar": database_url.replace(
+                "postgresql:", "postgresql+psycopg:"
+            ),
+            "ledgers.jsonl.gz": str(recording_path("pubnet-63800060")),
+            "127.0.0.1:4200": f"127.0.0.1:{ui_port}",
+            "--port 8000": f"--port {devnet_port}",
+            "follow_s=30": "follow_s=1",
+        }
+        reader = Reader(checkout, replacements, ui_port)
+        try:
+            yield reader
+        finally:
+            reader.stop()
+
+
+def test_readme_commands_run(reader: Reader, database_url: str) -> None:
+    for language, text in BLOCK.findall(README):
+        if language == "python":
+            reader.python(text)
+            continue
+        for line in text.splitlines():
+            if line not in ELSEWHERE:
+                reader.shell(line)
+    _wait_for_worker(reader.api_url)
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT count(*) > 100 FROM transactions").fetchone()
+    assert row == (True,)
+
+
+def test_commands_that_run_elsewhere_are_in_ci() -> None:
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert [line for line in ELSEWHERE if line not in script] == []
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_worker(api_url: str) -> None:
+    """The deployment's run, which the worker carries, must end well."""
+    body = {"deployments": {"name": {"any_": ["index"]}}, "sort": "EXPECTED_START_TIME_ASC"}
+    deadline = time.monotonic() + 120
+    states: list[Any] = []
+    while "COMPLETED" not in states:
+        assert time.monotonic() < deadline, f"no run of the deployment completed: {states}"
+        assert not {"FAILED", "CRASHED"} & set(states), states
+        request = urllib.request.Request(
+            f"{api_url}/flow_runs/filter",
+            data=json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            states = [run["state_type"] for run in json.load(answer)]
+        time.sleep(1)
