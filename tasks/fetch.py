@@ -5,24 +5,12 @@ back nothing: on a retry it goes on where it stopped, and Prefect, which keeps
 what tasks return until the flow ends, keeps no page of the chain.
 """
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from sorobanflow.rpc.client import RpcClient
 from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionChunk
-from tasks.policy import JITTER, RETRIES, RETRY_DELAYS_S, is_retriable
+from tasks.policy import step
 
 
-@task(
-    name="fetch-events",
-    task_run_name="fetch-events {fetch.label}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=is_retriable,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("fetch-events", "fetch-events {fetch.label}")
 def fetch_events(fetch: EventsFetch, client: RpcClient) -> None:
     """Read a ledger range's events until the node's answers prove it read.
 
@@ -33,16 +21,7 @@ def fetch_events(fetch: EventsFetch, client: RpcClient) -> None:
     fetch.fetch(client)
 
 
-@task(
-    name="fetch-transactions",
-    task_run_name="fetch-transactions {chunk.label}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=is_retriable,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("fetch-transactions", "fetch-transactions {chunk.label}")
 def fetch_transactions(chunk: TransactionChunk, client: RpcClient) -> None:
     """Fetch one chunk of a batch's transactions.
 

@@ -1,24 +1,13 @@
 """The write step: one batch and its coverage, in one database transaction."""
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
 from sorobanflow.rows.batch import Batch
 from sorobanflow.store import upsert
-from tasks.policy import JITTER, RETRIES, RETRY_DELAYS_S, is_retriable
+from tasks.policy import step
 
 
-@task(
-    name="upsert-batch",
-    task_run_name="upsert-batch {batch.ledgers}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=is_retriable,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("upsert-batch", "upsert-batch {batch.ledgers}")
 def upsert_batch(batch: Batch, engine: Engine, stream: str) -> None:
     """Store a batch whole.
 

@@ -3,7 +3,7 @@
 from stellar_sdk import scval, xdr
 
 from sorobanflow.devnet.events import AppliedEvents, ledger_events
-from sorobanflow.devnet.generated import Generator
+from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.meta import ContractEvent, StagedEvent, TransactionEvents, read_meta
 
 BEFORE, AFTER_TX, AFTER_ALL = range(3)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from stellar_sdk import xdr
 
-from sorobanflow.devnet.generated import Generator
-from sorobanflow.devnet.generated.generator import SCENES
+from sorobanflow.devnet.generator import Generator
+from sorobanflow.devnet.generator.generator import SCENES
 from sorobanflow.devnet.state import TipFile
 from sorobanflow.errors import ConfigurationError
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sorobanflow.devnet.chain import Chain
-from sorobanflow.devnet.generated import Generator
+from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.jsonrpc import RpcError
 from sorobanflow.devnet.node import Node
 from sorobanflow.devnet.params import BadParams

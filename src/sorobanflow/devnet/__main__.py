@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from sorobanflow.devnet import faults
 from sorobanflow.devnet.chain import DEFAULT_RETENTION, Chain
-from sorobanflow.devnet.generated import Generator
+from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.recording import Recording
 from sorobanflow.devnet.server import DevnetServer
 from sorobanflow.devnet.source import Source

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from stellar_sdk import InvokeHostFunction, scval, xdr
 
-from sorobanflow.devnet.generated.contract_events import address, symbol
-from sorobanflow.devnet.generated.draft import Draw, Step
-from sorobanflow.devnet.generated.entries import sc_address
+from sorobanflow.devnet.generator.contract_events import address, symbol
+from sorobanflow.devnet.generator.draft import Draw, Step
+from sorobanflow.devnet.generator.entries import sc_address
 
 _RESULT = xdr.InvokeHostFunctionResultCode
 _FN = xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN

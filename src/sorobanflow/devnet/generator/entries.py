@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from stellar_sdk import Asset, Keypair, StrKey, scval, xdr
 
-from sorobanflow.devnet.generated.contract_events import EXT, address, symbol
+from sorobanflow.devnet.generator.contract_events import EXT, address, symbol
 
 _LIFETIME = 120_960  # ledgers until an entry expires
 _NO_EXT = xdr.LedgerEntryExt(0)

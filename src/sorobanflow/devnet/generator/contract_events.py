@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from stellar_sdk import Asset, StrKey, scval, xdr
 
-from sorobanflow.devnet.generated.cast import NATIVE, asset_contract, asset_name
+from sorobanflow.devnet.generator.cast import NATIVE, asset_contract, asset_name
 
 EXT = xdr.ExtensionPoint(0)
 

@@ -22,12 +22,12 @@ from stellar_sdk import (
     TimeBounds,
 )
 
-from sorobanflow.devnet.generated import scenes_classic as classic
-from sorobanflow.devnet.generated import scenes_contracts as contracts
-from sorobanflow.devnet.generated import scenes_tokens as tokens
-from sorobanflow.devnet.generated.build import build
-from sorobanflow.devnet.generated.cast import ACCOUNTS, PASSPHRASE, PROTOCOL, account, digest
-from sorobanflow.devnet.generated.draft import Draft, Draw, Wrapping
+from sorobanflow.devnet.generator import scenes_classic as classic
+from sorobanflow.devnet.generator import scenes_contracts as contracts
+from sorobanflow.devnet.generator import scenes_tokens as tokens
+from sorobanflow.devnet.generator.build import build
+from sorobanflow.devnet.generator.cast import ACCOUNTS, PASSPHRASE, PROTOCOL, account, digest
+from sorobanflow.devnet.generator.draft import Draft, Draw, Wrapping
 from sorobanflow.devnet.source import Ledger, Network, Transaction, made_close_time
 from sorobanflow.errors import ConfigurationError
 

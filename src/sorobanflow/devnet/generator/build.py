@@ -15,10 +15,10 @@ from stellar_sdk import (
 )
 from stellar_sdk import Transaction as SdkTransaction
 
-from sorobanflow.devnet.generated import entries
-from sorobanflow.devnet.generated.cast import PASSPHRASE
-from sorobanflow.devnet.generated.contract_events import EXT, fee_event
-from sorobanflow.devnet.generated.draft import Draft, Draw, Soroban, Wrapping
+from sorobanflow.devnet.generator import entries
+from sorobanflow.devnet.generator.cast import PASSPHRASE
+from sorobanflow.devnet.generator.contract_events import EXT, fee_event
+from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban, Wrapping
 from sorobanflow.devnet.source import Transaction
 
 _BALANCE = 10_000_0000000  # stroops, before the fee

@@ -21,10 +21,10 @@ from stellar_sdk import (
     xdr,
 )
 
-from sorobanflow.devnet.generated import entries
-from sorobanflow.devnet.generated.cast import NATIVE, assets, digest, issuer
-from sorobanflow.devnet.generated.contract_events import amount_to, asset_event
-from sorobanflow.devnet.generated.draft import Draft, Draw, Step
+from sorobanflow.devnet.generator import entries
+from sorobanflow.devnet.generator.cast import NATIVE, assets, digest, issuer
+from sorobanflow.devnet.generator.contract_events import amount_to, asset_event
+from sorobanflow.devnet.generator.draft import Draft, Draw, Step
 
 _KIND = xdr.OperationType
 

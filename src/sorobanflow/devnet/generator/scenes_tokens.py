@@ -5,8 +5,8 @@
 
 from stellar_sdk import Asset, Keypair, StrKey, scval, xdr
 
-from sorobanflow.devnet.generated import entries
-from sorobanflow.devnet.generated.cast import (
+from sorobanflow.devnet.generator import entries
+from sorobanflow.devnet.generator.cast import (
     EXCHANGE,
     TOKEN,
     asset_contract,
@@ -14,7 +14,7 @@ from sorobanflow.devnet.generated.cast import (
     assets,
     digest,
 )
-from sorobanflow.devnet.generated.contract_events import (
+from sorobanflow.devnet.generator.contract_events import (
     address,
     amount_to,
     asset_event,
@@ -22,8 +22,8 @@ from sorobanflow.devnet.generated.contract_events import (
     symbol,
     token_event,
 )
-from sorobanflow.devnet.generated.draft import Draft, Draw, Soroban
-from sorobanflow.devnet.generated.invocation import (
+from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban
+from sorobanflow.devnet.generator.invocation import (
     address_auth,
     call,
     call_arguments,

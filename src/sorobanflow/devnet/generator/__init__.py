@@ -1,6 +1,6 @@
 """Generated ledgers: made-up activity in real XDR, the same for the same seed."""
 
-from sorobanflow.devnet.generated.cast import PASSPHRASE
-from sorobanflow.devnet.generated.generator import Generator
+from sorobanflow.devnet.generator.cast import PASSPHRASE
+from sorobanflow.devnet.generator.generator import Generator
 
 __all__ = ["PASSPHRASE", "Generator"]

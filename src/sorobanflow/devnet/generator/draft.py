@@ -8,7 +8,7 @@ from random import Random
 
 from stellar_sdk import Keypair, Memo, NoneMemo, Operation, Preconditions, xdr
 
-from sorobanflow.devnet.generated.cast import ACCOUNTS, account
+from sorobanflow.devnet.generator.cast import ACCOUNTS, account
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from hashlib import sha256
 
 from stellar_sdk import ExtendFootprintTTL, RestoreFootprint, StrKey, scval, xdr
 
-from sorobanflow.devnet.generated import entries
-from sorobanflow.devnet.generated.cast import (
+from sorobanflow.devnet.generator import entries
+from sorobanflow.devnet.generator.cast import (
     PASSPHRASE,
     REGISTRY,
     TOKEN,
@@ -14,9 +14,9 @@ from sorobanflow.devnet.generated.cast import (
     digest,
     issuer,
 )
-from sorobanflow.devnet.generated.contract_events import address, contract_event, symbol
-from sorobanflow.devnet.generated.draft import Draft, Draw, Soroban, Step
-from sorobanflow.devnet.generated.invocation import call, call_arguments, host_step, source_auth
+from sorobanflow.devnet.generator.contract_events import address, contract_event, symbol
+from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban, Step
+from sorobanflow.devnet.generator.invocation import call, call_arguments, host_step, source_auth
 
 WASM_MAGIC = b"\x00asm\x01\x00\x00\x00"
 _FUNCTION = xdr.HostFunctionType
