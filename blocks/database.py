@@ -21,7 +21,7 @@ EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
 class ConnectionPool(BaseModel):
     """Limits of the connection pool. Default: the preset `medium`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     max_idle: int = Field(default=10, ge=0, description="Connections kept open while idle.")
     max_open: int = Field(
@@ -53,7 +53,7 @@ class Database(Block):
 
     _block_type_name = "Sorobanflow Database"
     _block_type_slug = "sorobanflow-database"
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: SecretStr | None = Field(
         default=None,

@@ -19,10 +19,13 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
     """
     try:
         return cast(BlockT, kind.load(name))
-    except ValueError as error:
-        if name == DEFAULT_NAME and "Unable to find block document" in str(error):
+    except (ValueError, RuntimeError) as error:
+        missing = "Unable to find block document" in str(error)
+        if missing and name == DEFAULT_NAME:
             return kind()
+        # The error may quote the document, secrets and all: it goes no further.
         raise ConfigurationError(
-            f"cannot load the {kind.get_block_type_slug()} block {name!r}: {error}; "
-            "save it in the Prefect UI or with `python -m deployments.register_blocks`"
-        ) from error
+            f"the {kind.get_block_type_slug()} block {name!r} "
+            + ("is not saved; save it" if missing else "is not valid any more; save it again")
+            + " in the Prefect UI or with `python -m deployments.register_blocks`"
+        ) from None

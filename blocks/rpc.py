@@ -24,8 +24,7 @@ class StellarRpc(Block):
 
     _block_type_name = "Stellar RPC"
     _block_type_slug = "stellar-rpc"
-    # The API answers with more than the fields, e.g. the type's slug; the rest is refused.
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: SecretStr = Field(
         default=SecretStr(DEVNET_URL),

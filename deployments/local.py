@@ -25,11 +25,13 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy.exc import OperationalError
 
 from deployments.services import PREFECT_SETTINGS, PrefectServer, devnet
 from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import ConfigurationError, SorobanflowError
+from sorobanflow.ledgers import LAST_LEDGER
+from sorobanflow.store.pool import public_conninfo
 
 HOME = Path(".sorobanflow")
 BLOCK = "local"
@@ -83,10 +85,12 @@ class Source:
 def run() -> None:
     """Start what is missing, run the index flow, print what it did, stop what was started."""
     source = Source.from_environment()
+    database_url = os.environ.get("DATABASE_URL")
+    look = (
+        f'psql "{public_conninfo(database_url)}"' if database_url else f"make psql DB={source.name}"
+    )
     with ExitStack() as stack:
-        server = stack.enter_context(_prefect_server())
-        database_url = os.environ.get("DATABASE_URL")
-        look = _psql_line(database_url, source.name)
+        server = stack.enter_context(_prefect_server(_ui_port()))
         if not database_url:
             database_url = stack.enter_context(_embedded_database(source.name))
         rpc_url = source.rpc_url or stack.enter_context(devnet(source.devnet_options))
@@ -144,13 +148,13 @@ def psql() -> int:
 
 
 @contextmanager
-def _prefect_server() -> Iterator[str]:
+def _prefect_server(port: int) -> Iterator[str]:
     """Have a Prefect API: the user's, one that runs, or a new one; gives the UI's address."""
     os.environ.update(PREFECT_SETTINGS)
     if api_url := os.environ.get("PREFECT_API_URL"):
         yield api_url.removesuffix("/api")
         return
-    server = PrefectServer((HOME / "prefect").resolve(), _ui_port())
+    server = PrefectServer((HOME / "prefect").resolve(), port)
     server.start()
     print("Prefect server: " + ("starting" if server.started else f"using {server.ui_url}"))
     try:
@@ -172,28 +176,26 @@ def _embedded_database(name: str) -> Iterator[str]:
         yield server.url_of(name)
 
 
-def _psql_line(database_url: str | None, name: str) -> str:
-    if not database_url:
-        return f"make psql DB={name}"
-    parts = {key: str(value) for key, value in conninfo_to_dict(database_url).items()}
-    parts.pop("password", None)
-    return f'psql "{make_conninfo("", **parts)}"'
-
-
 def _parameters(start: int | str | None, follow_s: float) -> dict[str, Any]:
-    return {"start_ledger": start, "follow_s": float(os.environ.get("FOLLOW") or follow_s)}
+    follow = os.environ.get("FOLLOW") or str(follow_s)
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]+)?", follow, re.ASCII):
+        raise ConfigurationError(f"FOLLOW={follow}: wanted seconds, 0 to 86400")
+    return {"start_ledger": start, "follow_s": float(follow)}
 
 
 def _start(text: str | None) -> int | str | None:
     if not text or text in ("oldest", "latest"):
         return text or None
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_LEDGER:
         return int(text)
     raise ConfigurationError(f"START={text}: wanted a ledger number, oldest or latest")
 
 
 def _ui_port() -> int:
-    return int(os.environ.get("UI_PORT") or 4200)
+    port = os.environ.get("UI_PORT") or "4200"
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
+        raise ConfigurationError(f"UI_PORT={port}: wanted a port, 1 to 65535")
+    return int(port)
 
 
 def _identifier(name: str) -> str:
@@ -210,11 +212,12 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         print(f"usage: python -m deployments.local {'|'.join(commands)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     HOME.mkdir(exist_ok=True)
     try:
         return commands[sys.argv[1]]() or 0
-    except SorobanflowError as error:
+    except (SorobanflowError, OperationalError, psycopg.OperationalError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

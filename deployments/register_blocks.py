@@ -86,10 +86,10 @@ def _profile(environment: Mapping[str, str]) -> ProfileName | None:
 
 def _updated(kind: type[BlockT], name: str, fields: dict[str, Any]) -> BlockT:
     try:
-        block = cast(BlockT, kind.load(name))
-    except ValueError:
-        return kind(**fields)
-    return block.model_copy(update=fields)
+        known = dict(cast(BlockT, kind.load(name)))
+    except (ValueError, RuntimeError):  # not saved yet, or no longer valid
+        known = {}
+    return kind(**known | fields)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ class PrefectServer:
         command = [sys.executable, "-m", "prefect", "server", "start"]
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--analytics-off"]
         environment = os.environ | PREFECT_SETTINGS | {"PREFECT_HOME": str(self._home)}
+        # Else the UI looks for the API on port 4200, wherever it is served itself.
+        environment["PREFECT_SERVER_UI_API_URL"] = self.api_url
         # A client's setting of the user must not make the server talk to another one.
         environment.pop("PREFECT_API_URL", None)
         with self._log.open("wb") as log:

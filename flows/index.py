@@ -20,7 +20,7 @@ from flows.pipeline import Pipeline, Settings, open_pipeline
 from flows.terminal import run_flow
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
-from sorobanflow.plan import Start, first_ledger, work_to_do
+from sorobanflow.plan import Start, first_ledger, refuse_lost_start, work_to_do
 from sorobanflow.rpc.fetch_plan import FetchPlan
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import open_stream, read_coverage, record_gap
@@ -31,6 +31,8 @@ POLL_S = 1.0
 PROGRESS_S = 2.0
 #: A catch-up shorter than this has reached the tip; after a longer one, look again.
 CAUGHT_UP_S = 60.0
+#: How often a run looks again when one answer says that a ledger is there, and another not.
+LOOKS_AT_EDGE = 3
 
 Ledger = Annotated[int, Field(ge=1, le=LAST_LEDGER)]
 
@@ -68,21 +70,21 @@ def index(
             a list of base64 ScVal, "*" or a last "**".
         fetch_plan: How to fetch transactions: "ledgers" (getTransactions),
             "hashes" (getTransaction, batched) or "auto".
-        allow_gap: Record ledgers that the node no longer has as a gap and go
-            on, instead of refusing.
+        allow_gap: Record what the node no longer has of an earlier start_ledger
+            as a gap, instead of refusing. What leaves the node before it was
+            indexed is recorded in any case, and the run ends as Incomplete.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
     summary = RunSummary(RpcStats())
     progress = Progress(summary)
     settings = Settings(rpc, database, contract_ids, topics, fetch_plan, batch_size, max_workers)
-    with open_pipeline(settings, summary, progress.written) as pipeline:
-        run = _Run(pipeline, start_ledger, allow_gap or start_ledger == "oldest", summary)
-        try:
-            run.to_the_tip(follow_s)
-        finally:
-            get_run_logger().info(summary.headline())
-    report("index", summary)
+    try:
+        with open_pipeline(settings, summary, progress.written) as pipeline:
+            _Run(pipeline, start_ledger, allow_gap, summary).to_the_tip(follow_s)
+    finally:
+        get_run_logger().info(summary.headline())
+        report("index", summary)
     return final_state(summary)
 
 
@@ -98,6 +100,7 @@ class _Run:
         self._start = start
         self._allow_gap = allow_gap
         self._summary = summary
+        self._disagreements = 0
         self._first = self._open()
 
     def to_the_tip(self, follow_s: float) -> None:
@@ -113,12 +116,14 @@ class _Run:
     def _open(self) -> int:
         node = self._client.get_health()
         coverage = read_coverage(self._engine, self._stream.name)
-        first = first_ledger(self._start, node, coverage)
-        open_stream(self._engine, self._stream, first)
         get_run_logger().info(
             f"{self._client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
             f"stream {self._stream.name} covers {coverage}"
         )
+        first = first_ledger(self._start, node, coverage)
+        if not self._allow_gap:
+            refuse_lost_start(self._start, first, node, coverage)
+        open_stream(self._engine, self._stream, first)
         if self._start is None and coverage.indexed_from is None:
             get_run_logger().info(
                 f"first run: starting a little behind the tip, at ledger {first}; "
@@ -137,20 +142,27 @@ class _Run:
             try:
                 with self._summary.working():
                     self._pipeline.run(ledgers)
-            except LedgerOutsideRetentionError:
-                # The node's window moved past these ledgers while we were reading.
-                if not self._allow_gap:
-                    raise
+            except LedgerOutsideRetentionError as error:
+                self._lose_edge(ledgers, node.oldest_ledger, error)
                 return True
         return time.monotonic() - began > CAUGHT_UP_S
 
+    def _lose_edge(
+        self, ledgers: LedgerRange, oldest: int, error: LedgerOutsideRetentionError
+    ) -> None:
+        """The node's window moved past ledgers while they were read, or its replicas disagree."""
+        if oldest <= error.ledger and self._disagreements < LOOKS_AT_EDGE:
+            self._disagreements += 1
+            time.sleep(POLL_S)
+            return
+        lost = LedgerRange(ledgers.first, min(ledgers.last, error.oldest - 1))
+        self._record_lost(lost, error.oldest)
+
     def _record_lost(self, ledgers: LedgerRange, oldest: int) -> None:
-        if not self._allow_gap:
-            raise LedgerOutsideRetentionError(ledgers.first, oldest)
         reason = f"the node's oldest ledger was {oldest}"
-        record_gap(self._engine, self._stream.name, ledgers, reason)
-        self._summary.gaps.append(ledgers)
-        get_run_logger().warning(f"ledgers {ledgers} recorded as a gap: {reason}")
+        for gap in record_gap(self._engine, self._stream.name, ledgers, reason):
+            self._summary.gaps.append(gap)
+            get_run_logger().warning(f"ledgers {gap} recorded as a gap: {reason}")
 
 
 class Progress:

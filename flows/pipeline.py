@@ -38,15 +38,24 @@ from tasks.upsert import upsert_batch
 
 Future = PrefectFuture[Any]
 
+#: Batches whose events are read at once.
+READ_AHEAD = 2
+#: A batch may hold so many times its target of events, where a single ledger does not.
+BURST = 5
+
 
 @dataclass
 class Source:
-    """Where the data comes from: the client, its network, what is wanted and how."""
+    """Where the data comes from: the client, its network, what is wanted and how.
+
+    `most_events` bounds a batch where ledgers hold far more than the last ones did.
+    """
 
     client: RpcClient
     passphrase: str
     event_filter: EventFilter | None
     planner: TransactionPlanner
+    most_events: int
 
 
 @dataclass
@@ -91,6 +100,7 @@ def open_pipeline(
     event_filter = EventFilter.of(settings.contract_ids, settings.topics)
     node, database = load_block(StellarRpc, settings.rpc), load_block(Database, settings.database)
     workers = settings.max_workers or node.max_workers
+    batch_size = settings.batch_size or node.batch_size
     planner = TransactionPlanner(
         settings.fetch_plan, event_filter is not None, workers, node.batch_calls
     )
@@ -102,12 +112,15 @@ def open_pipeline(
         pin_network(engine, passphrase)
         runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
         stack.enter_context(runner)
+        # The runner waits for its tasks when it closes: on the way out of a failure or an
+        # interrupt, none may go on retrying.
+        stack.push(lambda kind, error, trace: client.stop() if kind else None)
         stream = Stream.of_filter(event_filter.canonical_json if event_filter else None)
         yield Pipeline(
             runner,
-            Source(client, passphrase, event_filter, planner),
+            Source(client, passphrase, event_filter, planner, batch_size * BURST),
             Target(engine, stream),
-            BatchSizer(settings.batch_size or node.batch_size),
+            BatchSizer(batch_size),
             on_written,
         )
 
@@ -165,17 +178,20 @@ class Pipeline:
         fetching: deque[_BatchInFlight] = deque()
         first = whole.first
         while first <= whole.last or reading or fetching:
-            if first <= whole.last:
+            if first <= whole.last and len(reading) < READ_AHEAD:
                 last = min(first + self._sizer.next_size() - 1, whole.last)
                 reading.append(self._read_events(LedgerRange(first, last)))
                 first = last + 1
-            if len(reading) > 1 or (reading and first > whole.last):
-                fetching.append(self._fetch_transactions(reading.popleft()))
+            if len(reading) == READ_AHEAD or (reading and first > whole.last):
+                batch = self._fetch_transactions(reading.popleft())
+                fetching.append(batch)
+                if batch.fetch.rest:  # fuller than thought: its other ledgers come next
+                    reading.appendleft(self._read_events(batch.fetch.rest))
             if len(fetching) > 1 or (fetching and not reading and first > whole.last):
                 self._write(fetching.popleft())
 
     def _read_events(self, ledgers: LedgerRange) -> _BatchInFlight:
-        fetch = EventsFetch(ledgers, self.source.event_filter)
+        fetch = EventsFetch(ledgers, self.source.event_filter, self.source.most_events)
         parameters = {"fetch": fetch, "client": self.source.client}
         return _BatchInFlight(fetch, self._runner.submit(fetch_events, parameters))
 

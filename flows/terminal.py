@@ -11,21 +11,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import psycopg
 from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.summary import RunSummary
 
 BAD_PARAMETERS = (ParameterTypeError, ParameterBindError, SignatureMismatchError)
+DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
 
 
 def run_flow(flow: Callable[..., Any], arguments: Sequence[str]) -> int:
     """Run a flow with parameters from the command line; gives the exit code."""
     try:
         print_summary(flow(**parse_parameters(arguments)))
-    except (SorobanflowError, *BAD_PARAMETERS) as error:
+    except (SorobanflowError, *BAD_PARAMETERS, *DATABASE_AWAY) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -13,6 +13,7 @@
     │   ├── RpcRequestError         the node refuses the request as we make it
     │   ├── RpcProtocolError        the answer is not what the method promises
     │   ├── AnswerTooLargeError     the answer exceeds the bound on its size
+    │   ├── ClientStoppedError      the run is leaving; nothing is asked any more
     │   ├── WrongNetworkError       another network than the database's
     │   ├── LedgerOutsideRetentionError   the node no longer has the ledger
     │   └── SchemaError             the database's schema is not this program's
@@ -21,8 +22,8 @@
 
 | situation                                        | raise                       |
 |--------------------------------------------------|-----------------------------|
-| connection refused, reset, cut; HTTP 5xx; -32001, -32098 | RpcUnavailableError |
-| no answer within the time limit                  | RpcTimeoutError             |
+| no connection, a cut answer; HTTP 5xx; -32098    | RpcUnavailableError         |
+| no answer in time; HTTP 408, 504; -32001         | RpcTimeoutError             |
 | -32003, -32603                                   | RpcInternalError            |
 | HTTP 429                                         | RateLimitedError            |
 | asked for a ledger above the node's latest       | NodeBehindError             |
@@ -64,7 +65,7 @@ class RpcUnavailableError(RetriableError):
 
 
 class RpcTimeoutError(RpcUnavailableError):
-    """The endpoint gave no answer within the time limit."""
+    """The endpoint gave no answer within its time limit or ours; asking for less can help."""
 
 
 class RpcInternalError(RetriableError):
@@ -163,6 +164,9 @@ class RpcProtocolError(FatalError):
 class AnswerTooLargeError(FatalError):
     """The answer is larger than the bound on its size.
 
+    Pages are asked for again with fewer items, so who sees this error has asked
+    for as little as can be.
+
     Args:
         method: The RPC method.
         limit_bytes: The bound that was passed.
@@ -175,9 +179,24 @@ class AnswerTooLargeError(FatalError):
 
     def __str__(self) -> str:
         return (
-            f"the answer to {self.method} is larger than {self.limit_bytes} bytes; "
-            "ask for fewer items per page or raise max_response_bytes"
+            f"the answer to {self.method} is larger than {self.limit_bytes} bytes and cannot be "
+            "had in smaller parts; raise max_response_mib of the stellar-rpc block"
         )
+
+
+class ClientStoppedError(FatalError):
+    """The client was told to stop; the call was cut off, or never made.
+
+    Args:
+        method: The RPC method.
+    """
+
+    def __init__(self, method: str) -> None:
+        super().__init__(method)
+        self.method = method
+
+    def __str__(self) -> str:
+        return f"{self.method} has no answer: the client was stopped, because the run is leaving"
 
 
 class WrongNetworkError(FatalError):

@@ -6,14 +6,18 @@ covered; the flows call it and act. Nothing here remembers progress.
 
 from typing import Literal, NamedTuple
 
-from sorobanflow.errors import ConfigurationError
-from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.errors import (
+    ConfigurationError,
+    LedgerOutsideRetentionError,
+    NodeBehindError,
+)
+from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, subtract
 from sorobanflow.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 
 Start = int | Literal["oldest", "latest"] | None
 
-#: Where a first run starts when nobody says: ten minutes behind the tip.
+#: Where a first run starts when nobody says, and how far a node may lag: ten minutes.
 LEDGERS_BEHIND_TIP = 120
 #: One getEvents call scans this many ledgers at most.
 LARGEST_BATCH = 10_000
@@ -36,27 +40,49 @@ def first_ledger(start: Start, node: Health, coverage: Coverage) -> int:
 
     Raises:
         ConfigurationError: the start is above the node's newest ledger.
+        NodeBehindError: the node is far behind what the stream holds already.
     """
-    wanted = _wanted(start, node, coverage)
-    if wanted > node.latest_ledger:
+    promised = coverage.indexed_from
+    if start is None and promised is not None:
+        _check_not_behind(node, coverage)
+        return promised
+    wanted = _wanted(start, node)
+    return wanted if promised is None else min(wanted, promised)
+
+
+def _wanted(start: Start, node: Health) -> int:
+    if start is None:
+        return max(node.oldest_ledger, node.latest_ledger - LEDGERS_BEHIND_TIP, 1)
+    if isinstance(start, str):
+        return node.oldest_ledger if start == "oldest" else node.latest_ledger
+    if start > node.latest_ledger:
         raise ConfigurationError(
-            f"start_ledger {wanted} is above the node's newest ledger {node.latest_ledger}; "
+            f"start_ledger {start} is above the node's newest ledger {node.latest_ledger}; "
             f"it has {node.oldest_ledger} to {node.latest_ledger}"
         )
-    return wanted if coverage.indexed_from is None else min(wanted, coverage.indexed_from)
+    return start
 
 
-def _wanted(start: Start, node: Health, coverage: Coverage) -> int:
-    if isinstance(start, int):
-        return start
-    if start == "oldest":
-        return node.oldest_ledger
-    if start == "latest":
-        return node.latest_ledger
-    if coverage.indexed_from is not None:
-        # A node behind the others may not have the stream's first ledger yet.
-        return min(coverage.indexed_from, node.latest_ledger)
-    return max(node.oldest_ledger, node.latest_ledger - LEDGERS_BEHIND_TIP, 1)
+def _check_not_behind(node: Health, coverage: Coverage) -> None:
+    # A node that starts over, or a reset network of the same name, must not pass for "no news".
+    newest = coverage.covered[-1].last if coverage.covered else 0
+    if newest - node.latest_ledger > LEDGERS_BEHIND_TIP:
+        raise NodeBehindError(newest, node.latest_ledger)
+
+
+def refuse_lost_start(start: Start, first: int, node: Health, coverage: Coverage) -> None:
+    """Refuse a start by number that the node no longer has, before anything is noted.
+
+    Ledgers that the stream promised earlier do not count: nobody asks for them
+    now, and they become a gap.
+
+    Raises:
+        LedgerOutsideRetentionError: the node has lost the start.
+    """
+    promised = LAST_LEDGER if coverage.indexed_from is None else coverage.indexed_from
+    lost = [part for part in work_to_do(first, node, coverage).lost if part.first < promised]
+    if isinstance(start, int) and lost:
+        raise LedgerOutsideRetentionError(lost[0].first, node.oldest_ledger)
 
 
 def work_to_do(first: int, node: Health, coverage: Coverage) -> Work:

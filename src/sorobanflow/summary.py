@@ -23,6 +23,7 @@ class RunSummary:
         seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds now, as text.
         covered_ledgers: Number of ledgers that the stream holds now.
+        finished: Whether the run came to its end.
     """
 
     stats: RpcStats
@@ -33,6 +34,7 @@ class RunSummary:
     _watch: float | None = None
     coverage: str = "none"
     covered_ledgers: int = 0
+    finished: bool = False
 
     def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         """Take in a committed batch."""
@@ -63,6 +65,7 @@ class RunSummary:
         """Note what the stream holds at the end."""
         self.coverage = str(coverage)
         self.covered_ledgers = coverage.count
+        self.finished = True
 
     @property
     def ledgers(self) -> int:
@@ -80,11 +83,14 @@ class RunSummary:
 
     def headline(self) -> str:
         """One sentence: what was indexed."""
+        if not self.written and not self.finished:
+            return "stopped before anything was indexed"
         if not self.written:
             return f"nothing new: ledgers {self.coverage} were covered already"
         ranges = ", ".join(str(part) for part in self.written)
+        early = "" if self.finished else "stopped early: "
         return (
-            f"indexed {self.ledgers} ledgers ({ranges}): {self.rows['transactions']} "
+            f"{early}indexed {self.ledgers} ledgers ({ranges}): {self.rows['transactions']} "
             f"transactions and {self.rows['events']} events in {self.seconds:.1f} s"
         )
 
@@ -94,12 +100,13 @@ class RunSummary:
         lines = [(f"rows: {name}", f"{count:,}") for name, count in self.rows.items()]
         lines += [
             ("ledgers, this run", f"{self.ledgers:,}"),
-            ("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"),
             ("transactions per second", f"{self.per_second('transactions'):,.0f}"),
             ("events per second", f"{self.per_second('events'):,.0f}"),
             ("RPC calls", f"{sum(stats.calls for stats in calls):,}"),
             ("retries", f"{sum(stats.retries for stats in calls):,}"),
             ("breaker trips", f"{sum(stats.trips for stats in calls):,}"),
         ]
+        if self.finished:
+            lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
         lines += [("gap recorded", str(part)) for part in self.gaps]
         return lines

@@ -159,7 +159,7 @@ def test_engine_without_an_address_is_the_embedded_server(
 def test_unreachable_database_is_named_without_its_password() -> None:
     url, settings = "postgresql://me:planted@127.0.0.1:1/rows", PoolSettings(connect_timeout_s=1)
     opening = open_engine(url, settings)
-    with pytest.raises(ConfigurationError, match=r"rows on 127\.0\.0\.1:1") as caught:
+    with pytest.raises(ConfigurationError, match=r"host=127\.0\.0\.1 port=1") as caught:
         opening.__enter__()
     assert "planted" not in str(caught.value)
 

@@ -21,12 +21,14 @@ from sorobanflow.devnet import (
 from sorobanflow.errors import (
     ConfigurationError,
     LedgerOutsideRetentionError,
+    NodeBehindError,
     WrongNetworkError,
 )
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.coverage import Coverage, read_coverage
 from sorobanflow.summary import RunSummary
 from tests.flows.chain_facts import count_facts
+from tests.flows.load_balancer import balanced
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
@@ -221,7 +223,53 @@ def test_start_below_the_oldest_ledger_is_refused_with_both_numbers(
     server = serve(Chain(Generator(seed=11, first=100), closed=20))
     with pytest.raises(LedgerOutsideRetentionError, match=r"ledger 50 .* oldest ledger 100"):
         run_index(server, start_ledger=50)
-    assert read_coverage(engine, "all").covered == ()
+    assert read_coverage(engine, "all") == Coverage()
+
+
+def test_refused_start_leaves_the_running_stream_alone(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    chain = Chain(Generator(seed=11, first=100), closed=20)
+    server = serve(chain)
+    run_index(server, start_ledger=110)
+    with pytest.raises(LedgerOutsideRetentionError):
+        run_index(server, start_ledger=50)
+    chain.close(2)
+    assert run_index(server).written == [(120, 121)]
+    assert read_coverage(engine, "all").gaps == ()
+
+
+def test_outage_longer_than_retention_leaves_a_gap_and_goes_on(
+    serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
+) -> None:
+    chain = Chain(Generator(seed=16), closed=20, retention=20)
+    blocks = save_blocks(serve(chain).url)
+    index(**blocks, start_ledger="oldest")
+    chain.close(50)
+    state = index(**blocks, return_state=True)
+    coverage = read_coverage(engine, "all")
+    assert (coverage.covered, coverage.gaps) == (((1, 20), (51, 70)), ((21, 50),))
+    assert state.name == "Incomplete"
+    assert index(**blocks, return_state=True).name == "Completed"
+
+
+def test_replicas_that_disagree_about_the_oldest_ledger_end_in_a_gap(
+    serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
+) -> None:
+    long, short = (
+        serve(Chain(Generator(seed=17), closed=30)),
+        serve(Chain(Generator(seed=17), closed=30, retention=11)),
+    )
+    with balanced({"getHealth": long.url}, short.url) as url:
+        index(**save_blocks(url), start_ledger=1)
+    coverage = read_coverage(engine, "all")
+    assert (coverage.covered, coverage.gaps) == (((20, 30),), ((1, 19),))
+
+
+def test_node_that_starts_over_is_not_taken_for_no_news(serve: Serve, run_index: Index) -> None:
+    run_index(serve(Chain(Generator(seed=18, transactions_per_ledger=1), closed=200)))
+    with pytest.raises(NodeBehindError, match=r"ledger 200 is not on the node yet; .* 5"):
+        run_index(serve(Chain(Generator(seed=18), closed=5)))
 
 
 def test_start_below_the_oldest_ledger_becomes_a_gap_when_allowed(
@@ -279,7 +327,7 @@ def test_bad_parameter_is_refused_before_anything_starts(
         ({"contract_ids": ["CABC"]}, "not a contract id: 'CABC'"),
         ({"topics": [["transfer"]]}, "not a topic segment: 'transfer'"),
         ({"fetch_plan": "hashes"}, "without a filter every transaction is wanted"),
-        ({"rpc": "nobody"}, "cannot load the stellar-rpc block 'nobody'"),
+        ({"rpc": "nobody"}, "the stellar-rpc block 'nobody' is not saved"),
     ],
 )
 def test_bad_configuration_is_refused_before_the_node_is_asked(
@@ -315,3 +363,17 @@ def test_batches_hold_about_as_many_events_as_asked(
     assert max(sizes) == 500
     assert len(sizes) <= 9
     assert LedgerRange(1, 60) in read_coverage(engine, "all").covered
+
+
+def test_batch_stays_bounded_where_ledgers_turn_dense(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    dense = Generator(seed=19, first=501, transactions_per_ledger=10, events_per_transaction=100)
+    ledgers = [dense.ledger(number) for number in range(501, 516)]
+    server = serve(Chain(ListedLedgers(ledgers, 1, 515, dense.network)))
+    assert run_index(server, start_ledger="oldest", batch_size=200).written == [(1, 515)]
+    assert _counts(engine)["events"] == 15_000
+    query = "SELECT count(*) FROM events GROUP BY xmin ORDER BY min(ledger)"
+    with engine.begin() as connection:
+        sizes = [size for (size,) in connection.execute(text(query))]
+    assert max(sizes) <= 2000  # most events in one go, and the ledger that they end in

@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL
 from sqlalchemy import Engine, text
 
 from flows.index import index
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
 from sorobanflow.store.coverage import read_coverage
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
@@ -57,3 +57,18 @@ def test_killed_run_is_finished_by_the_next_one(
             connection.execute(text(f"TRUNCATE {names}"))
         index(**blocks, start_ledger=1)
     assert checksums(engine) == halves
+
+
+def test_interrupted_run_does_not_wait_for_a_node_that_does_not_answer(
+    save_blocks: Callable[[str], dict[str, str]],
+) -> None:
+    chain = Chain(Generator(seed=22), closed=5)
+    with DevnetServer(chain, faults=parse_faults("getTransactions:*=slow/60")) as server:
+        process = _start_index(save_blocks(server.url))
+        while not server.calls.get("getTransactions"):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        process.communicate(timeout=60)
+    assert time.monotonic() - began < 10

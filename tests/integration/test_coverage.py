@@ -85,6 +85,13 @@ def test_gap_recorded_twice_stays_one(engine: Engine) -> None:
     assert coverage.accounted == [(10, 30)]
 
 
+def test_gap_leaves_out_what_another_run_has_stored_meanwhile(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    _cover(engine, 50, 99)
+    assert record_gap(engine, "all", LedgerRange(40, 120), "lost") == [(40, 49), (100, 120)]
+    assert read_coverage(engine, "all").gaps == ((40, 49), (100, 120))
+
+
 def test_streams_do_not_share_coverage(engine: Engine) -> None:
     filtered = Stream.of_filter('{"contractIds":["C"]}')
     for stream in (Stream(), filtered):

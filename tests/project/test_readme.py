@@ -167,6 +167,8 @@ def test_readme_commands_run(reader: Reader, database_url: str) -> None:
             if line not in ELSEWHERE:
                 reader.shell(line)
     _wait_for_worker(reader.api_url)
+    with urllib.request.urlopen(reader.api_url.replace("/api", "/ui-settings")) as answer:
+        assert json.load(answer)["api_url"] == reader.api_url
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT count(*) > 100 FROM transactions").fetchone()
     assert row == (True,)

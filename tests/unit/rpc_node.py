@@ -148,7 +148,10 @@ class Node:
         limit = params["pagination"]["limit"]
         if limit > self.transaction_limit:
             raise RpcFaultError(-32600, f"limit must not exceed {self.transaction_limit}")
-        ledger, order = parse_transactions_cursor(params["pagination"]["cursor"])
+        if cursor := params["pagination"].get("cursor"):
+            ledger, order = parse_transactions_cursor(cursor)
+        else:
+            ledger, order = params["startLedger"], 0
         if ledger < self.oldest:
             raise RpcFaultError(-32602, f"database does not contain metadata for ledger: {ledger}")
         if ledger > self.latest:

@@ -15,6 +15,7 @@ SAMPLES = [
     errors.RpcRequestError("getEvents", -32602, "limit"),
     errors.RpcProtocolError("not an answer"),
     errors.AnswerTooLargeError("getEvents", 10),
+    errors.ClientStoppedError("getEvents"),
     errors.WrongNetworkError("a", "b"),
     errors.LedgerOutsideRetentionError(5, 10),
     errors.SchemaError("behind"),
@@ -48,6 +49,11 @@ def test_tree_in_the_docstring_names_every_class() -> None:
     for kind in _leaves(errors.SorobanflowError):
         if kind.__module__ == errors.__name__:
             assert kind.__name__ in errors.__doc__
+
+
+def test_answer_too_large_error_names_the_setting_to_raise() -> None:
+    message = str(errors.AnswerTooLargeError("getEvents", 10))
+    assert "raise max_response_mib of the stellar-rpc block" in message
 
 
 def test_retention_error_names_both_ledgers() -> None:

@@ -6,6 +6,7 @@ import pytest
 from sorobanflow.errors import (
     AnswerTooLargeError,
     CircuitOpenError,
+    ClientStoppedError,
     ConfigurationError,
     LedgerOutsideRetentionError,
     NodeBehindError,
@@ -259,6 +260,41 @@ def test_breaker_interrupted_while_waiting_takes_no_permit(clock: Clock) -> None
     clock.now += 10
     succeed(breaker)
     assert breaker.state == "closed"
+
+
+def test_breaker_stopped_admits_nobody(clock: Clock) -> None:
+    breaker = breaker_of(clock)
+    breaker.stop()
+    breaker.stop()
+    with pytest.raises(ClientStoppedError), breaker.permit():
+        pass
+    assert (breaker.state, breaker.failures) == ("closed", 0)
+
+
+def test_breaker_stopped_wakes_those_that_wait() -> None:
+    waiting = threading.Event()
+
+    def wait(condition: threading.Condition, seconds: float) -> None:
+        waiting.set()
+        condition.wait(seconds)
+
+    breaker = CircuitBreaker("getEvents", wait=wait)
+    fail(breaker, 5)
+    caught: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            with breaker.permit():
+                pass
+        except ClientStoppedError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert waiting.wait(5)
+    breaker.stop()
+    thread.join(1)
+    assert [str(error)[:9] for error in caught] == ["getEvents"]
 
 
 def test_breaker_half_open_admits_three_of_fifty_threads_at_once() -> None:

@@ -14,6 +14,7 @@ from sorobanflow.errors import (
     RpcInternalError,
     RpcProtocolError,
     RpcRequestError,
+    RpcTimeoutError,
     RpcUnavailableError,
 )
 from sorobanflow.rpc.breaker import BreakerSettings
@@ -64,7 +65,7 @@ def test_client_health_and_network_send_no_params() -> None:
 @pytest.mark.parametrize(
     ("code", "raised"),
     [
-        (-32001, RpcUnavailableError),
+        (-32001, RpcTimeoutError),
         (-32098, RpcUnavailableError),
         (-32003, RpcInternalError),
         (-32603, RpcInternalError),
@@ -193,6 +194,57 @@ def test_client_page_limit_that_is_no_lower_is_refused() -> None:
     error = {"code": -32602, "message": "limit must not exceed 10000"}
     with pytest.raises(RpcRequestError):
         client_of(json_handler(error=error)).get_events(1, 5)
+
+
+def limits_asked(node: Node) -> list[int]:
+    return [params["pagination"]["limit"] for _, params in node.calls]
+
+
+def test_client_page_too_large_is_asked_for_in_halves_at_once(node: Node) -> None:
+    client = client_of(node, http=HttpSettings(max_response_bytes=1000))
+    for _ in range(2):
+        page = client.get_transactions(transactions_cursor(1, 0), limit=5)
+        assert len(page.transactions or ()) == 2
+    assert limits_asked(node) == [5, 2, 2]
+    assert client.transactions_per_page(200) == 2
+
+
+def test_client_page_of_one_item_that_is_too_large_is_raised(node: Node) -> None:
+    client = client_of(node, http=HttpSettings(max_response_bytes=10))
+    with pytest.raises(AnswerTooLargeError):
+        client.get_transactions(transactions_cursor(1, 0), limit=5)
+    assert limits_asked(node) == [5, 2, 1]
+
+
+@pytest.mark.parametrize("status", [408, 504])
+def test_client_page_that_times_out_is_smaller_at_the_callers_next_try(status: int) -> None:
+    node, asked = Node(), []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content)["params"]["pagination"]["limit"])
+        return httpx.Response(status) if asked[-1] > 1 else node(request)
+
+    client = client_of(handle, attempts=2)
+    for _ in range(2):
+        with pytest.raises(RpcTimeoutError):
+            client.get_events(1, 5, limit=4)
+    client.get_events(1, 5, limit=4)
+    assert asked == [4, 4, 2, 2, 1]
+
+
+def test_client_page_limit_stays_at_one_while_the_node_times_out() -> None:
+    client = client_of(json_handler(error={"code": -32001, "message": "limit"}))
+    for _ in range(3):
+        with pytest.raises(RpcTimeoutError):
+            client.get_transactions(start=5, limit=2)
+    assert client.transactions_per_page(200) == 1
+
+
+def test_client_page_keeps_its_size_when_the_endpoint_is_away() -> None:
+    client = client_of(lambda request: httpx.Response(503))
+    with pytest.raises(RpcUnavailableError):
+        client.get_transactions(start=5)
+    assert client.transactions_per_page(200) == 200
 
 
 def test_client_retries_through_the_breaker_until_it_opens() -> None:
@@ -374,6 +426,65 @@ def test_client_batch_fault_is_no_refusal(response: httpx.Response, raised: type
     with pytest.raises(raised):
         client.get_transaction_batch(HASHES)
     assert client.accepts_batches
+
+
+class OnlySingles:
+    """A gateway that answers batches with an HTTP status."""
+
+    def __init__(self, node: Node, status: int) -> None:
+        self.node = node
+        self.status = status
+        self.batches = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if isinstance(json.loads(request.content), list):
+            self.batches += 1
+            return httpx.Response(self.status)
+        return self.node(request)
+
+
+@pytest.mark.parametrize("status", [500, 504])
+def test_client_batch_that_fails_where_single_calls_work_is_remembered(
+    node: Node, status: int
+) -> None:
+    gateway = OnlySingles(node, status)
+    client = client_of(gateway, attempts=3)
+    for _ in range(2):
+        answers = client.get_transaction_batch(HASHES)
+        assert [getattr(answer, "tx_hash", None) for answer in answers] == HASHES
+    assert not client.accepts_batches
+    assert gateway.batches == 3
+    assert len(node.calls) == 10
+
+
+def test_client_batch_ends_when_another_thread_finds_out_that_none_is_taken(node: Node) -> None:
+    gateway = OnlySingles(node, 500)
+
+    def found_out(seconds: float) -> None:
+        client.accepts_batches = False
+
+    client = client_of(gateway, attempts=5, sleep=found_out)
+    assert len(client.get_transaction_batch(HASHES)) == 5
+    assert gateway.batches == 1
+
+
+def test_client_batch_that_fails_after_one_was_answered_is_no_refusal(node: Node) -> None:
+    client = client_of(node)
+    client.get_transaction_batch(HASHES[:2])
+    node.before = lambda number: httpx.Response(500) if number == 2 else None
+    with pytest.raises(RpcUnavailableError):
+        client.get_transaction_batch(HASHES[2:])
+    assert client.accepts_batches
+    assert node.posts == 2
+
+
+def test_client_batch_error_is_raised_when_a_single_call_fails_too(node: Node) -> None:
+    node.before = lambda number: httpx.Response(500 if number == 1 else 503)
+    client = client_of(node)
+    with pytest.raises(RpcUnavailableError, match="HTTP 500"):
+        client.get_transaction_batch(HASHES)
+    assert client.accepts_batches
+    assert node.posts == 2
 
 
 def test_client_batch_too_large_is_asked_one_by_one(node: Node) -> None:

@@ -205,6 +205,84 @@ def test_ledger_chunk_malformed_and_no_cursor_prove_nothing() -> None:
         LedgerChunk((10, 1), (10, MAX_TX), 1).fetch(client_of(spoil(node, no_cursor)))
 
 
+def moved(position: tuple[int, int], ledger: int, order: int) -> dict[str, Any]:
+    """A transaction of one place that states another."""
+    return transaction(ledger, order, txHash=tx_hash(*position))
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("stated", [(99, 1), (0, 1), (9, 3), (10, 9)])
+def test_ledger_chunk_wrong_place_moves_nothing(at: int, stated: tuple[int, int]) -> None:
+    node = node_of((10, 4), (11, 2))
+    node.silent_cap = 2
+
+    def spoil_first(page: dict[str, Any]) -> None:
+        if node.posts == 1:
+            page["transactions"][at] = moved((10, at + 1), *stated)
+
+    found = whole(10, 10).fetch(client_of(spoil(node, spoil_first)))
+    expected = [*orders(10, 4)]
+    expected[at] = (0, 0)
+    assert places(found) == expected
+    (wrong,) = [item for item in found if isinstance(item, Malformed)]
+    assert json.loads(wrong.payload)["txHash"] == tx_hash(10, at + 1)
+    assert f"its place {stated} is not where it stands" in wrong.error
+
+
+def test_ledger_chunk_wrong_place_below_the_cursor_costs_only_itself() -> None:
+    node = node_of((10, 4), (11, 2), (12, 5))
+
+    def spoil_second(page: dict[str, Any]) -> None:
+        page["transactions"][1] = moved((10, 2), 12, 4)
+
+    found = whole(10, 11, limit=11).fetch(client_of(spoil(node, spoil_second)))
+    assert places(found) == [(10, 1), (0, 0), (10, 3), (10, 4), (11, 1), (11, 2)]
+
+
+def test_ledger_chunk_place_of_another_transaction_is_malformed() -> None:
+    node = node_of((10, 4), (11, 1))
+    node.silent_cap = 2
+
+    def spoil_second(page: dict[str, Any]) -> None:
+        if node.posts == 2:
+            page["transactions"][0] = moved((10, 3), 10, 1)
+
+    found = whole(10, 10).fetch(client_of(spoil(node, spoil_second)))
+    assert places(found) == [(10, 1), (10, 2), (0, 0), (10, 4)]
+
+
+def test_ledger_chunk_within_the_tip_leaves_out_what_stands_before_it() -> None:
+    node = node_of((99, 1), (100, 3))
+    tip = [row for row in node.transactions if row["ledger"] == 100]
+
+    def again(page: dict[str, Any]) -> None:
+        page["transactions"] = tip
+
+    found = LedgerChunk((100, 2), (100, MAX_TX)).fetch(client_of(spoil(node, again)))
+    assert places(found) == [(100, 3)]
+
+
+def test_ledger_chunk_delivered_twice_in_a_page_is_taken_once() -> None:
+    node = node_of((10, 2), (11, 1))
+
+    def twice(page: dict[str, Any]) -> None:
+        page["transactions"] *= 2
+
+    found = whole(10, 10).fetch(client_of(spoil(node, twice)))
+    assert places(found) == orders(10, 2)
+
+
+@pytest.mark.parametrize("cursor", ["0", "", transactions_cursor(100, 0)])
+def test_ledger_chunk_cursor_that_names_no_transaction_bounds_no_page(cursor: str) -> None:
+    node = node_of((97, 2), (98, 2))
+
+    def other(page: dict[str, Any]) -> None:
+        page["cursor"] = cursor if node.posts == 1 else page["cursor"]
+
+    found = whole(97, 98, limit=10).fetch(client_of(spoil(node, other)))
+    assert places(found) == [*orders(97, 2), *orders(98, 2)]
+
+
 @pytest.mark.parametrize("failing", range(1, 8))
 def test_ledger_chunk_goes_on_after_a_failure_at_any_call(failing: int) -> None:
     node = node_of((10, 7), (11, 6))

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.paging import read_events
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.paging import EventsRead, EventsWalk
 from sorobanflow.rpc.wire import Event, Malformed
 from sorobanflow.toid import MAX_TX, Position, end_of_ledger
 from tests.unit.rpc_node import Node, client_of, event
@@ -31,6 +33,10 @@ def ids(events: list[Event | Malformed]) -> list[str]:
     return [item.id if isinstance(item, Event) else "malformed" for item in events]
 
 
+def read_events(client: RpcClient, ledgers: LedgerRange, limit: int = 10_000) -> EventsRead:
+    return EventsWalk(ledgers, limit=limit).read(client)
+
+
 def spoil_pages(node: Node, change: Callable[[dict[str, Any]], object]) -> Callable[..., Any]:
     """Let the node answer getEvents with changed pages."""
 
@@ -38,7 +44,7 @@ def spoil_pages(node: Node, change: Callable[[dict[str, Any]], object]) -> Calla
         reply = node(request).json()
         if "events" in reply.get("result", {}):
             change(reply["result"])
-        return httpx.Response(200, json=reply)
+        return httpx.Response(200, content=json.dumps(reply))
 
     return handle
 
@@ -206,8 +212,157 @@ def test_events_delivered_twice_are_taken_once() -> None:
     assert ids(read.events) == [at(2000).event_id, at(2001).event_id]
 
 
-def test_events_read_fails_whole_when_a_page_fails() -> None:
+def test_events_read_goes_on_behind_the_last_page_when_one_fails() -> None:
     node = node_of(*(at(2000 + number) for number in range(5)))
     node.before = lambda number: httpx.Response(503) if number == 2 else None
+    walk, client = EventsWalk(LedgerRange(2000, 2004), limit=2), client_of(node)
     with pytest.raises(RpcUnavailableError):
-        read_events(client_of(node), LedgerRange(2000, 2004), limit=2)
+        walk.read(client)
+    assert ids(walk.read(client).events) == [at(2000 + number).event_id for number in range(5)]
+    asked = [
+        params.get("startLedger", params["pagination"].get("cursor")) for _, params in node.calls
+    ]
+    assert asked == [2000, at(2001).event_id, at(2003).event_id]
+
+
+def test_events_first_page_that_fails_is_asked_for_from_the_ledger_again() -> None:
+    node = node_of(at(2000), oldest=2000)
+    node.before = lambda number: httpx.Response(503) if number == 1 else None
+    walk, client = EventsWalk(LedgerRange(2000, 2000)), client_of(node)
+    with pytest.raises(RpcUnavailableError):
+        walk.read(client)
+    assert ids(walk.read(client).events) == [at(2000).event_id]
+    assert node.calls[0][1]["startLedger"] == 2000
+
+
+def test_events_first_page_of_a_node_that_is_behind_is_asked_for_from_the_ledger_again() -> None:
+    node = node_of(at(2000), oldest=2000)
+
+    def behind(page: dict[str, Any]) -> None:
+        if node.posts == 1:
+            page.update(events=[], latestLedger=1990, cursor=end_of_ledger(1990).event_id)
+
+    walk, client = EventsWalk(LedgerRange(2000, 2000)), client_of(spoil_pages(node, behind))
+    with pytest.raises(NodeBehindError):
+        walk.read(client)
+    assert ids(walk.read(client).events) == [at(2000).event_id]
+
+
+def test_events_read_goes_on_at_the_tip_when_the_node_was_behind() -> None:
+    node = node_of(at(2000), at(2001), at(2002), latest=2001)
+    walk, client = EventsWalk(LedgerRange(2000, 2002)), client_of(node)
+    with pytest.raises(NodeBehindError):
+        walk.read(client)
+    node.latest = 2002
+    assert len(walk.read(client).events) == 3
+    assert node.calls[-1][1]["pagination"]["cursor"] == end_of_ledger(2001).event_id
+
+
+def test_events_retention_check_that_fails_costs_no_page() -> None:
+    node = node_of(at(2000), oldest=2000)
+    node.before = lambda number: httpx.Response(503) if number == 2 else None
+    walk, client = EventsWalk(LedgerRange(2000, 2000)), client_of(node)
+    with pytest.raises(RpcUnavailableError):
+        walk.read(client)
+    walk.read(client)
+    assert node.methods() == ["getEvents", "getHealth"]
+
+
+def test_events_of_an_unknown_type_are_kept() -> None:
+    node = node_of()
+    node.events = [event(at(2000), type="novel"), event(at(2000, 2), type="")]
+    read = read_events(client_of(node), LedgerRange(2000, 2000))
+    assert ids(read.events) == [at(2000).event_id, at(2000, 2).event_id]
+
+
+def test_events_diagnostic_delivered_again_are_dropped_again() -> None:
+    diagnostic = event(at(2000), type="diagnostic")
+    node = node_of(at(2001), at(2002))
+    node.silent_cap = 1
+    handler = spoil_pages(node, lambda page: page["events"].insert(0, diagnostic))
+    read = read_events(client_of(handler), LedgerRange(2000, 2001))
+    assert ids(read.events) == [at(2001).event_id]
+
+
+def moved(position: Position, stated: Position) -> dict[str, Any]:
+    """An event of one place that states another, without contradicting itself."""
+    return event(stated, txHash=event(position)["txHash"])
+
+
+def test_events_with_an_id_above_the_cursor_prove_nothing() -> None:
+    node = node_of(at(2000), at(2001), at(2002), at(2003))
+    node.silent_cap = 2
+
+    def spoil(page: dict[str, Any]) -> None:
+        if page["events"][-1]["id"] == at(2001).event_id:
+            page["events"][-1] = moved(at(2001), at(2500))
+
+    read = read_events(client_of(spoil_pages(node, spoil)), LedgerRange(2000, 2002))
+    assert ids(read.events) == [at(2000).event_id, "malformed", at(2002).event_id]
+
+
+def test_events_with_an_id_out_of_order_are_malformed_and_keep_their_place() -> None:
+    node = node_of(at(2003))
+    page_of = [event(at(2000)), moved(at(2000, 2), at(2001, 9)), event(at(2001))]
+    handler = spoil_pages(node, lambda page: page.update(events=page_of))
+    read = read_events(client_of(handler), LedgerRange(2000, 2001))
+    assert ids(read.events) == [at(2000).event_id, "malformed", at(2001).event_id]
+
+
+def test_events_with_an_id_of_an_earlier_page_are_malformed() -> None:
+    node = node_of(at(2000), at(2001), at(2002), at(2003))
+    node.silent_cap = 2
+
+    def spoil(page: dict[str, Any]) -> None:
+        if page["events"] and page["events"][0]["id"] == at(2002).event_id:
+            page["events"][0] = moved(at(2002), at(2000, 7))
+
+    read = read_events(client_of(spoil_pages(node, spoil)), LedgerRange(2000, 2003))
+    assert ids(read.events) == [
+        at(2000).event_id,
+        at(2001).event_id,
+        "malformed",
+        at(2003).event_id,
+    ]
+
+
+def test_events_malformed_by_their_place_hold_what_was_sent() -> None:
+    sent = moved(at(2000), at(9000))
+    node = node_of(latest=3000)
+    handler = spoil_pages(node, lambda page: page.update(events=[sent]))
+    (found,) = read_events(client_of(handler), LedgerRange(2000, 2000)).events
+    assert isinstance(found, Malformed)
+    assert json.loads(found.payload)["id"] == at(9000).event_id
+    assert "its place (9000, 1, 0, 0) is not where it stands" in found.error
+
+
+def full(node: Node, ledgers: LedgerRange, most: int, limit: int) -> EventsRead:
+    return EventsWalk(ledgers, limit=limit, most_events=most).read(client_of(node))
+
+
+def test_events_walk_that_is_full_ends_with_the_last_whole_ledger() -> None:
+    wanted = [at(2000 + number // 3, 1, number % 3) for number in range(12)]
+    read = full(node_of(*wanted), LedgerRange(2000, 2003), most=4, limit=5)
+    # The page ends within ledger 2001, and the next one within 2003.
+    assert read.ledgers == LedgerRange(2000, 2000)
+    assert ids(read.events) == [position.event_id for position in wanted[:3]]
+    assert read.pages == 1
+
+
+def test_events_walk_is_full_only_above_the_bound() -> None:
+    wanted = [at(2000 + number) for number in range(6)]
+    read = full(node_of(*wanted), LedgerRange(2000, 2005), most=4, limit=4)
+    assert read.ledgers == LedgerRange(2000, 2005)
+    assert (len(read.events), read.pages) == (6, 2)
+
+
+def test_events_walk_never_splits_a_ledger() -> None:
+    wanted = [at(2000, 1, number) for number in range(7)] + [at(2001), at(2002)]
+    read = full(node_of(*wanted), LedgerRange(2000, 2002), most=1, limit=2)
+    assert read.ledgers == LedgerRange(2000, 2000)
+    assert (len(read.events), read.pages) == (7, 4)
+
+
+def test_events_walk_that_ends_in_one_page_is_whole_whatever_it_holds() -> None:
+    read = full(node_of(at(2000), at(2001)), LedgerRange(2000, 2001), most=1, limit=100)
+    assert read.ledgers == LedgerRange(2000, 2001)

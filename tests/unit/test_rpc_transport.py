@@ -62,9 +62,10 @@ def test_transport_endpoint_is_scheme_host_and_port() -> None:
 @pytest.mark.parametrize(
     ("error", "raised"),
     [
-        (httpx.ConnectTimeout("x"), RpcTimeoutError),
         (httpx.ReadTimeout("x"), RpcTimeoutError),
-        (httpx.PoolTimeout("x"), RpcTimeoutError),
+        (httpx.WriteTimeout("x"), RpcTimeoutError),
+        (httpx.ConnectTimeout("x"), RpcUnavailableError),
+        (httpx.PoolTimeout("x"), RpcUnavailableError),
         (httpx.ConnectError("refused"), RpcUnavailableError),
         (httpx.ReadError("reset"), RpcUnavailableError),
         (httpx.RemoteProtocolError("cut"), RpcUnavailableError),
@@ -88,12 +89,13 @@ def test_transport_maps_faults_of_the_connection(error: Exception, raised: type)
         (400, RpcRequestError),
         (401, RpcRequestError),
         (405, RpcRequestError),
+        (408, RpcTimeoutError),
         (415, RpcRequestError),
         (429, RateLimitedError),
         (500, RpcUnavailableError),
         (502, RpcUnavailableError),
         (503, RpcUnavailableError),
-        (504, RpcUnavailableError),
+        (504, RpcTimeoutError),
     ],
 )
 def test_transport_maps_http_statuses(status: int, raised: type) -> None:

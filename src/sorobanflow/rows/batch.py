@@ -159,7 +159,7 @@ class _Rows:
         known = self._quarantine.setdefault((kind, row.key), row)
         if known.payload != row.payload:
             row = row._replace(key=payload_key(row.payload))
-            self._quarantine[kind, row.key] = row
+            self._quarantine.setdefault((kind, row.key), row)
 
 
 def _order(row: TransactionRow) -> tuple[int, int, str]:

@@ -60,6 +60,7 @@ class TransactionBatch:
         self._request_ids = request_ids
         self._hashes = hashes
         self._answers = answers
+        self.answered = False  # whether the node ever answered with an array
 
     def ask(self) -> None:
         """Ask in one POST for what has no answer yet.
@@ -88,6 +89,7 @@ class TransactionBatch:
         members = decode_members(METHOD, body)
         if isinstance(members, Reply):
             raise self._whole_error(members)
+        self.answered = True
         errors = [error for raw in members for error in self._errors(raw, asked)]
         unanswered = self._unanswered()
         if not unanswered:

@@ -22,6 +22,7 @@ from typing import Literal
 
 from sorobanflow.errors import (
     CircuitOpenError,
+    ClientStoppedError,
     ConfigurationError,
     LedgerOutsideRetentionError,
     NodeBehindError,
@@ -126,6 +127,7 @@ class CircuitBreaker:
         self._failures = 0
         self._probes: set[_Call] = set()
         self._opened_at = 0.0
+        self._stopped = False
         self._errors: deque[tuple[float, str]] = deque(maxlen=KEPT_ERRORS)
         self._unreported: deque[BreakerChanged] = deque()
 
@@ -135,6 +137,7 @@ class CircuitBreaker:
 
         Raises:
             CircuitOpenError: still closed to callers after `wait_s`; try again later.
+            ClientStoppedError: `stop` was called, before or during the wait.
         """
         call = _Call()
         error: BaseException | None = None
@@ -184,6 +187,12 @@ class CircuitBreaker:
             self._move("closed")
         self._report()
 
+    def stop(self) -> None:
+        """Admit no more calls, for good; those that wait end at once."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
     def _admit(self, call: _Call) -> None:
         try:
             with self._changed:
@@ -194,6 +203,8 @@ class CircuitBreaker:
             self._report()
 
     def _try_admit(self, call: _Call) -> bool:
+        if self._stopped:
+            raise ClientStoppedError(self.method)
         if self._state != self._present_state():
             self._move("half_open")
         if self._state == "open":

@@ -43,6 +43,12 @@ class Calls:
         )
         self._hook = hook
 
+    def stop(self) -> None:
+        """Start no more attempts, wake those that wait for a breaker, cut those under way."""
+        for breaker in self.breakers.values():
+            breaker.stop()
+        self.transport.stop()
+
     def retried(self, method: str, attempt: Callable[[], T]) -> T:
         """Run attempts of a method until one succeeds or the policy gives up."""
 

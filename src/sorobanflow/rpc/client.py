@@ -3,8 +3,8 @@
 Everything the indexer knows of the chain comes through here; `paging` and
 `fetch` walk ranges with it. Invariants: an answer is what its method promises,
 or an error says what it is instead; what the client learns about the node (its
-page limits, that it takes no batches) changes how much one call asks for, never
-what the caller gets.
+page limits, told or found out, that it takes no batches) changes how much one
+call asks for, never what the caller gets.
 """
 
 import itertools
@@ -16,7 +16,15 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from sorobanflow.errors import AnswerTooLargeError, DecodeError, RpcRequestError, SorobanflowError
+from sorobanflow.errors import (
+    AnswerTooLargeError,
+    DecodeError,
+    RetriableError,
+    RpcRequestError,
+    RpcTimeoutError,
+    RpcUnavailableError,
+    SorobanflowError,
+)
 from sorobanflow.rpc.batch import Answer, BatchRefusedError, TransactionBatch, answer_of
 from sorobanflow.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
 from sorobanflow.rpc.calls import Calls
@@ -60,7 +68,7 @@ class RpcClient:
         hook: Gets a record of each call, retry and change of a breaker.
         transport: Stands in for the network in tests; so do the next four.
         clock: Monotonic seconds.
-        sleep: Waits between attempts.
+        sleep: Waits between attempts; None: until the time is over or `stop`.
         wait: Waits for a breaker.
         uniform: Draws the jitter.
 
@@ -79,20 +87,21 @@ class RpcClient:
         hook: Hook | None = None,
         transport: BaseTransport | None = None,
         clock: Clock = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         wait: Wait = threading.Condition.wait,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._transport = Transport(
             url, headers=headers, settings=http, transport=transport, clock=clock
         )
-        self._policy = RetryPolicy(retry, sleep=sleep, uniform=uniform)
+        self._policy = RetryPolicy(retry, sleep=sleep or self._transport.sleep, uniform=uniform)
         self._calls = Calls(
             self._transport, self._policy, breaker, hook=hook, clock=clock, wait=wait
         )
         self._request_ids = itertools.count(1)
         self._page_limits: dict[str, int] = {}
         self.accepts_batches = True
+        self._batch_answered = False
         self.largest_transactions_page = 0
 
     def __enter__(self) -> Self:
@@ -100,6 +109,14 @@ class RpcClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def stop(self) -> None:
+        """Give up, from any thread: calls under way and waits end now, no others start.
+
+        Every call then raises ClientStoppedError. A connection that is still being
+        made ends at `connect_timeout_s`. The client stays to be closed.
+        """
+        self._calls.stop()
 
     def close(self) -> None:
         """Close the connections."""
@@ -214,12 +231,41 @@ class RpcClient:
 
     def _ask_together(self, hashes: list[str], answers: MutableMapping[str, Answer]) -> None:
         batch = TransactionBatch(self._calls, self._request_ids, hashes, answers)
+
+        def ask() -> None:
+            if not self.accepts_batches:  # another thread has found out
+                raise BatchRefusedError
+            batch.ask()
+
         try:
-            self._calls.retried("getTransaction", batch.ask)
+            self._calls.retried("getTransaction", ask)
         except BatchRefusedError:
             self.accepts_batches = False
         except AnswerTooLargeError:
-            return  # one by one they may fit, and the next batch may be smaller
+            pass  # one by one they may fit, and the next batch may be smaller
+        except RpcUnavailableError as error:
+            if self._batch_answered or batch.answered:
+                raise
+            self._ask_alone(hashes[0], answers, error)
+            self.accepts_batches = False
+        finally:
+            self._batch_answered |= batch.answered
+
+    def _ask_alone(
+        self, tx_hash: str, answers: MutableMapping[str, Answer], error: RpcUnavailableError
+    ) -> None:
+        """Make one call: some gateways answer a batch, but no single call, with HTTP 500.
+
+        Raises:
+            RpcUnavailableError: `error`, since single calls fail as well.
+        """
+        attempt = self._attempt(
+            "getTransaction", {"hash": tx_hash}, lambda raw: answer_of(tx_hash, raw)
+        )
+        try:
+            answers[tx_hash] = attempt()
+        except RetriableError:
+            raise error from None
 
     def _page(
         self,
@@ -240,11 +286,21 @@ class RpcClient:
                     lambda raw: decode_as(method, raw, decoder),
                     ledger,
                 )
-            except RpcRequestError as error:
-                allowed = page_limit(error.message)
-                if allowed is None or not 0 < allowed < limit:
+            except RpcTimeoutError:
+                # The caller's next try asks for less: the page may be too heavy for the node.
+                self._lower(method, limit // 2)
+                raise
+            except (RpcRequestError, AnswerTooLargeError) as error:
+                smaller = _smaller_page(limit, error)
+                if smaller is None:
                     raise
-                self._page_limits[method] = limit = allowed
+                limit = self._lower(method, smaller)
+
+    def _lower(self, method: str, limit: int) -> int:
+        # Threads find out at the same time: the least counts.
+        limit = max(1, min(limit, self._page_limits.get(method, limit)))
+        self._page_limits[method] = limit
+        return limit
 
     def _call(
         self,
@@ -253,6 +309,15 @@ class RpcClient:
         parse: Parse[T],
         ledger: int | None = None,
     ) -> T:
+        return self._calls.retried(method, self._attempt(method, params, parse, ledger))
+
+    def _attempt(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        parse: Parse[T],
+        ledger: int | None = None,
+    ) -> Callable[[], T]:
         request_id = next(self._request_ids)
         body = encode_call(request_id, method, params)
 
@@ -262,11 +327,19 @@ class RpcClient:
                 raise error_of(method, reply.error, ledger, self._transport.clean)
             return parse(reply.result)
 
-        return self._calls.retried(method, lambda: self._calls.once(method, body, read))
+        return lambda: self._calls.once(method, body, read)
 
     def _missing(self, ledger: int) -> SorobanflowError:
         health = self.get_health()
         return range_error("getTransactions", ledger, health.oldest_ledger, health.latest_ledger)
+
+
+def _smaller_page(limit: int, error: RpcRequestError | AnswerTooLargeError) -> int | None:
+    """Give how much to ask for after an error, or None if less would not help."""
+    if isinstance(error, AnswerTooLargeError):
+        return limit // 2 or None
+    allowed = page_limit(error.message)
+    return allowed if allowed is not None and 0 < allowed < limit else None
 
 
 def _ledger(parse: Callable[[], int]) -> int | None:

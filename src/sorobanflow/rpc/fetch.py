@@ -19,7 +19,7 @@ from sorobanflow.errors import (
 )
 from sorobanflow.rpc.batch import Answer
 from sorobanflow.rpc.client import MAX_TRANSACTIONS, RpcClient
-from sorobanflow.rpc.places import placed
+from sorobanflow.rpc.places import believed, placed, without_repeats
 from sorobanflow.rpc.wire import Items, Malformed, NotFound, Transaction, TransactionsPage
 from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
 
@@ -89,11 +89,14 @@ class LedgerChunk:
 
     def _take(self, page: TransactionsPage, asked: int, largest: int) -> bool:
         """Keep a page's transactions; whether the chunk is proved to be whole."""
-        items = _items.decode(page.transactions)
+        size = len(page.transactions or ())
+        cursor = _cursor(page)
+        behind = self._page_end(page, cursor)
+        items = [item for item in _items.decode(page.transactions) if self._is_new(item, behind)]
+        items = without_repeats(items, lambda item: (item.tx_hash, _place_of(item)))
+        items = believed(items, _place_of, self._reached, behind)
         known = [_place_of(item) for item in items if isinstance(item, Transaction)]
         newest = max(known, default=self._reached)
-        cursor = _cursor(page)
-        behind = cursor or (page.latest_ledger, MAX_TX)
         # Behind a malformed last item only the cursor knows where the page ends.
         if cursor and items and isinstance(items[-1], Malformed):
             newest = max(newest, min(cursor, (page.latest_ledger, MAX_TX)))
@@ -103,17 +106,33 @@ class LedgerChunk:
         self._reached = max(self._reached, newest)
         if self._reached >= self.end:
             return True
-        if len(items) >= asked:
+        if size >= asked:
             if not advanced:
                 raise RpcProtocolError(f"getTransactions: the pages stay at {self._reached}")
             return False
-        return self._at_tip(page.latest_ledger, behind[0], advanced, len(items) < largest)
+        walked = (cursor or behind)[0]
+        return self._at_tip(page.latest_ledger, walked, advanced, size < largest)
+
+    def _page_end(self, page: TransactionsPage, cursor: Place | None) -> Place:
+        """Give the last place that the page can hold.
+
+        A cursor that goes backwards says nothing of it: "0" from a node that is
+        behind, (tip, 0) from one that has no more.
+        """
+        tip = (page.latest_ledger, MAX_TX)
+        return min(cursor, tip) if cursor and cursor >= self._reached else tip
+
+    def _is_new(self, item: Transaction | Malformed, behind: Place) -> bool:
+        """Whether the item is not of the tip, which nodes deliver again and whole."""
+        if isinstance(item, Malformed):
+            return True
+        # What stands before the chunk was never seen, so only its ledger can tell.
+        before_the_chunk = _place_of(item) <= self.start and item.ledger == behind[0]
+        return item.tx_hash not in self._seen and not before_the_chunk
 
     def _keep(self, place: Place, item: Transaction | Malformed) -> None:
-        # A good item at or before the page's start is the tip, delivered again.
         key = item.payload if isinstance(item, Malformed) else item.tx_hash
-        wanted = isinstance(item, Malformed) or place > self._reached
-        if wanted and place <= self.end and key not in self._seen:
+        if place <= self.end and key not in self._seen:
             self._seen.add(key)
             self._found.append((place, item))
 

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from sorobanflow.errors import ConfigurationError
+import msgspec
+
+from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.rpc.fetch import HashChunk, LedgerChunk
 from sorobanflow.rpc.filters import EventFilter
-from sorobanflow.rpc.paging import EventsRead, read_events
+from sorobanflow.rpc.paging import EventsRead, EventsWalk
 from sorobanflow.rpc.plan import plan_hash_chunks, plan_ledger_chunks
 from sorobanflow.rpc.wire import Event, Items, Malformed, Transaction
 
@@ -27,26 +29,55 @@ TransactionChunk = LedgerChunk | HashChunk
 #: carries 200 in one answer, by hash the node looks up each.
 WORTH_WHOLE_LEDGERS = 0.5
 
+#: A page of getEvents holds a batch, not more, but is worth a call.
+SMALLEST_PAGE = 1000
+
 _items = Items(Transaction)
 
 
+class _Stated(msgspec.Struct, rename="camel", frozen=True):
+    """What of a malformed transaction may still say which one it is."""
+
+    tx_hash: str
+
+
+_stated = msgspec.json.Decoder(_Stated)
+
+
 class EventsFetch:
-    """The events of a batch; keeps what it read.
+    """The events of a batch; keeps what it read, and goes on there after a fault.
 
     Args:
-        ledgers: The batch's ledgers.
+        ledgers: The ledgers asked for.
         event_filter: Which events are wanted; None: all.
+        most_events: Events at which the batch is full: it ends with the last
+            ledger that is read whole. A single ledger is never split.
     """
 
-    def __init__(self, ledgers: LedgerRange, event_filter: EventFilter | None) -> None:
-        self.ledgers = ledgers
-        self._filters = (event_filter,) if event_filter else ()
+    def __init__(
+        self, ledgers: LedgerRange, event_filter: EventFilter | None, most_events: int
+    ) -> None:
+        self._asked = ledgers
+        filters = (event_filter,) if event_filter else ()
+        page = max(SMALLEST_PAGE, min(most_events, MAX_EVENTS))
+        self._walk = EventsWalk(ledgers, filters, page, most_events)
         self._read: EventsRead | None = None
 
     @property
     def label(self) -> str:
-        """The batch as a log line names it."""
-        return str(self.ledgers)
+        """The ledgers asked for, as a log line names them."""
+        return str(self._asked)
+
+    @property
+    def ledgers(self) -> LedgerRange:
+        """The batch's ledgers: those read to their end, and all until then."""
+        return self._read.ledgers if self._read else self._asked
+
+    @property
+    def rest(self) -> LedgerRange | None:
+        """What was asked for and left to another batch, since this one was full."""
+        left = LedgerRange(self.ledgers.last + 1, self._asked.last)
+        return left if left.size > 0 else None
 
     @property
     def events(self) -> list[Event | Malformed]:
@@ -60,7 +91,7 @@ class EventsFetch:
     def fetch(self, client: RpcClient) -> list[Event | Malformed]:
         """Read the events; once read, they are not asked for again."""
         if self._read is None:
-            self._read = read_events(client, self.ledgers, self._filters)
+            self._read = self._walk.read(client)
         return self.events
 
 
@@ -102,7 +133,8 @@ class TransactionPlanner:
         self, fetch: EventsFetch, transactions: Sequence[Transaction | Malformed]
     ) -> list[TransactionChunk]:
         """Plan what events name and no chunk brought; nothing on a sound node."""
-        got = {item.tx_hash for item in transactions if isinstance(item, Transaction)}
+        # What came malformed would come so again, and be quarantined twice.
+        got = {_hash_of(item) for item in transactions}
         missing = {name: ledger for name, ledger in fetch.wanted().items() if name not in got}
         return self._hash_chunks(missing)
 
@@ -124,8 +156,20 @@ class TransactionPlanner:
         if self._plan != "auto":
             return self._plan == "ledgers"
         if self._per_ledger is None:
-            self._per_ledger = _measure(client, ledgers.first)
+            try:
+                self._per_ledger = _measure(client, ledgers.first)
+            except RetriableError:  # the plan is only a guess at what is cheaper
+                return False
         return len(wanted) >= WORTH_WHOLE_LEDGERS * self._per_ledger * ledgers.size
+
+
+def _hash_of(item: Transaction | Malformed) -> str | None:
+    if isinstance(item, Transaction):
+        return item.tx_hash
+    try:
+        return _stated.decode(item.payload).tx_hash.lower()
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def _measure(client: RpcClient, ledger: int) -> float:

@@ -18,6 +18,7 @@ from sorobanflow.errors import (
     RpcInternalError,
     RpcProtocolError,
     RpcRequestError,
+    RpcTimeoutError,
     RpcUnavailableError,
     SorobanflowError,
 )
@@ -27,7 +28,8 @@ T = TypeVar("T")
 Clean = Callable[[str], str]
 
 # Time limit and full queue: the endpoint is overloaded, and it counts for the breaker.
-_UNAVAILABLE = (-32001, -32098)
+_TIMEOUT = -32001
+_UNAVAILABLE = -32098
 # Handler panic, internal, deadline exceeded, cancelled: this call failed, the node answered.
 _INTERNAL = (-32003, -32603, -32096, -32097)
 _OUT_OF_RANGE = (-32600, -32602)
@@ -111,7 +113,9 @@ def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> 
     if bounds is not None and ledger is not None:
         oldest, latest = (int(number) for number in bounds.groups() if number)
         return range_error(method, ledger, oldest, latest)
-    if fault.code in _UNAVAILABLE:
+    if fault.code == _TIMEOUT:
+        return RpcTimeoutError(f"{method}: {clean(text)} ({fault.code})")
+    if fault.code == _UNAVAILABLE:
         return RpcUnavailableError(f"{method}: {clean(text)} ({fault.code})")
     if fault.code in _INTERNAL:
         return RpcInternalError(f"{method}: {clean(text)} ({fault.code})")

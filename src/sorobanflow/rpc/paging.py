@@ -21,22 +21,23 @@ from sorobanflow.errors import (
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.rpc.filters import EventFilter
-from sorobanflow.rpc.places import placed
+from sorobanflow.rpc.places import believed, placed, without_repeats
 from sorobanflow.rpc.wire import Event, EventsPage, Items, Malformed
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
 
 # The range check of the node and its query are two reads; a trim between them
 # takes ledgers out of a page silently. A node trims by far less than this in a walk.
 EDGE_LEDGERS = 1000
-KEPT_TYPES = ("contract", "system")  # diagnostic events of old nodes are not chain data
+DROPPED_TYPE = "diagnostic"  # old nodes deliver these; they are not chain data
 
 _items = Items(Event)
 
 
 class EventsRead(msgspec.Struct, frozen=True):
-    """The events of a range, all of them, in chain order, and the node's bounds."""
+    """The events of `ledgers`, all of them, in chain order, and the node's bounds."""
 
     events: list[Event | Malformed]
+    ledgers: LedgerRange
     oldest_ledger: int
     latest_ledger: int
     pages: int
@@ -51,58 +52,86 @@ class _Claim(msgspec.Struct, frozen=True):
 _claims = msgspec.json.Decoder(_Claim)
 
 
-def read_events(
-    client: RpcClient,
-    ledgers: LedgerRange,
-    filters: Sequence[EventFilter] = (),
-    limit: int = MAX_EVENTS,
-) -> EventsRead:
-    """Read every event of the range, each once.
+class EventsWalk:
+    """The events of one range; goes on where a fault stopped it.
 
-    Raises:
-        NodeBehindError: the node does not have the whole range yet; try later.
-        LedgerOutsideRetentionError: it no longer has the start of the range.
-        RpcProtocolError: the pages do not lead to the end of the range.
+    Args:
+        ledgers: The range.
+        filters: At most one.
+        limit: Events per page at most.
+        most_events: Once more than these are held, the walk ends with the last
+            whole ledger, if there is one; None: it reads the whole range.
     """
-    walk = _Walk(ledgers)
-    page = client.get_events(ledgers.first, ledgers.last + 1, limit=limit, filters=filters)
-    while not walk.take(page):
-        page = client.get_events(cursor=walk.reached.event_id, limit=limit, filters=filters)
-    if walk.oldest + EDGE_LEDGERS >= ledgers.first or not walk.oldest:
-        _check_retention(client, ledgers)
-    return walk.result()
 
-
-class _Walk:
-    """The pages of one range: what they held, and how far they prove it read."""
-
-    def __init__(self, ledgers: LedgerRange) -> None:
-        self.ledgers = ledgers
-        self.reached = end_of_ledger(ledgers.first - 1)
-        self.oldest = 0
+    def __init__(
+        self,
+        ledgers: LedgerRange,
+        filters: Sequence[EventFilter] = (),
+        limit: int = MAX_EVENTS,
+        most_events: int | None = None,
+    ) -> None:
+        self._ledgers = ledgers
+        self._filters = filters
+        self._limit = limit
+        self._most_events = most_events
+        self._start = self._reached = end_of_ledger(ledgers.first - 1)
+        self._read: LedgerRange | None = None
+        self._oldest = 0
         self._latest = 0
         self._pages = 0
         self._found: list[tuple[Position, Event | Malformed]] = []
         self._seen: set[str] = set()
 
-    def take(self, page: EventsPage) -> bool:
-        """Keep a page's events; whether the range is proved read to its end."""
+    def read(self, client: RpcClient) -> EventsRead:
+        """Read every event of the range, each once; again: only what is missing yet.
+
+        Raises:
+            NodeBehindError: the node does not have the whole range yet; try later.
+            LedgerOutsideRetentionError: it no longer has the start of the range.
+            RpcProtocolError: the pages do not lead to the end of the range.
+        """
+        while self._read is None:
+            self._read = self._take(self._page(client))
+        if self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest:
+            _check_retention(client, self._ledgers)
+        return self._result(self._read)
+
+    def _page(self, client: RpcClient) -> EventsPage:
+        if self._reached > self._start:
+            cursor = self._reached.event_id
+            return client.get_events(cursor=cursor, limit=self._limit, filters=self._filters)
+        first, last = self._ledgers
+        return client.get_events(first, last + 1, limit=self._limit, filters=self._filters)
+
+    def _take(self, page: EventsPage) -> LedgerRange | None:
+        """Keep a page's events; give what is read when the walk is over, else None."""
         self._pages += 1
-        self.oldest = max(self.oldest, page.oldest_ledger)
+        self._oldest = max(self._oldest, page.oldest_ledger)
         self._latest = page.latest_ledger
-        items = [self._checked(item) for item in _items.decode(page.events)]
+        tip = end_of_ledger(page.latest_ledger)
+        told = _cursor(page) if page.cursor else None
+        items = self._new_items(page, tip if told is None else min(told, tip))
         known = [parse_event_id(item.id) for item in items if isinstance(item, Event)]
-        newest = max(known, default=self.reached)
-        cursor = _cursor(page) if page.cursor else newest
-        for place, item in placed(items, _place_of, _claimed, self.reached, cursor):
+        newest = max(known, default=self._reached)
+        cursor = newest if told is None else told
+        for place, item in placed(items, _place_of, _claimed, self._reached, cursor):
             self._keep(place, item)
         return self._advance(cursor, newest)
 
-    def result(self) -> EventsRead:
-        """Give what was found, in chain order."""
+    def _new_items(self, page: EventsPage, behind: Position) -> list[Event | Malformed]:
+        """Decode the page's events, without known ones; those it cannot hold as malformed."""
+        decoded = [self._checked(item) for item in _items.decode(page.events)]
+        items = [item for item in decoded if isinstance(item, Malformed) or self._is_new(item)]
+        items = without_repeats(items, lambda item: item.id)
+        return believed(items, _place_of, self._reached, behind)
+
+    def _is_new(self, event: Event) -> bool:
+        return event.id not in self._seen
+
+    def _result(self, read: LedgerRange) -> EventsRead:
         self._found.sort(key=itemgetter(0))
-        events = [item for _, item in self._found]
-        return EventsRead(events, self.oldest, self._latest, self._pages)
+        events = [item for place, item in self._found if place.ledger <= read.last]
+        return EventsRead(events, read, self._oldest, self._latest, self._pages)
 
     def _checked(self, item: Event | Malformed) -> Event | Malformed:
         """Turn an event that contradicts itself or the request into a malformed one."""
@@ -111,33 +140,43 @@ class _Walk:
         try:
             place = parse_event_id(item.id)
         except DecodeError as error:
-            return _as_malformed(item, str(error))
+            return Malformed.of(item, str(error))
         if place.ledger != item.ledger:
-            return _as_malformed(item, f"ledger is {item.ledger}, the id's is {place.ledger}")
-        if place.ledger < self.ledgers.first:
-            return _as_malformed(item, f"the request starts at ledger {self.ledgers.first}")
+            return Malformed.of(item, f"ledger is {item.ledger}, the id's is {place.ledger}")
+        if place.ledger < self._ledgers.first:
+            return Malformed.of(item, f"the request starts at ledger {self._ledgers.first}")
         return item
 
     def _keep(self, place: Position, item: Event | Malformed) -> None:
         key = item.payload if isinstance(item, Malformed) else item.id
-        wanted = isinstance(item, Malformed) or item.type in KEPT_TYPES
-        if wanted and place.ledger <= self.ledgers.last and key not in self._seen:
-            self._seen.add(key)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        dropped = isinstance(item, Event) and item.type == DROPPED_TYPE
+        if place.ledger <= self._ledgers.last and not dropped:
             self._found.append((place, item))
 
-    def _advance(self, cursor: Position, newest: Position) -> bool:
-        last = self.ledgers.last
+    def _advance(self, cursor: Position, newest: Position) -> LedgerRange | None:
+        first, last = self._ledgers
         through = cursor.ledger if cursor.ends_ledger else cursor.ledger - 1
-        if min(max(through, newest.ledger - 1), self._latest) >= last:
-            return True
-        if self._latest < last and (through >= self._latest or cursor <= self.reached):
+        whole = min(max(through, newest.ledger - 1), self._latest)
+        if whole >= last:
+            return self._ledgers
+        if whole >= first and self._is_full():
+            return LedgerRange(first, whole)
+        if self._latest < last and (through >= self._latest or cursor <= self._reached):
+            # What the node has is kept; the next try asks for what follows.
+            self._reached = max(self._reached, min(cursor, end_of_ledger(self._latest)))
             raise NodeBehindError(last, self._latest)
-        if cursor <= self.reached:
+        if cursor <= self._reached:
             raise RpcProtocolError(
                 f"getEvents: the cursor stays at {cursor.event_id}, ledger {last} is not reached"
             )
-        self.reached = cursor
-        return False
+        self._reached = cursor
+        return None
+
+    def _is_full(self) -> bool:
+        return self._most_events is not None and len(self._found) > self._most_events
 
 
 def _cursor(page: EventsPage) -> Position:
@@ -156,10 +195,6 @@ def _claimed(item: Malformed) -> Position | None:
         return parse_event_id(_claims.decode(item.payload).id)
     except (msgspec.DecodeError, UnicodeError, RecursionError, DecodeError):
         return None
-
-
-def _as_malformed(event: Event, error: str) -> Malformed:
-    return Malformed(msgspec.json.encode(event).decode(), error)
 
 
 def _check_retention(client: RpcClient, ledgers: LedgerRange) -> None:

@@ -19,6 +19,7 @@ import httpx
 
 from sorobanflow.errors import (
     AnswerTooLargeError,
+    ClientStoppedError,
     ConfigurationError,
     RateLimitedError,
     RpcProtocolError,
@@ -27,10 +28,14 @@ from sorobanflow.errors import (
     RpcUnavailableError,
     SorobanflowError,
 )
+from sorobanflow.rpc.connections import Connections
 
 BaseTransport = httpx.BaseTransport  # so that the client can name its test seam
 
 TEXT_LIMIT = 300
+# No time limit of an answer: a smaller page would not come sooner.
+_NO_CONNECTION = (httpx.ConnectTimeout, httpx.PoolTimeout)
+_TIMEOUTS = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.GATEWAY_TIMEOUT)
 _SHORTEST_SECRET = 6
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -83,6 +88,7 @@ class Transport:
         self.endpoint = _endpoint(self._url)
         self._log_filter = _HideUrl(self._url, self.endpoint)
         logging.getLogger("httpx").addFilter(self._log_filter)
+        self._connections = Connections()
         connections = self._settings.max_connections
         self._client = httpx.Client(
             headers={**(headers or {}), "Content-Type": "application/json"},
@@ -98,26 +104,22 @@ class Transport:
         """Send a request of an RPC method and give the body of the answer.
 
         Raises:
-            RpcTimeoutError: no answer in time.
-            RpcUnavailableError: no connection, a cut answer, HTTP 5xx.
+            RpcTimeoutError: no answer in time, HTTP 408 or 504.
+            RpcUnavailableError: no connection, a cut answer, another HTTP 5xx.
             RateLimitedError: HTTP 429.
             RpcRequestError: another HTTP 4xx.
             RpcProtocolError: a redirect, or no content.
             AnswerTooLargeError: the answer exceeds its bound.
+            ClientStoppedError: `stop` was called, before or during the call.
         """
+        if self._connections.stopped.is_set():
+            raise ClientStoppedError(method)
         # Raised outside of the handlers: httpx's errors hold the request and so the URL.
         error: SorobanflowError
         try:
             return self._exchange(method, body)
-        except httpx.TimeoutException as fault:
-            error = RpcTimeoutError(
-                f"{method}: {self.endpoint} gave no answer in time ({type(fault).__name__})"
-            )
         except httpx.RequestError as fault:
-            text = self.clean(str(fault))
-            error = RpcUnavailableError(
-                f"{method}: {self.endpoint} failed ({type(fault).__name__}: {text})"
-            )
+            error = self._failure(method, fault)
         raise error
 
     def clean(self, text: str) -> str:
@@ -127,6 +129,14 @@ class Transport:
         text = " ".join(text.split())
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
 
+    def stop(self) -> None:
+        """Start no more calls and cut those under way; a connect ends at its time limit."""
+        self._connections.stop()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than until `stop`."""
+        self._connections.stopped.wait(seconds)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -134,7 +144,8 @@ class Transport:
 
     def _exchange(self, method: str, body: bytes) -> bytes:
         deadline = self._clock() + self._settings.timeout_s
-        with self._client.stream("POST", self._url, content=body) as response:
+        traced = {"trace": self._connections.trace}
+        with self._client.stream("POST", self._url, content=body, extensions=traced) as response:
             if response.status_code != httpx.codes.OK:
                 raise self._refusal(method, response)
             return self._read(method, response, deadline)
@@ -155,12 +166,23 @@ class Transport:
             parts.append(part)
         return b"".join(parts)
 
+    def _failure(self, method: str, fault: httpx.RequestError) -> SorobanflowError:
+        kind = type(fault).__name__
+        if self._connections.stopped.is_set():
+            return ClientStoppedError(method)
+        if isinstance(fault, httpx.TimeoutException) and not isinstance(fault, _NO_CONNECTION):
+            return RpcTimeoutError(f"{method}: {self.endpoint} gave no answer in time ({kind})")
+        text = self.clean(str(fault))
+        return RpcUnavailableError(f"{method}: {self.endpoint} failed ({kind}: {text})")
+
     def _refusal(self, method: str, response: httpx.Response) -> SorobanflowError:
         status = response.status_code
         said = f"{method}: {self.endpoint} answered HTTP {status}"
         wait_s = retry_after_s(response.headers.get("Retry-After", ""))
         if status == httpx.codes.TOO_MANY_REQUESTS:
             return RateLimitedError(said, wait_s)
+        if status in _TIMEOUTS:
+            return RpcTimeoutError(said, wait_s)
         if response.is_server_error:
             return RpcUnavailableError(said, wait_s)
         if response.is_client_error:

@@ -8,7 +8,7 @@ the wire's in snake case. Leaves the meaning of the values to `decode`.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -97,6 +97,11 @@ class Malformed(Struct):
 
     payload: str
     error: str
+
+    @classmethod
+    def of(cls, item: Struct, error: str) -> Self:
+        """Make a malformed item of one that decodes and yet cannot be right."""
+        return cls(msgspec.json.encode(item).decode(), error)
 
 
 class EventsPage(Struct, rename="camel"):

@@ -14,9 +14,6 @@ from sqlalchemy import Connection, Engine, text
 from sorobanflow.errors import SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange, merge
 
-#: Name of the stream that has no filter.
-EVERYTHING = "all"
-
 
 class Stream(NamedTuple):
     """What is indexed, as one row of coverage.
@@ -26,7 +23,7 @@ class Stream(NamedTuple):
         filter_json: The filter in canonical JSON; None for everything.
     """
 
-    name: str = EVERYTHING
+    name: str = "all"
     filter_json: str | None = None
 
     @classmethod
@@ -135,24 +132,30 @@ def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None)
         )
 
 
-def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -> None:
-    """Write down ledgers that the stream lacks and the node no longer has."""
+def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -> list[LedgerRange]:
+    """Write down what the stream lacks of these ledgers and the node no longer has.
+
+    Gives what was written: not what is covered, nor what is a gap already. The
+    lock on coverage keeps a writer side by side from covering them meanwhile.
+    """
+    values = {"stream": stream, "first": ledgers.first, "last": ledgers.last, "reason": reason}
     with engine.begin() as connection:
         connection.execute(
-            text(
-                "INSERT INTO gaps AS g (stream, first_ledger, last_ledger, reason) "
-                "VALUES (:stream, :first, :last, :reason) "
-                "ON CONFLICT (stream, first_ledger) DO UPDATE "
-                "SET last_ledger = excluded.last_ledger, reason = excluded.reason "
-                "WHERE g.last_ledger < excluded.last_ledger"
-            ),
-            {
-                "stream": stream,
-                "first": ledgers.first,
-                "last": ledgers.last,
-                "reason": reason,
-            },
+            text("SELECT FROM coverage WHERE stream = :stream FOR UPDATE"), {"stream": stream}
         )
+        written = connection.execute(
+            text(
+                "WITH known AS (SELECT range_agg(int4range(first_ledger, last_ledger, '[]')) "
+                "AS ledgers FROM gaps WHERE stream = :stream) "
+                "INSERT INTO gaps (stream, first_ledger, last_ledger, reason) "
+                "SELECT :stream, lower(part), upper(part) - 1, :reason FROM coverage, known, "
+                "unnest(int4multirange(int4range(:first, :last, '[]')) "
+                "- coverage.ledgers - coalesce(known.ledgers, '{}')) AS part "
+                "WHERE stream = :stream RETURNING first_ledger, last_ledger"
+            ),
+            values,
+        ).all()
+    return merge(LedgerRange(*row) for row in written)
 
 
 def pin_network(engine: Engine, passphrase: str) -> None:

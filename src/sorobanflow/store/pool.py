@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from sorobanflow.errors import ConfigurationError
+
+PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ def make_pool(url: str, settings: PoolSettings) -> "ConnectionPool[psycopg.Conne
     Raises:
         ConfigurationError: the URL does not parse, or the limits contradict.
     """
+    parts = _parse(url)
     try:
         return ConnectionPool(
             url,
-            kwargs={"application_name": "sorobanflow", **conninfo_to_dict(url)},
+            kwargs={"application_name": "sorobanflow", **parts},
             min_size=min(settings.max_idle, settings.max_open),
             max_size=settings.max_open,
             max_lifetime=settings.max_lifetime_s,
@@ -74,22 +77,29 @@ def make_pool(url: str, settings: PoolSettings) -> "ConnectionPool[psycopg.Conne
             open=False,
             name="sorobanflow",
         )
+    except ValueError as error:
+        raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
+
+
+def public_conninfo(url: str) -> str:
+    """Give what may be shown of a database's address: host, port, user and name.
+
+    Raises:
+        ConfigurationError: the URL does not parse.
+    """
+    parts = _parse(url)
+    return make_conninfo("", **{name: parts[name] for name in PUBLIC_PARTS if name in parts})
+
+
+def _parse(url: str) -> dict[str, str]:
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.ProgrammingError:
         # The driver's message quotes the URL, which may hold a password.
         raise ConfigurationError(
             "the database URL is not a libpq connection string; "
             "wanted postgresql://user@host:port/database or key=value pairs"
         ) from None
-    except ValueError as error:
-        raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
-
-
-def describe(url: str) -> str:
-    """Say where a URL leads without its secrets: host, port and database."""
-    known = conninfo_to_dict(url)
-    host = known.get("host") or "local socket"
-    port = f":{known['port']}" if known.get("port") else ""
-    return f"{known.get('dbname') or known.get('user') or 'default'} on {host}{port}"
 
 
 def _wait_for_connection(
@@ -100,6 +110,6 @@ def _wait_for_connection(
             return
     except PoolTimeout:
         raise ConfigurationError(
-            f"no connection to the database {describe(url)} within "
+            f"no connection to the database ({public_conninfo(url)}) within "
             f"{settings.connect_timeout_s:g} s; check that it runs, its address and credentials"
         ) from None

@@ -1,7 +1,8 @@
 """Quarantine: what could not be decoded, kept whole, as rows.
 
 Written in the batch's transaction, so that no item is ever only logged. An
-item leaves when its ledger is stored again and it decodes.
+item leaves when it is stored after all; one without an id of its own stays,
+because nothing can tell that another item took its place.
 """
 
 from typing import Any
@@ -11,16 +12,9 @@ import psycopg
 from sorobanflow.rows.batch import Batch
 
 
-def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch, everything: bool) -> None:
-    """Put the batch's bad items in, and take out those that decode now.
-
-    Args:
-        cursor: Within the batch's transaction.
-        batch: The batch.
-        everything: Whether the batch holds all that its ledgers have; one of a
-            filtered stream speaks only for what it stores.
-    """
-    _release(cursor, batch, everything)
+def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
+    """Put the batch's bad items in, and take out those that it stores."""
+    _release(cursor, batch)
     cursor.executemany(
         "INSERT INTO quarantine AS q (kind, key, ledger, payload, error_class, error) "
         "VALUES (%s, %s, %s, %s, %s, %s) "
@@ -30,7 +24,7 @@ def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch, everything: bo
     )
 
 
-def _release(cursor: "psycopg.Cursor[Any]", batch: Batch, everything: bool) -> None:
+def _release(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
     held = cursor.execute(
         "SELECT kind, key FROM quarantine WHERE ledger BETWEEN %s AND %s",
         (batch.ledgers.first, batch.ledgers.last),
@@ -45,8 +39,6 @@ def _release(cursor: "psycopg.Cursor[Any]", batch: Batch, everything: bool) -> N
         "transaction": {row.hash for row in batch.transactions},
     }
     released = [
-        (kind, key)
-        for kind, key in held
-        if (kind, key) not in bad and (everything or key in stored.get(kind, ()))
+        (kind, key) for kind, key in held if (kind, key) not in bad and key in stored.get(kind, ())
     ]
     cursor.executemany("DELETE FROM quarantine WHERE kind = %s AND key = %s", released)

@@ -256,7 +256,7 @@ quarantine = Table(
     ),
     Index(None, "ledger"),
     comment="An item that could not be decoded, whole. Key: kind, key. "
-    "It leaves when its ledger is indexed again and it decodes.",
+    "It leaves when it is stored after all.",
 )
 
 network = Table(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Table
 
 from sorobanflow.rows.batch import Batch
 from sorobanflow.store import tables
-from sorobanflow.store.coverage import EVERYTHING, add_coverage
+from sorobanflow.store.coverage import add_coverage
 from sorobanflow.store.quarantine import write_quarantine
 
 Row = tuple[Any, ...]
@@ -34,7 +34,7 @@ def upsert_batch(engine: Engine, batch: Batch, stream: str) -> None:
         for table in tables.BATCH_TABLES:
             merge_rows(cursor, table, getattr(batch, table.name))
         _count_ledgers(cursor, batch)
-        write_quarantine(cursor, batch, everything=stream == EVERYTHING)
+        write_quarantine(cursor, batch)
         add_coverage(connection, stream, batch.ledgers)
 
 

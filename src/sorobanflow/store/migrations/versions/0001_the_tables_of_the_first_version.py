@@ -256,7 +256,7 @@ def upgrade() -> None:
             comment="when it failed first",
         ),
         sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_quarantine")),
-        comment="An item that could not be decoded, whole. Key: kind, key. It leaves when its ledger is indexed again and it decodes.",
+        comment="An item that could not be decoded, whole. Key: kind, key. It leaves when it is stored after all.",
     )
     op.create_index(op.f("ix_quarantine_ledger"), "quarantine", ["ledger"], unique=False)
     op.create_table(

@@ -1,0 +1,58 @@
+"""The open connections of the transport, so that calls under way can be cut.
+
+A thread that waits for an answer cannot be woken from outside, and closing the
+pool leaves it waiting: only the end of its connection does. Stands beside the
+pool, which tells of each connection through its `trace` hook. Invariant: a
+connection is known from when it is made until the pool drops it, and one that
+is made during `stop` is cut as well.
+"""
+
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Protocol, cast
+from weakref import WeakSet
+
+_MADE = (".connect_tcp.complete", ".start_tls.complete")
+
+
+class Stream(Protocol):
+    """A connection as the pool has it."""
+
+    def get_extra_info(self, info: str) -> object:
+        """Give what is asked for of the connection, such as its socket."""
+
+
+class Connections:
+    """Watches the connections of a pool; shared by threads."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._open: WeakSet[Stream] = WeakSet()
+
+    def trace(self, event: str, info: Mapping[str, object]) -> None:
+        """Take in what the pool tells of a request, as its `trace` extension."""
+        if not event.endswith(_MADE):
+            return
+        stream = cast(Stream, info["return_value"])
+        with self._lock:
+            self._open.add(stream)
+            if self.stopped.is_set():
+                _cut(stream)
+
+    def stop(self) -> None:
+        """Cut every connection, those made from now on too."""
+        with self._lock:
+            self.stopped.set()
+            for stream in self._open:
+                _cut(stream)
+
+
+def _cut(stream: Stream) -> None:
+    connection = stream.get_extra_info("socket")
+    if isinstance(connection, socket.socket):
+        # Not closed, which wakes no reader. And past TLS, whose farewell could block.
+        with suppress(OSError):
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
