@@ -75,8 +75,8 @@ class Database(Block):
 
     @classmethod
     def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field
-        """Make a block with a profile's pool."""
-        return cls(pool=ConnectionPool.preset(PROFILES[profile].pool), **fields)
+        """Make a block of these fields, with a profile's pool."""
+        return cls(**fields | {"pool": ConnectionPool.preset(PROFILES[profile].pool)})
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:

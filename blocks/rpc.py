@@ -84,9 +84,10 @@ class StellarRpc(Block):
 
     @classmethod
     def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field
-        """Make a block with a profile's workers and batch size."""
+        """Make a block of these fields, with a profile's workers and batch size."""
         values = PROFILES[profile]
-        return cls(max_workers=values.max_workers, batch_size=values.batch_size, **fields)
+        preset = {"max_workers": values.max_workers, "batch_size": values.batch_size}
+        return cls(**fields | preset)
 
     def client(self, hook: Hook | None = None, max_workers: int | None = None) -> RpcClient:
         """Build the client; close it when done."""

@@ -12,19 +12,16 @@ stays.
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from blocks import Database, StellarRpc
-from blocks.database import ConnectionPool
 from blocks.documents import DEFAULT_NAME
 from blocks.presets import PROFILES, ProfileName
 from sorobanflow.errors import ConfigurationError
-
-BlockT = TypeVar("BlockT", bound=Block)
 
 
 def register_blocks(environment: Mapping[str, str]) -> str:
@@ -34,12 +31,19 @@ def register_blocks(environment: Mapping[str, str]) -> str:
         ConfigurationError: a variable's value is not valid.
     """
     name = environment.get("SOROBANFLOW_BLOCK") or DEFAULT_NAME
-    for kind, fields in (
-        (StellarRpc, _rpc_fields(environment)),
-        (Database, _database_fields(environment)),
-    ):
-        kind.register_type_and_schema()
-        _updated(kind, name, fields).save(name, overwrite=True)
+    profile = _profile(environment)
+    node = _saved(StellarRpc, name) | _rpc_fields(environment)
+    database = _saved(Database, name) | _database_fields(environment)
+    if profile:
+        blocks = (
+            StellarRpc.for_profile(profile, **node),
+            Database.for_profile(profile, **database),
+        )
+    else:
+        blocks = (StellarRpc(**node), Database(**database))
+    for block in blocks:
+        block.register_type_and_schema()
+        block.save(name, overwrite=True)
     return name
 
 
@@ -49,9 +53,6 @@ def _rpc_fields(environment: Mapping[str, str]) -> dict[str, Any]:
         fields["url"] = SecretStr(url)
     if headers := environment.get("SOROBANFLOW_RPC_HEADERS"):
         fields["headers"] = _headers(headers)
-    if profile := _profile(environment):
-        values = PROFILES[profile]
-        fields |= {"max_workers": values.max_workers, "batch_size": values.batch_size}
     return fields
 
 
@@ -59,8 +60,6 @@ def _database_fields(environment: Mapping[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if url := environment.get("SOROBANFLOW_DATABASE_URL"):
         fields |= {"url": SecretStr(url), "credentials": None}
-    if profile := _profile(environment):
-        fields["pool"] = ConnectionPool.preset(PROFILES[profile].pool)
     return fields
 
 
@@ -84,12 +83,12 @@ def _profile(environment: Mapping[str, str]) -> ProfileName | None:
     raise ConfigurationError(f"SOROBANFLOW_PROFILE is {wanted!r}; valid are {', '.join(PROFILES)}")
 
 
-def _updated(kind: type[BlockT], name: str, fields: dict[str, Any]) -> BlockT:
+def _saved(kind: type[Block], name: str) -> dict[str, Any]:
+    """Give the fields of the saved document; none if there is none, or an invalid one."""
     try:
-        known = dict(cast(BlockT, kind.load(name)))
-    except (ValueError, RuntimeError):  # not saved yet, or no longer valid
-        known = {}
-    return kind(**known | fields)
+        return dict(cast(Block, kind.load(name)))
+    except (ValueError, RuntimeError):
+        return {}
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ was asked for, what is covered, what is missing. `requested - covered` is the
 work to do. Leaves storage of coverage to `store.coverage`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
-FIRST_LEDGER = 1
 LAST_LEDGER = 2**31 - 1  # a PostgreSQL int4; the network reaches it in some 340 years
 
 
@@ -57,9 +56,3 @@ def subtract(wanted: LedgerRange, covered: Iterable[LedgerRange]) -> list[Ledger
     if start <= wanted.last:
         missing.append(LedgerRange(start, wanted.last))
     return missing
-
-
-def split(whole: LedgerRange, size: int) -> Iterator[LedgerRange]:
-    """Cut a range into parts of `size` ledgers, the last one shorter."""
-    for first in range(whole.first, whole.last + 1, size):
-        yield LedgerRange(first, min(first + size - 1, whole.last))

@@ -1,4 +1,4 @@
-from sorobanflow.ledgers import LedgerRange, merge, split, subtract
+from sorobanflow.ledgers import LedgerRange, merge, subtract
 
 
 def test_merge_joins_overlapping_and_adjacent_ranges() -> None:
@@ -17,10 +17,6 @@ def test_subtract_of_nothing_is_the_whole_range() -> None:
 
 def test_subtract_of_everything_is_nothing() -> None:
     assert subtract(LedgerRange(5, 35), [LedgerRange(1, 40)]) == []
-
-
-def test_split_shortens_the_last_part() -> None:
-    assert list(split(LedgerRange(1, 7), 3)) == [(1, 3), (4, 6), (7, 7)]
 
 
 def test_range_counts_both_ends_and_prints_as_people_write_it() -> None:
