@@ -88,9 +88,10 @@ class RunSummary:
         if not self.written:
             return f"nothing new: ledgers {self.coverage} were covered already"
         ranges = ", ".join(str(part) for part in self.written)
+        noun = "ledger" if self.ledgers == 1 else "ledgers"
         early = "" if self.finished else "stopped early: "
         return (
-            f"{early}indexed {self.ledgers} ledgers ({ranges}): {self.rows['transactions']} "
+            f"{early}indexed {self.ledgers} {noun} ({ranges}): {self.rows['transactions']} "
             f"transactions and {self.rows['events']} events in {self.seconds:.1f} s"
         )
 

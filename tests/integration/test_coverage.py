@@ -34,6 +34,11 @@ def test_coverage_merges_whatever_the_order(engine: Engine) -> None:
     assert (coverage.count, str(coverage)) == (37, "10-25, 30-50")
 
 
+def test_coverage_in_many_parts_is_shown_by_its_ends() -> None:
+    coverage = Coverage(tuple(LedgerRange(n, n) for n in range(0, 100, 2)))
+    assert str(coverage) == "0, 2, 4, …, 94, 96, 98"
+
+
 def test_coverage_of_a_stream_that_was_not_opened_is_refused(engine: Engine) -> None:
     with pytest.raises(SchemaError, match="'all'"):
         _cover(engine, 1, 2)

@@ -14,6 +14,9 @@ from sqlalchemy import Connection, Engine, text
 from sorobanflow.errors import SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange, merge
 
+#: Ranges that a line for a person names, from both ends.
+SHOWN_RANGES = 6
+
 
 class Stream(NamedTuple):
     """What is indexed, as one row of coverage.
@@ -59,7 +62,10 @@ class Coverage:
         return merge((*self.covered, *self.gaps))
 
     def __str__(self) -> str:
-        return ", ".join(str(part) for part in self.covered) or "none"
+        parts = [str(part) for part in self.covered]
+        if len(parts) > SHOWN_RANGES:
+            parts[SHOWN_RANGES // 2 : -SHOWN_RANGES // 2] = ["…"]
+        return ", ".join(parts) or "none"
 
 
 def read_coverage(engine: Engine, stream: str) -> Coverage:
