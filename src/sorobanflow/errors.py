@@ -16,7 +16,8 @@
     │   ├── ClientStoppedError      the run is leaving; nothing is asked any more
     │   ├── WrongNetworkError       another network than the database's
     │   ├── LedgerOutsideRetentionError   the node no longer has the ledger
-    │   └── SchemaError             the database's schema is not this program's
+    │   ├── SchemaError             the database's schema is not this program's
+    │   └── MassFailureError        too much of a batch cannot be decoded
     └── DataError                   this item is bad; the rest goes on
         └── DecodeError
 
@@ -242,6 +243,10 @@ class LedgerOutsideRetentionError(FatalError):
 
 class SchemaError(FatalError):
     """The database's schema is not the one that this program writes."""
+
+
+class MassFailureError(FatalError):
+    """So many items of a batch cannot be decoded that the fault is not theirs."""
 
 
 class DataError(SorobanflowError):

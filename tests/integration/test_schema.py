@@ -1,32 +1,118 @@
 """The migrations on a real database, against the metadata and back."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
 from sorobanflow.errors import SchemaError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.store import schema
-from sorobanflow.store.tables import metadata
+from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.tables import STATE_TABLES, metadata
+from sorobanflow.store.upsert import upsert_batch
+
+VIEWS = {"balances", "contract_creations", "contract_storage", "transfers"}
+OF_0001 = """
+    INSERT INTO network VALUES (true, 'Test SDF Network ; September 2015');
+    INSERT INTO coverage (stream, ledgers) VALUES ('all', '{[5,8)}');
+    INSERT INTO ledgers VALUES (5, '2026-01-01Z', 0, 1);
+    INSERT INTO events
+    VALUES ('0005', 5, '2026-01-01Z', 'ab', 1, 0, 0, 'contract', 'C1', '[]', '{}');
+    INSERT INTO token_operations (event_id, ledger, closed_at, tx_hash, contract_id, type, amount,
+        asset, successful)
+    VALUES ('0005', 5, '2026-01-01Z', 'ab', 'C1', 'mint', 15000000, 'native', true);
+    INSERT INTO quarantine VALUES ('event', 'a', 5, '{}', 'DecodeError', 'bad XDR')
+"""
+
+
+@pytest.fixture
+def engine_of_0001(database_url: str) -> Iterator[Engine]:
+    with open_engine(database_url, PoolSettings(max_idle=1, max_open=2)) as engine:
+        schema.upgrade(engine, "0001")
+        with engine.begin() as connection:
+            for statement in OF_0001.split(";\n"):
+                connection.exec_driver_sql(statement)
+        yield engine
+
+
+def _all(engine: Engine, query: str) -> list[Any]:
+    with engine.begin() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def _differences(engine: Engine) -> list[Any]:
+    with engine.begin() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
 
 def test_migrations_give_the_tables_of_the_metadata(engine: Engine) -> None:
-    with engine.begin() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert _differences(engine) == []
+
+
+def test_migrations_give_the_views(engine: Engine) -> None:
+    assert set(inspect(engine).get_view_names()) == VIEWS
 
 
 def test_downgrade_removes_every_table_and_upgrade_brings_them_back(engine: Engine) -> None:
     schema.downgrade(engine)
     assert inspect(engine).get_table_names() == ["alembic_version"]
+    assert inspect(engine).get_view_names() == []
     schema.upgrade(engine)
     assert set(inspect(engine).get_table_names()) == {*metadata.tables, "alembic_version"}
+    assert set(inspect(engine).get_view_names()) == VIEWS
+
+
+def test_upgrade_from_0001_keeps_its_rows_and_adds_no_state(engine_of_0001: Engine) -> None:
+    schema.upgrade(engine_of_0001)
+    assert _differences(engine_of_0001) == []
+    assert read_coverage(engine_of_0001, "all").covered == ((5, 7),)
+    for table in STATE_TABLES:
+        assert _all(engine_of_0001, f"SELECT * FROM {table.name}") == []
+    assert _all(engine_of_0001, "SELECT symbol, scaled_amount FROM transfers") == [("native", 1.5)]
+
+
+def test_upgrade_from_0001_leaves_a_database_that_can_be_written(engine_of_0001: Engine) -> None:
+    schema.upgrade(engine_of_0001)
+    assert _all(engine_of_0001, "SELECT stream, attempts FROM quarantine") == [(None, 1)]
+    batch = Batch(LedgerRange(5, 5))
+    batch.quarantine = [QuarantineRow("event", "a", 5, "{}", "DecodeError", "bad XDR")]
+    upsert_batch(engine_of_0001, batch, "all")
+    assert _all(engine_of_0001, "SELECT stream, attempts FROM quarantine") == [("all", 2)]
+
+
+def test_downgrade_to_0001_keeps_what_0001_knows(engine_of_0001: Engine) -> None:
+    before = {table: _all(engine_of_0001, f"SELECT * FROM {table}") for table in _tables_of_0001()}
+    schema.upgrade(engine_of_0001)
+    schema.downgrade(engine_of_0001, "0001")
+    names = set(inspect(engine_of_0001).get_table_names())
+    assert names == {*_tables_of_0001(), "alembic_version"}
+    assert inspect(engine_of_0001).get_view_names() == []
+    for table, rows in before.items():
+        assert _all(engine_of_0001, f"SELECT * FROM {table}") == rows
+
+
+def _tables_of_0001() -> set[str]:
+    later = {table.name for table in STATE_TABLES} | {"audited", "event_shapes"}
+    return {*metadata.tables} - later
 
 
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0001.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0003.*deployments\.migrate"):
         schema.prepare(engine)
+
+
+def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
+    with pytest.raises(SchemaError, match=r"0001.*0003.*deployments\.migrate"):
+        schema.prepare(engine_of_0001)
 
 
 def test_every_table_and_column_says_what_it_is() -> None:
@@ -34,3 +120,13 @@ def test_every_table_and_column_says_what_it_is() -> None:
         assert table.comment is not None
         assert "Key:" in table.comment or "One row" in table.comment
         assert [column.name for column in table.columns if not column.comment] == []
+
+
+def test_every_view_and_its_columns_say_what_they_are(engine: Engine) -> None:
+    silent = _all(
+        engine,
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+        "WHERE c.relkind = 'v' AND c.relnamespace = 'public'::regnamespace "
+        "AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)",
+    )
+    assert silent == []

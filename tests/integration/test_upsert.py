@@ -12,23 +12,14 @@ from sorobanflow.errors import SchemaError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 from sorobanflow.rows.events import EventRow
-from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.quarantine import QuarantineRow
-from sorobanflow.rows.tokens import TokenOperationRow
-from sorobanflow.rows.transactions import TransactionRow
+from sorobanflow.rows.state_rows import TokenBalanceRow
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
-from sorobanflow.store.tables import metadata
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
-ROWS = {
-    "events": EventRow,
-    "transactions": TransactionRow,
-    "operations": OperationRow,
-    "token_operations": TokenOperationRow,
-}
 
 
 def _event(ledger: int, index: int, value: str = '{"i128":"1"}') -> EventRow:
@@ -55,11 +46,6 @@ def _all(engine: Engine, query: str) -> list[Any]:
 def stream(engine: Engine) -> str:
     open_stream(engine, Stream())
     return "all"
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_rows_have_the_columns_of_their_table_in_order(name: str) -> None:
-    assert ROWS[name]._fields == tuple(metadata.tables[name].columns.keys())
 
 
 def test_batch_stores_rows_coverage_and_counts(engine: Engine, stream: str) -> None:
@@ -100,6 +86,21 @@ def test_bad_row_leaves_nothing_of_its_batch(engine: Engine, stream: str) -> Non
     assert _all(engine, "SELECT count(*) FROM events") == [(1,)]
 
 
+def test_batch_stores_its_state_with_the_rest_or_not_at_all(engine: Engine, stream: str) -> None:
+    balance = TokenBalanceRow("C1", "G1", 5, True, None, None, "trustline", False, 5, 1, 1, 0)
+    batch = _batch(5, 5, [_event(5, 0)])
+    batch.token_balances = [balance, balance._replace(address="G2", ledger=2**31)]
+    with pytest.raises(Exception, match="out of range for type integer"):
+        upsert_batch(engine, batch, stream)
+    assert _all(engine, "SELECT id FROM events") == []
+    batch.token_balances = [balance]
+    upsert_batch(engine, batch, stream)
+    assert _all(engine, "SELECT contract_id, address, amount FROM token_balances") == [
+        ("C1", "G1", 5)
+    ]
+    assert read_coverage(engine, stream).covered == ((5, 5),)
+
+
 def test_batch_of_an_unopened_stream_leaves_nothing(engine: Engine) -> None:
     with pytest.raises(SchemaError):
         upsert_batch(engine, _batch(5, 5, [_event(5, 0)]), "nobody's")
@@ -137,6 +138,15 @@ def test_quarantine_keeps_the_payload_and_counts_attempts(engine: Engine, stream
     upsert_batch(engine, batch, stream)
     query = "SELECT kind, key, ledger, payload, error_class, error, attempts FROM quarantine"
     assert _all(engine, query) == [("event", "a", 5, '{"id": 1}', "DecodeError", "bad XDR", 2)]
+
+
+def test_quarantine_names_the_stream_that_met_the_item_last(engine: Engine, stream: str) -> None:
+    open_stream(engine, Stream("filter-a"))
+    batch = _batch(5, 5, [])
+    batch.quarantine = [_quarantined("a")]
+    for name in (stream, "filter-a"):
+        upsert_batch(engine, batch, name)
+        assert _all(engine, "SELECT stream FROM quarantine") == [(name,)]
 
 
 def test_quarantine_releases_what_is_stored_after_all_and_nothing_else(

@@ -1,10 +1,11 @@
+import msgspec
 import pytest
 from stellar_sdk import xdr
 
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rpc.wire import Transaction
-from tests.unit.wire_items import make_body, make_transaction, sign
+from tests.unit.wire_items import in_json, make_body, make_result, make_transaction, sign
 
 SOROBAN = {
     "v1": {
@@ -48,9 +49,9 @@ def test_decode_transaction_gives_envelope_and_result() -> None:
 
 
 @pytest.mark.parametrize(("version", "wanted"), [("v3", META_V3), ("v4", META_V4)])
-def test_decode_transaction_reads_the_soroban_meta(version: str, wanted: object) -> None:
+def test_decode_transaction_reads_the_soroban_fees(version: str, wanted: object) -> None:
     decoded = decode_transaction(soroban_transaction(meta(version, wanted)))
-    assert decoded.soroban_meta == wanted
+    assert decoded.meta.soroban_fees == FEES
 
 
 def test_decode_transaction_reads_the_meta_inside_a_fee_bump() -> None:
@@ -62,16 +63,12 @@ def test_decode_transaction_reads_the_meta_inside_a_fee_bump() -> None:
         "ext": "v0",
     }
     item = make_transaction({"tx_fee_bump": sign(outer)}, result_meta_xdr=meta("v4", META_V4))
-    assert decode_transaction(item).soroban_meta == META_V4
+    assert decode_transaction(item).meta.soroban_fees == FEES
 
 
 @pytest.mark.parametrize("meta_xdr", ["AAAAAAAAAAA=", meta("v4", None)])
 def test_decode_transaction_takes_a_meta_without_soroban_part(meta_xdr: str) -> None:
-    assert decode_transaction(soroban_transaction(meta_xdr)).soroban_meta is None
-
-
-def test_decode_transaction_does_not_read_the_meta_of_a_classic_one() -> None:
-    assert decode_transaction(make_transaction(result_meta_xdr="!")).soroban_meta is None
+    assert decode_transaction(soroban_transaction(meta_xdr)).meta.soroban_fees is None
 
 
 @pytest.mark.parametrize("field", ["envelope_xdr", "result_xdr", "result_meta_xdr"])
@@ -79,4 +76,44 @@ def test_decode_transaction_refuses_bad_xdr(field: str) -> None:
     item = soroban_transaction(meta("v4", META_V4))
     setattr(item, field, "AAAA")
     with pytest.raises(DecodeError):
+        decode_transaction(item)
+
+
+PAID = {"op_inner": {"payment": "success"}}
+INNER_HASH = "cd" * 32
+
+
+def inner(code: object) -> dict[str, object]:
+    result = {"fee_charged": "0", "result": code, "ext": "v0"}
+    return {"transaction_hash": INNER_HASH, "result": result}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "tx_bad_auth",
+        "tx_bad_min_seq_age_or_gap",
+        {"tx_success": [PAID]},
+        {"tx_failed": ["op_no_account", PAID]},
+        {"tx_fee_bump_inner_success": inner({"tx_success": [PAID]})},
+        {"tx_fee_bump_inner_failed": inner({"tx_failed": ["op_bad_auth"]})},
+        {"tx_fee_bump_inner_failed": inner("tx_no_account")},
+    ],
+)
+def test_decode_transaction_spells_results_as_nodes_do(code: object) -> None:
+    result = make_result(code)
+    assert decode_transaction(make_transaction(result=result)).result == result
+
+
+@pytest.mark.parametrize("version", ["v3", "v4"])
+def test_decode_transaction_reads_the_same_from_json(version: str) -> None:
+    item = soroban_transaction(meta(version, META_V3 if version == "v3" else META_V4))
+    assert decode_transaction(in_json(item)) == decode_transaction(item)
+
+
+@pytest.mark.parametrize("field", ["envelope_json", "result_json", "result_meta_json"])
+def test_decode_transaction_refuses_what_lacks_a_part(field: str) -> None:
+    item = in_json(make_transaction())
+    setattr(item, field, msgspec.Raw())
+    with pytest.raises(DecodeError, match="neither base64 XDR nor"):
         decode_transaction(item)

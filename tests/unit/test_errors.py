@@ -19,6 +19,7 @@ SAMPLES = [
     errors.WrongNetworkError("a", "b"),
     errors.LedgerOutsideRetentionError(5, 10),
     errors.SchemaError("behind"),
+    errors.MassFailureError("9 of 10"),
     errors.DecodeError("bad XDR"),
 ]
 GROUPS = {

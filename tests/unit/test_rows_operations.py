@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.operations import OperationRow, operation_rows
@@ -138,7 +139,9 @@ def test_operations_must_have_as_many_results(count: int) -> None:
 def test_operation_reads_what_the_node_itself_writes() -> None:
     code = {"tx_failed": ["op_bad_auth", {"op_inner": {"payment": "no_trust"}}]}
     result = {"fee_charged": "1", "result": code}
-    decoded = DecodedTransaction({"tx": sign(make_body([op(PAYMENT)] * 2))}, result, None)
+    decoded = DecodedTransaction(
+        {"tx": sign(make_body([op(PAYMENT)] * 2))}, result, Meta(None, [], [])
+    )
     row = transaction_row(make_transaction(status="FAILED"), decoded)
     codes = [row.result_code for row in operation_rows(row, decoded)]
     assert codes == ["op_bad_auth", "no_trust"]

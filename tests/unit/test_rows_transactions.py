@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
@@ -20,6 +21,7 @@ from tests.unit.wire_items import (
     sign,
 )
 
+NO_CHANGES = Meta(None, [], [])
 INNER_HASH = "cd" * 32
 PRE_AUTH = "TABQGAYDAMBQGAYDAMBQGAYDAMBQGAYDAMBQGAYDAMBQGAYDAMBQG35T"
 HASH_X = "XACAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAJQQH"
@@ -215,7 +217,7 @@ def test_transaction_row_takes_fees_over_two_to_the_31() -> None:
 
 def test_transaction_row_reads_what_the_node_itself_writes() -> None:
     result = {"fee_charged": 100, "result": {"tx_success": [{"op_inner": {"payment": "success"}}]}}
-    decoded = DecodedTransaction({"tx": sign(make_body(seq_num=77))}, result, None)
+    decoded = DecodedTransaction({"tx": sign(make_body(seq_num=77))}, result, NO_CHANGES)
     row = transaction_row(make_transaction(), decoded)
     assert (row.result_code, row.fee_charged, row.sequence) == ("tx_success", 100, 77)
 
@@ -241,14 +243,15 @@ FEES = {
 
 
 @pytest.mark.parametrize(
-    ("meta", "wanted"),
+    ("fees", "wanted"),
     [
-        ({"ext": {"v1": FEES}, "return_value": None}, (11, 22, 5)),
-        ({"ext": "v0", "return_value": None}, (None, None, None)),
+        ({"v1": FEES}, (11, 22, 5)),
+        ("v0", (None, None, None)),
         (None, (None, None, None)),
     ],
 )
-def test_transaction_row_reads_soroban_columns(meta: Any, wanted: tuple[Any, ...]) -> None:
+def test_transaction_row_reads_soroban_columns(fees: Any, wanted: tuple[Any, ...]) -> None:
+    meta = Meta(fees, [], [])
     decoded = DecodedTransaction({"tx": sign(make_body(ext=SOROBAN))}, make_result(), meta)
     row = transaction_row(make_transaction(), decoded)
     assert row.soroban_resource_fee == 50060468
@@ -297,6 +300,6 @@ def test_transaction_row_refuses_a_bad_field(changes: dict[str, Any]) -> None:
     ],
 )
 def test_transaction_row_refuses_another_shape(envelope: Any) -> None:
-    decoded = DecodedTransaction(envelope, make_result(), None)
+    decoded = DecodedTransaction(envelope, make_result(), NO_CHANGES)
     with pytest.raises(DecodeError):
         transaction_row(make_transaction(), decoded)

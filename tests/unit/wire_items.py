@@ -1,9 +1,12 @@
 """Make wire items from hand-written SEP-51 values, for the tests of decode and rows."""
 
+import json
+import re
 from typing import Any
 
 from stellar_sdk import xdr
 
+from sorobanflow.devnet.formats import xdr_json
 from sorobanflow.rpc.wire import Event, Transaction
 from sorobanflow.toid import Position
 
@@ -66,9 +69,15 @@ def sign(body: dict[str, Any], hint: str = "0a0b0c0d", signature: str = "beef") 
 
 
 def make_result(code: Any = None, fee_charged: str = "100") -> dict[str, Any]:
-    """A TransactionResult as stellar-sdk spells it; by default one successful payment."""
-    code = code or {"txsuccess": [{"opinner": {"payment": "success"}}]}
+    """A TransactionResult in SEP-51 form; by default one successful payment."""
+    code = code or {"tx_success": [{"op_inner": {"payment": "success"}}]}
     return {"fee_charged": fee_charged, "result": code, "ext": "v0"}
+
+
+def result_xdr(result: Any) -> str:
+    """Encode a TransactionResult; stellar-sdk spells its codes without the first underscore."""
+    spelt = re.sub(r'"(tx|op)_', r'"\1', json.dumps(result))
+    return xdr.TransactionResult.from_json_dict(json.loads(spelt)).to_xdr()
 
 
 def make_transaction(envelope: Any = None, result: Any = None, **changes: Any) -> Transaction:
@@ -83,7 +92,18 @@ def make_transaction(envelope: Any = None, result: Any = None, **changes: Any) -
         "fee_bump": "tx_fee_bump" in envelope,
         "created_at": 1784656870,
         "envelope_xdr": xdr.TransactionEnvelope.from_json_dict(envelope).to_xdr(),
-        "result_xdr": xdr.TransactionResult.from_json_dict(result).to_xdr(),
+        "result_xdr": result_xdr(result),
         "result_meta_xdr": NO_META,
     }
     return Transaction(**fields | changes)
+
+
+def in_json(item: Transaction) -> Transaction:
+    """The same transaction as a node gives it under xdrFormat json."""
+    return Transaction(
+        *(item.tx_hash, item.status, item.ledger),
+        *(item.application_order, item.fee_bump, item.created_at),
+        envelope_json=xdr_json("TransactionEnvelope", item.envelope_xdr),
+        result_json=xdr_json("TransactionResult", item.result_xdr),
+        result_meta_json=xdr_json("TransactionMeta", item.result_meta_xdr),
+    )

@@ -1,60 +1,80 @@
-"""Decode the envelope, the result and the Soroban meta of a transaction.
+"""Decode the envelope, the result and the meta of a transaction, XDR or JSON.
 
-Follows `rpc`, precedes `rows`. Pure. The result is in SEP-51 form as
-stellar-sdk writes it; where its names differ from the node's own JSON
-("txsuccess", "tx_success") `rows` takes both.
+Follows `rpc`, precedes `rows`. Pure. Invariant: what comes out does not depend on
+the form that the node was asked for; it is spelt as the node's own JSON is.
 """
 
 from typing import NamedTuple
 
 from stellar_sdk.xdr import (
-    SorobanTransactionMeta,
-    SorobanTransactionMetaV2,
+    OperationResultCode,
     TransactionEnvelope,
-    TransactionMeta,
     TransactionResult,
+    TransactionResultCode,
 )
 
+from sorobanflow.decode.changes import Meta
+from sorobanflow.decode.json_form import read_json, read_meta_json
+from sorobanflow.decode.metas import read_meta
 from sorobanflow.decode.xdr import Json, to_json, unpack
 from sorobanflow.rpc.wire import Transaction
 
 
 class DecodedTransaction(NamedTuple):
-    """TransactionEnvelope, TransactionResult and SorobanTransactionMeta in SEP-51 form.
-
-    `soroban_meta` is None for a classic transaction and where the meta has none.
-    """
+    """TransactionEnvelope and TransactionResult in SEP-51 form, and what the meta says."""
 
     envelope: Json
     result: Json
-    soroban_meta: Json
+    meta: Meta
 
 
 def decode_transaction(transaction: Transaction) -> DecodedTransaction:
-    """Decode a transaction.
+    """Decode a transaction from its base64 or, where that is empty, from its JSON.
 
     Raises:
-        DecodeError: one of the three is not the base64 XDR of its type.
+        DecodeError: one of the three is missing or not of its type.
     """
-    envelope = unpack(TransactionEnvelope, transaction.envelope_xdr)
-    # Unpacking a meta costs more than the rest (0.8-1.9 ms against 0.5), and only
-    # the fees of Soroban transactions are read from it: so not for classic ones,
-    # and of the meta only this part becomes JSON.
-    meta = _soroban_meta(transaction.result_meta_xdr) if _is_soroban(envelope) else None
+    if not transaction.envelope_xdr:
+        return DecodedTransaction(
+            read_json("envelopeJson", transaction.envelope_json),
+            read_json("resultJson", transaction.result_json),
+            read_meta_json(transaction.result_meta_json),
+        )
     return DecodedTransaction(
-        to_json(envelope),
-        to_json(unpack(TransactionResult, transaction.result_xdr)),
-        None if meta is None else to_json(meta),
+        to_json(unpack(TransactionEnvelope, transaction.envelope_xdr)),
+        _spelt(to_json(unpack(TransactionResult, transaction.result_xdr))),
+        read_meta(transaction.result_meta_xdr),
     )
 
 
-def _is_soroban(envelope: TransactionEnvelope) -> bool:
-    wrapped = envelope.fee_bump and envelope.fee_bump.tx.inner_tx.v1
-    inner = envelope.v1 or wrapped
-    return inner is not None and inner.tx.ext.v == 1
+def _split(prefix: str, code: str) -> str:
+    return f"{prefix}_{code.removeprefix(prefix)}"
 
 
-def _soroban_meta(text: str) -> SorobanTransactionMeta | SorobanTransactionMetaV2 | None:
-    meta = unpack(TransactionMeta, text)
-    part = meta.v4 or meta.v3
-    return None if part is None else part.soroban_meta
+# stellar-sdk 16.1.1 writes "txbad_auth" and "opinner" for "tx_bad_auth" and "op_inner".
+_CODES = {code.to_json_dict(): _split("tx", code.to_json_dict()) for code in TransactionResultCode}
+_CODES |= {code.to_json_dict(): _split("op", code.to_json_dict()) for code in OperationResultCode}
+
+
+def _spelt(result: Json) -> Json:
+    """Spell the codes of a TransactionResult, or of an inner one, as SEP-51 does."""
+    return {**result, "result": _spelt_code(result["result"])}
+
+
+def _spelt_code(value: Json) -> Json:
+    """Spell a code and those within: operations' results, or a fee bump's inner pair."""
+    if isinstance(value, str):
+        return _CODES[value]
+    [(code, content)] = value.items()
+    if isinstance(content, dict) and "result" in content:
+        content = {**content, "result": _spelt(content["result"])}
+    elif isinstance(content, list):
+        content = [_spelt_operation(operation) for operation in content]
+    return {_CODES[code]: content}
+
+
+def _spelt_operation(value: Json) -> Json:
+    if isinstance(value, str):
+        return _CODES[value]
+    [(code, content)] = value.items()
+    return {_CODES[code]: content}

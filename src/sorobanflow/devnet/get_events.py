@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 from stellar_sdk import StrKey
 
 from sorobanflow.devnet.chain import Chain
@@ -151,6 +152,11 @@ def _contract_id(contract: bytes) -> str:
     return StrKey.encode_contract(contract) if contract else ""
 
 
+@lru_cache(maxsize=8192)
+def _scval_json(value: bytes) -> msgspec.Raw:
+    return xdr_json("SCVal", value)
+
+
 def _render(entry: LedgerEvent, closed_at: str, format_: str) -> dict[str, Any]:
     position, event = entry.position, entry.event
     return {
@@ -169,8 +175,8 @@ def _render(entry: LedgerEvent, closed_at: str, format_: str) -> dict[str, Any]:
 
 def _render_values(event: ContractEvent, format_: str) -> dict[str, Any]:
     if format_ == JSON:
-        topics: list[Any] = [xdr_json("SCVal", topic) for topic in event.topics]
-        values = {"topicJson": topics, "valueJson": xdr_json("SCVal", event.value)}
+        topics: list[Any] = [_scval_json(topic) for topic in event.topics]
+        values = {"topicJson": topics, "valueJson": _scval_json(event.value)}
     else:
         topics = [b64encode(topic).decode() for topic in event.topics]
         values = {"topic": topics, "value": b64encode(event.value).decode()}

@@ -9,7 +9,10 @@ event's own row.
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
 
+from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.decode.events import DecodedEvent, decode_event
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
@@ -23,13 +26,38 @@ from sorobanflow.rows.quarantine import (
     quarantine_row,
     stated_ledger,
 )
+from sorobanflow.rows.state import State
+from sorobanflow.rows.state_rows import (
+    AccountRow,
+    ContractCodeRow,
+    ContractDataRow,
+    TokenBalanceRow,
+    TokenMetadataRow,
+)
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from sorobanflow.rpc.wire import Event, Malformed, Transaction
 
+#: The tables whose rows a batch carries, by the names of its attributes.
+STATE_TABLES = (
+    "contract_data_entries",
+    "contract_code",
+    "account_entries",
+    "token_metadata",
+    "token_balances",
+)
+ROW_TABLES = (
+    "events",
+    "transactions",
+    "operations",
+    "token_operations",
+    *STATE_TABLES,
+    "quarantine",
+)
+
 
 class Batch:
-    """The rows of a range of whole ledgers, each list in chain order.
+    """The rows of a range of whole ledgers: of events and the like in chain order, of state by key.
 
     `closed_at` gives the close time of every ledger that has a row. A plain
     class on purpose: Prefect walks into dataclasses that it is handed.
@@ -41,18 +69,17 @@ class Batch:
         self.transactions: list[TransactionRow] = []
         self.operations: list[OperationRow] = []
         self.token_operations: list[TokenOperationRow] = []
+        self.contract_data_entries: list[ContractDataRow] = []
+        self.contract_code: list[ContractCodeRow] = []
+        self.account_entries: list[AccountRow] = []
+        self.token_metadata: list[TokenMetadataRow] = []
+        self.token_balances: list[TokenBalanceRow] = []
         self.quarantine: list[QuarantineRow] = []
         self.closed_at: dict[int, datetime] = {}
 
     def counts(self) -> dict[str, int]:
         """Number of rows per table."""
-        return {
-            "events": len(self.events),
-            "transactions": len(self.transactions),
-            "operations": len(self.operations),
-            "token_operations": len(self.token_operations),
-            "quarantine": len(self.quarantine),
-        }
+        return {table: len(getattr(self, table)) for table in ROW_TABLES}
 
 
 def make_batch(
@@ -60,6 +87,8 @@ def make_batch(
     events: Iterable[Event | Malformed],
     transactions: Iterable[Transaction | Malformed],
     passphrase: str,
+    *,
+    whole: bool = True,
 ) -> Batch:
     """Make the rows of a batch.
 
@@ -70,20 +99,33 @@ def make_batch(
         events: Events of these ledgers as delivered, in any order.
         transactions: Transactions of these ledgers, likewise.
         passphrase: Of the network.
+        whole: Whether these are all transactions of the ledgers. If not, an
+            account is left as its last change here says, without the refunds of
+            fees behind it: they would count on changes that are not here.
     """
-    rows = _Rows(ledgers, passphrase)
+    rows = _Rows(ledgers, passphrase, whole)
     rows.add("transaction", transactions)
     rows.add("event", events)  # after the transactions, which know whether they were applied
     return rows.batch()
 
 
+class _Entry(NamedTuple):
+    """What a transaction became; equal for equal deliveries."""
+
+    row: TransactionRow
+    operations: list[OperationRow]
+    meta: Meta
+
+
 class _Rows:
     """Rows under their keys while the items come in."""
 
-    def __init__(self, ledgers: LedgerRange, passphrase: str) -> None:
+    def __init__(self, ledgers: LedgerRange, passphrase: str, whole: bool) -> None:
         self._ledgers = ledgers
         self._passphrase = passphrase
-        self._transactions: dict[str, tuple[TransactionRow, list[OperationRow]]] = {}
+        self._whole = whole
+        self._transactions: dict[str, _Entry] = {}
+        self._states: dict[str, State] = {}
         self._events: dict[str, EventRow] = {}
         self._tokens: dict[str, TokenOperationRow] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
@@ -101,15 +143,33 @@ class _Rows:
     def batch(self) -> Batch:
         """Give the rows in chain order."""
         batch = Batch(self._ledgers)
-        entries = sorted(self._transactions.values(), key=lambda entry: _order(entry[0]))
-        batch.transactions = [row for row, _ in entries]
-        batch.operations = [operation for _, operations in entries for operation in operations]
+        entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
+        batch.transactions = [entry.row for entry in entries]
+        batch.operations = [operation for entry in entries for operation in entry.operations]
         batch.events = [self._events[key] for key in sorted(self._events)]
         batch.token_operations = [self._tokens[key] for key in sorted(self._tokens)]
         batch.quarantine = [self._quarantine[key] for key in sorted(self._quarantine)]
+        state = self._state(entries)
+        for table in STATE_TABLES:
+            rows = getattr(state, table)
+            setattr(batch, table, [rows[key] for key in sorted(rows)])
         batch.closed_at = {event.ledger: event.closed_at for event in reversed(batch.events)}
         batch.closed_at |= {row.ledger: row.closed_at for row in reversed(batch.transactions)}
         return batch
+
+    def _state(self, entries: list[_Entry]) -> State:
+        """Give the state that the transactions, in chain order, leave behind."""
+        state = State(self._passphrase)
+        holed = {row.ledger for row in self._quarantine.values() if row.kind == "transaction"}
+        for ledger, group in groupby(entries, key=lambda entry: entry.row.ledger):
+            refunds: list[Refund] = []
+            for entry in group:
+                state.absorb(self._states[entry.row.hash])
+                refunds += entry.meta.refunds
+            if self._whole and ledger not in holed:
+                for number, refund in enumerate(refunds):
+                    state.refund(ledger, number, refund)
+        return state
 
     def _ledger_of(self, item: Item, neighbour: int) -> int:
         """Give the item's ledger, or its neighbour's where it does not name one of the batch.
@@ -133,8 +193,12 @@ class _Rows:
     def _add_transaction(self, item: Transaction) -> None:
         decoded = decode_transaction(item)
         row = transaction_row(item, decoded)
-        entry = (row, operation_rows(row, decoded))
-        if self._transactions.setdefault(row.hash, entry) != entry:
+        entry = _Entry(row, operation_rows(row, decoded), decoded.meta)
+        if row.hash not in self._transactions:
+            state = State(self._passphrase)
+            state.apply(row, decoded)
+            self._transactions[row.hash], self._states[row.hash] = entry, state
+        elif self._transactions[row.hash] != entry:
             raise DecodeError(f"another transaction {row.hash} was delivered before")
 
     def _add_event(self, item: Event) -> None:
@@ -149,7 +213,7 @@ class _Rows:
 
     def _add_token_operation(self, row: EventRow, decoded: DecodedEvent) -> None:
         entry = self._transactions.get(row.tx_hash)
-        successful = row.in_successful_call if entry is None else entry[0].successful
+        successful = row.in_successful_call if entry is None else entry.row.successful
         token = token_operation_row(row, decoded, self._passphrase, successful)
         if token is not None:
             self._tokens[row.id] = token

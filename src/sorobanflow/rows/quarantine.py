@@ -57,8 +57,12 @@ def payload_of(item: Item) -> str:
     """Give the item as JSON, with the names of the wire."""
     if isinstance(item, Malformed):
         return _storable(item.payload)
-    # json, not msgspec: it escapes lone surrogates, which msgspec refuses.
-    return json.dumps(msgspec.to_builtins(item), separators=(",", ":"))
+    try:
+        # JSON inside the item goes in as it came, however deep it nests.
+        payload = msgspec.json.encode(item)
+    except UnicodeEncodeError:  # a lone surrogate, which only json escapes
+        return json.dumps(msgspec.to_builtins(item), separators=(",", ":"))
+    return _storable(payload.decode("utf-8", "replace"))
 
 
 def payload_key(payload: str) -> str:
@@ -79,6 +83,10 @@ def stated_ledger(item: Item) -> int | None:
 
 def _key(kind: str, item: Item) -> str | None:
     try:
+        if isinstance(item, Transaction):
+            return hash_hex(item.tx_hash)
+        if isinstance(item, Event):
+            return parse_event_id(item.id).event_id
         if kind == "transaction":
             return hash_hex(_fields(item)["txHash"])
         return parse_event_id(_fields(item)["id"]).event_id
@@ -86,13 +94,10 @@ def _key(kind: str, item: Item) -> str | None:
         return None
 
 
-def _fields(item: Item) -> dict[str, Json]:
+def _fields(item: Malformed) -> dict[str, Json]:
     """Give the fields of an item by their names on the wire; none if it is no object."""
     try:
-        if isinstance(item, Malformed):
-            fields = msgspec.json.decode(item.payload)
-        else:
-            fields = msgspec.to_builtins(item)
+        fields = msgspec.json.decode(item.payload)
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -1,8 +1,7 @@
 """Take the result of a transaction apart.
 
-stellar-sdk 16.1.1 writes result codes as "txsuccess" and "opbad_auth", the
-node's own JSON as "tx_success" and "op_bad_auth". Invariant: both are read, and
-the second form is what leaves this module.
+Invariant: what leaves this module are names of the protocol, such as
+"tx_success" and "op_bad_auth", and checked numbers.
 """
 
 from typing import NamedTuple
@@ -49,7 +48,7 @@ def open_result(result: Json) -> Result:
 
 def _code(result: Json) -> tuple[str, Json]:
     code, content = arm(result["result"])
-    return _prefixed("tx", code), content
+    return name(code), content
 
 
 def _operations(results: Json) -> list[str] | None:
@@ -58,13 +57,7 @@ def _operations(results: Json) -> list[str] | None:
 
 def _operation_code(result: Json) -> str:
     code, content = arm(result)
-    outer = _prefixed("op", code)
-    if outer != "op_inner":
-        return outer
+    if code != "op_inner":
+        return name(code)
     _, inner = arm(content)
     return name(arm(inner)[0])
-
-
-def _prefixed(prefix: str, code: str) -> str:
-    bare = name(code).removeprefix(prefix).removeprefix("_")
-    return f"{prefix}_{bare}"

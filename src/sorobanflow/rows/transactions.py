@@ -97,7 +97,7 @@ def _row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRo
         inner_result_code=result.inner_code,
         inner_signatures=None if inner_signatures is None else json_text(inner_signatures),
         operation_count=len(envelope.transaction["operations"]),
-        **_soroban_columns(envelope.transaction["ext"], decoded.soroban_meta),
+        **_soroban_columns(envelope.transaction["ext"], decoded.meta.soroban_fees),
     )
 
 
@@ -120,9 +120,9 @@ def _memo(memo: Json) -> tuple[str, str | None]:
     raise DecodeError(f"unknown memo: {kind!r:.80}")
 
 
-def _soroban_columns(extension: Json, meta: Json) -> dict[str, Json]:
+def _soroban_columns(extension: Json, soroban_fees: Json) -> dict[str, Json]:
     _, data = arm(extension)
-    _, fees = arm("v0" if meta is None else meta["ext"])
+    _, fees = arm("v0" if soroban_fees is None else soroban_fees)
     return {
         "soroban_resource_fee": None if data is None else i64(data["resource_fee"]),
         "soroban_resources": None if data is None else json_text(data["resources"]),

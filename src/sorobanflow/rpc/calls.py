@@ -30,6 +30,7 @@ class Calls:
         breaker: BreakerSettings | None,
         *,
         hook: Hook | None,
+        before_call: Callable[[], object] | None,
         clock: Clock,
         wait: Wait,
     ) -> None:
@@ -42,6 +43,7 @@ class Calls:
             }
         )
         self._hook = hook
+        self._before_call = before_call
 
     def stop(self) -> None:
         """Start no more attempts, wake those that wait for a breaker, cut those under way."""
@@ -59,6 +61,8 @@ class Calls:
 
     def once(self, method: str, body: bytes, parse: Callable[[bytes], T]) -> T:
         """Make one attempt; what `parse` raises is the outcome for the breaker too."""
+        if self._before_call:
+            self._before_call()
         with self.breakers[method].permit():
             started = time.perf_counter()
             size, error = 0, None

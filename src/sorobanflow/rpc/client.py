@@ -41,7 +41,7 @@ from sorobanflow.rpc.jsonrpc import (
 from sorobanflow.rpc.retry import RetryPolicy, RetrySettings
 from sorobanflow.rpc.stats import Hook
 from sorobanflow.rpc.transport import BaseTransport, HttpSettings, Transport
-from sorobanflow.rpc.wire import EventsPage, Health, Network, TransactionsPage
+from sorobanflow.rpc.wire import EventsPage, Health, Network, TransactionsPage, XdrFormat
 from sorobanflow.toid import parse_event_id, parse_transactions_cursor
 
 T = TypeVar("T")
@@ -66,6 +66,8 @@ class RpcClient:
         retry: How often and how patiently a call is tried.
         breaker: When the circuit breakers open; one per RPC method.
         hook: Gets a record of each call, retry and change of a breaker.
+        before_call: Called before each attempt; may wait, for a rate's sake.
+        xdr_format: How the node is to give XDR; the attribute may be set later.
         transport: Stands in for the network in tests; so do the next four.
         clock: Monotonic seconds.
         sleep: Waits between attempts; None: until the time is over or `stop`.
@@ -85,6 +87,8 @@ class RpcClient:
         retry: RetrySettings | None = None,
         breaker: BreakerSettings | None = None,
         hook: Hook | None = None,
+        before_call: Callable[[], object] | None = None,
+        xdr_format: XdrFormat = "base64",
         transport: BaseTransport | None = None,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -96,10 +100,17 @@ class RpcClient:
         )
         self._policy = RetryPolicy(retry, sleep=sleep or self._transport.sleep, uniform=uniform)
         self._calls = Calls(
-            self._transport, self._policy, breaker, hook=hook, clock=clock, wait=wait
+            self._transport,
+            self._policy,
+            breaker,
+            hook=hook,
+            before_call=before_call,
+            clock=clock,
+            wait=wait,
         )
+        self.xdr_format = xdr_format
         self._request_ids = itertools.count(1)
-        self._page_limits: dict[str, int] = {}
+        self._page_limits: dict[tuple[str, XdrFormat], int] = {}  # JSON weighs twice as much
         self.accepts_batches = True
         self._batch_answered = False
         self.largest_transactions_page = 0
@@ -197,7 +208,7 @@ class RpcClient:
 
     def transactions_per_page(self, limit: int) -> int:
         """Give what a page of `limit` transactions is cut to, as far as the node said."""
-        return min(limit, self._page_limits.get("getTransactions", limit))
+        return min(limit, self._page_limits.get(("getTransactions", self.xdr_format), limit))
 
     def get_transaction(self, tx_hash: str) -> Answer:
         """Get a transaction; NotFound and Malformed are answers, not errors.
@@ -205,7 +216,8 @@ class RpcClient:
         Raises:
             RpcProtocolError: the node gave another transaction.
         """
-        return self._call("getTransaction", {"hash": tx_hash}, lambda raw: answer_of(tx_hash, raw))
+        params = {"hash": tx_hash, **self._form()}
+        return self._call("getTransaction", params, lambda raw: answer_of(tx_hash, raw))
 
     def get_transaction_batch(
         self, hashes: Sequence[str], answers: MutableMapping[str, Answer] | None = None
@@ -230,7 +242,7 @@ class RpcClient:
         return [answers[name] for name in hashes]
 
     def _ask_together(self, hashes: list[str], answers: MutableMapping[str, Answer]) -> None:
-        batch = TransactionBatch(self._calls, self._request_ids, hashes, answers)
+        batch = TransactionBatch(self._calls, self._request_ids, hashes, answers, self._form())
 
         def ask() -> None:
             if not self.accepts_batches:  # another thread has found out
@@ -259,9 +271,8 @@ class RpcClient:
         Raises:
             RpcUnavailableError: `error`, since single calls fail as well.
         """
-        attempt = self._attempt(
-            "getTransaction", {"hash": tx_hash}, lambda raw: answer_of(tx_hash, raw)
-        )
+        params = {"hash": tx_hash, **self._form()}
+        attempt = self._attempt("getTransaction", params, lambda raw: answer_of(tx_hash, raw))
         try:
             answers[tx_hash] = attempt()
         except RetriableError:
@@ -276,13 +287,13 @@ class RpcClient:
         decoder: msgspec.json.Decoder[T],
         ledger: int | None,
     ) -> T:
-        limit = min(limit, self._page_limits.get(method, limit))
+        limit = min(limit, self._page_limits.get((method, self.xdr_format), limit))
         while True:
             pagination = {"cursor": cursor, "limit": limit} if cursor else {"limit": limit}
             try:
                 return self._call(
                     method,
-                    {**params, "pagination": pagination},
+                    {**params, "pagination": pagination, **self._form()},
                     lambda raw: decode_as(method, raw, decoder),
                     ledger,
                 )
@@ -296,10 +307,15 @@ class RpcClient:
                     raise
                 limit = self._lower(method, smaller)
 
+    def _form(self) -> dict[str, str]:
+        """Give the parameter that asks for JSON; base64 is what nodes give unasked."""
+        return {} if self.xdr_format == "base64" else {"xdrFormat": self.xdr_format}
+
     def _lower(self, method: str, limit: int) -> int:
         # Threads find out at the same time: the least counts.
-        limit = max(1, min(limit, self._page_limits.get(method, limit)))
-        self._page_limits[method] = limit
+        key = method, self.xdr_format
+        limit = max(1, min(limit, self._page_limits.get(key, limit)))
+        self._page_limits[key] = limit
         return limit
 
     def _call(

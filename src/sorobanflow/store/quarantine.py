@@ -12,15 +12,22 @@ import psycopg
 from sorobanflow.rows.batch import Batch
 
 
-def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
-    """Put the batch's bad items in, and take out those that it stores."""
+def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch, stream: str) -> None:
+    """Put the batch's bad items in, and take out those that it stores.
+
+    Args:
+        cursor: In the batch's transaction.
+        batch: The batch.
+        stream: The stream of coverage that fetched it.
+    """
     _release(cursor, batch)
     cursor.executemany(
-        "INSERT INTO quarantine AS q (kind, key, ledger, payload, error_class, error) "
-        "VALUES (%s, %s, %s, %s, %s, %s) "
+        "INSERT INTO quarantine AS q (kind, key, ledger, payload, error_class, error, stream) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s) "
         "ON CONFLICT (kind, key) DO UPDATE SET payload = excluded.payload, "
-        "error_class = excluded.error_class, error = excluded.error, attempts = q.attempts + 1",
-        sorted(batch.quarantine),
+        "error_class = excluded.error_class, error = excluded.error, attempts = q.attempts + 1, "
+        "stream = excluded.stream",
+        [(*row, stream) for row in sorted(batch.quarantine)],
     )
 
 

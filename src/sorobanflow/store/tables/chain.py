@@ -1,63 +1,33 @@
-"""The tables, as SQLAlchemy metadata: the one description of the schema.
+"""Tables of what happened: ledgers, events, transactions, operations, token operations.
 
-Every table says in its comment what a row is and its key; every column whose
-name does not say it, its meaning and unit. Rows are made in `rows`, in the
-order of these columns; migrations bring a database to this description.
-Text that takes part in keys and ranges has the collation "C": byte order is
-chain order for event ids, and comparing is cheaper.
+Their rows never change once the chain has them; writing one again changes nothing.
 """
-
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
-    DateTime,
     Index,
     Integer,
-    MetaData,
     Numeric,
     Table,
     Text,
-    text,
 )
-from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
+from sorobanflow.store.tables.columns import (
+    closed_at_column,
+    key_column,
+    ledger_column,
+    metadata,
+    text_column,
 )
-
-
-def _key(name: str, comment: str, primary_key: bool = False) -> Column[str]:
-    collated = Text(collation="C")
-    return Column(name, collated, nullable=False, primary_key=primary_key, comment=comment)
-
-
-def _text(name: str, comment: str) -> Column[str]:
-    return Column(name, Text(), comment=comment)
-
-
-def _ledger(comment: str = "sequence of the ledger") -> Column[int]:
-    return Column("ledger", Integer, nullable=False, comment=comment)
-
-
-def _closed_at() -> Column[Any]:
-    return Column(
-        "closed_at", DateTime(timezone=True), nullable=False, comment="close time of the ledger"
-    )
-
 
 ledgers = Table(
     "ledgers",
     metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=False, comment="ledger sequence"),
-    _closed_at(),
+    closed_at_column(),
     Column("transaction_count", Integer, nullable=False, comment="rows of it in transactions"),
     Column("event_count", Integer, nullable=False, comment="rows of it in events"),
     comment="A ledger of which something is stored. Key: sequence. "
@@ -67,14 +37,14 @@ ledgers = Table(
 events = Table(
     "events",
     metadata,
-    _key(
+    key_column(
         "id",
         "RPC event id: TOID and event index, zero-padded; sorts in chain order",
         primary_key=True,
     ),
-    _ledger(),
-    _closed_at(),
-    _key("tx_hash", "transaction that emitted it (the outer hash of a fee bump)"),
+    ledger_column(),
+    closed_at_column(),
+    key_column("tx_hash", "transaction that emitted it (the outer hash of a fee bump)"),
     Column(
         "tx_index",
         Integer,
@@ -103,10 +73,10 @@ events = Table(
 transactions = Table(
     "transactions",
     metadata,
-    _key("hash", "transaction hash, hex; the outer one of a fee bump", primary_key=True),
-    _ledger(),
+    key_column("hash", "transaction hash, hex; the outer one of a fee bump", primary_key=True),
+    ledger_column(),
     Column("application_order", Integer, nullable=False, comment="1-based order in the ledger"),
-    _closed_at(),
+    closed_at_column(),
     Column("successful", Boolean, nullable=False, comment="whether it was applied"),
     Column("result_code", Text, nullable=False, comment="result code, e.g. tx_success"),
     Column(
@@ -122,7 +92,7 @@ transactions = Table(
     Column("fee_charged", BigInteger, nullable=False, comment="fee charged, stroops"),
     Column("sequence", BigInteger, nullable=False, comment="sequence number of the source"),
     Column("memo_type", Text, nullable=False, comment="none, text, id, hash or return"),
-    _text("memo", "memo: text in SEP-51 escapes, id in decimal, hash in hex"),
+    text_column("memo", "memo: text in SEP-51 escapes, id in decimal, hash in hex"),
     Column("min_time", Numeric(20, 0), comment="not before, Unix seconds"),
     Column("max_time", Numeric(20, 0), comment="not after, Unix seconds; 0: no bound"),
     Column("min_ledger", BigInteger, comment="not before this ledger"),
@@ -151,7 +121,7 @@ transactions = Table(
 operations = Table(
     "operations",
     metadata,
-    _key("tx_hash", "its transaction", primary_key=True),
+    key_column("tx_hash", "its transaction", primary_key=True),
     Column(
         "op_index",
         Integer,
@@ -159,8 +129,8 @@ operations = Table(
         autoincrement=False,
         comment="0-based order in the transaction",
     ),
-    _ledger(),
-    _closed_at(),
+    ledger_column(),
+    closed_at_column(),
     Column("type", Text, nullable=False, comment="operation type, e.g. invoke_host_function"),
     Column(
         "source_account",
@@ -170,7 +140,9 @@ operations = Table(
     ),
     Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
     Column("details", JSONB, nullable=False, comment="body of the operation, SEP-51; null: none"),
-    _text("result_code", "its result, e.g. success; null where the transaction was not applied"),
+    text_column(
+        "result_code", "its result, e.g. success; null where the transaction was not applied"
+    ),
     Column("successful", Boolean, nullable=False, comment="whether its transaction was applied"),
     Index(None, "ledger"),
     comment="An operation of a transaction. Key: tx_hash, op_index.",
@@ -179,10 +151,10 @@ operations = Table(
 token_operations = Table(
     "token_operations",
     metadata,
-    _key("event_id", "the event that says it", primary_key=True),
-    _ledger(),
-    _closed_at(),
-    _key("tx_hash", "its transaction"),
+    key_column("event_id", "the event that says it", primary_key=True),
+    ledger_column(),
+    closed_at_column(),
+    key_column("tx_hash", "its transaction"),
     Column("op_index", Integer, comment="0-based operation; null for fee events"),
     Column("contract_id", Text(collation="C"), nullable=False, comment="token contract (C…)"),
     Column(
@@ -210,8 +182,10 @@ token_operations = Table(
     ),
     Column("authorized", Boolean, comment="of set_authorized"),
     Column("live_until_ledger", BigInteger, comment="of approve: last ledger of the allowance"),
-    _text("to_muxed_id", "muxed destination: u64 in decimal, string in SEP-51 escapes, or hex"),
-    _text("to_muxed_type", "u64, string or bytes"),
+    text_column(
+        "to_muxed_id", "muxed destination: u64 in decimal, string in SEP-51 escapes, or hex"
+    ),
+    text_column("to_muxed_type", "u64, string or bytes"),
     Column(
         "asset",
         Text(collation="C"),
@@ -224,101 +198,3 @@ token_operations = Table(
     Index(None, "to_address", "ledger"),
     comment="A token operation that an event states (SEP-41, CAP-67). Key: event_id.",
 )
-
-quarantine = Table(
-    "quarantine",
-    metadata,
-    Column("kind", Text, primary_key=True, comment="event, transaction or token_operation"),
-    _key(
-        "key",
-        "event id or transaction hash; SHA-256 of the payload where it has none",
-        primary_key=True,
-    ),
-    _ledger("ledger that it came with"),
-    Column("payload", Text, nullable=False, comment="the item as the node sent it, JSON"),
-    Column("error_class", Text, nullable=False, comment="class of the error"),
-    Column("error", Text, nullable=False, comment="its message"),
-    Column(
-        "attempts",
-        Integer,
-        nullable=False,
-        server_default=text("1"),
-        comment="times that it failed",
-        info={"volatile": True},
-    ),
-    Column(
-        "first_seen",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=text("now()"),
-        comment="when it failed first",
-        info={"volatile": True},
-    ),
-    Index(None, "ledger"),
-    comment="An item that could not be decoded, whole. Key: kind, key. "
-    "It leaves when it is stored after all.",
-)
-
-network = Table(
-    "network",
-    metadata,
-    Column(
-        "one_row",
-        Boolean,
-        primary_key=True,
-        server_default=text("true"),
-        comment="always true: one row",
-    ),
-    Column("passphrase", Text, nullable=False, comment="passphrase of the network"),
-    CheckConstraint("one_row", name="one_row"),
-    comment="The network that this database holds, pinned by the first run. One row.",
-)
-
-coverage = Table(
-    "coverage",
-    metadata,
-    _key("stream", "what is indexed: all, or filter- and a digest", primary_key=True),
-    Column("filter", JSONB, comment="the filter of getEvents; null: everything"),
-    Column(
-        "ledgers",
-        INT4MULTIRANGE,
-        nullable=False,
-        server_default=text("'{}'"),
-        comment="ledgers stored whole",
-    ),
-    Column(
-        "indexed_from",
-        Integer,
-        comment="first ledger that live indexing promised; from here on holes are work",
-    ),
-    comment="What is stored whole, per stream. Key: stream. The only memory of progress: "
-    "it moves only in the transaction that stored the rows.",
-)
-
-gaps = Table(
-    "gaps",
-    metadata,
-    _key("stream", "the stream of coverage that lacks them", primary_key=True),
-    Column(
-        "first_ledger",
-        Integer,
-        primary_key=True,
-        autoincrement=False,
-        comment="first missing ledger",
-    ),
-    Column("last_ledger", Integer, nullable=False, comment="last missing ledger, included"),
-    Column("reason", Text, nullable=False, comment="why they are missing"),
-    Column(
-        "first_seen",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=text("now()"),
-        comment="when the gap was recorded",
-        info={"volatile": True},
-    ),
-    comment="Ledgers that a stream lacks and the node no longer has. Key: stream, first_ledger. "
-    "A gap leaves when its ledgers are stored after all.",
-)
-
-#: Tables whose rows a batch carries, in the order in which they are written.
-BATCH_TABLES = (events, transactions, operations, token_operations)

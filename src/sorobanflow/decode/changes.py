@@ -1,0 +1,79 @@
+"""What a transaction's meta says about ledger entries, in one form for XDR and JSON.
+
+The types between `decode` and `rows`: `metas` makes them from base64 XDR,
+`json_form` from the node's JSON, `rows.state` makes rows of them. Only the
+entries whose state is kept appear; offers, claimable balances, pools, data
+entries and settings do not, nor do the `state` items, which change nothing.
+"""
+
+from typing import NamedTuple
+
+from sorobanflow.decode.xdr import Json
+
+#: Where a change stands in its transaction: before the operations, the 1-based
+#: number of an operation, behind the operations.
+OP_BEFORE = 0
+OP_AFTER = 4095
+
+KINDS = ("created", "updated", "removed", "restored")
+TYPES = ("account", "trustline", "contract_data", "contract_code", "ttl")
+
+
+class Change(NamedTuple):
+    """One change of one ledger entry; values shared, so never changed.
+
+    Attributes:
+        op_order: OP_BEFORE, the operation's number from 1, or OP_AFTER.
+        change_order: Index in its LedgerEntryChanges, all items counted.
+        kind: One of KINDS.
+        type: One of TYPES.
+        key: Body of the LedgerKey in SEP-51 form, such as
+            `{"contract": "C…", "key": …, "durability": "persistent"}`.
+        key_hash: SHA-256 of the LedgerKey's XDR, hex: of contract data and code;
+            for a ttl the hash that it is the time to live of; else None.
+        entry: Body of the LedgerEntryData in SEP-51 form; None where removed. That
+            of contract code lacks `code`, which is in `value_xdr`.
+        sponsor: Account (G…) that sponsors the entry's reserve, if any.
+        key_xdr: XDR of a contract data's key (an SCVal); else None.
+        value_xdr: XDR of a contract data's value (an SCVal), or the Wasm of
+            contract code; else, and where removed, None.
+        before: Only for a contract's instance: its value before, a SEP-51 SCVal;
+            None where the meta does not show it.
+    """
+
+    op_order: int
+    change_order: int
+    kind: str
+    type: str
+    key: Json
+    key_hash: str | None
+    entry: Json
+    sponsor: str | None
+    key_xdr: bytes | None
+    value_xdr: bytes | None
+    before: Json
+
+
+class Refund(NamedTuple):
+    """What came back of a fee behind all transactions of the ledger (protocol 23 on).
+
+    No change of the meta shows it; the fee event of the stage `after_all_txs` does.
+    """
+
+    account: str
+    stroops: int
+
+
+class Meta(NamedTuple):
+    """What is read of a TransactionMeta, any version.
+
+    Attributes:
+        soroban_fees: SorobanTransactionMetaExt in SEP-51 form ("v0", or an
+            object under "v1"); None where there is no Soroban meta.
+        changes: In the network's order.
+        refunds: In the order of the events.
+    """
+
+    soroban_fees: Json
+    changes: list[Change]
+    refunds: list[Refund]

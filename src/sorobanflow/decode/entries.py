@@ -1,0 +1,177 @@
+"""Read the ledger entries and ledger keys whose state is kept.
+
+Follows `entry_types`, precedes `metas`. Accounts, trustlines, contract data, contract
+code and times to live come out in SEP-51 form with their key and its hash; everything
+else is walked past. Invariant: hashes and XDR are of slices of what was read, never of
+something encoded anew.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NamedTuple, TypeAlias
+
+from sorobanflow.decode.entry_types import (
+    ACCOUNT,
+    CODE_EXT,
+    DURABILITY,
+    ENTRIES,
+    KEYS,
+    TRUSTLINE,
+    TTL,
+)
+from sorobanflow.decode.reader import (
+    EXTENSION_POINT,
+    HASH,
+    XdrType,
+    optional,
+    slice_opaque,
+    struct,
+    uint32,
+    union,
+)
+from sorobanflow.decode.scval import SC_VAL
+from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
+from sorobanflow.decode.xdr import Json
+
+_DATA = 6
+_DATA_TYPE, _CODE_TYPE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
+_INSTANCE_KEY = (20).to_bytes(4, "big")  # the SCVal ledger_key_contract_instance
+_BODY = 8  # of a LedgerEntry, behind lastModifiedLedgerSeq and the type
+
+
+class Entry(NamedTuple):
+    """A ledger entry, or a ledger key alone; the fields are those of `Change`."""
+
+    type: str
+    key: Json
+    key_hash: str | None = None
+    entry: Json = None
+    sponsor: str | None = None
+    key_xdr: bytes | None = None
+    value_xdr: bytes | None = None
+
+    @property
+    def is_instance(self) -> bool:
+        """Whether this is the instance of a contract."""
+        return self.key_xdr == _INSTANCE_KEY
+
+
+_ReadEntry: TypeAlias = Callable[[bytes, int], tuple[Entry, int]]
+
+
+def read_entry(data: bytes, at: int) -> tuple[Entry | None, int]:
+    """Read a LedgerEntry; None for a type whose state is not kept."""
+    (kind,) = uint32(data, at + 4)
+    read = _READ_ENTRY.get(kind)
+    if read is None:
+        return None, skip_entry(data, at)
+    entry, at = read(data, at + _BODY)
+    extension, at = _ENTRY_EXT.read(data, at)
+    if extension != "v0":
+        entry = entry._replace(sponsor=extension["v1"]["sponsoring_id"])
+    return entry, at
+
+
+def skip_entry(data: bytes, at: int) -> int:
+    """Walk past a LedgerEntry."""
+    (kind,) = uint32(data, at + 4)
+    return _ENTRY_EXT.skip(data, _type_of(ENTRIES, kind).skip(data, at + _BODY))
+
+
+def is_instance(data: bytes, at: int) -> bool:
+    """Whether the LedgerEntry here is the instance of a contract."""
+    (kind,) = uint32(data, at + 4)
+    if kind != _DATA:
+        return False
+    key_at = SC_ADDRESS.skip(data, EXTENSION_POINT.skip(data, at + _BODY))
+    return data[key_at : key_at + 4] == _INSTANCE_KEY
+
+
+def read_key(data: bytes, at: int) -> tuple[Entry | None, int]:
+    """Read a LedgerKey; None for a type whose state is not kept."""
+    (kind,) = uint32(data, at)
+    read = _READ_KEY.get(kind)
+    if read is None:
+        return None, _type_of(KEYS, kind).skip(data, at + 4)
+    return read(data, at + 4)
+
+
+def _type_of(types: dict[int, XdrType], kind: int) -> XdrType:
+    found = types.get(kind)
+    if found is None:
+        raise ValueError(f"LedgerEntryType has no value {kind}")
+    return found
+
+
+def _read_account(data: bytes, at: int) -> tuple[Entry, int]:
+    entry, at = ACCOUNT.read(data, at)
+    return Entry("account", {"account_id": entry["account_id"]}, entry=entry), at
+
+
+def _read_trustline(data: bytes, at: int) -> tuple[Entry, int]:
+    entry, at = TRUSTLINE.read(data, at)
+    key = {"account_id": entry["account_id"], "asset": entry["asset"]}
+    return Entry("trustline", key, entry=entry), at
+
+
+def _read_ttl(data: bytes, at: int) -> tuple[Entry, int]:
+    entry, at = TTL.read(data, at)
+    key_hash = entry["key_hash"]
+    return Entry("ttl", {"key_hash": key_hash}, key_hash, entry), at
+
+
+def _read_code(data: bytes, at: int) -> tuple[Entry, int]:
+    ext, at = CODE_EXT.read(data, at)
+    key, at = _read_code_key(data, at)
+    wasm, at = slice_opaque(data, at)
+    return key._replace(entry={"ext": ext, **key.key}, value_xdr=wasm), at
+
+
+def _read_data(data: bytes, at: int) -> tuple[Entry, int]:
+    ext, at = EXTENSION_POINT.read(data, at)
+    key, at = _read_data_key(data, at)
+    val, end = SC_VAL.read(data, at)
+    entry = {"ext": ext, **key.key, "val": val}
+    return key._replace(entry=entry, value_xdr=data[at:end]), end
+
+
+def _read_data_key(data: bytes, at: int) -> tuple[Entry, int]:
+    contract, key_at = SC_ADDRESS.read(data, at)
+    key, key_end = SC_VAL.read(data, key_at)
+    durability, end = DURABILITY.read(data, key_end)
+    body = {"contract": contract, "key": key, "durability": durability}
+    key_hash = sha256(_DATA_TYPE + data[at:end]).hexdigest()
+    return Entry("contract_data", body, key_hash, key_xdr=data[key_at:key_end]), end
+
+
+def _read_code_key(data: bytes, at: int) -> tuple[Entry, int]:
+    code_hash, end = HASH.read(data, at)
+    key_hash = sha256(_CODE_TYPE + data[at:end]).hexdigest()
+    return Entry("contract_code", {"hash": code_hash}, key_hash), end
+
+
+def _read_plain_key(name: str, kind: int) -> _ReadEntry:
+    def read(data: bytes, at: int) -> tuple[Entry, int]:
+        key, at = KEYS[kind].read(data, at)
+        return Entry(name, key, key.get("key_hash")), at
+
+    return read
+
+
+_ENTRY_V1 = struct(sponsoring_id=optional(ACCOUNT_ID), ext=EXTENSION_POINT)
+_ENTRY_EXT = union("LedgerEntryExt", {0: ("v0", None), 1: ("v1", _ENTRY_V1)})
+
+_READ_ENTRY: dict[int, _ReadEntry] = {
+    0: _read_account,
+    1: _read_trustline,
+    6: _read_data,
+    7: _read_code,
+    9: _read_ttl,
+}
+_READ_KEY: dict[int, _ReadEntry] = {
+    0: _read_plain_key("account", 0),
+    1: _read_plain_key("trustline", 1),
+    6: _read_data_key,
+    7: _read_code_key,
+    9: _read_plain_key("ttl", 9),
+}

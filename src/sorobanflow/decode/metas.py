@@ -1,0 +1,203 @@
+"""Read what a TransactionMeta says about ledger entries, fees and refunds.
+
+Follows `entries`, precedes `rows`. Reads V0 to V4, binary to SEP-51, and walks past
+what nobody asks for: `state` items, events of operations, return values, diagnostics.
+Invariant: the whole value is walked, so bytes that are missing, left over or of an
+unknown arm are an error wherever they stand. Source: Stellar-ledger.x.
+
+A meta of pubnet-63092990 costs 0.07 ms (mean 0.12), one of applyload-10048 0.06 ms;
+stellar-sdk takes 0.43 and 0.31 ms for object and JSON (medians, interleaved).
+"""
+
+from struct import Struct
+
+from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change, Meta, Refund
+from sorobanflow.decode.entries import is_instance, read_entry, read_key, skip_entry
+from sorobanflow.decode.reader import (
+    EXTENSION_POINT,
+    INT64,
+    Skip,
+    count_items,
+    flag,
+    from_base64,
+    optional,
+    struct,
+    uint32,
+    union,
+    whole,
+)
+from sorobanflow.decode.scval import SC_VAL, skip_values
+from sorobanflow.decode.xdr import Json
+
+_KINDS = ("created", "updated", "removed", "state", "restored")
+_AFTER_ALL_TXS = 2
+_CONTRACT, _DIAGNOSTIC = 1, 2
+
+_TWO_NUMBERS = Struct(">II").unpack_from
+
+_FEES_V1 = struct(
+    ext=EXTENSION_POINT,
+    total_non_refundable_resource_fee_charged=INT64,
+    total_refundable_resource_fee_charged=INT64,
+    rent_fee_charged=INT64,
+)
+_FEES = union("SorobanTransactionMetaExt", {0: ("v0", None), 1: ("v1", _FEES_V1)})
+_RETURN_VALUE = optional(SC_VAL)
+
+
+def read_meta(text: str) -> Meta:
+    """Read a TransactionMeta, base64.
+
+    Raises:
+        DecodeError: not strict base64, not exactly one TransactionMeta, or one with a
+            value that nests too deeply.
+    """
+    return _read_whole(from_base64("TransactionMeta", text))
+
+
+def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
+    (version,) = uint32(data, at)
+    at += 4
+    meta = Meta(None, [], [])
+    if version <= 2:
+        return meta, _read_changes_of(data, at, version, meta.changes)
+    if version > 4:
+        raise ValueError(f"TransactionMeta has no arm {version}")
+    at = EXTENSION_POINT.skip(data, at)
+    at = _read_changes_of(data, at, version, meta.changes)
+    fees, at = (_read_soroban_v3 if version == 3 else _read_soroban_v4)(data, at)
+    if version == 4:
+        at = _read_events(data, at, meta.refunds)
+        at = _skip_array(data, at, _skip_diagnostic_event)
+    return meta._replace(soroban_fees=fees), at
+
+
+_read_whole = whole("TransactionMeta", _read_meta)
+
+
+def _read_changes_of(data: bytes, at: int, version: int, changes: list[Change]) -> int:
+    """Read the changes before, of and behind the operations."""
+    if version >= 1:
+        at = _read_changes(data, at, OP_BEFORE, changes)
+    count = count_items(data, at, OP_AFTER - 1)
+    at += 4
+    for number in range(1, count + 1):
+        if version == 4:
+            at = EXTENSION_POINT.skip(data, at)
+        at = _read_changes(data, at, number, changes)
+        if version == 4:
+            at = _skip_array(data, at, _skip_event)
+    if version >= 2:
+        at = _read_changes(data, at, OP_AFTER, changes)
+    return at
+
+
+def _read_changes(data: bytes, at: int, op_order: int, changes: list[Change]) -> int:
+    """Read LedgerEntryChanges.
+
+    Of the `state` items only contracts' instances are read: the change behind one
+    says with it what the instance was before.
+    """
+    count = count_items(data, at)
+    at += 4
+    instances: dict[str | None, Json] = {}  # by the hash of their key
+    for order in range(count):
+        (number,) = uint32(data, at)
+        kind = _kind_of(number)
+        at += 4
+        if kind == "state" and not is_instance(data, at):
+            at = skip_entry(data, at)
+            continue
+        entry, at = read_key(data, at) if kind == "removed" else read_entry(data, at)
+        if entry is None:
+            continue
+        before = instances.get(entry.key_hash) if entry.is_instance else None
+        if kind != "state":
+            changes.append(Change(op_order, order, kind, *entry, before))
+        if entry.is_instance and kind != "removed":
+            instances[entry.key_hash] = entry.entry["val"]
+    return at
+
+
+def _kind_of(number: int) -> str:
+    if number >= len(_KINDS):
+        raise ValueError(f"LedgerEntryChangeType has no value {number}")
+    return _KINDS[number]
+
+
+def _read_soroban_v3(data: bytes, at: int) -> tuple[Json, int]:
+    """Read the fees of a SorobanTransactionMeta, if there is one."""
+    if not flag(data, at):
+        return None, at + 4
+    fees, at = _FEES.read(data, at + 4)
+    at = _skip_array(data, at, _skip_event)
+    at = SC_VAL.skip(data, at)
+    return fees, _skip_array(data, at, _skip_diagnostic_event)
+
+
+def _read_soroban_v4(data: bytes, at: int) -> tuple[Json, int]:
+    """Read the fees of a SorobanTransactionMetaV2, if there is one."""
+    if not flag(data, at):
+        return None, at + 4
+    fees, at = _FEES.read(data, at + 4)
+    return fees, _RETURN_VALUE.skip(data, at)
+
+
+def _read_events(data: bytes, at: int, refunds: list[Refund]) -> int:
+    """Read the refunds among the TransactionEvents."""
+    count = count_items(data, at)
+    at += 4
+    for _ in range(count):
+        (stage,) = uint32(data, at)
+        if stage > _AFTER_ALL_TXS:
+            raise ValueError(f"TransactionEventStage has no value {stage}")
+        body = at + 4
+        at = _skip_event(data, body)
+        refund = _refund(data, body) if stage == _AFTER_ALL_TXS else None
+        if refund is not None:
+            refunds.append(refund)
+    return at
+
+
+def _refund(data: bytes, at: int) -> Refund | None:
+    """Take a contract's event `["fee", account]` of a negative i128 for a refund."""
+    kind, topics, at = _event_head(data, at)
+    if kind != _CONTRACT or topics != 2:
+        return None
+    name, at = SC_VAL.read(data, at)
+    payer, at = SC_VAL.read(data, at)
+    if name != {"symbol": "fee"} or not isinstance(payer, dict):
+        return None
+    account = payer.get("address", "")
+    value, at = SC_VAL.read(data, at)
+    stroops = -int(value["i128"]) if isinstance(value, dict) and "i128" in value else 0
+    return Refund(account, stroops) if account.startswith("G") and stroops > 0 else None
+
+
+def _skip_event(data: bytes, at: int) -> int:
+    """Walk past a ContractEvent."""
+    _, topics, at = _event_head(data, at)
+    return skip_values(data, at, topics + 1)
+
+
+def _event_head(data: bytes, at: int) -> tuple[int, int, int]:
+    """Give a ContractEvent's type, how many topics it has, and where they begin."""
+    at = EXTENSION_POINT.skip(data, at)
+    at += 36 if flag(data, at) else 4
+    kind, version = _TWO_NUMBERS(data, at)
+    if kind > _DIAGNOSTIC or version != 0:
+        raise ValueError(f"ContractEvent has no type {kind} with body {version}")
+    return kind, count_items(data, at + 8), at + 12
+
+
+def _skip_diagnostic_event(data: bytes, at: int) -> int:
+    flag(data, at)
+    return _skip_event(data, at + 4)
+
+
+def _skip_array(data: bytes, at: int, skip: Skip) -> int:
+    count = count_items(data, at)
+    at += 4
+    for _ in range(count):
+        at = skip(data, at)
+    return at

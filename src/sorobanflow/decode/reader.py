@@ -1,0 +1,258 @@
+"""Read binary XDR by types that are put together from tables.
+
+The lowest step of our own decoding: `scval`, `entries` and `metas` describe their
+types with what is here. A type reads a value in its SEP-51 form or walks past it
+without building anything. Every function takes the bytes and a position and gives
+the position behind the value. Invariants: a position only grows, so work is bounded
+by the bytes, whatever a count says; a position behind the end is found by the next
+number read, or by `whole`. Refused, as by Rust's stellar-xdr (stellar-sdk takes
+them): padding that is not zero, flags other than 0 and 1.
+"""
+
+import binascii
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from struct import Struct
+from struct import error as StructError
+from typing import NamedTuple, NoReturn, TypeAlias, TypeVar
+
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+
+T = TypeVar("T")
+
+Read: TypeAlias = Callable[[bytes, int], tuple[Json, int]]
+Skip: TypeAlias = Callable[[bytes, int], int]
+
+_UNBOUNDED = 0xFFFF_FFFF
+_REASON_LENGTH = 160
+
+#: Unsigned 32-bit number at a position, in a tuple of one; a StructError behind the end.
+uint32: Callable[[bytes, int], tuple[int]] = Struct(">I").unpack_from
+
+
+class XdrType(NamedTuple):
+    """How to read a type, and how to walk past it.
+
+    Attributes:
+        read: Gives the value in SEP-51 form and the position behind it.
+        skip: Gives the position behind the value.
+        size: Bytes of every value, where that is constant and any bytes are valid.
+    """
+
+    read: Read
+    skip: Skip
+    size: int | None = None
+
+
+def from_base64(name: str, text: str) -> bytes:
+    """Give the bytes of an XDR value.
+
+    Raises:
+        DecodeError: not strict base64; the message has the XDR type's name.
+    """
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except Exception as error:  # ValueError, or TypeError where it is no text
+        raise _failure(name, error) from error
+
+
+def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[bytes], T]:
+    """Make a reader of exactly one value, which raises nothing but DecodeError."""
+
+    def read_whole(data: bytes) -> T:
+        try:
+            value, end = read(data, 0)
+        except StructError as error:
+            raise DecodeError(f"cannot decode {name} (ends within a value)") from error
+        except Exception as error:
+            raise _failure(name, error) from error
+        if end != len(data):
+            raise DecodeError(f"cannot decode {name} (ends at byte {end} of {len(data)})")
+        return value
+
+    return read_whole
+
+
+def _failure(name: str, error: Exception) -> DecodeError:
+    reason = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
+    return DecodeError(f"cannot decode {name} ({reason})")
+
+
+def number(code: str, form: Callable[[int], Json] = int) -> XdrType:
+    """Describe a number by its code in `struct`."""
+    layout = Struct(">" + code)
+    unpack, size = layout.unpack_from, layout.size
+    return sized(size, lambda data, at: (form(unpack(data, at)[0]), at + size))
+
+
+def sized(size: int, read: Read) -> XdrType:
+    """Describe a type of constant size."""
+    return XdrType(read, lambda data, at: at + size, size)
+
+
+def fixed(size: int) -> XdrType:
+    """Describe opaque bytes of constant size; the value is hex."""
+    return sized(size, lambda data, at: (data[at : at + size].hex(), at + size))
+
+
+def flag(data: bytes, at: int) -> bool:
+    """Read a boolean, or whether an optional value is present."""
+    (value,) = uint32(data, at)
+    if value > 1:
+        raise ValueError(f"flag {value} at byte {at}; wanted 0 or 1")
+    return value == 1
+
+
+def slice_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> tuple[bytes, int]:
+    """Give the bytes of variable opaque data or of a string."""
+    end = skip_opaque(data, at, limit)
+    (size,) = uint32(data, at)
+    return data[at + 4 : at + 4 + size], end
+
+
+def skip_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> int:
+    """Walk past variable opaque data or a string."""
+    (size,) = uint32(data, at)
+    if size > limit:
+        raise ValueError(f"{size} bytes at byte {at}; at most {limit} are allowed")
+    end = at + 4 + size
+    if size & 3:
+        behind = (end + 3) & ~3
+        if any(data[end:behind]):
+            raise ValueError(f"padding at byte {end} is not zero")
+        return behind
+    return end
+
+
+def opaque(form: Callable[[bytes], Json], limit: int = _UNBOUNDED) -> XdrType:
+    """Describe variable opaque data or a string, with the form of its bytes."""
+
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        value, at = slice_opaque(data, at, limit)
+        return form(value), at
+
+    return XdrType(read, lambda data, at: skip_opaque(data, at, limit))
+
+
+def escape(value: bytes) -> str:
+    """Give a string's bytes as escaped ASCII, as SEP-51 wants."""
+    text = value.decode("latin-1")
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    return text.translate(_ESCAPES)
+
+
+_ESCAPES = {byte: f"\\x{byte:02x}" for byte in range(256) if not 0x20 <= byte <= 0x7E}
+_ESCAPES |= {0: r"\0", 9: r"\t", 10: r"\n", 13: r"\r", 92: r"\\"}
+
+
+def enum(name: str, names: Sequence[str]) -> XdrType:
+    """Describe an enum whose values count from 0."""
+
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        (value,) = uint32(data, at)
+        if value >= len(names):
+            raise ValueError(f"{name} has no value {value}")
+        return names[value], at + 4
+
+    return XdrType(read, lambda data, at: read(data, at)[1])
+
+
+def optional(item: XdrType) -> XdrType:
+    """Describe a value that may be absent, which is null."""
+    return XdrType(
+        lambda data, at: item.read(data, at + 4) if flag(data, at) else (None, at + 4),
+        lambda data, at: item.skip(data, at + 4) if flag(data, at) else at + 4,
+    )
+
+
+def count_items(data: bytes, at: int, limit: int = _UNBOUNDED) -> int:
+    """Read the number of an array's items, each of which takes four bytes or more."""
+    (count,) = uint32(data, at)
+    if count > limit:
+        raise ValueError(f"{count} items at byte {at}; at most {limit} are allowed")
+    if count > (len(data) - at - 4) >> 2:
+        raise ValueError(f"{count} items at byte {at}; more than the bytes left")
+    return count
+
+
+def array(item: XdrType, limit: int = _UNBOUNDED) -> XdrType:
+    """Describe an array of variable length."""
+
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        count = count_items(data, at, limit)
+        at += 4
+        values = []
+        for _ in range(count):
+            value, at = item.read(data, at)
+            values.append(value)
+        return values, at
+
+    def skip(data: bytes, at: int) -> int:
+        count = count_items(data, at, limit)
+        at += 4
+        for _ in range(count):
+            at = item.skip(data, at)
+        return at
+
+    return XdrType(read, skip)
+
+
+def struct(**fields: XdrType) -> XdrType:
+    """Describe fields one after the other."""
+    readers = [(name, field.read) for name, field in fields.items()]
+    skips = list(_joined_skips(fields.values()))
+
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        value = {}
+        for name, read_field in readers:
+            value[name], at = read_field(data, at)
+        return value, at
+
+    def skip(data: bytes, at: int) -> int:
+        for skip_field in skips:
+            at = skip_field(data, at)
+        return at
+
+    return XdrType(read, skip)
+
+
+def _joined_skips(fields: Iterable[XdrType]) -> Iterator[Skip]:
+    """Walk past neighbours of constant size in one step."""
+    for is_sized, group in groupby(fields, lambda field: field.size is not None):
+        if is_sized:
+            yield fixed(sum(field.size or 0 for field in group)).skip
+        else:
+            yield from (field.skip for field in group)
+
+
+def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
+    """Describe a union by its arms; one without a value is its name alone."""
+
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        (value,) = uint32(data, at)
+        arm, kind = arms[value] if value in arms else _no_arm(name, value)
+        if kind is None:
+            return arm, at + 4
+        content, at = kind.read(data, at + 4)
+        return {arm: content}, at
+
+    def skip(data: bytes, at: int) -> int:
+        (value,) = uint32(data, at)
+        _, kind = arms[value] if value in arms else _no_arm(name, value)
+        return at + 4 if kind is None else kind.skip(data, at + 4)
+
+    return XdrType(read, skip)
+
+
+def _no_arm(name: str, value: int) -> NoReturn:
+    raise ValueError(f"{name} has no arm {value}")
+
+
+UINT32 = number("I")
+UINT64 = number("Q", str)
+INT32 = number("i")
+INT64 = number("q", str)
+HASH = fixed(32)
+EXTENSION_POINT = union("ExtensionPoint", {0: ("v0", None)})

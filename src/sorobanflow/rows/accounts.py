@@ -1,0 +1,83 @@
+"""Make the rows of an account: its entry and its native balance.
+
+Follows `decode.changes`. A removed account has a row without values. Source of
+the form: AccountEntry in Stellar-ledger-entries.x, whose extensions lie in one
+another.
+"""
+
+from sorobanflow.decode.changes import Change
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.addresses import address
+from sorobanflow.rows.places import Place
+from sorobanflow.rows.state_rows import AccountRow
+from sorobanflow.rows.values import arm, i64, json_text, text, u32, u64
+
+_NOTHING: dict[str, Json] = {
+    name: None for name in AccountRow._fields if name not in ("account_id", *Place._fields)
+}
+
+
+def account_row(change: Change, place: Place) -> AccountRow:
+    """Make the row of an account's change.
+
+    Raises:
+        DecodeError: a field does not hold its type.
+    """
+    values = {"deleted": True} if change.entry is None else _values(change.entry, change.sponsor)
+    return AccountRow(
+        account_id=address(change.key["account_id"], "G"),
+        **{**_NOTHING, **values},
+        **place._asdict(),
+    )
+
+
+def _values(entry: Json, sponsor: str | None) -> dict[str, Json]:
+    liabilities, v2, v3 = _extensions(entry["ext"])
+    inflation = entry["inflation_dest"]
+    weights = bytes.fromhex(entry["thresholds"])
+    if len(weights) != 4:
+        raise DecodeError(f"{len(weights)} thresholds; wanted 4")
+    return {
+        "balance": i64(entry["balance"]),
+        "sequence": i64(entry["seq_num"]),
+        "subentry_count": u32(entry["num_sub_entries"]),
+        "inflation_destination": None if inflation is None else address(inflation, "G"),
+        "flags": u32(entry["flags"]),
+        "home_domain": text(entry["home_domain"]),
+        "master_weight": weights[0],
+        "low_threshold": weights[1],
+        "medium_threshold": weights[2],
+        "high_threshold": weights[3],
+        "signers": json_text(_signers(entry["signers"], v2)),
+        "buying_liabilities": i64(liabilities["buying"]),
+        "selling_liabilities": i64(liabilities["selling"]),
+        "sponsored_count": u32(v2["num_sponsored"]),
+        "sponsoring_count": u32(v2["num_sponsoring"]),
+        "sequence_ledger": None if v3 is None else u32(v3["seq_ledger"]),
+        "sequence_time": None if v3 is None else u64(v3["seq_time"]),
+        "sponsor": None if sponsor is None else address(sponsor, "G"),
+        "deleted": False,
+    }
+
+
+def _extensions(ext: Json) -> tuple[Json, Json, Json]:
+    """Give liabilities, sponsorship and last use; what an older form lacks is zero or None."""
+    liabilities: Json = {"buying": 0, "selling": 0}
+    v2: Json = {"num_sponsored": 0, "num_sponsoring": 0, "signer_sponsoring_i_ds": []}
+    _, v1 = arm(ext)
+    if v1 is None:
+        return liabilities, v2, None
+    _, below = arm(v1["ext"])
+    if below is None:
+        return v1["liabilities"], v2, None
+    _, v3 = arm(below["ext"])
+    return v1["liabilities"], below, v3
+
+
+def _signers(signers: Json, v2: Json) -> list[Json]:
+    sponsors = v2["signer_sponsoring_i_ds"] or [None] * len(signers)
+    return [
+        {"key": text(signer["key"]), "weight": u32(signer["weight"]), "sponsor": sponsor}
+        for signer, sponsor in zip(signers, sponsors, strict=True)
+    ]

@@ -1,0 +1,152 @@
+"""The state that transactions leave behind: of each key the newest row.
+
+Gathers what `accounts`, `contracts` and `token_state` make of the changes.
+What an older batch or another backfill says of the same key is settled in
+`store`, by the place that each row carries. Invariant: what is stored in the
+end does not depend on how the ledgers were split over batches.
+"""
+
+from typing import TypeVar
+
+from sorobanflow.decode.changes import Change, Refund
+from sorobanflow.decode.transactions import DecodedTransaction
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.accounts import account_row
+from sorobanflow.rows.contracts import code_row, data_row, entry_finder, ttl_row
+from sorobanflow.rows.places import Place
+from sorobanflow.rows.state_rows import (
+    AccountRow,
+    ContractCodeRow,
+    ContractDataRow,
+    TokenBalanceRow,
+    TokenMetadataRow,
+)
+from sorobanflow.rows.token_state import (
+    account_balance,
+    contract_balance,
+    token_metadata,
+    trustline_balance,
+)
+from sorobanflow.rows.transactions import TransactionRow
+from sorobanflow.rows.values import reading
+from sorobanflow.toid import MAX_TX
+
+MAX_BALANCE = 2**63 - 1
+
+ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
+
+_LIFE = ("live_until_ledger", "ttl_ledger", "ttl_tx_order")
+#: The parts that a row may be silent about: a column that is then null, and the others.
+_DATA_PARTS = (
+    ("ledger", ("value", "value_xdr", "deleted", *Place._fields)),
+    ("ttl_ledger", _LIFE),
+    ("created_ledger", ("created_ledger", "created_tx_order", "created_tx_hash")),
+)
+_CODE_PARTS = (
+    ("ledger", ("code", "size", "deleted", *Place._fields)),
+    ("ttl_ledger", _LIFE),
+    ("first_ledger", ("first_ledger", "first_tx_order", "first_tx_hash")),
+)
+
+
+class State:
+    """The newest row of each key, by table; changes are put in in chain order."""
+
+    def __init__(self, passphrase: str) -> None:
+        self._passphrase = passphrase
+        self.contract_data_entries: dict[str, ContractDataRow] = {}
+        self.contract_code: dict[str, ContractCodeRow] = {}
+        self.account_entries: dict[str, AccountRow] = {}
+        self.token_metadata: dict[str, TokenMetadataRow] = {}
+        self.token_balances: dict[tuple[str, str], TokenBalanceRow] = {}
+
+    def absorb(self, later: "State") -> None:
+        """Take over what a later transaction left."""
+        for data in later.contract_data_entries.values():
+            self._put_contract(data)
+        for code in later.contract_code.values():
+            self._put_contract(code)
+        self.account_entries |= later.account_entries
+        self.token_metadata |= later.token_metadata
+        self.token_balances |= later.token_balances
+
+    def apply(self, row: TransactionRow, decoded: DecodedTransaction) -> None:
+        """Take in the changes of one transaction.
+
+        Raises:
+            DecodeError: an entry does not have its form.
+        """
+        if any(refund.stroops > row.fee_bid for refund in decoded.meta.refunds):
+            raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
+        find_entry = entry_finder(decoded.meta.changes, decoded.envelope)
+        with reading(f"a change of transaction {row.hash}"):
+            for change in decoded.meta.changes:
+                place = Place(
+                    row.ledger, row.application_order, change.op_order, change.change_order
+                )
+                if change.type == "ttl":
+                    self._put_contract(ttl_row(change, place, find_entry(change)))
+                else:
+                    self._apply(change, place, row.hash)
+
+    def refund(self, ledger: int, number: int, refund: Refund) -> None:
+        """Give fees back to an account, behind all transactions of a ledger.
+
+        Args:
+            ledger: A ledger whose transactions are all in, and none of a later one.
+            number: Of the refund in the ledger, from 0.
+            refund: Whose, and how much.
+        """
+        row = self.account_entries.get(refund.account)
+        # The payer's own transaction changed it in this ledger, so it is here; one that was
+        # merged away meanwhile is given nothing back.
+        if row is None or row.ledger != ledger or row.balance is None:
+            return
+        place = Place(ledger, MAX_TX, 0, number)
+        balance = min(row.balance + refund.stroops, MAX_BALANCE)
+        self._put_account(row._replace(balance=balance, **place._asdict()))
+
+    def _apply(self, change: Change, place: Place, tx_hash: str) -> None:
+        if change.type == "account":
+            self._put_account(account_row(change, place))
+        elif change.type == "trustline":
+            self._put_balance(trustline_balance(change, place, self._passphrase))
+        elif change.type == "contract_code":
+            self._put_contract(code_row(change, place, tx_hash))
+        elif change.type == "contract_data":
+            self._put_contract(data_row(change, place, tx_hash))
+            self._put_balance(contract_balance(change, place))
+            metadata = token_metadata(change, place, self._passphrase)
+            if metadata is not None:
+                self.token_metadata[metadata.contract_id] = metadata
+
+    def _put_account(self, row: AccountRow) -> None:
+        self.account_entries[row.account_id] = row
+        self._put_balance(account_balance(row, self._passphrase))
+
+    def _put_balance(self, row: TokenBalanceRow | None) -> None:
+        if row is not None:
+            self.token_balances[row.contract_id, row.address] = row
+
+    def _put_contract(self, row: ContractDataRow | ContractCodeRow) -> None:
+        if isinstance(row, ContractDataRow):
+            old_data = self.contract_data_entries.get(row.key_hash)
+            self.contract_data_entries[row.key_hash] = _newest(old_data, row, _DATA_PARTS)
+        else:
+            old_code = self.contract_code.get(row.wasm_hash)
+            self.contract_code[row.wasm_hash] = _newest(old_code, row, _CODE_PARTS)
+
+
+def _newest(
+    old: ContractRow | None, new: ContractRow, parts: tuple[tuple[str, tuple[str, ...]], ...]
+) -> ContractRow:
+    """Give the newer row, with the older's parts where it is silent."""
+    if old is None:
+        return new
+    kept = {
+        column: getattr(old, column)
+        for silent, columns in parts
+        if getattr(new, silent) is None
+        for column in columns
+    }
+    return new._replace(**kept) if kept else new

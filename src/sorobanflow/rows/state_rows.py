@@ -1,0 +1,116 @@
+"""The rows of the state tables, in the order of their columns.
+
+Types only: `rows.state` makes them, and reduces a batch's changes to one row
+per key. XDR is bytes, JSON is text as in the other rows. The columns of an
+order (`ledger` … `change_order`, `ttl_*`, `created_*`, `first_*`) are null
+together where a batch shows no such change; what they date is then left as it
+is stored.
+"""
+
+from typing import NamedTuple
+
+
+class ContractDataRow(NamedTuple):
+    """A row of `contract_data_entries`; `key` and `value` are JSON."""
+
+    key_hash: str
+    contract_id: str
+    durability: str
+    key: str
+    key_xdr: bytes
+    value: str | None
+    value_xdr: bytes | None
+    deleted: bool
+    ledger: int | None
+    tx_order: int | None
+    op_order: int | None
+    change_order: int | None
+    live_until_ledger: int | None
+    ttl_ledger: int | None
+    ttl_tx_order: int | None
+    created_ledger: int | None
+    created_tx_order: int | None
+    created_tx_hash: str | None
+
+
+class ContractCodeRow(NamedTuple):
+    """A row of `contract_code`."""
+
+    wasm_hash: str
+    code: bytes | None
+    size: int | None
+    deleted: bool
+    ledger: int | None
+    tx_order: int | None
+    op_order: int | None
+    change_order: int | None
+    live_until_ledger: int | None
+    ttl_ledger: int | None
+    ttl_tx_order: int | None
+    first_ledger: int | None
+    first_tx_order: int | None
+    first_tx_hash: str | None
+
+
+class AccountRow(NamedTuple):
+    """A row of `account_entries`; amounts in stroops, `signers` is JSON."""
+
+    account_id: str
+    balance: int | None
+    sequence: int | None
+    subentry_count: int | None
+    inflation_destination: str | None
+    flags: int | None
+    home_domain: str | None
+    master_weight: int | None
+    low_threshold: int | None
+    medium_threshold: int | None
+    high_threshold: int | None
+    signers: str | None
+    buying_liabilities: int | None
+    selling_liabilities: int | None
+    sponsored_count: int | None
+    sponsoring_count: int | None
+    sequence_ledger: int | None
+    sequence_time: int | None
+    sponsor: str | None
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int
+
+
+class TokenMetadataRow(NamedTuple):
+    """A row of `token_metadata`."""
+
+    contract_id: str
+    name: str | None
+    symbol: str | None
+    decimals: int | None
+    admin: str | None
+    asset: str | None
+    issuer: str | None
+    wasm_hash: str | None
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int
+
+
+class TokenBalanceRow(NamedTuple):
+    """A row of `token_balances`; the amount in the token's smallest unit."""
+
+    contract_id: str
+    address: str
+    amount: int | None
+    authorized: bool | None
+    clawback: bool | None
+    asset: str | None
+    source: str
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int

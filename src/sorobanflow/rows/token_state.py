@@ -1,0 +1,217 @@
+"""Make the rows of balances and token metadata that ledger entries state.
+
+Follows `decode.changes`. A balance is in one of three places: an account's
+entry (the native asset), a trust line (an issued asset), a contract's data
+under `Vec["Balance", address]` (everything else, and the assets that contracts
+hold). All three stand under the token's contract id; an asset's is computed
+from its name, whether or not that contract was ever deployed. Source of the
+contracts' forms: stellar-core's asset contract, SEP-41 and the Soroban SDK's
+token types. Invariant: what a contract stores is its own affair, so a form that
+is not known is no error.
+"""
+
+from sorobanflow.decode.changes import Change
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.addresses import address
+from sorobanflow.rows.places import Place
+from sorobanflow.rows.state_rows import AccountRow, TokenBalanceRow, TokenMetadataRow
+from sorobanflow.rows.tokens import asset_contract_id
+from sorobanflow.rows.values import arm, hash_hex, i64, i128, text, u32
+
+_AUTHORIZED = 1  # TrustLineFlags
+_CLAWBACK_ENABLED = 4
+
+_NATIVE = "native"
+_INSTANCE = "ledger_key_contract_instance"
+
+
+def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
+    """Make the row of an account's native balance, in stroops."""
+    return TokenBalanceRow(
+        contract_id=_contract_of(_NATIVE, passphrase),
+        address=row.account_id,
+        amount=0 if row.balance is None else row.balance,
+        authorized=None if row.deleted else True,
+        clawback=None if row.deleted else False,
+        asset=_NATIVE,
+        source="account",
+        deleted=row.deleted,
+        ledger=row.ledger,
+        tx_order=row.tx_order,
+        op_order=row.op_order,
+        change_order=row.change_order,
+    )
+
+
+def trustline_balance(change: Change, place: Place, passphrase: str) -> TokenBalanceRow | None:
+    """Make the row of a trust line; None where it holds shares of a pool, which are no asset.
+
+    Raises:
+        DecodeError: a field does not hold its type.
+    """
+    asset = _asset(change.key["asset"])
+    if asset is None:
+        return None
+    entry = change.entry
+    flags = None if entry is None else u32(entry["flags"])
+    return TokenBalanceRow(
+        contract_id=_contract_of(asset, passphrase),
+        address=address(change.key["account_id"], "G"),
+        amount=0 if entry is None else i64(entry["balance"]),
+        authorized=None if flags is None else bool(flags & _AUTHORIZED),
+        clawback=None if flags is None else bool(flags & _CLAWBACK_ENABLED),
+        asset=asset,
+        source="trustline",
+        deleted=entry is None,
+        **place._asdict(),
+    )
+
+
+def contract_balance(change: Change, place: Place) -> TokenBalanceRow | None:
+    """Make the row of a contract data entry that holds a balance; None for any other.
+
+    Raises:
+        DecodeError: an amount does not hold its type.
+    """
+    holder = _holder(change.key)
+    if holder is None:
+        return None
+    removed = change.entry is None
+    amount, authorized, clawback = (0, None, None) if removed else _balance(change.entry["val"])
+    return TokenBalanceRow(
+        contract_id=address(change.key["contract"], "C"),
+        address=address(holder),
+        amount=amount,
+        authorized=authorized,
+        clawback=clawback,
+        asset=None,
+        source="contract_data",
+        deleted=removed,
+        **place._asdict(),
+    )
+
+
+def token_metadata(change: Change, place: Place, passphrase: str) -> TokenMetadataRow | None:
+    """Make the row of a contract's instance that describes a token; None for any other.
+
+    An instance that no longer does so, and did before this change, gives a
+    deleted row.
+
+    Raises:
+        DecodeError: the instance does not have its form.
+    """
+    if change.key["key"] != _INSTANCE:
+        return None
+    values = None if change.entry is None else _described(change.entry["val"])
+    if values is None and (change.before is None or _described(change.before) is None):
+        return None
+    contract_id = address(change.key["contract"], "C")
+    deleted: dict[str, Json] = dict.fromkeys(("name", "symbol", "decimals", "admin", "wasm_hash"))
+    columns = deleted if values is None else values
+    asset = None
+    if values is not None and values["wasm_hash"] is None:
+        asset = _proven_asset(values["name"], contract_id, passphrase)
+    return TokenMetadataRow(
+        contract_id=contract_id,
+        **columns,
+        asset=asset,
+        issuer=asset.partition(":")[2] or None if asset else None,
+        deleted=values is None,
+        **place._asdict(),
+    )
+
+
+def _contract_of(asset: str, passphrase: str) -> str:
+    contract_id = asset_contract_id(asset, passphrase)
+    if contract_id is None:
+        raise DecodeError(f"not an asset: {asset!r:.80}")
+    return contract_id
+
+
+def _proven_asset(name: str, contract_id: str, passphrase: str) -> str | None:
+    """Give the asset of an asset contract, whose name is the asset's."""
+    return name if asset_contract_id(name, passphrase) == contract_id else None
+
+
+def _asset(value: Json) -> str | None:
+    kind, body = arm(value)
+    if kind in ("credit_alphanum4", "credit_alphanum12"):
+        return f"{text(body['asset_code'])}:{address(body['issuer'], 'G')}"
+    if kind == "pool_share":
+        return None
+    raise DecodeError(f"unknown asset of a trust line: {kind!r:.80}")
+
+
+def _holder(key: Json) -> Json:
+    """Give the address of a key `Vec["Balance", address]`, else None."""
+    parts = key["key"].get("vec") if isinstance(key["key"], dict) else None
+    if not parts or len(parts) != 2 or parts[0] != {"symbol": "Balance"}:
+        return None
+    is_current = key["durability"] == "persistent" and str(key["contract"]).startswith("C")
+    return _content(parts[1], "address") if is_current else None
+
+
+def _balance(value: Json) -> tuple[int | None, bool | None, bool | None]:
+    """Read i128, or the asset contract's map of amount, authorized and clawback."""
+    plain = _content(value, "i128")
+    if plain is not None:
+        return i128(plain), None, None
+    fields = _fields(_content(value, "map"))
+    amount = _content(fields.get("amount"), "i128")
+    if amount is None:
+        return None, None, None
+    return i128(amount), _flag(fields.get("authorized")), _flag(fields.get("clawback"))
+
+
+def _flag(value: Json) -> bool | None:
+    flag = _content(value, "bool")
+    return flag if isinstance(flag, bool) else None
+
+
+def _described(instance: Json) -> dict[str, Json] | None:
+    """Read METADATA, admin and executable of a contract instance; None where it is no token's."""
+    body = _content(instance, "contract_instance")
+    if body is None:
+        return None
+    storage = body["storage"] or ()
+    metadata = _stored(storage, {"symbol": "METADATA"})
+    fields = _fields(_content(metadata, "map"))
+    name, symbol = _string(fields.get("name")), _string(fields.get("symbol"))
+    decimals = _content(fields.get("decimal", fields.get("decimals")), "u32")
+    if name is None or symbol is None or decimals is None:
+        return None
+    admin = _content(_stored(storage, {"vec": [{"symbol": "Admin"}]}), "address")
+    kind, wasm_hash = arm(body["executable"])
+    return {
+        "name": name,
+        "symbol": symbol,
+        "decimals": u32(decimals),
+        "admin": None if admin is None else address(admin),
+        "wasm_hash": hash_hex(wasm_hash) if kind == "wasm" else None,
+    }
+
+
+def _stored(storage: Json, key: Json) -> Json:
+    return next((entry["val"] for entry in storage if entry["key"] == key), None)
+
+
+def _fields(entries: Json) -> dict[str, Json]:
+    """Give a map whose keys are symbols."""
+    if not entries:
+        return {}
+    return {
+        symbol: entry["val"]
+        for entry in entries
+        if (symbol := _content(entry["key"], "symbol")) is not None
+    }
+
+
+def _string(value: Json) -> str | None:
+    found = _content(value, "string")
+    return None if found is None else text(found)
+
+
+def _content(value: Json, arm_name: str) -> Json:
+    """Give the content of a union where it is of this arm, else None."""
+    return value.get(arm_name) if isinstance(value, dict) else None

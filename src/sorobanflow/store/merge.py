@@ -1,0 +1,117 @@
+"""Merge rows into a table by key: copied into a temporary table, upserted from there.
+
+For 1000 events a third of the time of 100-row VALUES, and a fortieth of one
+statement per row. Merging again changes nothing, not even a row's version.
+Rows are merged in the order of their keys, so that writers side by side lock
+in the same order and cannot deadlock. In a state table the newer change wins,
+whatever the order of merging; at the same order the incoming one does, so that
+indexing again after a mended decoder corrects what is stored.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Table
+
+from sorobanflow.store.tables import STATE_TABLES, VersionGroup
+
+Row = tuple[Any, ...]
+
+
+def merge_rows(cursor: "psycopg.Cursor[Any]", table: Table, rows: Sequence[Row]) -> None:
+    """Copy rows, in column order, and merge them by key; a key must not repeat in `rows`."""
+    if not rows:
+        return
+    statements = _merge_statements(table)
+    cursor.execute(statements.stage)
+    with cursor.copy(statements.copy) as copy:
+        for row in rows:
+            copy.write_row(row)
+    cursor.execute(statements.merge)
+
+
+class _MergeStatements:
+    """The three statements that merge rows into a table.
+
+    The temporary table stays with its connection, so that a batch does not
+    write the system catalogues; each commit empties it.
+    """
+
+    def __init__(self, table: Table) -> None:
+        columns = [column.name for column in table.columns]
+        keys = [column.name for column in table.primary_key]
+        groups = STATE_TABLES.get(table)
+        names = {
+            "target": sql.Identifier(table.name),
+            "stage": sql.Identifier(f"stage_{table.name}"),
+            "columns": _list(columns),
+            "keys": _list(keys),
+            "update": _newest(groups)
+            if groups
+            else _incoming([name for name in columns if name not in keys]),
+        }
+        self.stage = sql.SQL(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {target}) ON COMMIT DELETE ROWS"
+        ).format(**names)
+        self.copy = sql.SQL("COPY {stage} ({columns}) FROM STDIN").format(**names)
+        self.merge = sql.SQL(
+            "INSERT INTO {target} AS t ({columns}) "
+            "SELECT {columns} FROM {stage} ORDER BY {keys} "
+            "ON CONFLICT ({keys}) DO UPDATE SET {update}"
+        ).format(**names)
+
+
+@cache
+def _merge_statements(table: Table) -> _MergeStatements:
+    return _MergeStatements(table)
+
+
+def _incoming(columns: Sequence[str]) -> sql.Composed:
+    """Take the incoming row where it differs."""
+    sets = (_format("{c} = excluded.{c}", c=sql.Identifier(name)) for name in columns)
+    return _format("{} WHERE {}", sql.SQL(", ").join(sets), _differs(columns))
+
+
+def _newest(groups: Sequence[VersionGroup]) -> sql.Composed:
+    """Take of the incoming row each group that is as new as the stored one, or newer."""
+    sets = (
+        _format(
+            "{c} = CASE WHEN {newer} THEN excluded.{c} ELSE t.{c} END",
+            c=sql.Identifier(name),
+            newer=_is_newer(group.order),
+        )
+        for group in groups
+        for name in (*group.data, *group.order)
+    )
+    changes = (
+        _format("({} AND {})", _is_newer(group.order), _differs((*group.data, *group.order)))
+        for group in groups
+    )
+    return _format("{} WHERE {}", sql.SQL(", ").join(sets), sql.SQL(" OR ").join(changes))
+
+
+def _is_newer(order: Sequence[str]) -> sql.Composed:
+    return _format(
+        "(excluded.{first} IS NOT NULL AND (t.{first} IS NULL OR ({new}) >= ({old})))",
+        first=sql.Identifier(order[0]),
+        new=_list(order, "excluded"),
+        old=_list(order, "t"),
+    )
+
+
+def _differs(columns: Sequence[str]) -> sql.Composed:
+    return _format("({}) IS DISTINCT FROM ({})", _list(columns, "t"), _list(columns, "excluded"))
+
+
+def _list(names: Iterable[str], prefix: str | None = None) -> sql.Composed:
+    parts = [(prefix, name) if prefix else (name,) for name in names]
+    return sql.SQL(", ").join(sql.Identifier(*part) for part in parts)
+
+
+def _format(
+    template: LiteralString, *parts: sql.Composable, **names: sql.Composable
+) -> sql.Composed:
+    return sql.SQL(template).format(*parts, **names)

@@ -1,0 +1,106 @@
+"""Tables of the indexing itself: what is stored, what is missing, what is set aside."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, JSONB
+
+from sorobanflow.store.tables.columns import key_column, ledger_column, metadata
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("kind", Text, primary_key=True, comment="event, transaction or token_operation"),
+    key_column(
+        "key",
+        "event id or transaction hash; SHA-256 of the payload where it has none",
+        primary_key=True,
+    ),
+    ledger_column("ledger that it came with"),
+    Column("payload", Text, nullable=False, comment="the item as the node sent it, JSON"),
+    Column("error_class", Text, nullable=False, comment="class of the error"),
+    Column("error", Text, nullable=False, comment="its message"),
+    Column(
+        "attempts",
+        Integer,
+        nullable=False,
+        server_default=text("1"),
+        comment="times that it failed",
+        info={"volatile": True},
+    ),
+    Column(
+        "first_seen",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("now()"),
+        comment="when it failed first",
+        info={"volatile": True},
+    ),
+    Column(
+        "stream",
+        Text(collation="C"),
+        comment="stream of coverage that fetched it last; null: stored by revision 0001",
+    ),
+    Index(None, "ledger"),
+    comment="An item that could not be decoded, whole. Key: kind, key. "
+    "It leaves when it is stored after all.",
+)
+
+network = Table(
+    "network",
+    metadata,
+    Column(
+        "one_row",
+        Boolean,
+        primary_key=True,
+        server_default=text("true"),
+        comment="always true: one row",
+    ),
+    Column("passphrase", Text, nullable=False, comment="passphrase of the network"),
+    CheckConstraint("one_row", name="one_row"),
+    comment="The network that this database holds, pinned by the first run. One row.",
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    key_column("stream", "what is indexed: all, or filter- and a digest", primary_key=True),
+    Column("filter", JSONB, comment="the filter of getEvents; null: everything"),
+    Column(
+        "ledgers",
+        INT4MULTIRANGE,
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="ledgers stored whole",
+    ),
+    Column(
+        "indexed_from",
+        Integer,
+        comment="first ledger that live indexing promised; from here on holes are work",
+    ),
+    comment="What is stored whole, per stream. Key: stream. The only memory of progress: "
+    "it moves only in the transaction that stored the rows.",
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    key_column("stream", "the stream of coverage that lacks them", primary_key=True),
+    Column(
+        "first_ledger",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="first missing ledger",
+    ),
+    Column("last_ledger", Integer, nullable=False, comment="last missing ledger, included"),
+    Column("reason", Text, nullable=False, comment="why they are missing"),
+    Column(
+        "first_seen",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("now()"),
+        comment="when the gap was recorded",
+        info={"volatile": True},
+    ),
+    comment="Ledgers that a stream lacks and the node no longer has. Key: stream, first_ledger. "
+    "A gap leaves when its ledgers are stored after all.",
+)

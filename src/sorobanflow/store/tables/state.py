@@ -1,0 +1,207 @@
+"""Tables of what is: contract data, code, accounts, tokens and their balances.
+
+A row is a ledger entry, or what one says of a token, after its last change that
+was seen. Invariant: a newer change is never overwritten by an older one, so
+ledgers may be stored in any order. Some entries change in parts at different
+times, each with an order of its own: `STATE_TABLES` says which.
+"""
+
+from typing import NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from sorobanflow.store.tables.columns import key_column, metadata, text_column
+
+
+class VersionGroup(NamedTuple):
+    """Columns that change together, under the order of their last change.
+
+    Attributes:
+        order: Columns that say when, the most significant first; all null
+            while no such change was seen.
+        data: Columns that hold what it left.
+    """
+
+    order: tuple[str, ...]
+    data: tuple[str, ...]
+
+
+CHANGE = ("ledger", "tx_order", "op_order", "change_order")
+
+
+def _change_columns(nullable: bool = False) -> list[Column[int]]:
+    comments = {
+        "ledger": "ledger of the last change",
+        "tx_order": "1-based order of its transaction in the ledger; 1048575: fee refunds "
+        "behind all transactions",
+        "op_order": "its 1-based operation; 0 before, 4095 after the operations",
+        "change_order": "its index in the list of changes",
+    }
+    return [Column(name, Integer, nullable=nullable, comment=comments[name]) for name in CHANGE]
+
+
+def _ttl_columns() -> list[Column[int]]:
+    return [
+        Column("live_until_ledger", BigInteger, comment="last ledger in which it is live"),
+        Column("ttl_ledger", Integer, comment="ledger of the last change of live_until_ledger"),
+        Column("ttl_tx_order", Integer, comment="1-based order of that change's transaction"),
+    ]
+
+
+def _deleted(comment: str) -> Column[bool]:
+    return Column("deleted", Boolean, nullable=False, comment=comment)
+
+
+contract_data_entries = Table(
+    "contract_data_entries",
+    metadata,
+    key_column("key_hash", "SHA-256 of the LedgerKey's XDR, hex", primary_key=True),
+    key_column("contract_id", "contract whose entry it is (C…); a nonce has an account (G…)"),
+    Column("durability", Text, nullable=False, comment="temporary or persistent"),
+    Column("key", JSONB, nullable=False, comment="key, a SEP-51 value"),
+    Column("key_xdr", LargeBinary, nullable=False, comment="key, XDR of the SCVal"),
+    Column("value", JSONB, comment="value, a SEP-51 value; null: deleted, or never seen"),
+    Column("value_xdr", LargeBinary, comment="value, XDR of the SCVal"),
+    _deleted("whether the last change removed it"),
+    *_change_columns(nullable=True),
+    *_ttl_columns(),
+    Column("created_ledger", Integer, comment="ledger of its last creation; null: not seen"),
+    Column("created_tx_order", Integer, comment="1-based order of the creating transaction"),
+    Column("created_tx_hash", Text(collation="C"), comment="the creating transaction"),
+    Index(None, "contract_id"),
+    # Small, and without it the creations of some ledgers are a scan of all storage.
+    Index(
+        None,
+        "created_ledger",
+        postgresql_where=text("""key = '"ledger_key_contract_instance"'::jsonb"""),
+    ),
+    comment="A contract's storage entry, its instance included, after the last change that was "
+    "seen. Key: key_hash. Where ledger is null only its time to live was seen so far.",
+)
+
+contract_code = Table(
+    "contract_code",
+    metadata,
+    key_column("wasm_hash", "SHA-256 of the Wasm, hex", primary_key=True),
+    Column("code", LargeBinary, comment="the Wasm; null: deleted, or never seen"),
+    Column("size", Integer, comment="its length in bytes"),
+    _deleted("whether the last change removed it"),
+    *_change_columns(nullable=True),
+    *_ttl_columns(),
+    Column("first_ledger", Integer, comment="ledger of its upload; null: not seen"),
+    Column("first_tx_order", Integer, comment="1-based order of the uploading transaction"),
+    Column("first_tx_hash", Text(collation="C"), comment="the uploading transaction"),
+    comment="The Wasm that contracts run, after the last change that was seen. Key: wasm_hash. "
+    "Where ledger is null only its time to live was seen so far.",
+)
+
+account_entries = Table(
+    "account_entries",
+    metadata,
+    key_column("account_id", "account (G…)", primary_key=True),
+    Column("balance", BigInteger, comment="native balance, stroops"),
+    Column("sequence", BigInteger, comment="sequence number"),
+    Column("subentry_count", BigInteger, comment="number of entries that it owns"),
+    Column("inflation_destination", Text(collation="C"), comment="account (G…), if set"),
+    Column("flags", BigInteger, comment="AccountFlags, a bit mask"),
+    text_column("home_domain", "home domain, in SEP-51 escapes"),
+    Column("master_weight", SmallInteger, comment="weight of its own key"),
+    Column("low_threshold", SmallInteger, comment="weight that low operations need"),
+    Column("medium_threshold", SmallInteger, comment="weight that medium operations need"),
+    Column("high_threshold", SmallInteger, comment="weight that high operations need"),
+    Column("signers", JSONB, comment='[{"key", "weight", "sponsor"}], keys as in SEP-23'),
+    Column("buying_liabilities", BigInteger, comment="native, of its offers, stroops"),
+    Column("selling_liabilities", BigInteger, comment="native, of its offers, stroops"),
+    Column("sponsored_count", BigInteger, comment="reserves of it that others pay"),
+    Column("sponsoring_count", BigInteger, comment="reserves of others that it pays"),
+    Column("sequence_ledger", BigInteger, comment="ledger that changed its sequence last"),
+    Column("sequence_time", Numeric(20, 0), comment="close time of that, Unix seconds"),
+    Column("sponsor", Text(collation="C"), comment="who pays the account's reserve (G…)"),
+    _deleted("whether the last change removed it; then the columns above are null"),
+    *_change_columns(),
+    comment="An account after the last change that was seen. Key: account_id.",
+)
+
+token_metadata = Table(
+    "token_metadata",
+    metadata,
+    key_column("contract_id", "token contract (C…)", primary_key=True),
+    text_column("name", "name, as the contract states it"),
+    text_column("symbol", "symbol, as the contract states it"),
+    Column("decimals", BigInteger, comment="digits behind the point in amounts, as stated"),
+    Column("admin", Text(collation="C"), comment="administrator (G… or C…)"),
+    Column(
+        "asset", Text(collation="C"), comment="CODE:ISSUER or native, of an asset contract; or null"
+    ),
+    Column("issuer", Text(collation="C"), comment="issuer of that asset (G…)"),
+    Column("wasm_hash", Text(collation="C"), comment="Wasm that it runs; null: it runs none"),
+    _deleted("whether the last change removed the contract's instance"),
+    *_change_columns(),
+    comment="What a token contract's instance says of the token. Key: contract_id.",
+)
+
+token_balances = Table(
+    "token_balances",
+    metadata,
+    key_column("contract_id", "token contract (C…)", primary_key=True),
+    key_column("address", "holder (G… or C…)", primary_key=True),
+    Column(
+        "amount",
+        Numeric(39, 0),
+        comment="in the token's smallest unit; 0 where deleted; "
+        "null: the entry holds no form of balance that is known",
+    ),
+    Column("authorized", Boolean, comment="whether the holder may use it; null: not said"),
+    Column("clawback", Boolean, comment="whether the issuer may take it back; null: not said"),
+    Column(
+        "asset",
+        Text(collation="C"),
+        comment="CODE:ISSUER or native, where a trust line or account shows it",
+    ),
+    Column("source", Text, nullable=False, comment="contract_data, trustline or account"),
+    _deleted("whether the last change removed it"),
+    *_change_columns(),
+    Index(None, "address"),
+    comment="A holder's balance of a token after the last change that was seen. "
+    "Key: contract_id, address.",
+)
+
+_TTL = VersionGroup(("ttl_ledger", "ttl_tx_order"), ("live_until_ledger",))
+
+
+def _whole_row(table: Table) -> VersionGroup:
+    """All that is not key, under the order of the row's last change."""
+    rest = [column.name for column in table.columns if not column.primary_key]
+    return VersionGroup(CHANGE, tuple(name for name in rest if name not in CHANGE))
+
+
+#: State tables in the order in which they are written, with what changes by
+#: itself in their rows. A column of neither key nor group follows from the key.
+STATE_TABLES: dict[Table, tuple[VersionGroup, ...]] = {
+    contract_data_entries: (
+        VersionGroup(CHANGE, ("value", "value_xdr", "deleted")),
+        _TTL,
+        VersionGroup(("created_ledger", "created_tx_order"), ("created_tx_hash",)),
+    ),
+    contract_code: (
+        VersionGroup(CHANGE, ("code", "size", "deleted")),
+        _TTL,
+        VersionGroup(("first_ledger", "first_tx_order"), ("first_tx_hash",)),
+    ),
+    account_entries: (_whole_row(account_entries),),
+    token_metadata: (_whole_row(token_metadata),),
+    token_balances: (_whole_row(token_balances),),
+}

@@ -1,0 +1,133 @@
+"""What a TransactionMeta says, by way of stellar-sdk's objects: the other derivation."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from stellar_sdk import xdr
+
+from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change, Meta, Refund
+from sorobanflow.decode.xdr import to_json
+
+Lists = Iterator[tuple[int, list[xdr.LedgerEntryChange]]]
+INSTANCE = xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE
+KEPT = {
+    xdr.LedgerEntryType.ACCOUNT: "account",
+    xdr.LedgerEntryType.TRUSTLINE: "trustline",
+    xdr.LedgerEntryType.CONTRACT_DATA: "contract_data",
+    xdr.LedgerEntryType.CONTRACT_CODE: "contract_code",
+    xdr.LedgerEntryType.TTL: "ttl",
+}
+
+
+def sdk_meta(text: str) -> Meta:
+    meta = xdr.TransactionMeta.from_xdr(text)
+    body = (None, meta.v1, meta.v2, meta.v3, meta.v4)[meta.v]
+    soroban = getattr(body, "soroban_meta", None)
+    changes = [change for order, items in change_lists(meta) for change in changes_of(order, items)]
+    refunds = [refund for event in getattr(body, "events", []) for refund in refunds_of(event)]
+    return Meta(None if soroban is None else to_json(soroban.ext), changes, refunds)
+
+
+def change_lists(meta: xdr.TransactionMeta) -> Lists:
+    if meta.v == 0:
+        yield from operation_lists(meta.operations)
+    elif meta.v == 1:
+        yield OP_BEFORE, meta.v1.tx_changes.ledger_entry_changes
+        yield from operation_lists(meta.v1.operations)
+    else:
+        body = meta.v2 or meta.v3 or meta.v4
+        yield OP_BEFORE, body.tx_changes_before.ledger_entry_changes
+        yield from operation_lists(body.operations)
+        yield OP_AFTER, body.tx_changes_after.ledger_entry_changes
+
+
+def operation_lists(operations: list[Any]) -> Lists:
+    for number, operation in enumerate(operations, 1):
+        yield number, operation.changes.ledger_entry_changes
+
+
+def changes_of(op_order: int, items: list[xdr.LedgerEntryChange]) -> Iterator[Change]:
+    for order, item in enumerate(items):
+        kind = item.type.name.removeprefix("LEDGER_ENTRY_").lower()
+        key = item.removed or key_of(item)
+        if kind == "state" or key is None or key.type not in KEPT:
+            continue
+        before = instance_before(items[:order], key)
+        yield change_of(op_order, order, kind, key, entry_of(item), before)
+
+
+def change_of(op_order: int, order: int, kind: str, key: Any, entry: Any, before: Any) -> Change:
+    name = KEPT[key.type]
+    data, code = key.contract_data, key.contract_code
+    key_json = to_json(key)[name]
+    key_hash = sha256(key.to_xdr_bytes()).hexdigest() if data or code else key_json.get("key_hash")
+    json, value = None, None
+    if entry is not None:
+        json = to_json(entry.data)[name]
+        value = entry.data.contract_data and entry.data.contract_data.val.to_xdr_bytes()
+        if code:
+            value = bytes.fromhex(json.pop("code"))
+    return Change(
+        *(op_order, order, kind, name, key_json, key_hash, json, sponsor_of(entry)),
+        data and data.key.to_xdr_bytes(),
+        value,
+        before,
+    )
+
+
+def entry_of(item: xdr.LedgerEntryChange) -> xdr.LedgerEntry | None:
+    return item.created or item.updated or item.state or item.restored
+
+
+def key_of(item: xdr.LedgerEntryChange) -> xdr.LedgerKey | None:
+    """The key of an item's entry, of the kept types."""
+    entry = entry_of(item)
+    if entry is None:
+        return None
+    data = entry.data
+    if data.contract_data:
+        part = data.contract_data
+        key = xdr.LedgerKeyContractData(part.contract, part.key, part.durability)
+        return xdr.LedgerKey(data.type, contract_data=key)
+    if data.contract_code:
+        code_key = xdr.LedgerKeyContractCode(data.contract_code.hash)
+        return xdr.LedgerKey(data.type, contract_code=code_key)
+    if data.account:
+        account_key = xdr.LedgerKeyAccount(data.account.account_id)
+        return xdr.LedgerKey(data.type, account=account_key)
+    if data.trust_line:
+        line_key = xdr.LedgerKeyTrustLine(data.trust_line.account_id, data.trust_line.asset)
+        return xdr.LedgerKey(data.type, trust_line=line_key)
+    if data.ttl:
+        return xdr.LedgerKey(data.type, ttl=xdr.LedgerKeyTtl(data.ttl.key_hash))
+    return None
+
+
+def sponsor_of(entry: xdr.LedgerEntry | None) -> Any:
+    return entry and entry.ext.v1 and to_json(entry.ext.v1.sponsoring_id)
+
+
+def instance_before(items: list[xdr.LedgerEntryChange], key: xdr.LedgerKey) -> Any:
+    if key.contract_data is None or key.contract_data.key.type is not INSTANCE:
+        return None
+    for item in reversed(items):
+        entry = entry_of(item)
+        if entry is not None and key_of(item) == key:
+            return to_json(entry.data.contract_data.val)
+    return None
+
+
+def refunds_of(event: xdr.TransactionEvent) -> Iterator[Refund]:
+    inner = event.event
+    topics = [to_json(topic) for topic in inner.body.v0.topics]
+    value = to_json(inner.body.v0.data)
+    if (
+        event.stage is xdr.TransactionEventStage.TRANSACTION_EVENT_STAGE_AFTER_ALL_TXS
+        and inner.type is xdr.ContractEventType.CONTRACT
+        and len(topics) == 2
+        and topics[0] == {"symbol": "fee"}
+        and topics[1]["address"].startswith("G")
+        and int(value["i128"]) < 0
+    ):
+        yield Refund(topics[1]["address"], -int(value["i128"]))

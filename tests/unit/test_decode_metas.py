@@ -1,0 +1,289 @@
+"""TransactionMetas of every version: what is read, in which order, and what is refused."""
+
+import base64
+import time
+from typing import Any
+
+import pytest
+
+from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Meta, Refund
+from sorobanflow.decode.metas import read_meta
+from sorobanflow.errors import DecodeError
+from tests.unit.meta_xdr import (
+    ACCOUNT,
+    CODE,
+    DATA,
+    DATA_KEY,
+    TRUSTLINE,
+    TTL,
+    entry,
+    event,
+    instance,
+    meta,
+    meta_v4,
+    operation,
+)
+from tests.unit.wire_items import ALICE, ALICE_MUXED, BOB, TOKEN
+
+CREATED = {"created": entry("ttl", TTL)}
+UPDATED = {"updated": entry("account", ACCOUNT)}
+STATE = {"state": entry("account", ACCOUNT)}
+REMOVED = {"removed": {"contract_data": DATA_KEY}}
+RESTORED = {"restored": entry("contract_code", CODE, sponsor=BOB)}
+OFFER_REMOVED = {"removed": {"offer": {"seller_id": ALICE, "offer_id": "1"}}}
+INSTANCE_KEY = {k: v for k, v in instance(0)["data"]["contract_data"].items() if k in DATA_KEY}
+FEES = {
+    "v1": {
+        "ext": "v0",
+        "total_non_refundable_resource_fee_charged": "11",
+        "total_refundable_resource_fee_charged": "-22",
+        "rent_fee_charged": "9223372036854775807",
+    }
+}
+FEE = {"symbol": "fee"}
+PAYER = {"address": ALICE}
+EVENT = event([FEE, {"vec": [PAYER]}], {"map": [{"key": "void", "val": {"i128": "-5"}}]})
+DIAGNOSTIC = {"in_successful_contract_call": True, "event": event([], "void", "diagnostic")}
+BODY = {"ext": "v0", "tx_changes_before": [], "operations": [], "tx_changes_after": []}
+
+
+def places(read: Meta) -> list[tuple[int, int, str, str]]:
+    return [change[:4] for change in read.changes]
+
+
+def in_one_operation(*changes: Any) -> Meta:
+    return read_meta(meta_v4(operations=[operation(list(changes))]))
+
+
+def after_all(inner: Any, stage: str = "after_all_txs") -> Meta:
+    return read_meta(meta_v4(events=[{"stage": stage, "event": inner}]))
+
+
+def test_read_meta_of_version_0_has_operations_only() -> None:
+    read = read_meta(meta(0, [{"changes": [CREATED]}, {"changes": []}, {"changes": [UPDATED]}]))
+    assert places(read) == [(1, 0, "created", "ttl"), (3, 0, "updated", "account")]
+    assert (read.soroban_fees, read.refunds) == (None, [])
+
+
+def test_read_meta_of_version_1_has_changes_before_the_operations() -> None:
+    read = read_meta(meta(1, {"tx_changes": [UPDATED], "operations": [{"changes": [CREATED]}]}))
+    assert places(read) == [(OP_BEFORE, 0, "updated", "account"), (1, 0, "created", "ttl")]
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_read_meta_gives_changes_before_of_and_behind_the_operations(version: int) -> None:
+    changes = {"tx_changes_before": [STATE, UPDATED], "tx_changes_after": [REMOVED, OFFER_REMOVED]}
+    last = {} if version == 2 else {"ext": "v0", "soroban_meta": None}
+    if version == 4:
+        last |= {"events": [], "diagnostic_events": []}
+    operations: list[Any] = [{"changes": [CREATED]}, {"changes": [STATE, STATE, RESTORED]}]
+    if version == 4:
+        operations = [operation(item["changes"], [EVENT, EVENT]) for item in operations]
+    assert places(read_meta(meta(version, changes | last | {"operations": operations}))) == [
+        (OP_BEFORE, 1, "updated", "account"),
+        (1, 0, "created", "ttl"),
+        (2, 2, "restored", "contract_code"),
+        (OP_AFTER, 0, "removed", "contract_data"),
+    ]
+
+
+def test_a_change_holds_the_entry() -> None:
+    (change,) = in_one_operation({"updated": entry("trustline", TRUSTLINE, sponsor=BOB)}).changes
+    assert (change.entry, change.sponsor) == (TRUSTLINE, BOB)
+    assert (change.key_hash, change.before) == (None, None)
+
+
+def test_a_removal_holds_the_key_alone() -> None:
+    (change,) = in_one_operation(REMOVED).changes
+    assert (change.key, change.entry, change.value_xdr) == (DATA_KEY, None, None)
+    assert change.key_xdr == bytes.fromhex("0000000f 00000001 6b000000")
+
+
+def test_a_change_of_an_instance_says_what_it_was_before() -> None:
+    read = in_one_operation(
+        {"state": instance(1)},
+        {"updated": instance(2)},
+        {"state": entry("contract_data", DATA)},
+        {"updated": entry("contract_data", DATA)},
+        {"updated": instance(3)},
+        {"removed": {"contract_data": INSTANCE_KEY}},
+    )
+    before = [change.before and stored(change.before) for change in read.changes]
+    assert before == [1, None, 2, 3]
+
+
+def test_an_instance_before_is_of_the_same_list_and_key() -> None:
+    other = instance(1)
+    other["data"]["contract_data"]["durability"] = "temporary"
+    changes = [{"state": other}, {"updated": instance(2)}]
+    read = read_meta(meta_v4(operations=[operation(changes), operation([{"updated": other}])]))
+    assert [change.before for change in read.changes] == [None, None]
+
+
+def stored(value: Any) -> int:
+    (item,) = value["contract_instance"]["storage"]
+    return int(item["val"]["u32"])
+
+
+@pytest.mark.parametrize("fees", ["v0", FEES])
+@pytest.mark.parametrize("returned", [None, "void", {"vec": [PAYER]}])
+def test_read_meta_gives_the_fees_of_version_4(fees: Any, returned: Any) -> None:
+    soroban = {"ext": fees, "return_value": returned}
+    read = read_meta(meta_v4(soroban_meta=soroban, diagnostic_events=[DIAGNOSTIC, DIAGNOSTIC]))
+    assert read.soroban_fees == fees
+
+
+@pytest.mark.parametrize("fees", ["v0", FEES])
+def test_read_meta_gives_the_fees_of_version_3(fees: Any) -> None:
+    soroban = {
+        "ext": fees,
+        "events": [EVENT],
+        "return_value": {"u32": 9},
+        "diagnostic_events": [DIAGNOSTIC],
+    }
+    assert read_meta(meta(3, BODY | {"soroban_meta": soroban})).soroban_fees == fees
+
+
+def test_a_negative_fee_behind_all_transactions_is_a_refund() -> None:
+    events = [
+        {"stage": "before_all_txs", "event": event([FEE, PAYER], {"i128": "100"})},
+        {"stage": "after_all_txs", "event": event([FEE, PAYER], {"i128": "-5"})},
+        {"stage": "after_all_txs", "event": event([FEE, PAYER], {"i128": str(-(2**127))})},
+    ]
+    assert read_meta(meta_v4(events=events)).refunds == [Refund(ALICE, 5), Refund(ALICE, 2**127)]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        event([FEE, PAYER], {"i128": "-5"}, "system"),
+        event([FEE], {"i128": "-5"}),
+        event([FEE, PAYER, PAYER], {"i128": "-5"}),
+        event([{"string": "fee"}, PAYER], {"i128": "-5"}),
+        event([{"symbol": "fees"}, PAYER], {"i128": "-5"}),
+        event([FEE, {"address": TOKEN}], {"i128": "-5"}),
+        event([FEE, {"address": ALICE_MUXED}], {"i128": "-5"}),
+        event([FEE, {"string": ALICE}], {"i128": "-5"}),
+        event([FEE, "void"], {"i128": "-5"}),
+        event([FEE, PAYER], {"i128": "5"}),
+        event([FEE, PAYER], {"i128": "0"}),
+        event([FEE, PAYER], {"i64": "-5"}),
+        event([FEE, PAYER], "void"),
+        event(["void", "void"], "void"),
+    ],
+)
+def test_other_events_are_no_refunds(inner: Any) -> None:
+    assert after_all(inner).refunds == []
+
+
+@pytest.mark.parametrize("stage", ["before_all_txs", "after_tx"])
+def test_a_negative_fee_of_another_stage_is_no_refund(stage: str) -> None:
+    assert after_all(event([FEE, PAYER], {"i128": "-5"}), stage).refunds == []
+
+
+def full_meta() -> bytes:
+    """Something of everything."""
+    changes = [CREATED, STATE, UPDATED, REMOVED, RESTORED, OFFER_REMOVED, {"state": instance(1)}]
+    staged = [{"stage": "after_all_txs", "event": event([FEE, PAYER], {"i128": "-5"})}]
+    text = meta_v4(
+        tx_changes_before=[STATE],
+        operations=[operation(changes, [EVENT])],
+        soroban_meta={"ext": FEES, "return_value": {"u32": 9}},
+        events=staged,
+        diagnostic_events=[DIAGNOSTIC],
+    )
+    return base64.b64decode(text)
+
+
+def read_bytes(data: bytes) -> Meta:
+    return read_meta(base64.b64encode(data).decode())
+
+
+def test_read_meta_refuses_a_meta_cut_anywhere() -> None:
+    data = full_meta()
+    assert len(read_bytes(data).changes) == 4
+    for size in range(len(data)):
+        with pytest.raises(DecodeError, match=r"^cannot decode TransactionMeta"):
+            read_bytes(data[:size])
+
+
+def test_read_meta_refuses_what_follows() -> None:
+    with pytest.raises(DecodeError, match="ends at byte"):
+        read_bytes(full_meta() + bytes(4))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("00000005", "TransactionMeta has no arm 5"),
+        ("00000004 00000001", "ExtensionPoint has no arm 1"),
+        ("00000000 00001000" + "00000000" * 4096, "at most 4094"),
+        ("00000000 ffffffff", "at most 4094"),
+        ("00000000 00000001 ffffffff", "more than the bytes left"),
+        ("00000000 00000001 00000001 00000005", "LedgerEntryChangeType has no value 5"),
+        (
+            "00000000 00000001 00000001 00000000 00000000 0000000a",
+            "LedgerEntryType has no value 10",
+        ),
+        ("00000000 00000001 00000001 00000002 0000000a", "LedgerEntryType has no value 10"),
+        ("00000003" + "00000000" * 4 + "00000002", "flag 2"),
+        ("00000004" + "00000000" * 5 + "00000001 00000003", "TransactionEventStage"),
+        ("00000004" + "00000000" * 6 + "00000001 00000002", "flag 2"),
+        ("00000004" + "00000000" * 6 + "00000001" + "00000000" * 3 + "00000003 00000000", "type 3"),
+        ("00000004" + "00000000" * 6 + "00000001" + "00000000" * 4 + "00000001", "body 1"),
+    ],
+)
+def test_read_meta_refuses(data: str, reason: str) -> None:
+    with pytest.raises(DecodeError, match=rf"^cannot decode TransactionMeta \(.*{reason}"):
+        read_bytes(bytes.fromhex(data))
+
+
+@pytest.mark.parametrize("text", ["", "AAA", "AAAAAAAAAAA=\n", "!"])
+def test_read_meta_refuses_what_is_no_base64(text: str) -> None:
+    with pytest.raises(DecodeError, match=r"^cannot decode TransactionMeta"):
+        read_meta(text)
+
+
+DEEP: Any = "void"
+for _ in range(201):
+    DEEP = {"vec": [DEEP]}
+DEEP_DATA = entry("contract_data", DATA | {"val": DEEP})
+DEEP_INSTANCE = entry("contract_data", {"ext": "v0", **INSTANCE_KEY, "val": DEEP})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"operations": [operation([{"state": DEEP_DATA}])]},
+        {"operations": [operation([{"updated": DEEP_DATA}])]},
+        {"operations": [operation([{"state": DEEP_INSTANCE}])]},
+        {"operations": [operation([{"removed": {"contract_data": DATA_KEY | {"key": DEEP}}}])]},
+        {"operations": [operation([], [event([DEEP], "void")])]},
+        {"events": [{"stage": "after_tx", "event": event([], DEEP)}]},
+        {"soroban_meta": {"ext": "v0", "return_value": DEEP}},
+    ],
+)
+def test_read_meta_refuses_what_nests_too_deeply_wherever_it_stands(changes: Any) -> None:
+    with pytest.raises(DecodeError, match="nests deeper than 200"):
+        read_meta(meta_v4(**changes))
+
+
+def test_a_great_instance_is_read_once_however_often_it_is_asked_for() -> None:
+    great = instance(0)
+    storage = great["data"]["contract_data"]["val"]["contract_instance"]["storage"]
+    storage.extend([{"key": "void", "val": {"bytes": "00" * 65536}}] * 8)
+    storage.extend([{"key": "void", "val": "void"}] * 2000)
+    removals = [{"removed": {"contract_data": INSTANCE_KEY}}] * 4000
+    text = meta_v4(operations=[operation([{"state": great}, *removals])])
+    begin = time.process_time()
+    changes = read_meta(text).changes
+    assert time.process_time() - begin < 1
+    assert len(changes) == 4000
+    assert all(change.before is changes[0].before for change in changes)
+
+
+def test_errors_do_not_hold_the_payload() -> None:
+    with pytest.raises(DecodeError) as caught:
+        read_bytes(b"secret!!" * 10_000)
+    assert len(str(caught.value)) < 250
+    assert "secret" not in str(caught.value)

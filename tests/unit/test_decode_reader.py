@@ -1,0 +1,100 @@
+"""The parts that types are put together from, on bytes written out by hand."""
+
+import pytest
+
+from sorobanflow.decode import reader
+from sorobanflow.decode.reader import XdrType, from_base64, whole
+from sorobanflow.decode.xdr import Json
+from sorobanflow.errors import DecodeError
+
+COLOR = reader.enum("Color", ["red", "green"])
+SHAPE = reader.union("Shape", {0: ("point", None), 3: ("line", reader.UINT32)})
+PAIR = reader.struct(first=reader.UINT32, second=reader.opaque(bytes.hex, 5))
+
+
+def read(kind: XdrType, data: str) -> Json:
+    """Read a whole value, and see that walking past it ends at the same byte."""
+    xdr = bytes.fromhex(data)
+    value = whole("Thing", kind.read)(xdr)
+    assert kind.skip(xdr, 0) == len(xdr)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "wanted"),
+    [
+        (reader.UINT32, "ffffffff", 4294967295),
+        (reader.INT32, "ffffffff", -1),
+        (reader.UINT64, "ffffffffffffffff", "18446744073709551615"),
+        (reader.INT64, "8000000000000000", "-9223372036854775808"),
+        (reader.fixed(4), "01020304", "01020304"),
+        (reader.opaque(bytes.hex), "00000000", ""),
+        (reader.opaque(bytes.hex), "00000003 0a0b0c 00", "0a0b0c"),
+        (reader.opaque(bytes.hex), "00000004 0a0b0c0d", "0a0b0c0d"),
+        (COLOR, "00000001", "green"),
+        (SHAPE, "00000000", "point"),
+        (SHAPE, "00000003 00000007", {"line": 7}),
+        (PAIR, "00000001 00000001 ff000000", {"first": 1, "second": "ff"}),
+        (reader.optional(COLOR), "00000000", None),
+        (reader.optional(COLOR), "00000001 00000000", "red"),
+        (reader.array(COLOR), "00000000", []),
+        (reader.array(COLOR), "00000002 00000000 00000001", ["red", "green"]),
+        (reader.EXTENSION_POINT, "00000000", "v0"),
+    ],
+)
+def test_a_type_reads_and_walks(kind: XdrType, data: str, wanted: Json) -> None:
+    assert read(kind, data) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "reason"),
+    [
+        (reader.UINT32, "000000", "ends within a value"),
+        (reader.UINT32, "", "ends within a value"),
+        (reader.UINT32, "00000001 00", "ends at byte 4 of 5"),
+        (reader.fixed(8), "00000001", "ends at byte 8 of 4"),
+        (reader.opaque(bytes.hex), "ffffffff 00000000", "ends at byte 4294967300 of 8"),
+        (reader.opaque(bytes.hex), "00000001 00000001", "padding at byte 5 is not zero"),
+        (reader.opaque(bytes.hex, 5), "00000006 00000000 00000000", "at most 5"),
+        (COLOR, "00000002", "Color has no value 2"),
+        (SHAPE, "00000001", "Shape has no arm 1"),
+        (SHAPE, "ffffffff", "Shape has no arm 4294967295"),
+        (reader.optional(COLOR), "00000002 00000000", "flag 2 at byte 0"),
+        (reader.array(COLOR, 1), "00000002 00000000 00000000", "at most 1"),
+        (reader.array(COLOR), "00000003 00000000 00000000", "more than the bytes left"),
+        (reader.array(reader.HASH), "ffffffff 00000000", "more than the bytes left"),
+    ],
+)
+def test_a_type_refuses(kind: XdrType, data: str, reason: str) -> None:
+    with pytest.raises(DecodeError, match=rf"^cannot decode Thing \(.*{reason}"):
+        whole("Thing", kind.read)(bytes.fromhex(data))
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        (b"plain text ~", "plain text ~"),
+        (b"", ""),
+        (b"\0\t\n\r\\", r"\0\t\n\r\\"),
+        (b"\x01\x1f\x7f\x80\xa0\xff", r"\x01\x1f\x7f\x80\xa0\xff"),
+        ("é".encode(), r"\xc3\xa9"),
+    ],
+)
+def test_escape_writes_ascii(raw: bytes, wanted: str) -> None:
+    assert reader.escape(raw) == wanted
+
+
+def test_from_base64_gives_the_bytes() -> None:
+    assert from_base64("Thing", "AAEC") == b"\0\1\2"
+
+
+@pytest.mark.parametrize("text", ["AAA", "AA A", "AAEC\n", "AAE*", "AAé=", None, "A\ud800A="])
+def test_from_base64_refuses(text: str) -> None:
+    with pytest.raises(DecodeError, match=r"^cannot decode Thing"):
+        from_base64("Thing", text)
+
+
+def test_errors_do_not_hold_the_payload() -> None:
+    with pytest.raises(DecodeError) as caught:
+        from_base64("Thing", "A" * 100_001)
+    assert len(str(caught.value)) < 250
