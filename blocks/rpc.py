@@ -1,5 +1,6 @@
 """The StellarRpc block: where the node is, and how hard to ask it."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from prefect.blocks.core import Block
@@ -7,6 +8,7 @@ from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.presets import PROFILES, ProfileName
+from sorobanflow.decode.forms import WantedFormat
 from sorobanflow.rpc.breaker import BreakerSettings
 from sorobanflow.rpc.client import RpcClient
 from sorobanflow.rpc.retry import RetrySettings
@@ -38,6 +40,13 @@ class StellarRpc(Block):
     max_workers: int = Field(
         default=10, ge=1, le=100, description="Calls to the node at once, at most."
     )
+    max_requests_per_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description="HTTP calls per second to the node, all runs and workers together, which "
+        "share a global concurrency limit of Prefect; costs some 10 ms a call. Empty: no limit.",
+    )
     batch_size: int = Field(
         default=1000,
         ge=1,
@@ -50,6 +59,13 @@ class StellarRpc(Block):
         le=200,
         description="Transactions asked for in one JSON-RPC batch when fetching by hash; "
         "1 sends single calls.",
+    )
+    xdr_format: WantedFormat = Field(
+        default="base64",
+        title="XDR format",
+        description="How the node is to give XDR. base64 decodes alike on every node; json is "
+        "its own JSON, about four times cheaper to decode and larger to send; auto takes json "
+        "if the newest transactions and events come out the same in both.",
     )
     timeout_s: float = Field(
         default=30.0, gt=0, le=600, description="Seconds that one call may take."
@@ -89,7 +105,12 @@ class StellarRpc(Block):
         preset = {"max_workers": values.max_workers, "batch_size": values.batch_size}
         return cls(**fields | preset)
 
-    def client(self, hook: Hook | None = None, max_workers: int | None = None) -> RpcClient:
+    def client(
+        self,
+        hook: Hook | None = None,
+        max_workers: int | None = None,
+        before_call: Callable[[], object] | None = None,
+    ) -> RpcClient:
         """Build the client; close it when done."""
         return RpcClient(
             self.url.get_secret_value(),
@@ -107,4 +128,5 @@ class StellarRpc(Block):
                 wait_s=self.breaker_wait_s,
             ),
             hook=hook,
+            before_call=before_call,
         )

@@ -12,29 +12,26 @@ from typing import Annotated, Literal
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.pipeline import Pipeline, Settings, open_pipeline
+from flows.indexer import Indexer, Settings, open_indexer
+from flows.outcome import LOOKS_AT_EDGE, POLL_S, final_state, record_lost
+from flows.parameters import Ledger, Workers
+from flows.pipeline import Pipeline
 from flows.terminal import run_flow
 from sorobanflow.errors import LedgerOutsideRetentionError
-from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.plan import Start, first_ledger, refuse_lost_start, work_to_do
 from sorobanflow.rpc.fetch_plan import FetchPlan
 from sorobanflow.rpc.stats import RpcStats
-from sorobanflow.store.coverage import open_stream, read_coverage, record_gap
+from sorobanflow.store.coverage import open_stream, read_coverage
 from sorobanflow.summary import RunSummary
 from tasks.report import report
 
-POLL_S = 1.0
 PROGRESS_S = 2.0
 #: A catch-up shorter than this has reached the tip; after a longer one, look again.
 CAUGHT_UP_S = 60.0
-#: How often a run looks again when one answer says that a ledger is there, and another not.
-LOOKS_AT_EDGE = 3
-
-Ledger = Annotated[int, Field(ge=1, le=LAST_LEDGER)]
 
 
 @flow(name="index", validate_parameters=True, persist_result=False)
@@ -42,7 +39,7 @@ def index(
     start_ledger: Ledger | Literal["oldest", "latest"] | None = None,
     follow_s: Annotated[float, Field(ge=0, le=86_400)] = 0,
     batch_size: Annotated[int, Field(ge=1, le=100_000)] | None = None,
-    max_workers: Annotated[int, Field(ge=1, le=100)] | None = None,
+    max_workers: Workers | None = None,
     contract_ids: list[str] | None = None,
     topics: list[list[str]] | None = None,
     fetch_plan: FetchPlan = "auto",
@@ -80,8 +77,11 @@ def index(
     progress = Progress(summary)
     settings = Settings(rpc, database, contract_ids, topics, fetch_plan, batch_size, max_workers)
     try:
-        with open_pipeline(settings, summary, progress.written) as pipeline:
-            _Run(pipeline, start_ledger, allow_gap, summary).to_the_tip(follow_s)
+        with open_indexer(settings, summary) as indexer:
+            run = _Run(
+                indexer, indexer.pipeline(progress.written), start_ledger, allow_gap, summary
+            )
+            run.to_the_tip(follow_s)
     finally:
         get_run_logger().info(summary.headline())
         report("index", summary)
@@ -92,11 +92,16 @@ class _Run:
     """One run: asks what is missing up to the tip, and indexes it, until it is time to stop."""
 
     def __init__(
-        self, pipeline: Pipeline, start: Start, allow_gap: bool, summary: RunSummary
+        self,
+        indexer: Indexer,
+        pipeline: Pipeline,
+        start: Start,
+        allow_gap: bool,
+        summary: RunSummary,
     ) -> None:
-        self._pipeline = pipeline
-        self._client = pipeline.source.client
-        self._engine, self._stream = pipeline.target.engine, pipeline.target.stream
+        self._indexer, self._pipeline = indexer, pipeline
+        self._client = indexer.source.client
+        self._engine, self._stream = indexer.target.engine, indexer.target.stream
         self._start = start
         self._allow_gap = allow_gap
         self._summary = summary
@@ -159,10 +164,7 @@ class _Run:
         self._record_lost(lost, error.oldest)
 
     def _record_lost(self, ledgers: LedgerRange, oldest: int) -> None:
-        reason = f"the node's oldest ledger was {oldest}"
-        for gap in record_gap(self._engine, self._stream.name, ledgers, reason):
-            self._summary.gaps.append(gap)
-            get_run_logger().warning(f"ledgers {gap} recorded as a gap: {reason}")
+        self._summary.gaps += record_lost(self._indexer, ledgers, oldest)
 
 
 class Progress:
@@ -183,12 +185,6 @@ class Progress:
                 f"{summary.per_second('transactions'):,.0f} transactions/s, "
                 f"{summary.per_second('events'):,.0f} events/s"
             )
-
-
-def final_state(summary: RunSummary) -> State[RunSummary]:
-    """Say in the run's state whether something is missing."""
-    name = None if summary.complete else "Incomplete"
-    return Completed(name=name, message=summary.headline(), data=summary)
 
 
 if __name__ == "__main__":

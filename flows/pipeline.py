@@ -3,36 +3,34 @@
 While one batch is decoded and written, the transactions of the next are
 fetched, and the events of the one behind that are read. Batches are committed
 in ledger order. Shared by every flow that indexes; leaves the choice of ranges
-to them.
+to them, and whether several pipelines run side by side.
 """
 
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner
 from sqlalchemy import Engine
 
-from blocks import Database, StellarRpc
-from blocks.documents import load_block
+from sorobanflow.backfill import Probe
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.plan import BatchSizer
 from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.rpc.client import RpcClient
 from sorobanflow.rpc.fetch_plan import (
     EventsFetch,
-    FetchPlan,
     TransactionChunk,
     TransactionPlanner,
 )
 from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.rpc.wire import Malformed, Transaction
-from sorobanflow.store import schema
-from sorobanflow.store.coverage import Stream, pin_network
-from sorobanflow.summary import RunSummary
+from sorobanflow.store.coverage import Stream
 from tasks.fetch import fetch_events, fetch_transactions
 from tasks.upsert import upsert_batch
 
@@ -42,6 +40,8 @@ Future = PrefectFuture[Any]
 READ_AHEAD = 2
 #: A batch may hold so many times its target of events, where a single ledger does not.
 BURST = 5
+#: Batches that an estimate reads: by then they have grown to 64 ledgers, if that few events.
+PROBES = 4
 
 
 @dataclass
@@ -71,58 +71,6 @@ class OnWritten(Protocol):
 
     def __call__(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         """Take in a committed batch."""
-
-
-@dataclass
-class Settings:
-    """What a flow's parameters say about indexing; None: what the block says."""
-
-    rpc: str
-    database: str
-    contract_ids: list[str] | None
-    topics: list[list[str]] | None
-    fetch_plan: FetchPlan
-    batch_size: int | None
-    max_workers: int | None
-
-
-@contextmanager
-def open_pipeline(
-    settings: Settings, summary: RunSummary, on_written: OnWritten
-) -> Iterator["Pipeline"]:
-    """Load the blocks, check node and database against each other, start the runner.
-
-    Raises:
-        ConfigurationError: a filter or block is wrong; nothing was started.
-        WrongNetworkError: the database holds another network than the node.
-        SchemaError: the database's schema is not this program's.
-    """
-    event_filter = EventFilter.of(settings.contract_ids, settings.topics)
-    node, database = load_block(StellarRpc, settings.rpc), load_block(Database, settings.database)
-    workers = settings.max_workers or node.max_workers
-    batch_size = settings.batch_size or node.batch_size
-    planner = TransactionPlanner(
-        settings.fetch_plan, event_filter is not None, workers, node.batch_calls
-    )
-    with ExitStack() as stack:
-        client = stack.enter_context(node.client(summary.stats, workers))
-        passphrase = client.get_network().passphrase
-        engine = stack.enter_context(database.engine())
-        schema.prepare(engine)
-        pin_network(engine, passphrase)
-        runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
-        stack.enter_context(runner)
-        # The runner waits for its tasks when it closes: on the way out of a failure or an
-        # interrupt, none may go on retrying.
-        stack.push(lambda kind, error, trace: client.stop() if kind else None)
-        stream = Stream.of_filter(event_filter.canonical_json if event_filter else None)
-        yield Pipeline(
-            runner,
-            Source(client, passphrase, event_filter, planner, batch_size * BURST),
-            Target(engine, stream),
-            BatchSizer(batch_size),
-            on_written,
-        )
 
 
 class _BatchInFlight:
@@ -172,6 +120,39 @@ class Pipeline:
             self._run(whole)
         finally:
             self._finish_write()
+
+    def probe(self, within: LedgerRange, stats: RpcStats) -> Probe:
+        """Fetch and decode the first ledgers of a range, in growing batches, and write none.
+
+        Gives what the last batch cost, so as a run's batches cost when they have
+        found their size.
+        """
+        first, best = within.first, None
+        for _ in range(PROBES):
+            last = min(first + self._sizer.next_size() - 1, within.last)
+            best = self._probe_batch(LedgerRange(first, last), stats)
+            first = best.ledgers.last + 1
+            if first > within.last:
+                break
+        assert best is not None
+        return best
+
+    def _probe_batch(self, ledgers: LedgerRange, stats: RpcStats) -> Probe:
+        calls, size = _cost(stats)
+        began = time.monotonic()
+        batch = self._fetch_transactions(self._read_events(ledgers))
+        self._transactions(batch)
+        fetched = time.monotonic()
+        self._decode(batch)
+        decoded = time.monotonic()
+        calls_now, size_now = _cost(stats)
+        return Probe(
+            batch.fetch.ledgers,
+            calls_now - calls,
+            size_now - size,
+            fetched - began,
+            decoded - fetched,
+        )
 
     def _run(self, whole: LedgerRange) -> None:
         reading: deque[_BatchInFlight] = deque()
@@ -223,7 +204,12 @@ class Pipeline:
         # Events and transactions come from different calls: they must name the same ones.
         self._submit(batch, planner.chunks_of_missing(fetch, self._transactions(batch)))
         transactions = planner.only_wanted(fetch, self._transactions(batch))
-        return make_batch(fetch.ledgers, fetch.events, transactions, self.source.passphrase)
+        whole = self.source.event_filter is None
+        rows = make_batch(
+            fetch.ledgers, fetch.events, transactions, self.source.passphrase, whole=whole
+        )
+        refuse_mass_failure(rows)
+        return rows
 
     def _transactions(self, batch: _BatchInFlight) -> list[Transaction | Malformed]:
         for future in batch.fetching:
@@ -236,3 +222,8 @@ class Pipeline:
             self._writing = None
             future.result()
             self._on_written(batch.ledgers, batch.counts())
+
+
+def _cost(stats: RpcStats) -> tuple[int, int]:
+    methods = stats.snapshot().values()
+    return sum(one.calls for one in methods), sum(one.size_bytes for one in methods)

@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
 from sorobanflow.errors import ConfigurationError, SorobanflowError
-from sorobanflow.summary import RunSummary
+from sorobanflow.summary import Summary
 
 BAD_PARAMETERS = (ParameterTypeError, ParameterBindError, SignatureMismatchError)
 DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
@@ -27,11 +27,13 @@ DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
 def run_flow(flow: Callable[..., Any], arguments: Sequence[str]) -> int:
     """Run a flow with parameters from the command line; gives the exit code."""
     try:
-        print_summary(flow(**parse_parameters(arguments)))
+        summary = flow(**parse_parameters(arguments))
+        print_summary(summary)
     except (SorobanflowError, *BAD_PARAMETERS, *DATABASE_AWAY) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
+    code: int = summary.exit_code
+    return code
 
 
 def parse_parameters(arguments: Sequence[str]) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def parse_parameters(arguments: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
-def print_summary(summary: RunSummary) -> None:
+def print_summary(summary: Summary) -> None:
     """Print what a run did as a table."""
     table = Table(show_header=False)
     table.add_column()

@@ -4,11 +4,11 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from sorobanflow.summary import RunSummary
+from sorobanflow.summary import Summary
 
 
 @task(name="report", cache_policy=NO_CACHE, persist_result=False)
-def report(key: str, summary: RunSummary) -> None:
+def report(key: str, summary: Summary) -> None:
     """Write the run's summary as a Markdown artifact.
 
     Args:

@@ -2,13 +2,28 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.ledgers import LedgerRange, merge
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage
+
+
+class Summary(Protocol):
+    """What every flow says at its end, in the terminal and in an artifact."""
+
+    @property
+    def exit_code(self) -> int:
+        """What a script is told: 0 where all is well."""
+
+    def headline(self) -> str:
+        """One sentence: what was done."""
+
+    def table(self) -> list[tuple[str, str]]:
+        """Label and value per line, for a person."""
 
 
 @dataclass
@@ -17,13 +32,14 @@ class RunSummary:
 
     Attributes:
         stats: The client's counts.
-        written: Ledger ranges that this run stored, in order of commit.
+        written: Ledger ranges that this run stored; ascending, disjoint.
         rows: Rows that this run stored, per table.
         gaps: Ranges that this run recorded as missing.
         seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds now, as text.
         covered_ledgers: Number of ledgers that the stream holds now.
         finished: Whether the run came to its end.
+        xdr_form: The form of XDR that the node was asked for, and why.
     """
 
     stats: RpcStats
@@ -35,13 +51,11 @@ class RunSummary:
     coverage: str = "none"
     covered_ledgers: int = 0
     finished: bool = False
+    xdr_form: str = ""
 
     def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         """Take in a committed batch."""
-        if self.written and self.written[-1].last + 1 == ledgers.first:
-            self.written[-1] = LedgerRange(self.written[-1].first, ledgers.last)
-        else:
-            self.written.append(ledgers)
+        self.written = merge((*self.written, ledgers))
         self.rows.update(rows)
         self._tick()
 
@@ -77,6 +91,11 @@ class RunSummary:
         """Whether the run left neither a gap nor anything in quarantine."""
         return not self.gaps and not self.rows["quarantine"]
 
+    @property
+    def exit_code(self) -> int:
+        """What a script is told: 0, since what a run left out is in the database to be seen."""
+        return 0
+
     def per_second(self, table: str) -> float:
         """Rows of a table per second of work."""
         return self.rows[table] / self.seconds if self.seconds else 0.0
@@ -85,9 +104,11 @@ class RunSummary:
         """One sentence: what was indexed."""
         if not self.written and not self.finished:
             return "stopped before anything was indexed"
+        if not self.written and self.gaps:
+            return f"nothing indexed: the node no longer has ledgers {ranges_text(self.gaps)}"
         if not self.written:
             return f"nothing new: ledgers {self.coverage} were covered already"
-        ranges = ", ".join(str(part) for part in self.written)
+        ranges = ranges_text(self.written)
         noun = "ledger" if self.ledgers == 1 else "ledgers"
         early = "" if self.finished else "stopped early: "
         return (
@@ -106,8 +127,14 @@ class RunSummary:
             ("RPC calls", f"{sum(stats.calls for stats in calls):,}"),
             ("retries", f"{sum(stats.retries for stats in calls):,}"),
             ("breaker trips", f"{sum(stats.trips for stats in calls):,}"),
+            ("XDR form", self.xdr_form),
         ]
         if self.finished:
             lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
         lines += [("gap recorded", str(part)) for part in self.gaps]
         return lines
+
+
+def ranges_text(parts: Iterable[LedgerRange]) -> str:
+    """Name ranges in one line, joined where they meet; of many, those at both ends."""
+    return str(Coverage(tuple(merge(parts))))

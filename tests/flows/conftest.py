@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from prefect.settings import (
@@ -12,6 +14,9 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 
 from deployments.register_blocks import register_blocks
+from flows.index import index
+from sorobanflow.devnet import DevnetServer
+from sorobanflow.summary import RunSummary
 
 _numbers = itertools.count(1)
 
@@ -43,3 +48,21 @@ def save_blocks(database_url: str) -> Callable[[str], dict[str, str]]:
         return {"rpc": name, "database": name}
 
     return save
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., DevnetServer]]:
+    """Start a devnet that stops with the test."""
+    with ExitStack() as stack:
+        yield lambda chain, **options: stack.enter_context(DevnetServer(chain, **options))
+
+
+@pytest.fixture
+def run_index(save_blocks: Callable[[str], dict[str, str]]) -> Callable[..., RunSummary]:
+    """Run the flow from a devnet into the test's database."""
+
+    def run(server: DevnetServer, **parameters: Any) -> RunSummary:
+        summary: Any = index(**save_blocks(server.url), **parameters)
+        return summary  # type: ignore[no-any-return]
+
+    return run

@@ -120,6 +120,13 @@ def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() ->
         load_block(StellarRpc, "nobody")
 
 
+def test_xdr_format_is_one_of_three() -> None:
+    assert StellarRpc().xdr_format == "base64"
+    assert StellarRpc(xdr_format="auto").xdr_format == "auto"
+    with pytest.raises(ValidationError, match="xdr_format"):
+        StellarRpc(xdr_format="xml")  # type: ignore[arg-type]
+
+
 def test_client_talks_to_the_blocks_url() -> None:
     with (
         DevnetServer(Chain(Generator(seed=1), closed=7)) as server,

@@ -1,7 +1,7 @@
 """The index flow: real Prefect, real HTTP, real PostgreSQL, real ledgers."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +18,22 @@ from sorobanflow.devnet import (
     Recording,
     parse_faults,
 )
+from sorobanflow.devnet.source import Ledger, Transaction
 from sorobanflow.errors import (
     ConfigurationError,
     LedgerOutsideRetentionError,
+    MassFailureError,
     NodeBehindError,
     WrongNetworkError,
 )
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.coverage import Coverage, read_coverage
 from sorobanflow.summary import RunSummary
-from tests.flows.chain_facts import count_facts
 from tests.flows.load_balancer import balanced
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
 Index = Callable[..., RunSummary]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Start a devnet that stops with the test."""
-    with ExitStack() as stack:
-        yield lambda chain, **options: stack.enter_context(DevnetServer(chain, **options))
-
-
-@pytest.fixture
-def run_index(save_blocks: Callable[[str], dict[str, str]]) -> Index:
-    """Run the flow from a devnet into the test's database."""
-
-    def run(server: DevnetServer, **parameters: Any) -> RunSummary:
-        summary: Any = index(**save_blocks(server.url), **parameters)
-        return summary  # type: ignore[no-any-return]
-
-    return run
 
 
 def _counts(engine: Engine) -> dict[str, int]:
@@ -69,38 +52,6 @@ def _counts(engine: Engine) -> dict[str, int]:
 def _scalar(engine: Engine, query: str) -> Any:
     with engine.begin() as connection:
         return connection.execute(text(query)).scalar_one()
-
-
-@pytest.mark.parametrize(
-    ("name", "transactions", "operations"),
-    [
-        ("pubnet-30822015", 650, 2085),
-        ("pubnet-51000294", 541, None),
-        ("pubnet-63092990", 236, None),
-        ("pubnet-63800060", 50, None),
-        ("applyload-10048", 14_760, None),
-    ],
-)
-def test_recording_is_indexed_completely(
-    name: str,
-    transactions: int,
-    operations: int | None,
-    recording_path: Callable[[str], Path],
-    serve: Serve,
-    run_index: Index,
-    engine: Engine,
-) -> None:
-    path = recording_path(name)
-    chain = Chain(Recording(path))
-    run_index(serve(chain), start_ledger="oldest")
-    facts = count_facts(path)
-    assert _counts(engine) == dict(facts)
-    assert facts["transactions"] == transactions
-    assert operations in (None, facts["operations"])
-    assert read_coverage(engine, "all").covered == (chain.window(),)
-    assert _scalar(engine, "SELECT count(*) FROM quarantine") == 0
-    sums = "SELECT ARRAY[sum(transaction_count), sum(event_count)] FROM ledgers"
-    assert _scalar(engine, sums) == [facts["transactions"], facts["events"]]
 
 
 def test_second_run_indexes_only_what_is_new(
@@ -377,3 +328,38 @@ def test_batch_stays_bounded_where_ledgers_turn_dense(
     with engine.begin() as connection:
         sizes = [size for (size,) in connection.execute(text(query))]
     assert max(sizes) <= 2000  # most events in one go, and the ledger that they end in
+
+
+def test_decoder_that_fails_often_stops_the_run_before_it_writes(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    source = Generator(seed=20)
+    ledgers = [source.ledger(number) for number in range(1, 13)]
+    broken = [
+        Ledger(
+            one.sequence, one.close_time, one.protocol, tuple(map(_of_tomorrow, one.transactions))
+        )
+        for one in ledgers
+    ]
+    server = serve(Chain(ListedLedgers(broken, 1, 12, source.network)))
+    with pytest.raises(
+        MassFailureError, match=r"10 of 10 transactions of ledgers 1 .*TransactionResult"
+    ):
+        run_index(server, start_ledger="oldest")
+    assert _counts(engine) == {"transactions": 0, "failed": 0, "operations": 0, "events": 0}
+    assert _scalar(engine, "SELECT count(*) FROM quarantine") == 0
+    assert read_coverage(engine, "all").covered == ()
+
+
+def _of_tomorrow(transaction: Transaction) -> Transaction:
+    """The same transaction with a result of a version that nobody knows yet."""
+    result = b64decode(transaction.result_xdr)
+    return Transaction(
+        transaction.hash,
+        transaction.application_order,
+        transaction.successful,
+        transaction.fee_bump,
+        transaction.envelope_xdr,
+        b64encode(result[:-4] + (9).to_bytes(4, "big")).decode(),
+        transaction.result_meta_xdr,
+    )

@@ -150,6 +150,8 @@ def reader(
             "127.0.0.1:4200": f"127.0.0.1:{ui_port}",
             "--port 8000": f"--port {devnet_port}",
             "follow_s=30": "follow_s=1",
+            "60000000": "1",
+            "60010000": "15",
         }
         reader = Reader(checkout, replacements, ui_port)
         try:

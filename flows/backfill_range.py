@@ -1,0 +1,63 @@
+"""Backfill-range: one chunk of a backfill, as a run of its own on some worker."""
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+
+from blocks.documents import DEFAULT_NAME
+from flows.indexer import Settings, open_indexer
+from flows.outcome import final_state, index_closed_range
+from flows.parameters import Ledger, Workers
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.store.coverage import open_stream, read_coverage
+from sorobanflow.summary import RunSummary
+from tasks.report import report
+
+
+@flow(
+    name="backfill-range",
+    flow_run_name="backfill-range {start_ledger}-{end_ledger}",
+    validate_parameters=True,
+    persist_result=False,
+)
+def backfill_range(
+    start_ledger: Ledger,
+    end_ledger: Ledger,
+    contract_ids: list[str] | None = None,
+    topics: list[list[str]] | None = None,
+    max_workers: Workers | None = None,
+    rpc: str = DEFAULT_NAME,
+    database: str = DEFAULT_NAME,
+) -> State[RunSummary]:
+    """Index what coverage lacks of one chunk; `backfill` starts these runs.
+
+    Reads the blocks `stellar-rpc` and `sorobanflow-database`; writes every
+    table. A second run, even one side by side, does what is missing and
+    otherwise changes nothing; a crash loses the batches in flight.
+
+    Args:
+        start_ledger: First ledger of the chunk.
+        end_ledger: Last ledger of the chunk; the node has to have it already.
+        contract_ids: Index only events of these contracts (C…, at most 5), and
+            their transactions. Empty: everything.
+        topics: Index only events with these topics: up to 5 alternatives, each
+            a list of base64 ScVal, "*" or a last "**".
+        max_workers: Calls to the node at once. Empty: the block's.
+        rpc: Name of the stellar-rpc block.
+        database: Name of the sorobanflow-database block.
+    """
+    chunk = LedgerRange(start_ledger, end_ledger)
+    settings = Settings(rpc, database, contract_ids, topics, "auto", None, max_workers)
+    summary = RunSummary(RpcStats())
+    try:
+        with open_indexer(settings, summary) as indexer:
+            target = indexer.target
+            open_stream(target.engine, target.stream)
+            with summary.working():
+                pipeline = indexer.pipeline(summary.add)
+                summary.gaps += index_closed_range(indexer, pipeline, chunk, force=False)
+            summary.take_stock(read_coverage(target.engine, target.stream.name))
+    finally:
+        get_run_logger().info(summary.headline())
+        report("backfill-range", summary)
+    return final_state(summary)

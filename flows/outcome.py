@@ -1,0 +1,81 @@
+"""What the flows that index have in common besides the pipeline: lost ledgers, final states.
+
+A ledger that leaves the node before it was indexed is named in `gaps`, and the
+run goes on; a run that left a gap or a quarantined item ends as `Incomplete`.
+"""
+
+import time
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows.indexer import Indexer
+from flows.pipeline import Pipeline
+from sorobanflow.errors import LedgerOutsideRetentionError
+from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.store.coverage import read_coverage, record_gap
+from sorobanflow.summary import RunSummary
+
+POLL_S = 1.0
+#: How often a run looks again when one answer says that a ledger is there, and another not.
+LOOKS_AT_EDGE = 3
+
+
+def final_state(summary: RunSummary) -> State[RunSummary]:
+    """Say in the run's state whether something is missing."""
+    name = None if summary.complete else "Incomplete"
+    return Completed(name=name, message=summary.headline(), data=summary)
+
+
+def record_lost(indexer: Indexer, ledgers: LedgerRange, oldest: int) -> list[LedgerRange]:
+    """Write down what the node no longer has; gives what is new of it."""
+    reason = f"the node's oldest ledger was {oldest}"
+    gaps = record_gap(indexer.target.engine, indexer.target.stream.name, ledgers, reason)
+    for gap in gaps:
+        get_run_logger().warning(f"ledgers {gap} recorded as a gap: {reason}")
+    return gaps
+
+
+def index_closed_range(
+    indexer: Indexer, pipeline: Pipeline, ledgers: LedgerRange, force: bool
+) -> list[LedgerRange]:
+    """Index what is missing of a range; gives the gaps that it left at the node's edge.
+
+    Args:
+        indexer: The run's.
+        pipeline: This thread's.
+        ledgers: The range; the node has or had all of it.
+        force: Index the covered ledgers as well.
+
+    Raises:
+        SorobanflowError: a batch could not be fetched; those before it are committed.
+    """
+    gaps: list[LedgerRange] = []
+    looks = 0
+    rest = [ledgers]
+    while rest:
+        try:
+            for part in rest if force else _missing(indexer, rest[0]):
+                pipeline.run(part)
+            return gaps
+        except LedgerOutsideRetentionError as error:
+            if looks < LOOKS_AT_EDGE and _has(indexer, error.ledger):
+                looks += 1
+                time.sleep(POLL_S)
+                continue
+            lost = LedgerRange(rest[0].first, min(ledgers.last, error.oldest - 1))
+            gaps += record_lost(indexer, lost, error.oldest)
+            rest = subtract(rest[0], [lost])
+    return gaps
+
+
+def _missing(indexer: Indexer, ledgers: LedgerRange) -> list[LedgerRange]:
+    # Read as late as can be: live indexing or another run may have been here meanwhile.
+    coverage = read_coverage(indexer.target.engine, indexer.target.stream.name)
+    return subtract(ledgers, coverage.covered)
+
+
+def _has(indexer: Indexer, ledger: int) -> bool:
+    """Whether the node says that it has the ledger: a replica of it may not."""
+    return indexer.source.client.get_health().oldest_ledger <= ledger

@@ -1,0 +1,119 @@
+"""What a stream lacks of a ledger range, what of it can be had still, and for how long.
+
+Pure arithmetic between coverage and the node's window; the first step of an
+audit. Invariant: each requested ledger is covered, recorded as a gap or missing.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sorobanflow.audit.agreement import Difference
+from sorobanflow.backfill import duration
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange, merge, subtract
+from sorobanflow.rpc.wire import Health
+from sorobanflow.store.coverage import Coverage
+
+#: The newest ledgers are for live indexing, which comes by every minute.
+LEDGERS_OF_LAG = 12
+
+
+class Continuity(NamedTuple):
+    """What coverage lacks of a range; ascending, disjoint.
+
+    Attributes:
+        missing: Ledgers that are neither stored nor recorded as a gap.
+        gaps: Ledgers that are recorded as a gap.
+    """
+
+    missing: list[LedgerRange]
+    gaps: list[LedgerRange]
+
+
+class RetentionClock(NamedTuple):
+    """How long until the node no longer has the oldest ledger that is to be repaired.
+
+    Attributes:
+        ledger: That ledger; None: there is none.
+        oldest: The node's oldest ledger.
+        seconds_per_ledger: Between closes; None: not known.
+    """
+
+    ledger: int | None
+    oldest: int
+    seconds_per_ledger: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that are left; None: nothing is to be repaired, or the pace is not known."""
+        if self.ledger is None or self.seconds_per_ledger is None:
+            return None
+        return (self.ledger - self.oldest) * self.seconds_per_ledger
+
+    def __str__(self) -> str:
+        if self.ledger is None:
+            return "nothing to repair that the node still has"
+        left = self.seconds_left
+        time_left = "an unknown time" if left is None else duration(left)
+        return f"{time_left} until ledger {self.ledger} leaves the node (oldest: {self.oldest})"
+
+
+def requested_range(
+    start: int | None, end: int | None, node: Health, coverage: Coverage
+) -> LedgerRange:
+    """Give the ledgers to audit: as asked for, else all that the stream is to hold by now.
+
+    Raises:
+        ConfigurationError: the range is empty or ends above the node's newest
+            ledger, or the stream holds nothing and no start was given.
+    """
+    first = _first(coverage) if start is None else start
+    if first is None:
+        raise ConfigurationError(
+            "the stream holds no ledgers, so there is nothing to audit; index it first, "
+            "or give start_ledger"
+        )
+    newest = coverage.covered[-1].last if coverage.covered else node.latest_ledger
+    lagging = node.latest_ledger - LEDGERS_OF_LAG
+    last = max(lagging, min(newest, node.latest_ledger)) if end is None else end
+    if last > node.latest_ledger or first > last:
+        raise ConfigurationError(
+            f"the range {first} to {last} cannot be audited: the start must not be above the end, "
+            f"nor the end above the node's newest ledger {node.latest_ledger}"
+        )
+    return LedgerRange(first, last)
+
+
+def continuity(requested: LedgerRange, coverage: Coverage) -> Continuity:
+    """Say what coverage lacks of a range."""
+    gaps = [
+        part for gap in clip(coverage.gaps, requested) for part in subtract(gap, coverage.covered)
+    ]
+    return Continuity(subtract(requested, coverage.accounted), gaps)
+
+
+def clip(ranges: Iterable[LedgerRange], bounds: LedgerRange) -> list[LedgerRange]:
+    """Give what of ascending ranges lies within bounds."""
+    parts = (LedgerRange(max(r.first, bounds.first), min(r.last, bounds.last)) for r in ranges)
+    return [part for part in parts if part.size > 0]
+
+
+def repair_order(
+    missing: Iterable[LedgerRange],
+    gaps: Iterable[LedgerRange],
+    differences: Iterable[Difference],
+    window: LedgerRange,
+) -> list[LedgerRange]:
+    """Give the ledgers to index, of those that the node has: what it loses first comes first.
+
+    A known gap is among them where this node has it after all. What is only
+    surplus here is not: indexing again takes nothing away.
+    """
+    differing = (LedgerRange(one.ledger, one.ledger) for one in differences if one.missing)
+    return clip(merge((*missing, *gaps, *differing)), window)
+
+
+def _first(coverage: Coverage) -> int | None:
+    if coverage.indexed_from is not None:
+        return coverage.indexed_from
+    return min((part.first for part in (*coverage.covered, *coverage.gaps)), default=None)

@@ -1,0 +1,1 @@
+"""Export: rows of a ledger range as Parquet or CSV files, with a manifest of what was written."""

@@ -1,0 +1,193 @@
+"""Write frames to Parquet or CSV files, and the manifest that vouches for them.
+
+The last step of an export. Parts grow in a hidden folder next to their place.
+Invariant: where a manifest is, the files that it names are whole and of one
+snapshot: it leaves before the first file of an older export is replaced and
+comes back last. A killed export leaves at most files without a manifest, and
+its hidden folder.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgspec
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyarrow import csv, parquet
+
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.export.frames import make_frame
+
+Format = Literal["parquet", "csv"]
+#: ISO 8601; Arrow's %S has the microseconds.
+CSV_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A part of an export, as the manifest names it."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ParquetPart:
+    """A Parquet file in the making: a row group per frame, zstd.
+
+    The file says which pandas types its columns had, so that `pandas.read_parquet`
+    gives the same ones back and makes no floats of integers with nulls.
+    """
+
+    def __init__(self, path: Path, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+        self._schema = schema
+        described = self._table(make_frame(schema.empty_table())).schema
+        self._writer = parquet.ParquetWriter(path, described, compression="zstd")
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append a frame."""
+        self._writer.write_table(self._table(frame))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+    def _table(self, frame: pd.DataFrame) -> Any:  # noqa: ANN401 - pyarrow has no types
+        return pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
+
+
+class CsvPart:
+    """A CSV file in the making: UTF-8, a header, lines that end in a line feed.
+
+    As PostgreSQL's COPY does it, a null is an empty field, and every text is in
+    quotes, so an empty text is `""`. Times are ISO 8601 in UTC, bytes hex.
+    """
+
+    def __init__(self, path: Path, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+        self._times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
+        self._bytes = [field.name for field in schema if pa.types.is_binary(field.type)]
+        texts = {*self._times, *self._bytes}
+        self._schema = pa.schema(
+            [field.with_type(pa.string()) if field.name in texts else field for field in schema]
+        )
+        self._writer = csv.CSVWriter(path, self._schema)
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append a frame."""
+        # Without its zone the same instant prints as UTC, and needs no time zone database.
+        plain = pd.ArrowDtype(pa.timestamp("us"))
+        texts = {name: frame[name].astype(plain).dt.strftime(CSV_TIME) for name in self._times}
+        texts |= {name: frame[name].map(bytes.hex, na_action="ignore") for name in self._bytes}
+        table = pa.Table.from_pandas(
+            frame.assign(**texts), schema=self._schema, preserve_index=False
+        )
+        self._writer.write(table)
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+PARTS: dict[Format, type[ParquetPart | CsvPart]] = {"parquet": ParquetPart, "csv": CsvPart}
+
+
+class ExportFiles:
+    """The files of one export; use it as a context manager, and `publish` at the end.
+
+    Args:
+        folder: Where they go; made, with its parents, if it is missing.
+        stem: What their names begin with.
+        format: The kind of the files.
+        schema: Columns, as an Arrow schema.
+        rows_per_file: A part takes this many rows, the last one what is left.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stem: str,
+        format: Format,
+        schema: Any,  # noqa: ANN401 - pyarrow has no types
+        rows_per_file: int,
+    ) -> None:
+        self._folder = folder
+        self._stem = stem
+        self._format = format
+        self._schema = schema
+        self._rows_per_file = rows_per_file
+        self._part_rows: list[int] = []
+        self.manifest = folder / f"{stem}.{format}.manifest.json"
+
+    def __enter__(self) -> Self:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._hidden = TemporaryDirectory(dir=self._folder, prefix=f".{self._stem}-")
+        except OSError as error:
+            raise ConfigurationError(
+                f"nothing can be written to the folder {self._folder}: {error.strerror}; "
+                "choose another one"
+            ) from error
+        self._open_part()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._part.close()
+        finally:
+            self._hidden.cleanup()
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return sum(self._part_rows)
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append a frame, over as many parts as it takes."""
+        while len(frame):
+            if self._part_rows[-1] == self._rows_per_file:
+                self._part.close()
+                self._open_part()
+            head = frame.iloc[: self._rows_per_file - self._part_rows[-1]]
+            self._part.write(head)
+            self._part_rows[-1] += len(head)
+            frame = frame.iloc[len(head) :]
+
+    def publish(self, facts: dict[str, Any]) -> list[WrittenFile]:
+        """Put the files in their place, then the manifest: `facts`, rows and files."""
+        self._part.close()
+        files = [
+            _describe(self._path(number), rows) for number, rows in enumerate(self._part_rows, 1)
+        ]
+        self.manifest.unlink(missing_ok=True)
+        for old in self._folder.glob(f"{self._stem}-{'[0-9]' * 5}.{self._format}"):
+            old.unlink()
+        for file in files:
+            (Path(self._hidden.name) / file.name).replace(self._folder / file.name)
+        manifest = msgspec.json.encode(facts | {"rows": self.rows, "files": files})
+        draft = Path(self._hidden.name) / self.manifest.name
+        draft.write_bytes(msgspec.json.format(manifest, indent=2) + b"\n")
+        draft.replace(self.manifest)
+        return files
+
+    def _open_part(self) -> None:
+        self._part_rows.append(0)
+        self._part = PARTS[self._format](self._path(len(self._part_rows)), self._schema)
+
+    def _path(self, number: int) -> Path:
+        return Path(self._hidden.name) / f"{self._stem}-{number:05d}.{self._format}"
+
+
+def _describe(path: Path, rows: int) -> WrittenFile:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return WrittenFile(path.name, rows, path.stat().st_size, digest)

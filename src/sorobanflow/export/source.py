@@ -1,0 +1,179 @@
+"""What can be exported, and of which ledgers.
+
+The first step of an export: a name becomes a `Source`, whose identifiers come
+from the database's catalogue and nowhere else; two numbers become a range that
+coverage holds whole. Invariant: no column's type loses a digit; a type without
+an exact counterpart is the text that PostgreSQL prints. Leaves reading rows to
+`frames`.
+"""
+
+from typing import Any, NamedTuple
+
+import pyarrow as pa  # type: ignore[import-untyped]
+from sqlalchemy import Connection, Engine, text
+
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.store.coverage import Coverage, read_coverage
+from sorobanflow.store.tables import metadata
+
+#: Types whose values are read as they are; numeric with a precision is the other one.
+EXACT_TYPES = {
+    "smallint": pa.int64(),
+    "integer": pa.int64(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "bytea": pa.binary(),
+    "text": pa.string(),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+}
+DECIMAL128_DIGITS = 38
+DECIMAL256_DIGITS = 76
+
+
+class Column(NamedTuple):
+    """A column of a source.
+
+    Attributes:
+        name: Its name.
+        sql_type: Its type as PostgreSQL names it.
+        arrow_type: The type that holds it exactly.
+        as_text: Whether PostgreSQL prints it (jsonb, ranges, numeric without a precision).
+    """
+
+    name: str
+    sql_type: str
+    arrow_type: Any
+    as_text: bool
+
+
+class Source(NamedTuple):
+    """A table or view that can be exported.
+
+    Attributes:
+        name: Its name in the database.
+        ledger: The column that a ledger range selects by.
+        columns: In the order of the table.
+        order: Columns that rows are sorted by: the ledger, then a table's primary key.
+            A view has no key: its rows of one ledger come in any order.
+    """
+
+    name: str
+    ledger: str
+    columns: tuple[Column, ...]
+    order: tuple[str, ...]
+
+    @property
+    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """The columns as an Arrow schema."""
+        return pa.schema([(column.name, column.arrow_type) for column in self.columns])
+
+
+def find_source(engine: Engine, name: str) -> Source:
+    """Look a table or view up in the catalogue.
+
+    Raises:
+        ConfigurationError: there is none of this name that has ledgers.
+    """
+    with engine.begin() as connection:
+        ledger_columns = _ledger_columns(connection)
+        if name not in ledger_columns:
+            raise ConfigurationError(
+                f"{name!r} cannot be exported; wanted one of {', '.join(ledger_columns)}"
+            )
+        columns = _columns(connection, name)
+    ledger = ledger_columns[name]
+    table = metadata.tables.get(name)
+    keys = table.primary_key.columns.keys() if table is not None else []
+    return Source(name, ledger, columns, (ledger, *(key for key in keys if key != ledger)))
+
+
+def covered_range(engine: Engine, stream: str, first: int | None, last: int | None) -> LedgerRange:
+    """Complete a range from the stream's coverage, and prove that it is covered whole.
+
+    Args:
+        engine: The database.
+        stream: The stream whose coverage counts.
+        first: First ledger; None: the first covered.
+        last: Last ledger, included; None: the last covered.
+
+    Raises:
+        ConfigurationError: a ledger of the range is not covered; names the gaps.
+    """
+    coverage = read_coverage(engine, stream)
+    if not coverage.covered:
+        raise ConfigurationError(
+            f"stream {stream!r} covers no ledgers, so there is nothing to export; "
+            f"streams with ledgers: {', '.join(_streams(engine)) or 'none'}"
+        )
+    wanted = LedgerRange(
+        coverage.covered[0].first if first is None else first,
+        coverage.covered[-1].last if last is None else last,
+    )
+    if wanted.first > wanted.last:
+        raise ConfigurationError(
+            f"first_ledger {wanted.first} is after last_ledger {wanted.last}; "
+            f"stream {stream!r} covers {coverage}"
+        )
+    if missing := subtract(wanted, coverage.covered):
+        raise ConfigurationError(
+            f"stream {stream!r} lacks {Coverage(tuple(missing))} of ledgers {wanted}; index or "
+            f"backfill them first, or export ledgers that it covers: {coverage}"
+        )
+    return wanted
+
+
+def _ledger_columns(connection: Connection) -> dict[str, str]:
+    """Name of each exportable table or view, and of its column of ledgers."""
+    rows = connection.execute(
+        text(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "JOIN information_schema.tables USING (table_schema, table_name) "
+            "WHERE table_schema = current_schema() AND data_type IN ('integer', 'bigint') "
+            "AND (column_name = 'ledger' OR (table_name, column_name) = ('ledgers', 'sequence')) "
+            "AND (table_type = 'VIEW' OR table_name = ANY(:tables)) ORDER BY 1"
+        ),
+        {"tables": list(metadata.tables)},
+    )
+    # The name becomes part of file names: a view that is not called a plain word stays out.
+    return {table: column for table, column in rows if table.isidentifier()}
+
+
+def _columns(connection: Connection, name: str) -> tuple[Column, ...]:
+    rows = connection.execute(
+        text(
+            "SELECT column_name, data_type, numeric_precision, numeric_scale "
+            "FROM information_schema.columns "
+            "WHERE table_schema = current_schema() AND table_name = :name "
+            "ORDER BY ordinal_position"
+        ),
+        {"name": name},
+    )
+    return tuple(make_column(*row) for row in rows)
+
+
+def make_column(name: str, data_type: str, precision: int | None, scale: int | None) -> Column:
+    """Choose the exact type of a column.
+
+    Args:
+        name: The column's name.
+        data_type: Its type in information_schema.
+        precision: Digits of a numeric; None where it has no bound.
+        scale: Digits of a numeric behind the point.
+    """
+    if data_type == "numeric" and precision is not None and scale is not None:
+        sql_type = f"numeric({precision},{scale})"
+        if precision <= DECIMAL128_DIGITS:
+            return Column(name, sql_type, pa.decimal128(precision, scale), False)
+        if precision <= DECIMAL256_DIGITS:
+            return Column(name, sql_type, pa.decimal256(precision, scale), False)
+        return Column(name, sql_type, pa.string(), True)
+    if data_type in EXACT_TYPES:
+        return Column(name, data_type, EXACT_TYPES[data_type], False)
+    return Column(name, data_type, pa.string(), True)
+
+
+def _streams(engine: Engine) -> list[str]:
+    query = "SELECT stream FROM coverage WHERE NOT isempty(ledgers) ORDER BY 1 LIMIT 20"
+    with engine.begin() as connection:
+        return list(connection.execute(text(query)).scalars())

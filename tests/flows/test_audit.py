@@ -1,0 +1,316 @@
+"""The audit flow: real Prefect, a real node's answers, rows deleted by hand."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import ArtifactSort
+from prefect.exceptions import ParameterTypeError
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, text
+
+from flows.audit import audit
+from flows.index import index
+from flows.terminal import run_flow
+from sorobanflow.audit.summary import AuditSummary
+from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.quarantine import payload_of
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.fetch_plan import EventsFetch
+from sorobanflow.store.coverage import read_coverage
+from tests.flows.load_balancer import balanced
+from tests.integration.index_all import index_all
+
+Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
+Serve = Callable[..., DevnetServer]
+Blocks = dict[str, str]
+LEDGERS = LedgerRange(1, 40)
+SOURCE = Generator(seed=41, transactions_per_ledger=3)
+#: Of the audits themselves; the rest of the database is what they are to restore.
+MEMORY = {"audited", "event_shapes"}
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start a devnet that stops with the test."""
+    with ExitStack() as stack:
+        yield lambda chain, **options: stack.enter_context(DevnetServer(chain, **options))
+
+
+@pytest.fixture
+def chain() -> Chain:
+    return Chain(SOURCE, closed=LEDGERS.last, retention=LEDGERS.last)
+
+
+@pytest.fixture
+def blocks(
+    chain: Chain, serve: Serve, save_blocks: Callable[[str], Blocks], engine: Engine
+) -> Blocks:
+    """Index the chain; gives the blocks that lead to it and to the database."""
+    server = serve(chain)
+    with RpcClient(server.url) as client:
+        index_all(client, engine, LEDGERS)
+    return save_blocks(server.url)
+
+
+def _audit(blocks: Blocks, **parameters: Any) -> AuditSummary:
+    summary: Any = audit(**blocks, **parameters)
+    assert isinstance(summary, AuditSummary)
+    return summary
+
+
+def _execute(engine: Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def _lose(engine: Engine, first: int, last: int) -> None:
+    """Take ledgers out of the database, coverage and all."""
+    tables = ("events", "transactions", "operations", "token_operations")
+    _execute(
+        engine,
+        *(f"DELETE FROM {table} WHERE ledger BETWEEN {first} AND {last}" for table in tables),
+        f"DELETE FROM ledgers WHERE sequence BETWEEN {first} AND {last}",
+        f"UPDATE coverage SET ledgers = ledgers - '{{[{first},{last}]}}'",
+    )
+
+
+def _without_memory(sums: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+    return {name: one for name, one in sums.items() if name not in MEMORY}
+
+
+def test_whole_database_is_found_whole(blocks: Blocks) -> None:
+    summary = _audit(blocks, sample="all", repair=True)
+    assert summary.healthy
+    assert summary.headline() == "stream all, ledgers 1-40: whole; 40 compared with the node"
+    assert (summary.left, summary.seconds_left, summary.written) == (None, None, [])
+    lines = dict(_audit(blocks, sample=5).table())
+    assert lines["ledgers compared with the node"] == "5 of 40 that it still has"
+
+
+def test_rows_deleted_by_hand_are_found_and_mended_exactly(
+    blocks: Blocks, engine: Engine, checksums: Checksums
+) -> None:
+    before = checksums(engine)
+    _execute(
+        engine,
+        "DELETE FROM events WHERE ledger = 7",
+        "DELETE FROM token_operations WHERE ledger = 7",
+        "DELETE FROM transactions WHERE ledger = 12 AND application_order = 2",
+    )
+    _lose(engine, 20, 22)
+    seen = _audit(blocks, sample="all")
+    assert seen.found is not None
+    assert [(one.ledger, one.kind) for one in seen.found.differences] == [
+        (7, "event"),
+        (12, "transaction"),
+    ]
+    assert seen.found.missing == [(20, 22)]
+    assert (seen.found.compared, seen.left, seen.healthy) == (37, None, False)
+
+    mended = _audit(blocks, sample="all", repair=True)
+    assert mended.found == seen.found
+    assert mended.written == [(7, 7), (12, 12), (20, 22)]
+    assert mended.healthy
+    assert "whole again, after missing 3 (20-22), differ from the node 2 (7, 12)" in (
+        mended.headline()
+    )
+    assert _without_memory(checksums(engine)) == _without_memory(before)
+    with get_client(sync_client=True) as client:
+        (artifact,) = client.read_artifacts(sort=ArtifactSort.CREATED_DESC, limit=1)
+    assert (artifact.key, artifact.description) == ("audit-findings", mended.headline())
+    assert '"ledgers": "20-22"' in str(artifact.data)
+
+
+def test_moving_window_shows_clock_order_and_an_honest_gap(
+    chain: Chain, blocks: Blocks, engine: Engine, tmp_path: Path
+) -> None:
+    for lost in ((5, 6), (30, 31), (20, 22)):
+        _lose(engine, *lost)
+    _execute(engine, "DELETE FROM events WHERE ledger = 25")
+    chain.close(10)
+    metrics = tmp_path / "audit.prom"
+    seen = _audit(blocks, sample="all", metrics_file=str(metrics))
+    assert _figures(metrics) == {
+        "retention_seconds_left": 45.0,
+        "missing_ledgers": 7.0,
+        "gap_ledgers": 0.0,
+        "differing_ledgers": 1.0,
+        "quarantined_items": 0.0,
+        "healthy": 0.0,
+    }
+    assert seen.found is not None
+    assert seen.found.clock[:2] == (20, 11)
+    assert seen.seconds_left == 45.0
+    assert ("retention clock", "45 s until ledger 20 leaves the node (oldest: 11)") in seen.table()
+    assert read_coverage(engine, "all").gaps == ()
+
+    state = audit(**blocks, sample="all", repair=True, return_state=True)
+    mended: Any = state.result()
+    assert (state.name, mended.healthy) == ("Incomplete", False)
+    assert mended.gaps == [(5, 6)]
+    assert (mended.left.missing, mended.left.gaps, mended.left.differences) == ([], [(5, 6)], [])
+    assert read_coverage(engine, "all").gaps == ((5, 6),)
+    with engine.begin() as connection:
+        order = connection.execute(
+            text(
+                "SELECT ledger FROM events WHERE ledger IN (20, 25, 30) "
+                "GROUP BY ledger ORDER BY min(xmin::text::int)"
+            )
+        ).scalars()
+        assert list(order) == [20, 25, 30]
+    assert _audit(blocks, start_ledger=7, sample="all", metrics_file=str(metrics)).healthy
+    figures = _figures(metrics)
+    assert figures["healthy"] == 1.0
+    assert "retention_seconds_left" not in figures
+
+
+def _figures(path: Path) -> dict[str, float]:
+    """The metrics in a file by name, but for the time at which it was written."""
+    families = text_string_to_metric_families(path.read_text())
+    samples = [sample for family in families for sample in family.samples]
+    assert {sample.labels["stream"] for sample in samples} == {"all"}
+    figures = {sample.name.removeprefix("sorobanflow_audit_"): sample.value for sample in samples}
+    assert abs(figures.pop("finished_seconds") - time.time()) < 60
+    return figures
+
+
+def test_ledgers_that_leave_the_node_meanwhile_are_not_compared(
+    chain: Chain, blocks: Blocks, serve: Serve, save_blocks: Callable[[str], Blocks]
+) -> None:
+    later = Chain(SOURCE, closed=LEDGERS.last, retention=11)
+    with balanced({"getHealth": serve(chain).url}, serve(later).url) as url:
+        summary = _audit(save_blocks(url), sample="all")
+    assert summary.found is not None
+    assert (summary.comparable, summary.found.compared) == (40, 11)
+    assert summary.healthy
+
+
+def test_range_that_cannot_be_repaired_does_not_stop_the_others(
+    chain: Chain,
+    blocks: Blocks,
+    serve: Serve,
+    save_blocks: Callable[[str], Blocks],
+    engine: Engine,
+) -> None:
+    _lose(engine, 10, 11)
+    _lose(engine, 20, 21)
+    refusing = serve(chain, faults=parse_faults("getEvents:1=-32602"))
+    summary = _audit(save_blocks(refusing.url), sample=0, repair=True)
+    assert summary.written == [(20, 21)]
+    assert summary.left is not None
+    assert summary.left.missing == [(10, 11)]
+    assert [one.ledgers for one in summary.left.failures] == [(10, 11)]
+    assert "getEvents was refused" in summary.left.failures[0].error
+
+
+def test_quarantine_is_replayed_and_restores_the_database(
+    chain: Chain, blocks: Blocks, engine: Engine, checksums: Checksums
+) -> None:
+    before = checksums(engine)
+    with DevnetServer(chain) as server, RpcClient(server.url) as client:
+        event = EventsFetch(LedgerRange(9, 9), None, 1000).fetch(client)[-1]
+    payload = payload_of(event).replace("'", "''").replace(":", "\\:")
+    _execute(
+        engine,
+        "INSERT INTO quarantine (kind, key, ledger, payload, error_class, error) SELECT 'event', "
+        f"max(id), 9, '{payload}', 'DecodeError', 'bug' FROM events WHERE ledger = 9",
+        "DELETE FROM token_operations WHERE event_id = (SELECT key FROM quarantine)",
+        "DELETE FROM events WHERE id = (SELECT key FROM quarantine)",
+    )
+    seen = _audit(blocks, sample="all")
+    assert seen.found is not None
+    assert seen.found.differences == []
+    assert [(one.kind, one.items, one.ledgers) for one in seen.found.quarantine] == [
+        ("event", 1, (9, 9))
+    ]
+    mended = _audit(blocks, sample=0, repair=True)
+    assert mended.replayed == (1, 0, [])
+    assert mended.healthy
+    assert _without_memory(checksums(engine)) == _without_memory(before)
+
+
+def test_ledger_of_a_replayed_transaction_is_indexed_again(
+    blocks: Blocks, engine: Engine, chain: Chain
+) -> None:
+    # Refunds of fees count on the whole ledger, which a replay does not have.
+    with DevnetServer(chain) as server, RpcClient(server.url) as client:
+        raw = client.get_transactions(start=9, limit=1).transactions
+    assert raw
+    payload = bytes(raw[0]).decode().replace(":", "\\:")
+    _execute(
+        engine,
+        "INSERT INTO quarantine (kind, key, ledger, payload, error_class, error) "
+        f"SELECT 'transaction', hash, 9, '{payload}', 'DecodeError', 'bug' FROM transactions "
+        "WHERE ledger = 9 AND application_order = 1",
+        "DELETE FROM transactions WHERE hash = (SELECT key FROM quarantine)",
+        "DELETE FROM operations WHERE tx_hash = (SELECT key FROM quarantine)",
+    )
+    summary = _audit(blocks, sample=0, repair=True)
+    assert summary.replayed == (1, 0, [9])
+    assert summary.written == [(9, 9)]
+    assert summary.healthy
+
+
+def test_rows_that_the_node_does_not_have_are_named_and_left(
+    blocks: Blocks, engine: Engine
+) -> None:
+    _execute(
+        engine,
+        "INSERT INTO transactions SELECT (jsonb_populate_record(t, "
+        "jsonb_build_object('hash', repeat('ab', 32), 'operation_count', 0))).* "
+        "FROM transactions t WHERE ledger = 15 LIMIT 1",
+    )
+    summary = _audit(blocks, sample="all", repair=True)
+    assert summary.written == []
+    assert summary.left is not None
+    assert summary.left.differences == [(15, "transaction", 0, 1, ("ab" * 32,))]
+
+
+def test_filtered_stream_is_audited_by_itself(blocks: Blocks, engine: Engine) -> None:
+    topics = [["*", "*", "*", "*"]]
+    index(**blocks, topics=topics, start_ledger=30)
+    _execute(engine, "DELETE FROM events WHERE jsonb_array_length(topics) <> 4")
+    assert _audit(blocks, topics=topics, sample="all").healthy
+
+
+def test_exit_code_says_whether_the_stream_is_whole(
+    blocks: Blocks, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"{name}={value}" for name, value in blocks.items()]
+    assert run_flow(audit, ["sample=all", *arguments]) == 0
+    _lose(engine, 20, 22)
+    assert run_flow(audit, ["sample=0", *arguments]) == 1
+    assert "not whole: missing 3 (20-22)" in capsys.readouterr().out
+    assert run_flow(audit, ["sample=0", "repair=true", *arguments]) == 0
+    assert run_flow(audit, ["sample=all", "rpc=nobody"]) == 1
+
+
+def test_stream_that_was_never_indexed_is_refused(
+    serve: Serve, chain: Chain, save_blocks: Callable[[str], Blocks], engine: Engine
+) -> None:
+    blocks = save_blocks(serve(chain).url)
+    with pytest.raises(ConfigurationError, match="nothing to audit"):
+        audit(**blocks)
+    seen = _audit(blocks, start_ledger=30, repair=True)
+    assert (seen.healthy, read_coverage(engine, "all").covered) == (True, ((30, 40),))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"sample": -1}, "greater than or equal to 0"),
+        ({"sample": "some"}, "'all'"),
+        ({"start_ledger": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_bad_parameter_is_refused(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterTypeError, match=message):
+        audit(**parameters)

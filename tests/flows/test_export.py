@@ -1,0 +1,134 @@
+"""The export flow: real Prefect, real PostgreSQL, the devnet's ledgers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
+from prefect.exceptions import ParameterTypeError
+from pyarrow import parquet
+from sqlalchemy import Engine, text
+
+from flows.export import Progress, export
+from flows.index import index
+from flows.terminal import run_flow
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.export.run import ExportSummary
+from sorobanflow.export.source import find_source
+
+Export = Callable[..., ExportSummary]
+TABLES = ("events", "ledgers", "operations", "token_operations", "transactions")
+
+
+@pytest.fixture
+def database(save_blocks: Callable[[str], dict[str, str]]) -> str:
+    """Name of the block of a database that holds the ledgers 1 to 30."""
+    with DevnetServer(Chain(Generator(seed=8), closed=30)) as server:
+        blocks = save_blocks(server.url)
+        index(**blocks, start_ledger="oldest")
+    return blocks["database"]
+
+
+@pytest.fixture
+def run_export(database: str, tmp_path: Path) -> Export:
+    """Run the flow on that database, into the test's folder."""
+
+    def run(table: str, **parameters: Any) -> ExportSummary:
+        state = export(
+            table=table,
+            database=database,
+            folder=str(tmp_path),
+            return_state=True,
+            **parameters,
+        )
+        summary: Any = state.result()
+        return summary  # type: ignore[no-any-return]
+
+    return run
+
+
+def _stored_text(engine: Engine, table: str, first: int, last: int) -> set[tuple[str | None, ...]]:
+    """The rows as PostgreSQL prints them, times in UTC with microseconds."""
+    source = find_source(engine, table)
+    columns = ", ".join(
+        f"to_char({column.name} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.USZ')"
+        if column.sql_type == "timestamp with time zone"
+        else f"{column.name}::text"
+        for column in source.columns
+    )
+    query = f"SELECT {columns} FROM {table} WHERE {source.ledger} BETWEEN {first} AND {last}"
+    with engine.begin() as connection:
+        return {tuple(row) for row in connection.execute(text(query))}
+
+
+def _exported_text(path: Path) -> set[tuple[str | None, ...]]:
+    table = parquet.read_table(path)
+    columns = [table[name].cast(pa.string()).to_pylist() for name in table.column_names]
+    return set(zip(*columns, strict=True))
+
+
+def test_every_table_is_exported_as_it_is_stored(
+    run_export: Export, engine: Engine, tmp_path: Path
+) -> None:
+    for table in TABLES:
+        (file,) = run_export(table, first_ledger=5, last_ledger=25).files
+        stored = _stored_text(engine, table, 5, 25)
+        assert file.rows == len(stored) > 0
+        assert _exported_text(tmp_path / file.name) == stored
+
+
+def test_export_leaves_an_artifact_and_says_what_it_did(run_export: Export) -> None:
+    summary = run_export("events", format="csv")
+    with get_client(sync_client=True) as client:
+        artifact, *_ = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["export"])),
+            sort=ArtifactSort.UPDATED_DESC,
+        )
+    assert artifact.description == summary.headline()
+    assert summary.headline().startswith(f"exported {summary.rows:,} rows of events, ledgers 1-30,")
+
+
+def test_export_runs_from_the_terminal(
+    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["table=ledgers", "first_ledger=3", f"folder={tmp_path}", f"database={database}"]
+    assert run_flow(export, arguments) == 0
+    assert "rows of ledgers, ledgers 3-30, to 1 file" in capsys.readouterr().out
+    assert (tmp_path / "ledgers-3-30.parquet.manifest.json").is_file()
+
+
+def test_ledgers_that_are_not_covered_fail_the_run(run_export: Export) -> None:
+    with pytest.raises(ConfigurationError, match="lacks 31-40 of ledgers 20-40"):
+        run_export("events", first_ledger=20, last_ledger=40)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"format": "xlsx"}, {"first_ledger": 0}, {"last_ledger": 2**31}, {"rows_per_file": 10}],
+    ids=str,
+)
+def test_parameter_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterTypeError):
+        export(table="events", **wrong)
+
+
+def test_parameters_are_described() -> None:
+    properties = export.parameters.properties
+    assert [name for name, schema in properties.items() if not schema.get("description")] == []
+
+
+def test_progress_is_told_every_two_seconds() -> None:
+    seconds = iter([10.0, 11.0, 12.0, 13.9, 14.5])
+    lines: list[str] = []
+    progress = Progress(lines.append, lambda: next(seconds))
+    for rows, ledger in [(50_000, 5), (100_000, 6), (150_000, 7), (180_000, 8)]:
+        progress.read(rows, ledger)
+    assert lines == [
+        "at ledger 6: 100,000 rows, 50,000 rows/s",
+        "at ledger 8: 180,000 rows, 40,000 rows/s",
+    ]

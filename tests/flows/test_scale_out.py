@@ -1,0 +1,178 @@
+"""A backfill over two workers, one of which is killed with the run that it carries."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from sqlalchemy import Engine, text
+
+from deployments.services import PREFECT_SETTINGS
+from flows.backfill import backfill
+from flows.fan_out import DEPLOYMENT
+from sorobanflow.backfill import FanOutSummary
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.store.coverage import read_coverage
+
+Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
+ROOT = Path(__file__).parents[2]
+POOL = "local"
+LEDGERS = 160
+DEVNET = ("--seed", "61", "--ledgers", str(LEDGERS), "--latency-ms", "150")
+#: Seconds without a commit after which the killed run counts as dead.
+STALL_S = 20
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        **PREFECT_SETTINGS,
+        "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "PWD": str(ROOT),
+    }
+
+
+@pytest.fixture
+def deployed() -> None:
+    """The pool, and the deployment of prefect.yaml in it."""
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--name", "backfill-range"]
+    subprocess.run(command, cwd=ROOT, env=_environment(), check=True, capture_output=True)
+
+
+@contextmanager
+def _worker(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--limit", "1"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=_environment(),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _kill(process)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> int:
+    """Kill the worker and the flow runs that it started, as a machine that loses power does.
+
+    Gives the number of those runs.
+    """
+    children = _children(process.pid)
+    process.kill()
+    for pid in children:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+    return len(children)
+
+
+def _children(parent: int) -> list[int]:
+    found: list[int] = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            match = re.search(r"^PPid:\t(\d+)$", status.read_text(), re.MULTILINE)
+        except OSError:  # it has just ended
+            continue
+        if match and int(match[1]) == parent:
+            pid = int(status.parent.name)
+            found += [pid, *_children(pid)]
+    return found
+
+
+@contextmanager
+def _devnet() -> Iterator[str]:
+    command = [sys.executable, "-m", "sorobanflow.devnet", *DEVNET]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[1]
+        finally:
+            process.terminate()
+
+
+def _wait(engine: Engine, count: int, log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while read_coverage(engine, "all").count < count:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def _slots_taken() -> int:
+    with get_client(sync_client=True) as client:
+        limit = client.read_deployment_by_name(DEPLOYMENT).global_concurrency_limit
+    assert limit is not None
+    return limit.active_slots
+
+
+def test_fan_out_without_the_deployment_names_the_command_that_makes_it(
+    save_blocks: Callable[[str], dict[str, str]],
+) -> None:
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        client.delete_deployment(client.read_deployment_by_name(DEPLOYMENT).id)
+    with (
+        DevnetServer(Chain(Generator(seed=62), closed=3)) as server,
+        pytest.raises(ConfigurationError, match=r"no deployment backfill-range.* deploy --all"),
+    ):
+        backfill(1, 3, **save_blocks(server.url), fan_out="deployments")
+
+
+def test_two_workers_of_which_one_is_killed_cover_everything(
+    deployed: None,
+    save_blocks: Callable[[str], dict[str, str]],
+    engine: Engine,
+    checksums: Checksums,
+    tmp_path: Path,
+) -> None:
+    killed: list[int] = []
+    with ExitStack() as stack:
+        blocks: Any = save_blocks(stack.enter_context(_devnet()))
+        logs = [tmp_path / "first.log", tmp_path / "second.log"]
+        first, _second = [stack.enter_context(_worker(log)) for log in logs]
+
+        def kill_first() -> None:
+            _wait(engine, 50, logs[0])
+            while not _children(first.pid):
+                time.sleep(0.01)
+            killed.append(_kill(first))
+
+        killer = threading.Thread(target=kill_first)
+        killer.start()
+        summary: Any = backfill(
+            1, LEDGERS, **blocks, chunk_ledgers=40, fan_out="deployments", stall_s=STALL_S
+        )
+        killer.join()
+        assert killed[0] >= 1
+        assert isinstance(summary, FanOutSummary)
+        assert summary.written == [(1, LEDGERS)]
+        assert summary.started >= 5
+        assert read_coverage(engine, "all").covered == ((1, LEDGERS),)
+        assert _slots_taken() == 0  # the dead run's is free again
+        fanned_out = checksums(engine)
+        with engine.begin() as connection:
+            names = ", ".join(name for name in fanned_out if name != "network")
+            connection.execute(text(f"TRUNCATE {names}"))
+        backfill(1, LEDGERS, **blocks)
+    assert checksums(engine) == fanned_out

@@ -1,0 +1,214 @@
+"""What an audit reads: a real node's answers over HTTP against a real PostgreSQL."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from sorobanflow.audit.agreement import Comparison, Difference
+from sorobanflow.audit.shapes import Recognition, recognize
+from sorobanflow.audit.stored import quarantined, seconds_per_ledger
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.errors import DecodeError, LedgerOutsideRetentionError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch import make_batch
+from sorobanflow.rows.quarantine import quarantine_row
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.rpc.wire import Event
+from sorobanflow.store.coverage import Stream
+from sorobanflow.store.upsert import upsert_batch
+from sorobanflow.toid import Position
+from tests.integration.index_all import index_all
+from tests.unit.wire_items import ALICE, BOB, TOKEN, address, make_event, scval, symbol
+
+LEDGERS = LedgerRange(1, 12)
+SOURCE = Generator(seed=31, transactions_per_ledger=4)
+TRANSFERS = EventFilter(topics=((scval(symbol("transfer")), "*", "**"),))
+
+
+@pytest.fixture
+def client() -> Iterator[RpcClient]:
+    chain = Chain(SOURCE, closed=LEDGERS.last)
+    with DevnetServer(chain) as server, RpcClient(server.url) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def indexed(client: RpcClient, engine: Engine) -> None:
+    index_all(client, engine, LEDGERS)
+
+
+def _all(engine: Engine, query: str) -> list[Any]:
+    with engine.begin() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def _run(engine: Engine, statement: str, **values: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def _compare(
+    client: RpcClient, engine: Engine, event_filter: EventFilter | None = None
+) -> list[Difference]:
+    comparison = Comparison(LEDGERS, event_filter)
+    comparison.run(client, engine)
+    return comparison.differences
+
+
+def test_equal_ledgers_do_not_differ(client: RpcClient, engine: Engine) -> None:
+    assert _all(engine, "SELECT count(*) > 50 FROM events") == [(True,)]
+    assert _compare(client, engine) == []
+
+
+def test_deleted_and_invented_rows_are_named(client: RpcClient, engine: Engine) -> None:
+    events = _all(engine, "DELETE FROM events WHERE ledger = 3 RETURNING id")
+    query = (
+        "DELETE FROM transactions WHERE hash = "
+        "(SELECT max(hash) FROM transactions WHERE ledger = 5) RETURNING hash"
+    )
+    [(tx_hash,)] = _all(engine, query)
+    [(lost,)] = _all(engine, "SELECT max(id) FROM events WHERE ledger = 7")
+    _run(engine, "UPDATE events SET id = :invented WHERE id = :lost", invented="9", lost=lost)
+    ids = tuple(sorted(event_id for (event_id,) in events))
+    assert _compare(client, engine) == [
+        (3, "event", len(ids), 0, ids[:3]),
+        (7, "event", 1, 1, (lost, "9")),
+        (5, "transaction", 1, 0, (tx_hash,)),
+    ]
+
+
+def test_transaction_that_lacks_an_operation_is_missing(client: RpcClient, engine: Engine) -> None:
+    query = (
+        "DELETE FROM operations WHERE (tx_hash, op_index) = "
+        "(SELECT tx_hash, op_index FROM operations WHERE ledger = 4 LIMIT 1) RETURNING tx_hash"
+    )
+    [(tx_hash,)] = _all(engine, query)
+    assert _compare(client, engine) == [(4, "transaction", 1, 0, (tx_hash,))]
+
+
+def test_what_is_in_quarantine_does_not_count_as_missing(client: RpcClient, engine: Engine) -> None:
+    query = "DELETE FROM events WHERE id = (SELECT max(id) FROM events) RETURNING id, ledger"
+    [(event_id, ledger)] = _all(engine, query)
+    assert [one.ledger for one in _compare(client, engine)] == [ledger]
+    batch = make_batch(LEDGERS, [], [], "")
+    event = make_event([], id=event_id, ledger=ledger)
+    batch.quarantine = [quarantine_row("event", event, ledger, DecodeError("bug"))]
+    upsert_batch(engine, batch, "all")
+    assert _compare(client, engine) == []
+    (one,) = quarantined(engine, LEDGERS, "all")
+    assert one[:4] == ("event", "DecodeError", 1, (ledger, ledger))
+
+
+def test_filtered_stream_answers_for_its_own_events_only(client: RpcClient, engine: Engine) -> None:
+    other = 'DELETE FROM events WHERE topics -> 0 <> \'{"symbol": "transfer"}\' RETURNING id'
+    assert _all(engine, other)
+    assert _compare(client, engine, TRANSFERS) == []
+    deleted = _all(engine, "DELETE FROM events WHERE ledger = 6 RETURNING id")
+    ids = tuple(sorted(event_id for (event_id,) in deleted))
+    assert _compare(client, engine, TRANSFERS) == [(6, "event", len(ids), 0, ids[:3])]
+
+
+def test_filtered_stream_wants_the_transactions_of_its_events(
+    client: RpcClient, engine: Engine
+) -> None:
+    own = 'SELECT tx_hash FROM events WHERE topics -> 0 = \'{"symbol": "transfer"}\''
+    assert _all(engine, f"DELETE FROM transactions WHERE hash NOT IN ({own}) RETURNING hash")
+    assert _compare(client, engine, TRANSFERS) == []
+    query = f"DELETE FROM transactions WHERE hash = ({own} ORDER BY id LIMIT 1) RETURNING hash"
+    [(tx_hash,)] = _all(engine, query)
+    assert [one.ids for one in _compare(client, engine, TRANSFERS)] == [(tx_hash,)]
+
+
+def test_topics_are_read_as_the_node_reads_them(client: RpcClient, engine: Engine) -> None:
+    # Of a contract that the node does not know: each row that the filter takes is surplus.
+    rows = [[], [symbol("a")], [symbol("b"), {"u32": 2}], [symbol("c"), {"u32": 2}, {"u32": 3}]]
+    for number, shown in enumerate(rows):
+        _run(
+            engine,
+            "INSERT INTO events SELECT :id, ledger, closed_at, tx_hash, tx_index, op_index, "
+            "event_index, type, :contract, CAST(:topics AS jsonb), value, in_successful_call "
+            "FROM events LIMIT 1",
+            id=str(number),
+            contract=TOKEN,
+            topics=json.dumps(shown),
+        )
+
+    def taken(*topics: tuple[str, ...]) -> list[str]:
+        (found,) = _compare(client, engine, EventFilter((TOKEN,), topics))
+        assert found.surplus == len(found.ids)
+        return list(found.ids)
+
+    of_u32 = scval({"u32": 2})
+    assert taken(("*",)) == ["1"]
+    assert taken(("*", "**")) == ["1", "2", "3"]
+    assert taken(("*", of_u32)) == ["2"]
+    assert taken(("*", of_u32, "**")) == ["2", "3"]
+    assert taken((scval(symbol("b")), "**"), ("*", "*", scval({"u32": 3}))) == ["2", "3"]
+
+
+def test_comparison_of_ledgers_that_the_node_lost_says_so(engine: Engine) -> None:
+    chain = Chain(SOURCE, closed=LEDGERS.last, retention=5)
+    with (
+        DevnetServer(chain) as server,
+        RpcClient(server.url) as client,
+        pytest.raises(LedgerOutsideRetentionError),
+    ):
+        _compare(client, engine)
+
+
+def test_pace_is_measured_from_the_stored_ledgers(engine: Engine) -> None:
+    assert seconds_per_ledger(engine) == 5.0
+    _run(engine, "DELETE FROM ledgers WHERE sequence > 1")
+    assert seconds_per_ledger(engine) is None
+
+
+def test_shapes_are_those_of_events_that_are_no_token_operation(engine: Engine) -> None:
+    _store(
+        engine,
+        _event(1000, 1, [symbol("deposit"), address(ALICE)], {"i128": "1"}),
+        _event(1000, 2, [symbol("deposit"), address(BOB)], {"i128": "2"}),
+        _event(1000, 3, [{"u32": 7}], "void"),
+        _event(1000, 4, [], {"vec": []}),
+        _event(1000, 5, [symbol("transfer"), address(ALICE), address(BOB)], {"i128": "1"}),
+    )
+    seen = _recognize(engine, 1000, 1000)
+    assert (seen.shapes, seen.events, seen.new) == (3, 4, 3)
+    assert [(one.shape, one.events) for one in seen.named] == [
+        ("deposit(symbol, address) i128", 2),
+        ("() vec", 1),
+        ("(u32) void", 1),
+    ]
+
+
+def test_shape_is_new_once_and_a_ledger_counted_once(engine: Engine) -> None:
+    _store(engine, _event(1000, 1, [symbol("a")]), _event(1003, 1, [symbol("b")]))
+    assert _recognize(engine, 1000, 1001)[:3] == (1, 1, 1)
+    assert _recognize(engine, 1000, 1001)[:3] == (1, 1, 0)
+    _store(engine, _event(1000, 2, [symbol("late")]), _event(1004, 1, [symbol("a")]))
+    again = _recognize(engine, 995, 1009)
+    assert again[:3] == (2, 3, 1)
+    assert [one.shape for one in again.named] == ["b(symbol) void"]
+
+
+def test_shapes_of_streams_are_counted_apart(engine: Engine) -> None:
+    _store(engine, _event(1000, 1, [symbol("a")]))
+    assert recognize(engine, Stream(), None, [LEDGERS]).shapes > 1
+    assert _recognize(engine, 1000, 1000)[:3] == (1, 1, 1)
+
+
+def _event(ledger: int, index: int, topics: list[Any], value: Any = "void") -> Event:
+    event_id = Position(ledger, 3, 1, index).event_id
+    return make_event(topics, value, id=event_id, ledger=ledger)
+
+
+def _store(engine: Engine, *events: Event) -> None:
+    upsert_batch(engine, make_batch(LedgerRange(1000, 1009), events, [], "Test"), "all")
+
+
+def _recognize(engine: Engine, first: int, last: int) -> Recognition:
+    of_token = EventFilter((TOKEN,))
+    return recognize(engine, Stream("of-token"), of_token, [LedgerRange(first, last)])

@@ -1,0 +1,140 @@
+"""The pure parts of an audit: what is missing, what differs, what comes first."""
+
+import pytest
+
+from sorobanflow.audit.agreement import Difference, differences
+from sorobanflow.audit.continuity import (
+    RetentionClock,
+    clip,
+    continuity,
+    repair_order,
+    requested_range,
+)
+from sorobanflow.audit.sample import Sample, choose, portions
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rpc.wire import Health
+from sorobanflow.store.coverage import Coverage
+
+WINDOW = LedgerRange(50, 200)
+NODE = Health(latest_ledger=200, oldest_ledger=50)
+
+
+def _ranges(*bounds: tuple[int, int]) -> tuple[LedgerRange, ...]:
+    return tuple(LedgerRange(*one) for one in bounds)
+
+
+def test_continuity_tells_the_missing_from_the_known_gaps() -> None:
+    coverage = Coverage(_ranges((10, 19), (30, 39)), _ranges((20, 24), (90, 99)))
+    assert continuity(LedgerRange(5, 95), coverage) == (
+        [(5, 9), (25, 29), (40, 89)],
+        [(20, 24), (90, 95)],
+    )
+
+
+def test_continuity_of_a_whole_range_lacks_nothing() -> None:
+    assert continuity(LedgerRange(12, 15), Coverage(_ranges((10, 19)))) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("coverage", "expected"),
+    [
+        (Coverage(_ranges((60, 150)), indexed_from=55), (55, 188)),
+        (Coverage(_ranges((60, 195)), indexed_from=55), (55, 195)),
+        (Coverage(_ranges((60, 250))), (60, 200)),
+        (Coverage(_ranges((60, 150)), _ranges((40, 59))), (40, 188)),
+    ],
+    ids=["a minute behind the tip", "all that is covered", "node behind", "gaps first"],
+)
+def test_requested_range_is_what_the_stream_is_to_hold_by_now(
+    coverage: Coverage, expected: tuple[int, int]
+) -> None:
+    assert requested_range(None, None, NODE, coverage) == expected
+
+
+def test_requested_range_is_what_was_asked_for() -> None:
+    assert requested_range(3, 200, NODE, Coverage()) == (3, 200)
+
+
+def test_requested_range_of_a_stream_without_ledgers_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="nothing to audit; index it first"):
+        requested_range(None, None, NODE, Coverage())
+
+
+@pytest.mark.parametrize(("start", "end"), [(9, 8), (9, 201), (300, None)])
+def test_requested_range_that_cannot_be_is_refused(start: int, end: int | None) -> None:
+    with pytest.raises(ConfigurationError, match=rf"the range {start} .* newest ledger 200"):
+        requested_range(start, end, NODE, Coverage())
+
+
+def test_clip_leaves_what_is_within() -> None:
+    ranges = _ranges((1, 5), (8, 12), (20, 30))
+    assert clip(ranges, LedgerRange(10, 20)) == [(10, 12), (20, 20)]
+    assert clip(ranges, LedgerRange(10, 9)) == []
+
+
+def test_repair_goes_from_the_edge_of_retention_to_the_tip() -> None:
+    differing = [
+        Difference(70, "event", 1, 0, ()),
+        Difference(101, "event", 2, 0, ()),
+        Difference(120, "event", 0, 9, ()),
+    ]
+    order = repair_order(_ranges((100, 100), (40, 52)), _ranges((55, 56)), differing, WINDOW)
+    assert order == [(50, 52), (55, 56), (70, 70), (100, 101)]
+
+
+def test_clock_counts_the_closes_until_the_ledger_is_the_oldest() -> None:
+    clock = RetentionClock(ledger=170, oldest=50, seconds_per_ledger=5.5)
+    assert clock.seconds_left == 660.0
+    assert str(clock) == "11 min 0 s until ledger 170 leaves the node (oldest: 50)"
+
+
+def test_clock_without_a_pace_says_so() -> None:
+    clock = RetentionClock(ledger=170, oldest=50, seconds_per_ledger=None)
+    assert clock.seconds_left is None
+    assert "an unknown time until ledger 170" in str(clock)
+
+
+def test_clock_stands_still_where_nothing_is_to_be_repaired() -> None:
+    assert RetentionClock(None, 50, 5.0).seconds_left is None
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        (0, []),
+        (1, [(115, 115)]),
+        (2, [(11, 11), (115, 115)]),
+        (3, [(11, 11), (20, 20), (115, 115)]),
+        (25, [(11, 20), (106, 115)]),
+        ("all", [(11, 20), (106, 115)]),
+    ],
+)
+def test_sample_is_spread_evenly_and_holds_the_newest(
+    sample: Sample, expected: list[tuple[int, int]]
+) -> None:
+    covered = _ranges((11, 20), (106, 115))
+    assert choose(covered, sample) == expected
+
+
+def test_portions_are_bounded_and_hold_each_ledger_once() -> None:
+    assert portions(_ranges((1, 45), (50, 50))) == [(1, 20), (21, 40), (41, 45), (50, 50)]
+
+
+def test_differences_are_named_by_ledger() -> None:
+    at_node = {"a": 5, "b": 5, "c": 5, "d": 5, "e": 6, "f": 7}
+    here = {"e": 6, "g": 6, "a": 5, "x": 8}
+    assert differences("event", at_node, here, set_aside={"f"}) == [
+        (5, "event", 3, 0, ("b", "c", "d")),
+        (6, "event", 0, 1, ("g",)),
+        (8, "event", 0, 1, ("x",)),
+    ]
+
+
+def test_difference_names_the_missing_first_and_few() -> None:
+    (one,) = differences("transaction", {"m": 5, "n": 5}, {"a": 5, "b": 5}, set())
+    assert one == (5, "transaction", 2, 2, ("m", "n", "a"))
+
+
+def test_equal_ids_do_not_differ() -> None:
+    assert differences("event", {"a": 5}, {"a": 5}, set()) == []
