@@ -1,21 +1,24 @@
-"""What each index costs the upsert: the same batches with all indexes, and without one.
+"""What each index costs: the rows of its table upserted with all indexes, and without it.
 
     python -m benchmarks.indexes [rounds]
 
-Batches of 1000 events, generated once, are upserted into fresh copies of a
-migrated database: with all indexes, and in turn without one of them; for the
-indexes on a ledger also with a BRIN index in its place. The variants take turns
-and the medians are compared with the one that has all.
+The rows of batches of 1000 events, generated once, are merged into fresh copies
+of a migrated database, table by table: with all indexes of the table, and in
+turn without one of them. For an index on the ledger also with a BRIN index in
+its place, and for both how long it takes to count what ten ledgers hold, as each
+batch does. The variants take turns; medians are compared.
 """
 
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import psycopg
-from sqlalchemy import Index
+from sqlalchemy import Table
 
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.embedded import EmbeddedPostgres
@@ -24,37 +27,49 @@ from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rpc.client import RpcClient
 from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.store import schema
-from sorobanflow.store.coverage import Stream, open_stream
+from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.pool import PoolSettings, open_engine
-from sorobanflow.store.tables import metadata
-from sorobanflow.store.upsert import upsert_batch
+from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
 
 BATCHES, LEDGERS, TRANSACTIONS, EVENTS = 20, 4, 50, 5
 ALL = "all indexes"
 
 
+class Variant(NamedTuple):
+    """A table with its indexes, but for a change (SQL)."""
+
+    table: Table
+    name: str
+    change: str
+
+
 def main(rounds: int) -> None:
     """Run the rounds and print the table."""
     batches = _batches()
-    variants = {ALL: ""}
-    for index in _indexes():
-        variants[f"without {index.name}"] = f'DROP INDEX "{index.name}"'
-        if [column.name for column in index.columns] == ["ledger"]:
-            brin = f'CREATE INDEX ON "{index.table.name}" USING brin (ledger)'
-            variants[f"brin for {index.name}"] = f'DROP INDEX "{index.name}"; {brin}'
+    variants = list(_variants())
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder)) as postgres:
         _make_template(postgres)
-        _measure(postgres, batches, "warm", "")
+        _measure(postgres, batches, variants[0])
         times = [
-            {"variant": name, "seconds": _measure(postgres, batches, f"r{number}_{place}", change)}
-            for number in range(rounds)
-            for place, (name, change) in enumerate(variants.items())
+            {"table": variant.table.name, "variant": variant.name}
+            | _measure(postgres, batches, variant)
+            for _ in range(rounds)
+            for variant in variants
         ]
     print(_table(pd.DataFrame(times)))
 
 
-def _indexes() -> list[Index]:
-    return [index for table in metadata.sorted_tables for index in table.indexes]
+def _variants() -> Iterator[Variant]:
+    for table in (*BATCH_TABLES, *STATE_TABLES):
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        if indexes:
+            yield Variant(table, ALL, "")
+        for index in indexes:
+            drop = f'DROP INDEX "{index.name}"'
+            yield Variant(table, f"without {index.name}", drop)
+            if [column.name for column in index.columns] == ["ledger"]:
+                brin = f'CREATE INDEX ON "{table.name}" USING brin (ledger)'
+                yield Variant(table, f"BRIN for {index.name}", f"{drop}; {brin}")
 
 
 def _batches() -> list[Batch]:
@@ -80,32 +95,47 @@ def _make_template(postgres: EmbeddedPostgres) -> None:
         connection.execute("CREATE DATABASE template")
     with open_engine(postgres.url_of("template"), PoolSettings(max_idle=0)) as engine:
         schema.prepare(engine)
-        open_stream(engine, Stream())
 
 
-def _measure(postgres: EmbeddedPostgres, batches: list[Batch], name: str, change: str) -> float:
+def _measure(
+    postgres: EmbeddedPostgres, batches: list[Batch], variant: Variant
+) -> dict[str, float]:
+    """Milliseconds per batch: to merge its rows of the table, and to count ten ledgers."""
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template')
-    with open_engine(postgres.url_of(name), PoolSettings(max_idle=1)) as engine:
-        if change:
-            with engine.begin() as connection:
-                connection.exec_driver_sql(change)
+        connection.execute("DROP DATABASE IF EXISTS variant WITH (FORCE)")
+        connection.execute("CREATE DATABASE variant TEMPLATE template")
+    rows = [getattr(batch, variant.table.name) for batch in batches]
+    with psycopg.connect(postgres.url_of("variant")) as connection:
+        cursor = connection.cursor()
+        cursor.execute(variant.change or "SELECT 1")
+        connection.commit()
         began = time.perf_counter()
-        for batch in batches:
-            upsert_batch(engine, batch, "all")
-        seconds = time.perf_counter() - began
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    return seconds
+        for one in rows:
+            merge_rows(cursor, variant.table, one)
+            connection.commit()
+        merged = time.perf_counter()
+        cursor.execute(f"ANALYZE {variant.table.name}")
+        counted = time.perf_counter()
+        if "ledger" in variant.table.columns:
+            for ledger in range(1, 11):
+                cursor.execute(
+                    f"SELECT count(*) FROM {variant.table.name} WHERE ledger = %s", (ledger,)
+                )
+        return {
+            "merge": (merged - began) * 1000 / len(rows),
+            "count": (time.perf_counter() - counted) * 1000,
+        }
 
 
 def _table(times: pd.DataFrame) -> str:
-    medians = times.groupby("variant", sort=False)["seconds"].median()
-    lines = ["| variant | median s | of all indexes |", "|---|---:|---:|"]
-    lines += [
-        f"| {name} | {seconds:.2f} | {seconds / medians[ALL]:.3f} |"
-        for name, seconds in medians.items()
-    ]
+    medians = times.groupby(["table", "variant"], sort=False)[["merge", "count"]].median()
+    lines = ["| table | variant | merge, ms a batch | of all indexes | count ten ledgers, ms |"]
+    lines += ["|---|---|---:|---:|---:|"]
+    for (table, variant), row in medians.iterrows():
+        share = row["merge"] / medians.loc[(table, ALL), "merge"]
+        lines.append(
+            f"| {table} | {variant} | {row['merge']:.1f} | {share:.2f} | {row['count']:.1f} |"
+        )
     return "\n".join(lines)
 
 

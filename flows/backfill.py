@@ -184,7 +184,8 @@ def _carry_out(
     progress = Progress("backfill-progress", plan.ledgers)
     with summary.working():
         failed = carrier.run(plan.chunks, progress)
-    progress.tell(summary.ledgers)
+    if plan.ledgers:
+        progress.tell(summary.ledgers)
     summary.take_stock(read_coverage(target.engine, target.stream.name))
     refuse_incomplete(failed)
 

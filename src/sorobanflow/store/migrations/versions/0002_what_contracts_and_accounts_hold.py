@@ -105,6 +105,7 @@ SELECT
     e.durability,
     e.key,
     e.value,
+    e.ledger,
     e.live_until_ledger,
     e.durability = 'persistent' AND e.live_until_ledger < stored.newest AS archived
 FROM contract_data_entries AS e
@@ -118,6 +119,7 @@ _CONTRACT_STORAGE_COLUMNS = {
     "durability": "temporary or persistent",
     "key": "key, a SEP-51 value",
     "value": "value, a SEP-51 value",
+    "ledger": "ledger of its last change",
     "live_until_ledger": "last ledger in which it is live; null: not seen",
     "archived": "whether its life ended before the newest stored ledger, so that it must be "
     "restored to be used; null: not known",
@@ -128,7 +130,7 @@ SELECT
     e.contract_id,
     e.value #>> '{contract_instance,executable,wasm}' AS wasm_hash,
     e.value #>> '{contract_instance,executable}' = 'stellar_asset' AS asset_contract,
-    e.created_ledger,
+    e.created_ledger AS ledger,
     l.closed_at,
     e.created_tx_hash AS tx_hash,
     t.source_account
@@ -141,7 +143,7 @@ _CONTRACT_CREATIONS_COLUMNS = {
     "contract_id": "the contract (C…)",
     "wasm_hash": "Wasm that it runs now; null for an asset contract",
     "asset_contract": "whether it is an asset's own contract",
-    "created_ledger": "ledger of its creation",
+    "ledger": "ledger of its creation",
     "closed_at": "close time of that ledger",
     "tx_hash": "transaction that created it",
     "source_account": "source of that transaction (G…)",
