@@ -61,7 +61,7 @@ def dask_runner(address: str | None) -> "DaskTaskRunner":
         from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra
     except ImportError:
         raise ConfigurationError(
-            "fan_out 'dask' needs prefect-dask: pip install 'sorobanflow[dask]'"
+            "fan_out 'dask' needs prefect-dask: pip install -e '.[dask]'"
         ) from None
     if address:
         return DaskTaskRunner(address=address)

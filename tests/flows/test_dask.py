@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL
 from sqlalchemy import Engine, text
 
 from flows.backfill import backfill
@@ -113,20 +111,6 @@ def test_ledgers_that_leave_the_node_while_it_runs_make_the_run_incomplete(
     assert state.name == "Incomplete"
 
 
-def test_command_line_without_an_address_makes_a_cluster_of_its_own(
-    serve: Serve, save_blocks: SaveBlocks, engine: Engine
-) -> None:
-    pytest.importorskip("distributed", reason="the extra dask is not installed")
-    blocks = save_blocks(serve(Chain(Generator(seed=74), closed=20)).url)
-    named = {"start_ledger": 1, "end_ledger": 20, "chunk_ledgers": 5, "fan_out": "dask", **blocks}
-    command = [sys.executable, "-m", "flows.backfill", *(f"{k}={v}" for k, v in named.items())]
-    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
-    assert done.returncode == 0, done.stderr
-    assert "indexed 20 ledgers (1-20) in 4 runs" in done.stdout
-    assert read_coverage(engine, "all").covered == ((1, 20),)
-
-
 def test_address_where_no_scheduler_answers_is_refused(
     serve: Serve, save_blocks: SaveBlocks
 ) -> None:
@@ -146,7 +130,7 @@ def test_without_prefect_dask_the_extra_is_named_before_anything_starts(
 ) -> None:
     monkeypatch.setitem(sys.modules, "prefect_dask", None)  # as if it were not there
     server = serve(Chain(Generator(seed=76), closed=3))
-    with pytest.raises(ConfigurationError, match=r"pip install 'sorobanflow\[dask\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install -e '.\[dask\]'"):
         backfill(1, 3, **save_blocks(server.url), fan_out="dask")
     assert not server.calls
 
