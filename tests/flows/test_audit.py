@@ -1,8 +1,7 @@
 """The audit flow: real Prefect, a real node's answers, rows deleted by hand."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from flows.audit import audit
 from flows.index import index
 from flows.terminal import run_flow
 from sorobanflow.audit.summary import AuditSummary
-from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
+from sorobanflow.devnet import Chain, DevnetServer, Generator, Recording, parse_faults
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import payload_of
@@ -34,13 +33,6 @@ LEDGERS = LedgerRange(1, 40)
 SOURCE = Generator(seed=41, transactions_per_ledger=3)
 #: Of the audits themselves; the rest of the database is what they are to restore.
 MEMORY = {"audited", "event_shapes"}
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Start a devnet that stops with the test."""
-    with ExitStack() as stack:
-        yield lambda chain, **options: stack.enter_context(DevnetServer(chain, **options))
 
 
 @pytest.fixture
@@ -170,6 +162,36 @@ def test_moving_window_shows_clock_order_and_an_honest_gap(
     figures = _figures(metrics)
     assert figures["healthy"] == 1.0
     assert "retention_seconds_left" not in figures
+
+
+def test_recording_in_a_moving_window_is_repaired_as_far_as_the_node_has_it(
+    recording_path: Callable[[str], Path],
+    serve: Serve,
+    save_blocks: Callable[[str], Blocks],
+    engine: Engine,
+) -> None:
+    chain = Chain(Recording(recording_path("pubnet-30822015")), closed=8, retention=8)
+    server = serve(chain)
+    first, last = chain.window()
+    with RpcClient(server.url) as client:
+        index_all(client, engine, LedgerRange(first, last))
+    for lost in (first + 1, first + 6, first + 4):
+        _lose(engine, lost, lost)
+    chain.close(3)
+    blocks = save_blocks(server.url)
+    seen = _audit(blocks, sample="all", start_ledger=first, end_ledger=last)
+    assert seen.found is not None
+    assert seen.found.missing == [(first + n, first + n) for n in (1, 4, 6)]
+    # Ledger first + 4 leaves behind first + 3, the node's oldest now: one close of 5 or 6 s.
+    assert seen.found.clock[:2] == (first + 4, first + 3)
+    assert seen.seconds_left is not None
+    assert 4 < seen.seconds_left < 8
+    mended = _audit(blocks, sample="all", start_ledger=first, end_ledger=last, repair=True)
+    assert mended.written == [(first + 4, first + 4), (first + 6, first + 6)]
+    assert mended.gaps == [(first + 1, first + 1)]
+    assert read_coverage(engine, "all").gaps == ((first + 1, first + 1),)
+    assert mended.left is not None
+    assert [finding.kind for finding in mended.left.findings()] == ["gap"]
 
 
 def _figures(path: Path) -> dict[str, float]:

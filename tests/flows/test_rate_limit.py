@@ -2,10 +2,15 @@
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 from prefect import get_client
 
+from blocks import StellarRpc
 from blocks.rate_limit import shared_rate
+from flows.backfill import backfill
+from sorobanflow.devnet import Chain, DevnetServer, Generator
 
 
 def test_two_users_of_a_limit_together_stay_under_its_rate() -> None:
@@ -33,3 +38,17 @@ def test_limit_follows_the_setting() -> None:
         with shared_rate("stellar-rpc-changed", per_second), get_client(sync_client=True) as client:
             limit = client.read_global_concurrency_limit_by_name("stellar-rpc-changed")
         assert limit.slot_decay_per_second == per_second
+
+
+def test_backfill_keeps_to_the_rate_of_the_block(
+    save_blocks: Callable[[str], dict[str, str]], serve: Callable[..., DevnetServer]
+) -> None:
+    server = serve(Chain(Generator(seed=71), closed=30))
+    names = save_blocks(server.url)
+    block: Any = StellarRpc.load(names["rpc"])
+    block.max_requests_per_s = 5
+    block.save(names["rpc"], overwrite=True)
+    began = time.monotonic()
+    backfill(1, 30, **names, chunk_ledgers=5)
+    seconds, calls = time.monotonic() - began, sum(server.calls.values())
+    assert 15 < calls <= 5 + 5 * seconds
