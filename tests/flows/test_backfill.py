@@ -1,5 +1,9 @@
 """The backfill flow: real Prefect, real HTTP, real PostgreSQL."""
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -9,6 +13,7 @@ import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.exceptions import ParameterTypeError
+from prefect.settings import PREFECT_API_URL
 from sqlalchemy import Engine, text
 
 from flows.backfill import backfill
@@ -106,6 +111,40 @@ def test_live_indexing_and_a_backfill_do_not_move_each_other(
     chain.close(3)
     index(**save_blocks(server.url))
     assert read_coverage(engine, "all").covered == ((5, 10), (25, 33))
+
+
+def test_backfill_beside_live_indexing_gives_the_same_database(
+    serve: Serve,
+    save_blocks: Callable[[str], dict[str, str]],
+    engine: Engine,
+    checksums: Callable[[Engine], dict[str, tuple[int, str]]],
+) -> None:
+    chain = Chain(Generator(seed=48), closed=60, close_every_s=0.4)
+    blocks = save_blocks(serve(chain, latency_s=0.02).url)
+    parameters = [f"{name}={value}" for name, value in blocks.items()]
+    live = [sys.executable, "-m", "flows.index", "start_ledger=55", "follow_s=12", *parameters]
+    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+    with subprocess.Popen(live, env=environment, stdout=subprocess.PIPE) as process:
+        while read_coverage(engine, "all").count < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        backfill(1, 54, **blocks, chunk_ledgers=9)
+        coverage = read_coverage(engine, "all")
+        assert process.poll() is None, "live indexing ended before the backfill did"
+        assert (coverage.covered[0].first, coverage.indexed_from) == (1, 55)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    beside = checksums(engine)
+    last = read_coverage(engine, "all").covered[-1].last
+    assert last > 62
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(beside)}"))
+    index(**save_blocks(serve(Chain(Generator(seed=48), closed=last)).url), start_ledger=1)
+    alone = checksums(engine)
+    assert {name: one for name, one in alone.items() if name != "coverage"} == {
+        name: one for name, one in beside.items() if name != "coverage"
+    }
+    assert read_coverage(engine, "all").covered == ((1, last),)
 
 
 def test_backfill_of_a_filter_has_the_stream_of_that_filter(
