@@ -19,6 +19,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from sqlalchemy import Engine, text
 
+from blocks import StellarRpc
 from deployments.services import PREFECT_SETTINGS
 from flows.backfill import backfill
 from flows.fan_out import DEPLOYMENT
@@ -120,6 +121,12 @@ def _wait(engine: Engine, count: int, log: Path) -> None:
         time.sleep(0.05)
 
 
+def _set_batch_size(name: str, batch_size: int) -> None:
+    block: Any = StellarRpc.load(name)
+    block.batch_size = batch_size
+    block.save(name, overwrite=True)
+
+
 def _slots_taken() -> int:
     with get_client(sync_client=True) as client:
         limit = client.read_deployment_by_name(DEPLOYMENT).global_concurrency_limit
@@ -149,11 +156,12 @@ def test_two_workers_of_which_one_is_killed_cover_everything(
     killed: list[int] = []
     with ExitStack() as stack:
         blocks: Any = save_blocks(stack.enter_context(_devnet()))
+        _set_batch_size(blocks["rpc"], 60)  # two ledgers: a chunk takes twenty commits
         logs = [tmp_path / "first.log", tmp_path / "second.log"]
         first, _second = [stack.enter_context(_worker(log)) for log in logs]
 
         def kill_first() -> None:
-            _wait(engine, 50, logs[0])
+            _wait(engine, 20, logs[0])
             while not _children(first.pid):
                 time.sleep(0.01)
             killed.append(_kill(first))
@@ -174,5 +182,6 @@ def test_two_workers_of_which_one_is_killed_cover_everything(
         with engine.begin() as connection:
             names = ", ".join(name for name in fanned_out if name != "network")
             connection.execute(text(f"TRUNCATE {names}"))
+        _set_batch_size(blocks["rpc"], 1000)
         backfill(1, LEDGERS, **blocks)
     assert checksums(engine) == fanned_out
