@@ -18,7 +18,7 @@ psql: $(VENV)/.installed
 	@$(BIN)/python -m deployments.local psql
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/unit
