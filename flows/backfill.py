@@ -2,7 +2,7 @@
 
 Beside live indexing: it takes what coverage lacks of the range, and neither
 moves nor waits for the live position. What to do is planned in
-`sorobanflow.backfill`; `fan_out` and `dask_fan_out` have chunks indexed elsewhere.
+`sorobanflow.backfill`; `backfill_range` and `fan_out` carry chunks elsewhere.
 """
 
 import sys
@@ -18,7 +18,6 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.dask_fan_out import DaskFanOut, dask_runner
 from flows.fan_out import FanOut
 from flows.indexer import Indexer, Settings, in_use, open_indexer
 from flows.outcome import final_state, index_closed_range, record_lost
@@ -60,8 +59,7 @@ def backfill(
     chunk_ledgers: Annotated[int, Field(ge=1, le=1_000_000)] = 1000,
     max_workers: Workers | None = None,
     dry_run: bool = False,
-    fan_out: Literal["here", "deployments", "dask"] = "here",
-    dask_address: str | None = None,
+    fan_out: Literal["here", "deployments"] = "here",
     force: bool = False,
     stall_s: Annotated[float, Field(ge=5, le=86_400)] = 300,
     rpc: str = DEFAULT_NAME,
@@ -85,12 +83,8 @@ def backfill(
             those nearest to the node's oldest ledger first.
         max_workers: Calls to the node at once, per process. Empty: the block's.
         dry_run: Write nothing; show the plan, and what it would take.
-        fan_out: Where chunks run: "here", in this process; as "deployments": a
-            run of `backfill-range` each, on whatever workers there are; or on
-            "dask": as a task each on a Dask cluster (the extra `dask`).
-        dask_address: With dask: address of the scheduler, as tcp://host:8786;
-            its workers import the project. Empty: a cluster of this machine's
-            cores, for this run.
+        fan_out: Where chunks run: "here", in this process, or as "deployments":
+            a run of `backfill-range` each, on whatever workers there are.
         force: Index the covered ledgers of the range as well.
         stall_s: With deployments: a run that neither commits nor changes its
             state for so many seconds counts as dead; its chunk is started again.
@@ -99,7 +93,7 @@ def backfill(
     """
     requested = LedgerRange(start_ledger, end_ledger)
     settings = Settings(rpc, database, contract_ids, topics, "auto", None, max_workers)
-    way = _Way(fan_out, force, stall_s, dask_address)
+    way = _Way(fan_out, force, stall_s)
     _check(way)
     summary = _summary(dry_run, fan_out)
     try:
@@ -121,15 +115,12 @@ class _Way(NamedTuple):
     fan_out: str
     force: bool
     stall_s: float
-    dask_address: str | None
 
 
 def _check(way: _Way) -> None:
     if way.fan_out != "here" and way.force:
         # Coverage is how the chunks' progress is seen, and it does not grow then.
         raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
-    if way.fan_out == "dask":
-        dask_runner(way.dask_address)
 
 
 def _summary(dry_run: bool, fan_out: str) -> RunSummary:
@@ -169,8 +160,6 @@ class _Carrier(Protocol):
 def _carrier(indexer: Indexer, settings: Settings, summary: RunSummary, way: _Way) -> _Carrier:
     if not isinstance(summary, FanOutSummary):
         return _Here(indexer, summary, way.force)
-    if way.fan_out == "dask":
-        return DaskFanOut(indexer, settings, summary, dask_runner(way.dask_address))
     return FanOut(indexer, settings, summary, way.stall_s)
 
 

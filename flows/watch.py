@@ -1,7 +1,7 @@
 """Watch chunks that other processes index: coverage says what is done of them.
 
-What Prefect or Dask say of a run is only why a chunk is not done. `fan_out` and
-`dask_fan_out` start the work and decide what becomes of a chunk that failed.
+What Prefect says of a run is only why a chunk is not done. `fan_out` starts the
+work and decides what becomes of a chunk that failed.
 """
 
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ def write_metrics(path: Path, summary: AuditSummary) -> None:
     }
     for name, (help_text, value) in figures.items():
         gauge(name, help_text).labels(summary.stream).set(value)
-    gauge("finished_seconds", "When the audit ended, Unix time").labels(
+    gauge("finished_timestamp_seconds", "When the audit ended, Unix time").labels(
         summary.stream
     ).set_to_current_time()
     write_to_textfile(str(path), registry)
