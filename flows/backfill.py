@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import Annotated, Literal, NamedTuple, Protocol
+from typing import Annotated, Literal
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -93,8 +93,7 @@ def backfill(
     """
     requested = LedgerRange(start_ledger, end_ledger)
     settings = Settings(rpc, database, contract_ids, topics, "auto", None, max_workers)
-    way = _Way(fan_out, force, stall_s)
-    _check(way)
+    _check(fan_out, force)
     summary = _summary(dry_run, fan_out)
     try:
         with open_indexer(settings, summary, dry_run=dry_run) as indexer:
@@ -102,23 +101,20 @@ def backfill(
             if isinstance(summary, PlanSummary):
                 _estimate(indexer, plan, summary)
             else:
-                _carry_out(indexer, plan, _carrier(indexer, settings, summary, way), summary)
+                carrier = (
+                    FanOut(indexer, settings, summary, stall_s)
+                    if isinstance(summary, FanOutSummary)
+                    else _Here(indexer, summary, force)
+                )
+                _carry_out(indexer, plan, carrier, summary)
     finally:
         get_run_logger().info(summary.headline())
         report("backfill-plan" if dry_run else "backfill", summary)
     return final_state(summary)
 
 
-class _Way(NamedTuple):
-    """How chunks are carried out: the flow's parameters of these names."""
-
-    fan_out: str
-    force: bool
-    stall_s: float
-
-
-def _check(way: _Way) -> None:
-    if way.fan_out != "here" and way.force:
+def _check(fan_out: str, force: bool) -> None:
+    if fan_out != "here" and force:
         # Coverage is how the chunks' progress is seen, and it does not grow then.
         raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
 
@@ -152,19 +148,8 @@ def _estimate(indexer: Indexer, plan: BackfillPlan, summary: PlanSummary) -> Non
     summary.finished = True
 
 
-class _Carrier(Protocol):
-    def run(self, chunks: Sequence[LedgerRange], progress: Progress) -> dict[LedgerRange, str]:
-        """Index the chunks, in their order; gives those that failed, and why."""
-
-
-def _carrier(indexer: Indexer, settings: Settings, summary: RunSummary, way: _Way) -> _Carrier:
-    if not isinstance(summary, FanOutSummary):
-        return _Here(indexer, summary, way.force)
-    return FanOut(indexer, settings, summary, way.stall_s)
-
-
 def _carry_out(
-    indexer: Indexer, plan: BackfillPlan, carrier: _Carrier, summary: RunSummary
+    indexer: Indexer, plan: BackfillPlan, carrier: "FanOut | _Here", summary: RunSummary
 ) -> None:
     target = indexer.target
     open_stream(target.engine, target.stream)
