@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.presets import PROFILES, ProfileName
 from sorobanflow.decode.forms import WantedFormat
+from sorobanflow.plan import BatchBounds
+from sorobanflow.rows.making import processes_by_default
 from sorobanflow.rpc.breaker import BreakerSettings
 from sorobanflow.rpc.client import RpcClient
 from sorobanflow.rpc.retry import RetrySettings
@@ -51,7 +53,27 @@ class StellarRpc(Block):
         default=1000,
         ge=1,
         le=100_000,
-        description="Events per database transaction to aim at; ledgers are never split.",
+        description="Events and transactions per database transaction to aim at first. The aim "
+        "follows the time that writing takes; ledgers are never split.",
+    )
+    min_batch_size: int = Field(
+        default=100, ge=1, le=100_000, description="The least that the batch size falls to."
+    )
+    max_batch_size: int = Field(
+        default=10_000, ge=1, le=100_000, description="The most that the batch size rises to."
+    )
+    max_batch_mib: int = Field(
+        default=32,
+        ge=1,
+        le=1024,
+        description="XDR in a batch at most, in MiB; takes some five times of that in memory.",
+    )
+    decode_processes: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="Processes that decode beside the flow's own while much is to be indexed; "
+        "0: none. Empty: one for each further core, at most 4.",
     )
     batch_calls: int = Field(
         default=50,
@@ -104,6 +126,20 @@ class StellarRpc(Block):
         values = PROFILES[profile]
         preset = {"max_workers": values.max_workers, "batch_size": values.batch_size}
         return cls(**fields | preset)
+
+    def batch_bounds(self) -> BatchBounds:
+        """What a batch may hold; a first size beyond a bound moves the bound."""
+        return BatchBounds(
+            self.batch_size,
+            min(self.min_batch_size, self.batch_size),
+            max(self.max_batch_size, self.batch_size),
+            self.max_batch_mib * 2**20,
+        )
+
+    def processes(self) -> int:
+        """Processes that decode."""
+        chosen = self.decode_processes
+        return processes_by_default() if chosen is None else chosen
 
     def client(
         self,

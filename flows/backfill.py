@@ -2,7 +2,7 @@
 
 Beside live indexing: it takes what coverage lacks of the range, and neither
 moves nor waits for the live position. What to do is planned in
-`sorobanflow.backfill`; `backfill_range` and `fan_out` carry chunks elsewhere.
+`sorobanflow.backfill`; `fan_out` has chunks carried out elsewhere.
 """
 
 import sys
@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
+from functools import partial
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from prefect import flow, get_run_logger
@@ -18,7 +20,8 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.fan_out import FanOut
+from flows.deployment_fan_out import deployment
+from flows.fan_out import FanOut, OpenCarrier
 from flows.indexer import Indexer, Settings, in_use, open_indexer
 from flows.outcome import final_state, index_closed_range, record_lost
 from flows.parameters import Ledger, Workers
@@ -59,7 +62,8 @@ def backfill(
     chunk_ledgers: Annotated[int, Field(ge=1, le=1_000_000)] = 1000,
     max_workers: Workers | None = None,
     dry_run: bool = False,
-    fan_out: Literal["here", "deployments"] = "here",
+    fan_out: Literal["here", "deployments", "dask"] = "here",
+    dask_address: str | None = None,
     force: bool = False,
     stall_s: Annotated[float, Field(ge=5, le=86_400)] = 300,
     rpc: str = DEFAULT_NAME,
@@ -83,11 +87,15 @@ def backfill(
             those nearest to the node's oldest ledger first.
         max_workers: Calls to the node at once, per process. Empty: the block's.
         dry_run: Write nothing; show the plan, and what it would take.
-        fan_out: Where chunks run: "here", in this process, or as "deployments":
-            a run of `backfill-range` each, on whatever workers there are.
+        fan_out: Where chunks run: "here", in this process; or as a run of
+            `backfill-range` each: with "deployments" on whatever workers there
+            are, with "dask" on a Dask cluster (the extra `dask`).
+        dask_address: With dask: address of the scheduler, as tcp://host:8786;
+            its workers have the project and reach the Prefect API. Empty: this
+            machine, a process per core.
         force: Index the covered ledgers of the range as well.
-        stall_s: With deployments: a run that neither commits nor changes its
-            state for so many seconds counts as dead; its chunk is started again.
+        stall_s: With deployments or dask: a run that neither commits nor changes
+            its state for so many seconds counts as dead; its chunk is started again.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -102,7 +110,7 @@ def backfill(
                 _estimate(indexer, plan, summary)
             else:
                 carrier = (
-                    FanOut(indexer, settings, summary, stall_s)
+                    FanOut(indexer, settings, summary, stall_s, _open(fan_out, dask_address))
                     if isinstance(summary, FanOutSummary)
                     else _Here(indexer, summary, force)
                 )
@@ -117,6 +125,16 @@ def _check(fan_out: str, force: bool) -> None:
     if fan_out != "here" and force:
         # Coverage is how the chunks' progress is seen, and it does not grow then.
         raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
+    if fan_out == "dask" and not find_spec("prefect_dask"):
+        raise ConfigurationError("fan_out 'dask' needs prefect-dask: pip install -e '.[dask]'")
+
+
+def _open(fan_out: str, dask_address: str | None) -> OpenCarrier:
+    if fan_out == "deployments":
+        return deployment
+    from flows.dask_fan_out import dask_cluster  # noqa: PLC0415 - an extra
+
+    return partial(dask_cluster, dask_address)
 
 
 def _summary(dry_run: bool, fan_out: str) -> RunSummary:

@@ -1,10 +1,20 @@
-"""Backfill-range: one chunk of a backfill, as a run of its own on some worker."""
+"""Backfill-range: one chunk of a backfill, as a run of its own on some worker.
 
-from prefect import flow, get_run_logger
+    python -m flows.backfill_range RUN_ID
+
+carries out a run that exists already, and ends when its standard input does.
+"""
+
+import sys
+from uuid import UUID
+
+from prefect import flow, get_client, get_run_logger
 from prefect.client.schemas.objects import State
+from prefect.flow_engine import run_flow
 
 from blocks.documents import DEFAULT_NAME
 from flows.indexer import Settings, open_indexer
+from flows.leash import end_with_starter
 from flows.outcome import final_state, index_closed_range
 from flows.parameters import Ledger, Workers
 from sorobanflow.ledgers import LedgerRange
@@ -61,3 +71,24 @@ def backfill_range(
         get_run_logger().info(summary.headline())
         report("backfill-range", summary)
     return final_state(summary)
+
+
+def carry_out(run_id: UUID) -> int:
+    """Carry out a run that somebody else made; gives the exit code.
+
+    A run is begun once: its first process may live still. The second would say
+    what the first does, and end as it does not.
+    """
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(run_id)
+    if run.state is None or not run.state.is_scheduled():
+        print(f"run {run_id} was begun before", file=sys.stderr)
+        return 1
+    state = run_flow(backfill_range, run, return_type="state")
+    assert isinstance(state, State)
+    return 0 if state.is_completed() else 1
+
+
+if __name__ == "__main__":
+    end_with_starter()
+    sys.exit(carry_out(UUID(sys.argv[1])))

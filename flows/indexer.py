@@ -17,9 +17,11 @@ from sqlalchemy import Engine, inspect, text
 from blocks import Database, StellarRpc
 from blocks.documents import load_block
 from blocks.rate_limit import shared_rate
-from flows.pipeline import BURST, OnWritten, Pipeline, Source, Target
+from flows.in_flight import Source
+from flows.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.decode.forms import choose_form
-from sorobanflow.plan import BatchSizer
+from sorobanflow.plan import BatchBounds, BatchSizer
+from sorobanflow.rows.making import Makers
 from sorobanflow.rpc.fetch_plan import FetchPlan, TransactionPlanner
 from sorobanflow.rpc.filters import EventFilter
 from sorobanflow.store import schema
@@ -29,7 +31,10 @@ from sorobanflow.summary import RunSummary
 
 @dataclass
 class Settings:
-    """What a flow's parameters say about indexing; None: what the block says."""
+    """What a flow's parameters say about indexing; None: what the block says.
+
+    A `batch_size` that is given stays; the block's adapts within its bounds.
+    """
 
     rpc: str
     database: str
@@ -59,7 +64,11 @@ def open_indexer(
     event_filter = EventFilter.of(settings.contract_ids, settings.topics)
     node, database = load_block(StellarRpc, settings.rpc), load_block(Database, settings.database)
     workers = settings.max_workers or node.max_workers
-    batch_size = settings.batch_size or node.batch_size
+    bounds = (
+        BatchBounds(settings.batch_size, settings.batch_size, settings.batch_size)
+        if settings.batch_size
+        else node.batch_bounds()
+    )
     planner = TransactionPlanner(
         settings.fetch_plan, event_filter is not None, workers, node.batch_calls
     )
@@ -83,12 +92,9 @@ def open_indexer(
         # interrupt, none may go on retrying.
         stack.push(lambda kind, error, trace: client.stop() if kind else None)
         stream = Stream.of_filter(event_filter.canonical_json if event_filter else None)
-        yield Indexer(
-            runner,
-            Source(client, passphrase, event_filter, planner, batch_size * BURST),
-            Target(engine, stream),
-            batch_size,
-        )
+        makers = stack.enter_context(Makers(passphrase, node.processes()))
+        source = Source(client, passphrase, event_filter, planner, makers)
+        yield Indexer(runner, source, Target(engine, stream), bounds)
 
 
 @dataclass
@@ -99,17 +105,17 @@ class Indexer:
         runner: A started task runner.
         source: Client, network and filter.
         target: Engine and stream.
-        batch_size: Events per batch to aim at.
+        bounds: What a batch may hold.
     """
 
     runner: TaskRunner[Any]
     source: Source
     target: Target
-    batch_size: int
+    bounds: BatchBounds
 
     def pipeline(self, on_written: OnWritten) -> "Pipeline":
         """Make a pipeline; each thread that indexes needs one of its own."""
-        sizer = BatchSizer(self.batch_size)
+        sizer = BatchSizer(self.bounds)
         return Pipeline(self.runner, self.source, self.target, sizer, on_written)
 
 

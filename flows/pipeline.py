@@ -1,9 +1,9 @@
-"""The pipeline: index a ledger range, batch by batch, three batches in flight.
+"""The pipeline: index a ledger range, batch by batch, several of them in flight.
 
-While one batch is decoded and written, the transactions of the next are
-fetched, and the events of the one behind that are read. Batches are committed
-in ledger order. Shared by every flow that indexes; leaves the choice of ranges
-to them, and whether several pipelines run side by side.
+While one batch is written, the next are decoded, fetched and read. Batches are
+committed in ledger order. Shared by every flow that indexes; leaves the choice of
+ranges to them, and whether several pipelines run side by side. Invariant: at most
+`IN_FLIGHT` batches are held, and the sizer bounds each, so memory is bounded.
 """
 
 import time
@@ -12,50 +12,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 from sqlalchemy import Engine
 
+from flows.in_flight import BatchInFlight, Lane, Source
 from sorobanflow.backfill import Probe
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.plan import BatchSizer
-from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rows.mass_failure import refuse_mass_failure
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import (
-    EventsFetch,
-    TransactionChunk,
-    TransactionPlanner,
-)
-from sorobanflow.rpc.filters import EventFilter
 from sorobanflow.rpc.stats import RpcStats
-from sorobanflow.rpc.wire import Malformed, Transaction
 from sorobanflow.store.coverage import Stream
-from tasks.fetch import fetch_events, fetch_transactions
 from tasks.upsert import upsert_batch
 
-Future = PrefectFuture[Any]
-
-#: Batches whose events are read at once.
-READ_AHEAD = 2
-#: A batch may hold so many times its target of events, where a single ledger does not.
-BURST = 5
+#: Batches in flight at once, and of them those whose events are being read.
+IN_FLIGHT, READ_AHEAD = 6, 2
+#: A batch may hold so many times its aim of events, where its ledgers hold more than thought.
+BURST = 2
+#: Items left to index from which processes are worth their start: two seconds of decoding.
+MUCH = 30_000
 #: Batches that an estimate reads: by then they have grown to 64 ledgers, if that few events.
-PROBES = 4
-
-
-@dataclass
-class Source:
-    """Where the data comes from: the client, its network, what is wanted and how.
-
-    `most_events` bounds a batch where ledgers hold far more than the last ones did.
-    """
-
-    client: RpcClient
-    passphrase: str
-    event_filter: EventFilter | None
-    planner: TransactionPlanner
-    most_events: int
+PROBES = 2
 
 
 @dataclass
@@ -73,22 +49,12 @@ class OnWritten(Protocol):
         """Take in a committed batch."""
 
 
-class _BatchInFlight:
-    """A batch on its way: what was submitted for it."""
-
-    def __init__(self, fetch: EventsFetch, reading: Future) -> None:
-        self.fetch = fetch
-        self.reading = reading
-        self.chunks: list[TransactionChunk] = []
-        self.fetching: list[Future] = []
-
-
 class Pipeline:
     """Indexes ledger ranges through one task runner, which caps the calls at once.
 
     Args:
         runner: A started task runner; all tasks of the run go through it.
-        source: Client, network and filter.
+        source: Client, filter and makers of rows.
         target: Engine and stream.
         sizer: Chooses the ledgers per batch.
         on_written: Called with each committed range and its rows per table.
@@ -104,10 +70,11 @@ class Pipeline:
     ) -> None:
         self.source = source
         self.target = target
-        self._runner = runner
+        self._lane = Lane(runner)
         self._sizer = sizer
         self._on_written = on_written
-        self._writing: tuple[Batch, Future] | None = None
+        self._batches: deque[BatchInFlight] = deque()  # in ledger order
+        self._todo = LedgerRange(1, 0)
 
     def run(self, whole: LedgerRange) -> None:
         """Index a range; returns when all of it is committed.
@@ -116,8 +83,14 @@ class Pipeline:
             SorobanflowError: a batch could not be fetched; those before it are
                 committed, those after it are not.
         """
+        self._todo = whole
+        self._batches.clear()
+        # What keeps others busy comes before what keeps this thread busy.
+        steps = (self._commit, self._write, self._read, self._plan, self._make)
         try:
-            self._run(whole)
+            while self._todo.size > 0 or self._batches:
+                if not any(step() for step in steps):
+                    self._wait()
         finally:
             self._finish_write()
 
@@ -127,101 +100,125 @@ class Pipeline:
         Gives what the last batch cost, so as a run's batches cost when they have
         found their size.
         """
-        first, best = within.first, None
+        best = None
+        self._todo = within
         for _ in range(PROBES):
-            last = min(first + self._sizer.next_size() - 1, within.last)
-            best = self._probe_batch(LedgerRange(first, last), stats)
-            first = best.ledgers.last + 1
-            if first > within.last:
+            best = self._probe_batch(stats)
+            if self._todo.size <= 0:
                 break
         assert best is not None
         return best
 
-    def _probe_batch(self, ledgers: LedgerRange, stats: RpcStats) -> Probe:
+    def _probe_batch(self, stats: RpcStats) -> Probe:
         calls, size = _cost(stats)
-        began = time.monotonic()
-        batch = self._fetch_transactions(self._read_events(ledgers))
-        self._transactions(batch)
-        fetched = time.monotonic()
-        self._decode(batch)
-        decoded = time.monotonic()
+        began, making_s = time.monotonic(), 0.0
+        batch = self._begin()
+        while batch.rows is None and batch.error is None:
+            if batch.can_plan:
+                batch.plan(much_left=False)
+            elif batch.can_make:
+                making = time.monotonic()
+                batch.make()
+                making_s += time.monotonic() - making
+            else:
+                self._wait()
+        if batch.error is not None:
+            raise batch.error
+        self._learn(batch)
+        self._todo = LedgerRange(batch.ledgers.last + 1, self._todo.last)
         calls_now, size_now = _cost(stats)
-        return Probe(
-            batch.fetch.ledgers,
-            calls_now - calls,
-            size_now - size,
-            fetched - began,
-            decoded - fetched,
-        )
+        seconds = time.monotonic() - began - making_s
+        return Probe(batch.ledgers, calls_now - calls, size_now - size, seconds, making_s)
 
-    def _run(self, whole: LedgerRange) -> None:
-        reading: deque[_BatchInFlight] = deque()
-        fetching: deque[_BatchInFlight] = deque()
-        first = whole.first
-        while first <= whole.last or reading or fetching:
-            if first <= whole.last and len(reading) < READ_AHEAD:
-                last = min(first + self._sizer.next_size() - 1, whole.last)
-                reading.append(self._read_events(LedgerRange(first, last)))
-                first = last + 1
-            if len(reading) == READ_AHEAD or (reading and first > whole.last):
-                batch = self._fetch_transactions(reading.popleft())
-                fetching.append(batch)
-                if batch.fetch.rest:  # fuller than thought: its other ledgers come next
-                    reading.appendleft(self._read_events(batch.fetch.rest))
-            if len(fetching) > 1 or (fetching and not reading and first > whole.last):
-                self._write(fetching.popleft())
+    def _wait(self) -> None:
+        self._lane.bell.wait()
+        self._lane.bell.clear()
 
-    def _read_events(self, ledgers: LedgerRange) -> _BatchInFlight:
-        fetch = EventsFetch(ledgers, self.source.event_filter, self.source.most_events)
-        parameters = {"fetch": fetch, "client": self.source.client}
-        return _BatchInFlight(fetch, self._runner.submit(fetch_events, parameters))
+    def _begin(self) -> BatchInFlight:
+        """Begin a batch with the first ledgers that are left."""
+        first, whole_last = self._todo
+        last = min(first + self._sizer.next_size() - 1, whole_last)
+        self._todo = LedgerRange(last + 1, whole_last)
+        most_events = BURST * self._sizer.target
+        return BatchInFlight(LedgerRange(first, last), self.source, most_events, self._lane)
 
-    def _fetch_transactions(self, batch: _BatchInFlight) -> _BatchInFlight:
-        batch.reading.result()
-        self._sizer.learn(batch.fetch.ledgers.size, len(batch.fetch.events))
-        source = self.source
-        self._submit(batch, source.planner.chunks(source.client, batch.fetch))
-        return batch
-
-    def _submit(self, batch: _BatchInFlight, chunks: list[TransactionChunk]) -> None:
-        batch.chunks += chunks
-        for chunk in chunks:
-            parameters = {"chunk": chunk, "client": self.source.client}
-            batch.fetching.append(self._runner.submit(fetch_transactions, parameters))
-
-    def _write(self, batch: _BatchInFlight) -> None:
-        rows = self._decode(batch)
+    def _commit(self) -> bool:
+        """Take out the first batch when it is committed, or fail with it."""
+        if not self._batches:
+            return False
+        batch = self._batches[0]
+        if batch.error is not None:
+            raise batch.error
+        if batch.writing is None or not batch.writing.done:
+            return False
         self._finish_write()
-        parameters = {
-            "batch": rows,
-            "engine": self.target.engine,
-            "stream": self.target.stream.name,
-        }
-        self._writing = (rows, self._runner.submit(upsert_batch, parameters))
-
-    def _decode(self, batch: _BatchInFlight) -> Batch:
-        fetch, planner = batch.fetch, self.source.planner
-        # Events and transactions come from different calls: they must name the same ones.
-        self._submit(batch, planner.chunks_of_missing(fetch, self._transactions(batch)))
-        transactions = planner.only_wanted(fetch, self._transactions(batch))
-        whole = self.source.event_filter is None
-        rows = make_batch(
-            fetch.ledgers, fetch.events, transactions, self.source.passphrase, whole=whole
-        )
-        refuse_mass_failure(rows)
-        return rows
-
-    def _transactions(self, batch: _BatchInFlight) -> list[Transaction | Malformed]:
-        for future in batch.fetching:
-            future.result()
-        return [item for chunk in batch.chunks for item in chunk.fetch(self.source.client)]
+        return True
 
     def _finish_write(self) -> None:
-        if self._writing is not None:
-            batch, future = self._writing
-            self._writing = None
-            future.result()
-            self._on_written(batch.ledgers, batch.counts())
+        batch = self._batches[0] if self._batches else None
+        if batch is not None and batch.writing is not None and batch.rows is not None:
+            self._batches.popleft()
+            seconds, rows = batch.writing.result(), batch.rows.result()
+            self._sizer.wrote(batch.items, seconds)
+            self._on_written(batch.ledgers, rows.counts())
+
+    def _write(self) -> bool:
+        """Have the first batch written when its rows are made."""
+        batch = self._batches[0] if self._batches else None
+        if batch is None or batch.writing is not None or batch.rows is None:
+            return False
+        if not batch.rows.done:
+            return False
+        rows = batch.rows.result()
+        refuse_mass_failure(rows)
+        engine, stream = self.target.engine, self.target.stream.name
+        batch.writing = self._lane.submit(upsert_batch, batch=rows, engine=engine, stream=stream)
+        return True
+
+    def _read(self) -> bool:
+        """Begin another batch if there is room; the first one alone, to learn from it."""
+        if self._todo.size <= 0 or len(self._batches) >= IN_FLIGHT:
+            return False
+        reading = sum(not batch.is_planned for batch in self._batches)
+        if reading >= READ_AHEAD or (self._batches and not self._sizer.knows):
+            return False
+        if any(batch.error for batch in self._batches):
+            return False
+        self._batches.append(self._begin())
+        return True
+
+    def _plan(self) -> bool:
+        """Have the transactions of a batch fetched whose events are read."""
+        for index, batch in enumerate(self._batches):
+            if not batch.can_plan:
+                continue
+            left = self._sizer.expected_items(self._todo.size + batch.ledgers.size)
+            batch.plan(much_left=left >= MUCH)
+            if batch.rest and batch.error is None:
+                self._put_back(batch.rest, index)
+            return True
+        return False
+
+    def _put_back(self, rest: LedgerRange, index: int) -> None:
+        """Keep for later what a batch left out because it was full."""
+        if index == len(self._batches) - 1:
+            self._todo = LedgerRange(rest.first, max(rest.last, self._todo.last))
+            return
+        most_events = BURST * self._sizer.target
+        self._batches.insert(index + 1, BatchInFlight(rest, self.source, most_events, self._lane))
+
+    def _make(self) -> bool:
+        """Make rows of what has come, for the first batch of which something has."""
+        batch = next((batch for batch in self._batches if batch.can_make), None)
+        if batch is None:
+            return False
+        batch.make()
+        if batch.rows is not None:
+            self._learn(batch)
+        return True
+
+    def _learn(self, batch: BatchInFlight) -> None:
+        self._sizer.learn(batch.ledgers.size, batch.items, batch.size_bytes)
 
 
 def _cost(stats: RpcStats) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Watch chunks that other processes index: coverage says what is done of them.
 
-What Prefect says of a run is only why a chunk is not done. `fan_out` starts the
-work and decides what becomes of a chunk that failed.
+What Prefect says of a run is only why a chunk is not done. `fan_out` has the
+work started and decides what becomes of a chunk that failed.
 """
 
 from collections.abc import Sequence

@@ -71,7 +71,7 @@ def parse_transactions_cursor(text: str) -> tuple[int, int]:
     Raises:
         DecodeError: the text is not a decimal TOID.
     """
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+    if len(text) > 19 or not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise DecodeError(f"not a getTransactions cursor: {text[:80]!r}; wanted a decimal TOID")
     packed = int(text)
     return packed >> 32, (packed >> 12) & MAX_TX

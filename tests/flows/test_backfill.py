@@ -246,7 +246,7 @@ def test_end_above_the_tip_is_refused_with_both_numbers_before_anything_starts(
     ("parameters", "message"),
     [
         ({"chunk_ledgers": 0}, "greater than or equal to 1"),
-        ({"fan_out": "ray"}, "'here' or 'deployments'"),
+        ({"fan_out": "ray"}, "'here', 'deployments' or 'dask'"),
     ],
 )
 def test_bad_parameter_is_refused(

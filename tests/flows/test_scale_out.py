@@ -22,7 +22,7 @@ from sqlalchemy import Engine, text
 from blocks import StellarRpc
 from deployments.services import PREFECT_SETTINGS
 from flows.backfill import backfill
-from flows.fan_out import DEPLOYMENT
+from flows.deployment_fan_out import DEPLOYMENT
 from sorobanflow.backfill import FanOutSummary
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import ConfigurationError

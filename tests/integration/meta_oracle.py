@@ -7,7 +7,7 @@ from typing import Any
 from stellar_sdk import xdr
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change, Meta, Refund
-from sorobanflow.decode.xdr import to_json
+from tests.integration.sdk_oracle import to_json
 
 Lists = Iterator[tuple[int, list[xdr.LedgerEntryChange]]]
 INSTANCE = xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from stellar_sdk import xdr
 
 from sorobanflow.decode.scval import SC_VAL, read_scval
-from sorobanflow.decode.xdr import to_json
 from sorobanflow.errors import DecodeError
+from tests.integration.sdk_oracle import to_json
 
 Kind = xdr.SCValType
 

@@ -38,7 +38,7 @@ class TwoForms:
         self.asked.append((method, params.get("xdrFormat", "")))
         reply: dict[str, Any] = {"jsonrpc": "2.0", "id": call["id"]}
         try:
-            result = Node(self.chain).call(method, params, None)
+            result = Node(self.chain).call(method, params)
             self.tamper(method, params, result)
             reply["result"] = result
         except RpcError as error:

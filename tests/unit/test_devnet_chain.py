@@ -70,5 +70,5 @@ def test_close_times_make_no_ledger() -> None:
         def close_time(self, sequence: int) -> int:
             return 1000 + sequence
 
-    health = Node(Chain(Lazy([], 1, 30, NETWORK))).call("getHealth", None, None)
+    health = Node(Chain(Lazy([], 1, 30, NETWORK))).call("getHealth", None)
     assert health["latestLedgerCloseTime"] == "1030"

@@ -1,9 +1,15 @@
-"""Faults: their text form, and how they spoil a reply."""
+"""Faults: their text form, which calls they meet, and how they spoil a reply."""
+
+import re
 
 import pytest
 
-from sorobanflow.devnet.faults import Fault, FaultSchedule, check_fault, parse_faults
+from sorobanflow.devnet import faults
+from sorobanflow.devnet.fault_text import parse_faults
+from sorobanflow.devnet.faults import Fault, FaultSchedule, check_fault
+from sorobanflow.devnet.node import METHODS
 from sorobanflow.devnet.reply import Reply
+from sorobanflow.devnet.spoilers import spoil
 from sorobanflow.errors import ConfigurationError
 
 REPLY = Reply(200, b'{"jsonrpc":"2.0"}')
@@ -22,6 +28,12 @@ REPLY = Reply(200, b'{"jsonrpc":"2.0"}')
         ("getTransaction:1-3=not_found", Fault("getTransaction", "not_found", range(1, 4))),
         ("getHealth:1=behind/3", Fault("getHealth", "behind", range(1, 2), 0, 3.0)),
         ("batch:*=refuse_batches", Fault("batch", "refuse_batches")),
+        ("batch:2-=partial/1", Fault("batch", "partial", range(2, 2**31 + 1), 0, 1.0)),
+        ("*:7=trimmed/3", Fault("*", "trimmed", range(7, 8), 0, 3.0)),
+        ("getEvents:1=missing/ledger", Fault("getEvents", "missing", range(1, 2), text="ledger")),
+        ("getEvents:1=cursor/0", Fault("getEvents", "cursor", range(1, 2), text="0")),
+        ("getEvents:1=stray/-5", Fault("getEvents", "stray", range(1, 2), 0, -5.0)),
+        ("*:*=random/7", Fault("*", "random", None, 0, 7.0)),
     ],
 )
 def test_text_form(text: str, fault: Fault) -> None:
@@ -44,6 +56,9 @@ def test_text_form_takes_several_and_none() -> None:
         ("getEvents:1=slow", "slow needs a number"),
         ("getEvents:1=drop/2", "drop takes no number"),
         ("getEvents:1=429/soon", "'soon' is not a number"),
+        ("getEvents:0-=503", "the first call is 1"),
+        ("getEvents:1=missing", "missing needs a text"),
+        ("getEvents:1=status", "no fault 'status'"),
     ],
 )
 def test_bad_text_says_why(text: str, why: str) -> None:
@@ -53,7 +68,14 @@ def test_bad_text_says_why(text: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["getEvent:1=503", "getEvents:1=not_found", "getEvents:*=refuse_batches", "batch:1=-32001"],
+    [
+        "getEvent:1=503",
+        "getEvents:1=not_found",
+        "getEvents:*=refuse_batches",
+        "batch:1=-32001",
+        "getTransaction:1=page/2",
+        "*:1=network",
+    ],
 )
 def test_fault_that_no_call_can_meet_is_refused(text: str) -> None:
     (fault,) = parse_faults(text)
@@ -61,15 +83,48 @@ def test_fault_that_no_call_can_meet_is_refused(text: str) -> None:
         check_fault(fault, ["getEvents", "getTransaction"])
 
 
-def test_schedule_meets_a_fault_at_its_call_only() -> None:
+def met(schedule: FaultSchedule, *methods: str) -> list[list[str]]:
+    return [[fault.kind for fault in schedule.meet(method)] for method in methods]
+
+
+def test_schedule_meets_every_fault_of_a_call() -> None:
     schedule = FaultSchedule(parse_faults("a:2-3=503,a:3=drop,b:1=drop"))
-    met = [schedule.meet("a") for _ in range(4)]
-    assert [fault and fault.kind for fault in met] == [None, "status", "status", None]
+    assert met(schedule, *"aaaa") == [[], ["status"], ["status", "drop"], []]
+
+
+def test_star_counts_the_calls_of_all_methods_and_no_batches() -> None:
+    schedule = FaultSchedule(parse_faults("*:2-=behind/1"))
+    assert met(schedule, "batch", "a", "batch", "b", "c") == [[], [], [], ["behind"], ["behind"]]
+    assert schedule.calls == {"batch": 2, "a": 1, "b": 1, "c": 1}
+
+
+def test_random_faults_are_the_same_for_the_same_seed_and_calls() -> None:
+    calls = ["getEvents", "getTransaction", "batch"] * 40
+    first, again, other = (
+        met(FaultSchedule(parse_faults(f"*:*=random/{seed},batch:*=random/{seed}")), *calls)
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    hit = sum(bool(kinds) for kinds in first)
+    assert 15 <= hit <= 45  # one in four of 120
+
+
+def test_random_faults_fit_their_method() -> None:
+    for method in (*METHODS, "batch"):
+        schedule = FaultSchedule([Fault(method, "random", amount=3)])
+        for fault in (one for _ in range(100) for one in schedule.meet(method)):
+            check_fault(fault._replace(method=method), METHODS)
+
+
+def test_docstring_names_every_kind_and_nothing_else() -> None:
+    named = set(re.findall(r"^    ([a-z_]+)[,/ ]", faults.__doc__ or "", re.MULTILINE))
+    coded = {"status", "rpc_error"}  # named by their codes
+    assert named == (faults.OF_REPLY | faults.OF_ONE_CALL | {"random"}) - coded
 
 
 def spoiled(text: str) -> Reply:
     (fault,) = parse_faults(f"a:*={text}")
-    return fault.spoil(REPLY)
+    return spoil(fault, REPLY)
 
 
 def test_spoiled_replies() -> None:
@@ -80,3 +135,4 @@ def test_spoiled_replies() -> None:
     assert spoiled("truncate") == REPLY._replace(send_bytes=8)
     assert spoiled("drop").dropped
     assert spoiled("slow/2").delay_s == 2.0
+    assert len(spoiled("pad/2").body) == len(REPLY.body) + 2 * 2**20

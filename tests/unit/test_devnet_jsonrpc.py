@@ -1,6 +1,7 @@
 """JSON-RPC: batches, notifications, what is no request; and faults within a batch."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ from sorobanflow.devnet.jsonrpc import METHOD_NOT_FOUND, Dispatcher, RpcError
 from sorobanflow.devnet.params import Params
 
 
-def echo(method: str, params: object, fault: Fault | None) -> object:
+def echo(method: str, params: object, faults: Sequence[Fault]) -> object:
     if method == "unknown":
         raise RpcError(METHOD_NOT_FOUND, "method not found", method)
     Params(params)
-    return fault.kind if fault else method
+    return " ".join(fault.kind for fault in faults) or method
 
 
 def post(body: object, *faults: Fault) -> Any:
@@ -105,6 +106,21 @@ def test_fault_of_the_reply_hits_the_whole_batch() -> None:
 def test_refused_batch_is_one_error() -> None:
     answer = post([request(1), request(2)], Fault("batch", "refuse_batches"))
     assert answer["error"]["code"] == -32600
+
+
+def test_call_meets_every_fault_that_fits() -> None:
+    faults = Fault("a", "behind"), Fault("b", "missing"), Fault("*", "page"), Fault("a", "slow")
+    assert post(request(), *faults) == result(1, "behind page")
+
+
+def test_shuffled_batch_keeps_every_answer() -> None:
+    answers = post([request(1), request(2), request(3)], Fault("batch", "shuffle"))
+    assert answers == [result(3), result(2), result(1)]
+
+
+def test_partial_batch_gives_the_first_answers() -> None:
+    assert post([request(1), request(2)], Fault("batch", "partial", amount=1)) == [result(1)]
+    assert post([request(1), request(2)], Fault("batch", "partial", amount=0)) == []
 
 
 def test_calls_are_counted_by_method() -> None:

@@ -27,7 +27,7 @@ def chain() -> Chain:
 
 
 def call(chain: Chain, method: str, **params: Any) -> dict[str, Any]:
-    return Node(chain).call(method, params, None)
+    return Node(chain).call(method, params)
 
 
 def refusal(chain: Chain, method: str, **params: Any) -> tuple[int, str]:
@@ -247,14 +247,14 @@ def test_get_transactions_times_are_numbers() -> None:
 
 def test_get_transactions_takes_an_array() -> None:
     node = Node(Chain(GENERATOR, closed=5))
-    page = node.call("getTransactions", [5, {"limit": 2}, ""], None)
+    page = node.call("getTransactions", [5, {"limit": 2}, ""])
     assert len(page["transactions"]) == 2
 
 
 @pytest.mark.parametrize("method", ["getEvents", "getTransaction", "getHealth"])
 def test_other_methods_refuse_arrays(chain: Chain, method: str) -> None:
     with pytest.raises(BadParams):
-        Node(chain).call(method, [1], None)
+        Node(chain).call(method, [1])
 
 
 def test_health_names_the_window(chain: Chain) -> None:

@@ -19,7 +19,14 @@ from sorobanflow.errors import (
 )
 from sorobanflow.rpc.breaker import BreakerSettings
 from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.stats import BreakerChanged, CallFinished, MethodStats, Retrying, RpcStats
+from sorobanflow.rpc.stats import (
+    BreakerChanged,
+    CallFinished,
+    MethodStats,
+    PaceChanged,
+    Retrying,
+    RpcStats,
+)
 from sorobanflow.rpc.transport import HttpSettings
 from sorobanflow.rpc.wire import Health, Malformed, Network, NotFound, Transaction
 from sorobanflow.toid import Position, transactions_cursor
@@ -274,7 +281,8 @@ def test_client_reports_calls_retries_and_breakers() -> None:
         hook=records.append, uniform=lambda low, high: high,
     )  # fmt: skip
     client.get_health()
-    failed, opened, retrying, probing, finished, closed = records
+    pace, failed, opened, retrying, probing, finished, closed = records
+    assert pace == PaceChanged(5, 10, None)
     assert (failed.error, failed.size_bytes) == ("RpcUnavailableError", 0)
     assert opened == BreakerChanged("getHealth", "closed", "open")
     assert retrying == Retrying("getHealth", 1, 0.5, "RpcUnavailableError")

@@ -397,7 +397,7 @@ def fetch_all(node: Node, chunks: list[LedgerChunk]) -> Places:
 def test_plan_balances_and_saves_calls_with_exact_hints() -> None:
     counts = [(10, 150), (11, 3), (13, 47)]
     node = node_of(*counts, (14, 1))
-    chunks = plan_ledger_chunks(LedgerRange(10, 13), counts, workers=10)
+    chunks = plan_ledger_chunks(LedgerRange(10, 13), counts, workers=10, per_call=21)
     assert len(chunks) == 10
     assert [chunk.limit for chunk in chunks] == [20] * 9 + [21]
     assert fetch_all(node, chunks) == [*orders(10, 150), *orders(11, 3), *orders(13, 47)]
@@ -414,12 +414,12 @@ def test_plan_balances_and_saves_calls_with_exact_hints() -> None:
         [(10, 2**40)],
     ],
 )
-@pytest.mark.parametrize("workers", [1, 3, 10])
+@pytest.mark.parametrize("per_call", [20, 60, 1000])
 def test_plan_is_a_partition_whatever_the_hints_say(
-    hints: list[tuple[int, int]], workers: int
+    hints: list[tuple[int, int]], per_call: int
 ) -> None:
     node = node_of((9, 5), (10, 33), (11, 40), (12, 31), (13, 2))
-    chunks = plan_ledger_chunks(LedgerRange(10, 12), hints, workers)[:40]
+    chunks = plan_ledger_chunks(LedgerRange(10, 12), hints, 10, per_call)[:110]
     if hints != [(10, 2**40)]:
         assert fetch_all(node, chunks) == [*orders(10, 33), *orders(11, 40), *orders(12, 31)]
     starts = [chunk.start for chunk in chunks]
@@ -427,27 +427,27 @@ def test_plan_is_a_partition_whatever_the_hints_say(
 
 
 def test_plan_keeps_small_batches_in_one_chunk() -> None:
-    (chunk,) = plan_ledger_chunks(LedgerRange(10, 12), [(10, 20), (11, 19)], workers=10)
+    (chunk,) = plan_ledger_chunks(LedgerRange(10, 12), [(10, 20), (11, 19)], 10, 40)
     assert (chunk.start, chunk.end, chunk.limit) == ((10, 0), (12, MAX_TX), 40)
 
 
 def test_plan_keeps_a_boundary_at_the_ledgers_hinted_end() -> None:
-    first, last = plan_ledger_chunks(LedgerRange(10, 11), [(10, 20), (11, 20)], workers=2)
+    first, last = plan_ledger_chunks(LedgerRange(10, 11), [(10, 20), (11, 20)], 10, 21)
     assert (first.start, first.end, first.limit) == ((10, 0), (10, 20), 20)
     assert (last.start, last.end, last.limit) == ((10, 20), (11, MAX_TX), 21)
 
 
-def test_plan_makes_more_chunks_than_workers_when_pages_are_full() -> None:
-    chunks = plan_ledger_chunks(LedgerRange(10, 10), [(10, 1000)], workers=2)
+def test_plan_never_asks_for_more_than_a_page_holds() -> None:
+    chunks = plan_ledger_chunks(LedgerRange(10, 10), [(10, 1000)], 2, 1000)
     assert [chunk.limit for chunk in chunks] == [166, 167, 167, 166, 167, 168]
 
 
 def test_plan_without_hints_splits_the_ledgers() -> None:
-    chunks = plan_ledger_chunks(LedgerRange(10, 19), [], workers=3)
+    chunks = plan_ledger_chunks(LedgerRange(10, 19), [], workers=3, per_call=200)
     assert [chunk.label for chunk in chunks] == ["10-12", "13-15", "16-19"]
     node = node_of((9, 1), (12, 3), (13, 250), (19, 2), (20, 1))
     assert fetch_all(node, chunks) == [*orders(12, 3), *orders(13, 250), *orders(19, 2)]
-    assert len(plan_ledger_chunks(LedgerRange(10, 11), [], workers=10)) == 2
+    assert len(plan_ledger_chunks(LedgerRange(10, 11), [], workers=10, per_call=200)) == 2
 
 
 def test_plan_hash_chunks_are_near_equal_and_at_most_the_workers() -> None:

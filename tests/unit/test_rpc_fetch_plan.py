@@ -177,12 +177,34 @@ def test_planner_ledgers_are_filtered_to_the_wanted() -> None:
     assert planner(filtered=False).only_wanted(fetch, found) == found
 
 
+def test_planner_expects_what_ledgers_held_where_events_name_less() -> None:
+    node, chosen = node_of(300, 1), planner(filtered=False)
+    fetch, client = read(node, None), client_of(node)
+    client.page_size.transactions = 200
+    assert len(chosen.chunks(client, fetch)) == 1
+    chosen.learn(LedgerRange(1, 4), 1200)
+    chunks = chosen.chunks(client, fetch)
+    posts = node.posts
+    assert len(chunks) == 7
+    assert len([item for chunk in chunks for item in chunk.fetch(client)]) == 1200
+    assert node.posts == posts + 7
+
+
+def test_planner_by_hash_asks_for_as_many_as_the_node_answers_quickly() -> None:
+    node, chosen = node_of(3, 3), planner("hashes")
+    fetch, client = read(node), client_of(node)
+    client.batch_size.transactions = 2
+    posts = node.posts
+    assert [len(chunk.fetch(client)) for chunk in chosen.chunks(client, fetch)] == [6, 6]
+    assert node.posts == posts + 6
+
+
 def test_planner_asks_by_hash_for_what_no_chunk_brought() -> None:
     node, chosen = node_of(2, 2), planner("ledgers")
     fetch, client = read(node), client_of(node)
     found = [item for chunk in chosen.chunks(client, fetch) for item in chunk.fetch(client)]
-    assert chosen.chunks_of_missing(fetch, found) == []
-    (chunk,) = chosen.chunks_of_missing(fetch, found[1:])
+    assert chosen.chunks_of_missing(client, fetch, found) == []
+    (chunk,) = chosen.chunks_of_missing(client, fetch, found[1:])
     assert hashes(chunk.fetch(client)) == [tx_hash(2000, 1)]
 
 
@@ -202,5 +224,5 @@ def test_planner_does_not_ask_again_for_what_came_malformed(payload: str, asked:
     node, chosen = node_of(2, 2), planner("ledgers")
     fetch, client = read(node), client_of(node)
     found = [item for chunk in chosen.chunks(client, fetch) for item in chunk.fetch(client)]
-    chunks = chosen.chunks_of_missing(fetch, [Malformed(payload, "bad"), *found[1:]])
+    chunks = chosen.chunks_of_missing(client, fetch, [Malformed(payload, "bad"), *found[1:]])
     assert bool(chunks) is asked

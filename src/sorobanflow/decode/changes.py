@@ -8,7 +8,7 @@ entries and settings do not, nor do the `state` items, which change nothing.
 
 from typing import NamedTuple
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 
 #: Where a change stands in its transaction: before the operations, the 1-based
 #: number of an operation, behind the operations.

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from stellar_sdk import xdr as sdk
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 
 _CONTRACT_DATA, _CONTRACT_CODE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
 _DURABILITIES = {"temporary": bytes(4), "persistent": (1).to_bytes(4, "big")}

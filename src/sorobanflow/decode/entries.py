@@ -16,13 +16,14 @@ from sorobanflow.decode.entry_types import (
     DURABILITY,
     ENTRIES,
     KEYS,
+    LEDGER_KEY,
     TRUSTLINE,
     TTL,
 )
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     HASH,
-    XdrType,
+    Json,
     optional,
     slice_opaque,
     struct,
@@ -31,7 +32,6 @@ from sorobanflow.decode.reader import (
 )
 from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
-from sorobanflow.decode.xdr import Json
 
 _DATA = 6
 _DATA_TYPE, _CODE_TYPE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
@@ -75,7 +75,9 @@ def read_entry(data: bytes, at: int) -> tuple[Entry | None, int]:
 def skip_entry(data: bytes, at: int) -> int:
     """Walk past a LedgerEntry."""
     (kind,) = uint32(data, at + 4)
-    return _ENTRY_EXT.skip(data, _type_of(ENTRIES, kind).skip(data, at + _BODY))
+    if kind not in ENTRIES:
+        raise ValueError(f"LedgerEntryType has no value {kind}")
+    return _ENTRY_EXT.skip(data, ENTRIES[kind].skip(data, at + _BODY))
 
 
 def is_instance(data: bytes, at: int) -> bool:
@@ -92,15 +94,8 @@ def read_key(data: bytes, at: int) -> tuple[Entry | None, int]:
     (kind,) = uint32(data, at)
     read = _READ_KEY.get(kind)
     if read is None:
-        return None, _type_of(KEYS, kind).skip(data, at + 4)
+        return None, LEDGER_KEY.skip(data, at)
     return read(data, at + 4)
-
-
-def _type_of(types: dict[int, XdrType], kind: int) -> XdrType:
-    found = types.get(kind)
-    if found is None:
-        raise ValueError(f"LedgerEntryType has no value {kind}")
-    return found
 
 
 def _read_account(data: bytes, at: int) -> tuple[Entry, int]:
@@ -150,9 +145,11 @@ def _read_code_key(data: bytes, at: int) -> tuple[Entry, int]:
     return Entry("contract_code", {"hash": code_hash}, key_hash), end
 
 
-def _read_plain_key(name: str, kind: int) -> _ReadEntry:
+def _read_plain_key(kind: int) -> _ReadEntry:
+    name, body = KEYS[kind]
+
     def read(data: bytes, at: int) -> tuple[Entry, int]:
-        key, at = KEYS[kind].read(data, at)
+        key, at = body.read(data, at)
         return Entry(name, key, key.get("key_hash")), at
 
     return read
@@ -169,9 +166,9 @@ _READ_ENTRY: dict[int, _ReadEntry] = {
     9: _read_ttl,
 }
 _READ_KEY: dict[int, _ReadEntry] = {
-    0: _read_plain_key("account", 0),
-    1: _read_plain_key("trustline", 1),
+    0: _read_plain_key(0),
+    1: _read_plain_key(1),
     6: _read_data_key,
     7: _read_code_key,
-    9: _read_plain_key("ttl", 9),
+    9: _read_plain_key(9),
 }

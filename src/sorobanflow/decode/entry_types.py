@@ -9,6 +9,7 @@ Source: Stellar-ledger-entries.x, Stellar-contract-config-setting.x.
 from stellar_sdk import xdr as sdk
 from xdrlib3 import Unpacker
 
+from sorobanflow.decode.asset_types import ASSET, CLAIMANTS, PRICE, TRUSTLINE_ASSET
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     HASH,
@@ -23,12 +24,10 @@ from sorobanflow.decode.reader import (
     fixed,
     opaque,
     optional,
-    sized,
     struct,
-    uint32,
     union,
 )
-from sorobanflow.decode.scval import MAX_DEPTH, SC_VAL
+from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import (
     ACCOUNT_ID,
     CLAIMABLE_BALANCE_ID,
@@ -36,28 +35,10 @@ from sorobanflow.decode.strkeys import (
     SC_ADDRESS,
     SIGNER_KEY,
 )
-from sorobanflow.decode.xdr import Json
 
 _MAX_SIGNERS = 20
 
 
-def _asset_code(size: int, at_least: int) -> XdrType:
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        code = data[at : at + size]
-        return escape(code[: max(len(code.rstrip(b"\0")), at_least)]), at + size
-
-    return sized(size, read)
-
-
-_ALPHANUM4 = struct(asset_code=_asset_code(4, 0), issuer=ACCOUNT_ID)
-_ALPHANUM12 = struct(asset_code=_asset_code(12, 5), issuer=ACCOUNT_ID)
-_ASSETS = {
-    0: ("native", None),
-    1: ("credit_alphanum4", _ALPHANUM4),
-    2: ("credit_alphanum12", _ALPHANUM12),
-}
-_ASSET = union("Asset", _ASSETS)
-_TRUSTLINE_ASSET = union("TrustLineAsset", _ASSETS | {3: ("pool_share", POOL_ID)})
 _LIABILITIES = struct(buying=INT64, selling=INT64)
 _SPONSOR = optional(ACCOUNT_ID)
 
@@ -72,6 +53,8 @@ _ACCOUNT_V1 = struct(
     liabilities=_LIABILITIES,
     ext=union("AccountEntryExtensionV1Ext", {0: ("v0", None), 2: ("v2", _ACCOUNT_V2)}),
 )
+SIGNER = struct(key=SIGNER_KEY, weight=UINT32)
+HOME_DOMAIN = opaque(escape, 32)
 ACCOUNT = struct(
     account_id=ACCOUNT_ID,
     balance=INT64,
@@ -79,9 +62,9 @@ ACCOUNT = struct(
     num_sub_entries=UINT32,
     inflation_dest=optional(ACCOUNT_ID),
     flags=UINT32,
-    home_domain=opaque(escape, 32),
+    home_domain=HOME_DOMAIN,
     thresholds=fixed(4),
-    signers=array(struct(key=SIGNER_KEY, weight=UINT32), _MAX_SIGNERS),
+    signers=array(SIGNER, _MAX_SIGNERS),
     ext=union("AccountEntryExt", {0: ("v0", None), 1: ("v1", _ACCOUNT_V1)}),
 )
 _TRUSTLINE_V2 = struct(liquidity_pool_use_count=INT32, ext=EXTENSION_POINT)
@@ -91,7 +74,7 @@ _TRUSTLINE_V1 = struct(
 )
 TRUSTLINE = struct(
     account_id=ACCOUNT_ID,
-    asset=_TRUSTLINE_ASSET,
+    asset=TRUSTLINE_ASSET,
     balance=INT64,
     limit=INT64,
     flags=UINT32,
@@ -108,50 +91,31 @@ _CODE_V1 = struct(ext=EXTENSION_POINT, cost_inputs=_COST_INPUTS)
 CODE_EXT = union("ContractCodeEntryExt", {0: ("v0", None), 1: ("v1", _CODE_V1)})
 TTL = struct(key_hash=HASH, live_until_ledger_seq=UINT32)
 
-_OFFER = struct(
+OFFER = struct(
     seller_id=ACCOUNT_ID,
     offer_id=INT64,
-    selling=_ASSET,
-    buying=_ASSET,
+    selling=ASSET,
+    buying=ASSET,
     amount=INT64,
-    price=fixed(8),
+    price=PRICE,
     flags=UINT32,
     ext=EXTENSION_POINT,
 )
-_DATA_NAME = opaque(escape, 64)
-_DATA = struct(
-    account_id=ACCOUNT_ID, name=_DATA_NAME, value=opaque(bytes.hex, 64), ext=EXTENSION_POINT
-)
+DATA_NAME = opaque(escape, 64)
+DATA_VALUE = opaque(bytes.hex, 64)
+_DATA = struct(account_id=ACCOUNT_ID, name=DATA_NAME, value=DATA_VALUE, ext=EXTENSION_POINT)
 
 
-def _skip_predicate(data: bytes, at: int, depth: int = 0) -> int:
-    (arm,) = uint32(data, at)
-    if arm == 0:  # unconditional
-        return at + 4
-    if arm in (4, 5):  # before a time
-        return at + 12
-    (count,) = uint32(data, at + 4)  # of `and` and `or` an array, of `not` an optional value
-    if arm not in _PREDICATES or count > _PREDICATES[arm] or depth == MAX_DEPTH:
-        raise ValueError(f"ClaimPredicate has no arm {arm} of {count} at depth {depth}")
-    at += 8
-    for _ in range(count):
-        at = _skip_predicate(data, at, depth + 1)
-    return at
-
-
-_PREDICATES = {1: 2, 2: 2, 3: 1}  # arm: most items
-_PREDICATE = XdrType(lambda data, at: (None, _skip_predicate(data, at)), _skip_predicate)
-_CLAIMANT_V0 = struct(destination=ACCOUNT_ID, predicate=_PREDICATE)
 _BALANCE_V1 = struct(ext=EXTENSION_POINT, flags=UINT32)
 _CLAIMABLE_BALANCE = struct(
     balance_id=CLAIMABLE_BALANCE_ID,
-    claimants=array(union("Claimant", {0: ("v0", _CLAIMANT_V0)}), 10),
-    asset=_ASSET,
+    claimants=CLAIMANTS,
+    asset=ASSET,
     amount=INT64,
     ext=union("ClaimableBalanceEntryExt", {0: ("v0", None), 1: ("v1", _BALANCE_V1)}),
 )
 _CONSTANT_PRODUCT = struct(
-    asset_a=_ASSET, asset_b=_ASSET, fee=INT32, reserves_shares_trustlines=fixed(32)
+    asset_a=ASSET, asset_b=ASSET, fee=INT32, reserves_shares_trustlines=fixed(32)
 )
 _POOL = struct(
     pool_id=POOL_ID, body=union("LiquidityPoolEntry", {0: ("constant", _CONSTANT_PRODUCT)})
@@ -172,7 +136,7 @@ _SETTING = XdrType(lambda data, at: (None, _skip_setting(data, at)), _skip_setti
 ENTRIES = {
     0: ACCOUNT,
     1: TRUSTLINE,
-    2: _OFFER,
+    2: OFFER,
     3: _DATA,
     4: _CLAIMABLE_BALANCE,
     5: _POOL,
@@ -181,16 +145,18 @@ ENTRIES = {
     8: _SETTING,
     9: TTL,
 }
-#: By LedgerEntryType: the body of a LedgerKey.
+_SETTING_ID = enum("ConfigSettingID", [setting.to_json_dict() for setting in sdk.ConfigSettingID])
+#: By LedgerEntryType: the name and the body of a LedgerKey.
 KEYS = {
-    0: struct(account_id=ACCOUNT_ID),
-    1: struct(account_id=ACCOUNT_ID, asset=_TRUSTLINE_ASSET),
-    2: struct(seller_id=ACCOUNT_ID, offer_id=INT64),
-    3: struct(account_id=ACCOUNT_ID, data_name=_DATA_NAME),
-    4: CLAIMABLE_BALANCE_ID,
-    5: POOL_ID,
-    6: DATA_KEY,
-    7: struct(hash=HASH),
-    8: enum("ConfigSettingID", [setting.name for setting in sdk.ConfigSettingID]),
-    9: struct(key_hash=HASH),
+    0: ("account", struct(account_id=ACCOUNT_ID)),
+    1: ("trustline", struct(account_id=ACCOUNT_ID, asset=TRUSTLINE_ASSET)),
+    2: ("offer", struct(seller_id=ACCOUNT_ID, offer_id=INT64)),
+    3: ("data", struct(account_id=ACCOUNT_ID, data_name=DATA_NAME)),
+    4: ("claimable_balance", struct(balance_id=CLAIMABLE_BALANCE_ID)),
+    5: ("liquidity_pool", struct(liquidity_pool_id=POOL_ID)),
+    6: ("contract_data", DATA_KEY),
+    7: ("contract_code", struct(hash=HASH)),
+    8: ("config_setting", struct(config_setting_id=_SETTING_ID)),
+    9: ("ttl", struct(key_hash=HASH)),
 }
+LEDGER_KEY = union("LedgerKey", KEYS)

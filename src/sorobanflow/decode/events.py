@@ -8,9 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sorobanflow.decode.json_form import read_json, read_topics_json
-from sorobanflow.decode.reader import from_base64
+from sorobanflow.decode.reader import Json, from_base64
 from sorobanflow.decode.scval import read_scval
-from sorobanflow.decode.xdr import Json
 from sorobanflow.rpc.wire import Event
 
 _CACHED_LENGTH = 256

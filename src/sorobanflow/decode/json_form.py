@@ -22,7 +22,7 @@ from sorobanflow.decode.changes import (
     Refund,
 )
 from sorobanflow.decode.encode import encode_scval, hash_key
-from sorobanflow.decode.xdr import Json, failure
+from sorobanflow.decode.reader import Json, failure
 from sorobanflow.errors import DecodeError
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from sorobanflow.decode.entries import is_instance, read_entry, read_key, skip_e
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     INT64,
+    Json,
     Skip,
     count_items,
     flag,
@@ -27,7 +28,6 @@ from sorobanflow.decode.reader import (
     whole,
 )
 from sorobanflow.decode.scval import SC_VAL, skip_values
-from sorobanflow.decode.xdr import Json
 
 _KINDS = ("created", "updated", "removed", "state", "restored")
 _AFTER_ALL_TXS = 2

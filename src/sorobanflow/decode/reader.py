@@ -1,7 +1,7 @@
 """Read binary XDR by types that are put together from tables.
 
-The lowest step of our own decoding: `scval`, `entries` and `metas` describe their
-types with what is here. A type reads a value in its SEP-51 form or walks past it
+The lowest step of decoding: the modules that follow describe their types with what
+is here. A type reads a value in its SEP-51 form or walks past it
 without building anything. Every function takes the bytes and a position and gives
 the position behind the value. Invariants: a position only grows, so work is bounded
 by the bytes, whatever a count says; a position behind the end is found by the next
@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from struct import Struct
 from struct import error as StructError
-from typing import NamedTuple, NoReturn, TypeAlias, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 
-from sorobanflow.decode.xdr import Json
 from sorobanflow.errors import DecodeError
 
 T = TypeVar("T")
 
+#: A SEP-51 value: dicts, lists, strings, numbers, booleans and None.
+Json: TypeAlias = Any
 Read: TypeAlias = Callable[[bytes, int], tuple[Json, int]]
 Skip: TypeAlias = Callable[[bytes, int], int]
+Form: TypeAlias = Callable[[Any], Json]
 
 _UNBOUNDED = 0xFFFF_FFFF
 _REASON_LENGTH = 160
@@ -38,11 +40,15 @@ class XdrType(NamedTuple):
         read: Gives the value in SEP-51 form and the position behind it.
         skip: Gives the position behind the value.
         size: Bytes of every value, where that is constant and any bytes are valid.
+        code: Of the value in `struct`, where its size is constant; else empty.
+        form: Makes the SEP-51 form of what the code unpacks, where that is another.
     """
 
     read: Read
     skip: Skip
     size: int | None = None
+    code: str = ""
+    form: Form | None = None
 
 
 def from_base64(name: str, text: str) -> bytes:
@@ -54,7 +60,7 @@ def from_base64(name: str, text: str) -> bytes:
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except Exception as error:  # ValueError, or TypeError where it is no text
-        raise _failure(name, error) from error
+        raise failure(name, error) from error
 
 
 def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[bytes], T]:
@@ -66,7 +72,7 @@ def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[b
         except StructError as error:
             raise DecodeError(f"cannot decode {name} (ends within a value)") from error
         except Exception as error:
-            raise _failure(name, error) from error
+            raise failure(name, error) from error
         if end != len(data):
             raise DecodeError(f"cannot decode {name} (ends at byte {end} of {len(data)})")
         return value
@@ -74,26 +80,35 @@ def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[b
     return read_whole
 
 
-def _failure(name: str, error: Exception) -> DecodeError:
+def failure(name: str, error: Exception) -> DecodeError:
+    """Make the error of a value, by the name of its type, that cannot be decoded."""
     reason = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
     return DecodeError(f"cannot decode {name} ({reason})")
 
 
-def number(code: str, form: Callable[[int], Json] = int) -> XdrType:
-    """Describe a number by its code in `struct`."""
+def plain(code: str, form: Form | None = None, *, checked: bool = False) -> XdrType:
+    """Describe a type of constant size.
+
+    Args:
+        code: Of the value in `struct`.
+        form: Makes its SEP-51 form of what the code unpacks, where that is another.
+        checked: Whether the form refuses some bytes.
+    """
     layout = Struct(">" + code)
     unpack, size = layout.unpack_from, layout.size
-    return sized(size, lambda data, at: (form(unpack(data, at)[0]), at + size))
 
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        (value,) = unpack(data, at)
+        return value if form is None else form(value), at + size
 
-def sized(size: int, read: Read) -> XdrType:
-    """Describe a type of constant size."""
-    return XdrType(read, lambda data, at: at + size, size)
+    if checked:
+        return XdrType(read, lambda data, at: read(data, at)[1], None, code, form)
+    return XdrType(read, lambda _, at: at + size, size, code, form)
 
 
 def fixed(size: int) -> XdrType:
     """Describe opaque bytes of constant size; the value is hex."""
-    return sized(size, lambda data, at: (data[at : at + size].hex(), at + size))
+    return plain(f"{size}s", bytes.hex)
 
 
 def flag(data: bytes, at: int) -> bool:
@@ -106,9 +121,10 @@ def flag(data: bytes, at: int) -> bool:
 
 def slice_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> tuple[bytes, int]:
     """Give the bytes of variable opaque data or of a string."""
-    end = skip_opaque(data, at, limit)
     (size,) = uint32(data, at)
-    return data[at + 4 : at + 4 + size], end
+    end = skip_opaque(data, at, limit)
+    at += 4
+    return data[at : at + size], end
 
 
 def skip_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> int:
@@ -150,13 +166,12 @@ _ESCAPES |= {0: r"\0", 9: r"\t", 10: r"\n", 13: r"\r", 92: r"\\"}
 def enum(name: str, names: Sequence[str]) -> XdrType:
     """Describe an enum whose values count from 0."""
 
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        (value,) = uint32(data, at)
+    def form(value: int) -> Json:
         if value >= len(names):
             raise ValueError(f"{name} has no value {value}")
-        return names[value], at + 4
+        return names[value]
 
-    return XdrType(read, lambda data, at: read(data, at)[1])
+    return plain("I", form, checked=True)
 
 
 def optional(item: XdrType) -> XdrType:
@@ -201,13 +216,17 @@ def array(item: XdrType, limit: int = _UNBOUNDED) -> XdrType:
 
 def struct(**fields: XdrType) -> XdrType:
     """Describe fields one after the other."""
-    readers = [(name, field.read) for name, field in fields.items()]
+    readers = list(_joined_reads(fields))
     skips = list(_joined_skips(fields.values()))
 
     def read(data: bytes, at: int) -> tuple[Json, int]:
-        value = {}
-        for name, read_field in readers:
-            value[name], at = read_field(data, at)
+        value: dict[str, Json] = {}
+        for name, read_next in readers:
+            if name is None:
+                neighbours, at = read_next(data, at)
+                value.update(neighbours)
+            else:
+                value[name], at = read_next(data, at)
         return value, at
 
     def skip(data: bytes, at: int) -> int:
@@ -216,6 +235,32 @@ def struct(**fields: XdrType) -> XdrType:
         return at
 
     return XdrType(read, skip)
+
+
+def _joined_reads(fields: Mapping[str, XdrType]) -> Iterator[tuple[str | None, Read]]:
+    """Unpack neighbours of constant size in one step, which has no name."""
+    for is_plain, group in groupby(fields.items(), lambda item: item[1].code != ""):
+        neighbours = dict(group)
+        if is_plain and len(neighbours) > 1:
+            yield None, _read_neighbours(neighbours)
+        else:
+            yield from ((name, field.read) for name, field in neighbours.items())
+
+
+def _read_neighbours(fields: Mapping[str, XdrType]) -> Read:
+    layout = Struct(">" + "".join(field.code for field in fields.values()))
+    unpack, size = layout.unpack_from, layout.size
+    forms = [(name, field.form) for name, field in fields.items()]
+
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        values = unpack(data, at)
+        named = [
+            (name, value if form is None else form(value))
+            for (name, form), value in zip(forms, values, strict=True)
+        ]
+        return named, at + size
+
+    return read
 
 
 def _joined_skips(fields: Iterable[XdrType]) -> Iterator[Skip]:
@@ -227,12 +272,32 @@ def _joined_skips(fields: Iterable[XdrType]) -> Iterator[Skip]:
             yield from (field.skip for field in group)
 
 
+def tree(name: str, children: str, depth: int, **fields: XdrType) -> XdrType:
+    """Describe a struct whose last field, `children`, is an array of the struct itself."""
+    head = struct(**fields)
+
+    def read(data: bytes, at: int, outer: int = 0) -> tuple[Json, int]:
+        value, at = head.read(data, at)
+        count = count_items(data, at)
+        if count and outer == depth:
+            raise ValueError(f"{name} nests deeper than {depth}")
+        at += 4
+        items = value[children] = []
+        for _ in range(count):
+            item, at = read(data, at, outer + 1)
+            items.append(item)
+        return value, at
+
+    return XdrType(read, lambda data, at: read(data, at)[1])
+
+
 def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
     """Describe a union by its arms; one without a value is its name alone."""
+    find = arms.get
 
     def read(data: bytes, at: int) -> tuple[Json, int]:
         (value,) = uint32(data, at)
-        arm, kind = arms[value] if value in arms else _no_arm(name, value)
+        arm, kind = find(value) or _no_arm(name, value)
         if kind is None:
             return arm, at + 4
         content, at = kind.read(data, at + 4)
@@ -240,8 +305,25 @@ def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
 
     def skip(data: bytes, at: int) -> int:
         (value,) = uint32(data, at)
-        _, kind = arms[value] if value in arms else _no_arm(name, value)
+        _, kind = find(value) or _no_arm(name, value)
         return at + 4 if kind is None else kind.skip(data, at + 4)
+
+    return XdrType(read, skip)
+
+
+def selected(name: str, arms: Mapping[int, XdrType]) -> XdrType:
+    """Describe a union whose SEP-51 form does not show the arm."""
+    find = arms.get
+
+    def read(data: bytes, at: int) -> tuple[Json, int]:
+        (value,) = uint32(data, at)
+        kind = find(value) or _no_arm(name, value)
+        return kind.read(data, at + 4)
+
+    def skip(data: bytes, at: int) -> int:
+        (value,) = uint32(data, at)
+        kind = find(value) or _no_arm(name, value)
+        return kind.skip(data, at + 4)
 
     return XdrType(read, skip)
 
@@ -250,9 +332,13 @@ def _no_arm(name: str, value: int) -> NoReturn:
     raise ValueError(f"{name} has no arm {value}")
 
 
-UINT32 = number("I")
-UINT64 = number("Q", str)
-INT32 = number("i")
-INT64 = number("q", str)
+def _v0(version: int) -> Json:
+    return "v0" if version == 0 else _no_arm("ExtensionPoint", version)
+
+
+UINT32 = plain("I")
+UINT64 = plain("Q", str)
+INT32 = plain("i")
+INT64 = plain("q", str)
 HASH = fixed(32)
-EXTENSION_POINT = union("ExtensionPoint", {0: ("v0", None)})
+EXTENSION_POINT = plain("I", _v0, checked=True)

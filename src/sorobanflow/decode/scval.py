@@ -19,6 +19,7 @@ from sorobanflow.decode.reader import (
     INT64,
     UINT32,
     UINT64,
+    Json,
     XdrType,
     count_items,
     flag,
@@ -26,7 +27,6 @@ from sorobanflow.decode.reader import (
     whole,
 )
 from sorobanflow.decode.strkeys import SC_ADDRESS
-from sorobanflow.decode.xdr import Json
 
 #: Containers within containers. The host's own limit is 100; Python's stack takes 400.
 MAX_DEPTH = 200
@@ -52,7 +52,8 @@ _ERROR = reader.union(
     | {arm: (name, _ERROR_CODE) for arm, name in enumerate(_ERROR_TYPES) if arm},
 )
 _STRING = reader.opaque(reader.escape)
-_EXECUTABLE = reader.union(
+SYMBOL = reader.opaque(reader.escape, SYMBOL_LIMIT)
+EXECUTABLE = reader.union(
     "ContractExecutable",
     {
         0: ("wasm", HASH),
@@ -63,10 +64,7 @@ _EXECUTABLE = reader.union(
 
 
 def _wide(size: int, signed: bool) -> XdrType:
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        return str(int.from_bytes(data[at : at + size], "big", signed=signed)), at + size
-
-    return reader.sized(size, read)
+    return reader.plain(f"{size}s", lambda value: str(int.from_bytes(value, "big", signed=signed)))
 
 
 _BOOL = XdrType(lambda data, at: (flag(data, at), at + 4), lambda _, at: at + 4, 4)
@@ -87,7 +85,7 @@ _LEAVES: dict[int, tuple[str, XdrType | None]] = {
     12: ("i256", _wide(32, signed=True)),
     13: ("bytes", reader.opaque(bytes.hex)),
     14: ("string", _STRING),
-    15: ("symbol", reader.opaque(reader.escape, SYMBOL_LIMIT)),
+    15: ("symbol", SYMBOL),
     18: ("address", SC_ADDRESS),
     20: ("ledger_key_contract_instance", None),
     21: ("ledger_key_nonce", reader.struct(nonce=INT64)),
@@ -148,7 +146,7 @@ def _read_entries(data: bytes, at: int, depth: int) -> tuple[Json, int]:
 
 
 def _read_instance(data: bytes, at: int, depth: int) -> tuple[Json, int]:
-    executable, at = _EXECUTABLE.read(data, at)
+    executable, at = EXECUTABLE.read(data, at)
     storage, at = _read_entries(data, at, depth)
     return {"contract_instance": {"executable": executable, "storage": storage}}, at
 
@@ -188,7 +186,7 @@ def skip_values(data: bytes, at: int, count: int) -> int:
 def _enter(data: bytes, at: int, arm: int) -> tuple[int, int]:
     """Give how many SCVals a container holds, and where they begin."""
     if arm == _INSTANCE:
-        at = _EXECUTABLE.skip(data, at)
+        at = EXECUTABLE.skip(data, at)
     if not flag(data, at):
         return 0, at + 4
     count = count_items(data, at + 4)

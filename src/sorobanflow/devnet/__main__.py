@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from sorobanflow.devnet import faults
 from sorobanflow.devnet.chain import DEFAULT_RETENTION, Chain
+from sorobanflow.devnet.fault_text import parse_faults
 from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.recording import Recording
 from sorobanflow.devnet.server import DevnetServer
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tip = TipFile(options.state) if options.state else None
         chain = _make_chain(options, tip)
         server = DevnetServer(
-            chain, options.port, options.latency_ms / 1000, faults.parse_faults(options.faults)
+            chain, options.port, options.latency_ms / 1000, parse_faults(options.faults)
         )
     except (ConfigurationError, OSError) as error:
         parser.error(str(error))

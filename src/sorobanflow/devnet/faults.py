@@ -1,47 +1,91 @@
 """Faults that a call meets, by method and number of the call.
 
-A schedule is a list of plain records; calls are counted per method from 1, and
-a batch also counts as a call of `batch`. A fault either spoils the whole reply
-(`spoil`) or is suffered by the one call, which `node` does. A new kind is an
-entry in SPOILERS, or in _OF_ONE_CALL and in `node`.
+A schedule is a list of plain records. Calls are counted per method from 1; a
+batch also counts as a call of `batch`, and `*` counts the calls of all methods
+together. A call meets every fault that fits it, in the order of the schedule.
+The same schedule and the same calls give the same faults.
 
-Text form, separated by commas: `METHOD:CALLS=FAULT`, with CALLS `3`, `3-5` or
-`*`, and FAULT one of
+Text form, separated by commas: `METHOD:CALLS=FAULT`, with CALLS `3`, `3-5`,
+`3-` (from the third on) or `*`, and FAULT one of
 
     429, 503, ...     HTTP status; `429/2` adds Retry-After: 2
     html, html/503    a gateway's page instead of JSON (502 by default)
     truncate          half of the body, then the connection closes
     drop              the connection closes without an answer
     slow/2.5          the answer comes 2.5 s late
+    pad/64            64 MiB of spaces behind the answer
     -32001, ...       JSON-RPC error
-    not_found         getTransaction does not find the transaction
     behind/3          the node is three ledgers behind
-    refuse_batches    of `batch`: one error instead of an array of answers
+    trimmed/3         the node no longer has its three oldest ledgers
+    missing/FIELD     the result, or the middle item of its page, lacks the field
+    mistyped/FIELD    the field has another JSON type, likewise
+    random/7          one call in four meets a fault that passes, drawn by seed 7
+
+of `getEvents` and `getTransactions` only
+
+    page/2            the page holds up to two items, whatever was asked for
+    repeat            the page starts at the start of its cursor's ledger
+    cursor/0          the page ends with the cursor "0"
+    stuck             an empty page that ends with the cursor it was asked behind
+
+and of one method only
+
+    stray/5           getEvents: an event of five ledgers later comes first; also stray/-5
+    not_found         getTransaction does not find the transaction
+    other_transaction getTransaction gives another transaction than the one asked for
+    other_envelope    getTransaction gives another's XDR under the hash asked for
+    network           getNetwork gives another passphrase
+    refuse_batches    batch: one error instead of an array of answers
+    shuffle           batch: the answers come in the opposite order
+    partial/3         batch: only the first three answers come
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from random import Random
 from threading import Lock
 from typing import NamedTuple
 
-from sorobanflow.devnet.reply import Reply
 from sorobanflow.errors import ConfigurationError
 
-BATCH = "batch"
-HTML = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
-BATCHES_REFUSED = (
-    b'{"jsonrpc":"2.0","id":null,'
-    b'"error":{"code":-32600,"message":"batch requests are not supported"}}'
+BATCH, ANY = "batch", "*"
+
+PAGES = frozenset({"getEvents", "getTransactions"})
+
+#: Of the whole HTTP reply (`spoilers`), and of the one call (`effects`).
+OF_REPLY = frozenset(
+    {"status", "html", "truncate", "drop", "slow", "pad", "refuse_batches", "shuffle", "partial"}
 )
+OF_ONE_CALL = frozenset(
+    {"rpc_error", "behind", "trimmed", "missing", "mistyped", "page", "repeat", "cursor", "stuck"}
+    | {"stray", "not_found", "other_transaction", "other_envelope", "network"}
+)
+RANDOM = "random"
+
+_ONLY_FOR: Mapping[str, frozenset[str]] = {
+    "page": PAGES,
+    "repeat": PAGES,
+    "cursor": PAGES,
+    "stuck": PAGES,
+    "stray": frozenset({"getEvents"}),
+    "not_found": frozenset({"getTransaction"}),
+    "other_transaction": frozenset({"getTransaction"}),
+    "other_envelope": frozenset({"getTransaction"}),
+    "network": frozenset({"getNetwork"}),
+    "refuse_batches": frozenset({BATCH}),
+    "shuffle": frozenset({BATCH}),
+    "partial": frozenset({BATCH}),
+}
+_FAULTY_SHARE = 0.25  # of the calls that `random` looks at
 
 
 class Fault(NamedTuple):
     """One fault; `calls` None means every call.
 
     `code` is the HTTP status of `status` and `html`, and the JSON-RPC error of
-    `rpc_error`; `amount` the seconds of `slow` and of the Retry-After of
-    `status`, and the ledgers of `behind`.
+    `rpc_error`. `amount` is the number behind the slash: seconds of `slow` and
+    of the Retry-After of `status`, MiB, ledgers, items, or a seed. `text` is the
+    field or the cursor.
     """
 
     method: str
@@ -49,46 +93,30 @@ class Fault(NamedTuple):
     calls: range | None = None
     code: int = 0
     amount: float | None = None
+    text: str = ""
 
     @property
     def spoils_reply(self) -> bool:
         """Whether it hits the whole HTTP reply, not the one call."""
-        return self.kind in SPOILERS
+        return self.kind in OF_REPLY
 
-    def spoil(self, reply: Reply) -> Reply:
-        """Give the reply as it is after the fault."""
-        return SPOILERS[self.kind](self, reply)
-
-
-def _status(fault: Fault, _: Reply) -> Reply:
-    headers = () if fault.amount is None else (("Retry-After", f"{fault.amount:g}"),)
-    return Reply(fault.code, b"upstream says no", "text/plain", headers)
-
-
-def _truncate(_: Fault, reply: Reply) -> Reply:
-    return reply._replace(send_bytes=len(reply.body) // 2)
-
-
-SPOILERS: Mapping[str, Callable[[Fault, Reply], Reply]] = {
-    "status": _status,
-    "html": lambda fault, _: Reply(fault.code, HTML, "text/html"),
-    "truncate": _truncate,
-    "drop": lambda _, reply: reply._replace(dropped=True),
-    "slow": lambda fault, reply: reply._replace(delay_s=fault.amount or 0.0),
-    "refuse_batches": lambda _, reply: reply._replace(body=BATCHES_REFUSED),
-}
+    @property
+    def number(self) -> int:
+        """The amount as a whole number."""
+        return int(self.amount or 0)
 
 
 class FaultSchedule:
-    """Counts calls and says which fault each one meets; thread-safe.
+    """Counts calls and says which faults each one meets; thread-safe.
 
     Args:
-        faults: The first that fits a call is met.
+        faults: A call meets all that fit it, in this order.
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._faults = tuple(faults)
         self._calls: Counter[str] = Counter()
+        self._total = 0
         self._lock = Lock()
 
     @property
@@ -97,19 +125,50 @@ class FaultSchedule:
         with self._lock:
             return dict(self._calls)
 
-    def meet(self, method: str) -> Fault | None:
-        """Count a call, and give the fault that it meets."""
+    def meet(self, method: str) -> tuple[Fault, ...]:
+        """Count a call, and give the faults that it meets."""
         with self._lock:
             self._calls[method] += 1
-            number = self._calls[method]
+            self._total += method != BATCH
+            numbers = {method: self._calls[method]}
+            if method != BATCH:
+                numbers[ANY] = self._total
+        return tuple(self._fitting(method, numbers))
+
+    def _fitting(self, method: str, numbers: Mapping[str, int]) -> Iterator[Fault]:
         for fault in self._faults:
-            if fault.method == method and (fault.calls is None or number in fault.calls):
-                return fault
-        return None
+            number = numbers.get(fault.method)
+            if number is None or (fault.calls is not None and number not in fault.calls):
+                continue
+            if fault.kind == RANDOM:
+                yield from _drawn(fault, method, number)
+            else:
+                yield fault
 
 
-_ONLY_FOR = {"not_found": "getTransaction", "refuse_batches": BATCH}
-_OF_ONE_CALL = {"rpc_error", "not_found", "behind"}
+def _drawn(fault: Fault, method: str, number: int) -> Iterator[Fault]:
+    random = Random(f"{fault.number} {method} {number}")  # noqa: S311 - wanted: the same every time
+    kinds = _PASSING_OF_BATCH if method == BATCH else _PASSING
+    if method == "getTransaction":
+        kinds = (*kinds, Fault(ANY, "not_found"))
+    if random.random() < _FAULTY_SHARE:
+        yield random.choice(kinds)
+
+
+_PASSING = (
+    *(Fault(ANY, "status", code=code) for code in (429, 500, 502, 503, 504)),
+    Fault(ANY, "status", code=429, amount=0),
+    *(Fault(ANY, "rpc_error", code=code) for code in (-32001, -32003, -32098, -32603)),
+    Fault(ANY, "html", code=502),
+    *(Fault(ANY, kind) for kind in ("truncate", "drop")),
+    Fault(ANY, "slow", amount=0.1),
+    Fault(ANY, "behind", amount=2),
+)
+_PASSING_OF_BATCH = (
+    Fault(BATCH, "refuse_batches"),
+    Fault(BATCH, "shuffle"),
+    Fault(BATCH, "partial", amount=1),
+)
 
 
 def check_fault(fault: Fault, methods: Iterable[str]) -> None:
@@ -118,76 +177,13 @@ def check_fault(fault: Fault, methods: Iterable[str]) -> None:
     Raises:
         ConfigurationError: no such method or kind, or they do not go together.
     """
-    if fault.method not in {*methods, BATCH}:
-        known = ", ".join(sorted({*methods, BATCH}))
+    methods, kinds = {*methods, BATCH, ANY}, OF_REPLY | OF_ONE_CALL | {RANDOM}
+    if fault.method not in methods:
+        known = ", ".join(sorted(methods))
         raise ConfigurationError(f"no method {fault.method!r} for a fault; wanted one of {known}")
-    if fault.kind not in {*SPOILERS, *_OF_ONE_CALL}:
-        known = ", ".join(sorted({*SPOILERS, *_OF_ONE_CALL}))
+    if fault.kind not in kinds:
+        known = ", ".join(sorted(kinds))
         raise ConfigurationError(f"no kind of fault {fault.kind!r}; wanted one of {known}")
-    misplaced = _ONLY_FOR.get(fault.kind, fault.method) != fault.method
-    if misplaced or (fault.method == BATCH and not fault.spoils_reply):
+    misplaced = fault.method not in _ONLY_FOR.get(fault.kind, {fault.method})
+    if misplaced or (fault.method == BATCH and fault.kind in OF_ONE_CALL):
         raise ConfigurationError(f"the fault {fault.kind!r} is not one of {fault.method}")
-
-
-_ENTRY = re.compile(r"(?P<method>\w+):(?P<calls>\*|\d+(?:-\d+)?)=(?P<fault>[^/]+)(?:/(?P<arg>.+))?")
-_WORDS = {"html", "truncate", "drop", "slow", "not_found", "behind", "refuse_batches"}
-_NEED_AMOUNT = {"slow", "behind"}
-_TAKE_ARGUMENT = {"slow", "behind", "html", "status"}
-
-
-def parse_faults(text: str) -> tuple[Fault, ...]:
-    """Read the text form of a schedule.
-
-    Raises:
-        ConfigurationError: an entry that is not of the form above.
-    """
-    return tuple(_parse_fault(entry.strip()) for entry in text.split(",") if entry.strip())
-
-
-def _parse_fault(entry: str) -> Fault:
-    match = _ENTRY.fullmatch(entry)
-    if match is None:
-        raise _bad(entry, "wanted METHOD:CALLS=FAULT, such as getEvents:3=503")
-    kind, code = _kind_and_code(entry, match["fault"])
-    argument = _argument(entry, kind, match["arg"])
-    if kind == "html":
-        code, argument = int(argument or 502), None
-    return Fault(match["method"], kind, _calls(entry, match["calls"]), code, argument)
-
-
-def _kind_and_code(entry: str, name: str) -> tuple[str, int]:
-    if name in _WORDS:
-        return name, 0
-    if re.fullmatch(r"-32\d{3}", name):
-        return "rpc_error", int(name)
-    if re.fullmatch(r"[45]\d\d", name):
-        return "status", int(name)
-    known = ", ".join(sorted(_WORDS))
-    raise _bad(entry, f"no fault {name!r}; wanted an HTTP status, a -32xxx code or one of {known}")
-
-
-def _argument(entry: str, kind: str, text: str | None) -> float | None:
-    if text is None:
-        if kind in _NEED_AMOUNT:
-            raise _bad(entry, f"{kind} needs a number, such as {kind}/2")
-        return None
-    if kind not in _TAKE_ARGUMENT:
-        raise _bad(entry, f"{kind} takes no number")
-    try:
-        return float(text)
-    except ValueError:
-        raise _bad(entry, f"{text!r} is not a number") from None
-
-
-def _calls(entry: str, text: str) -> range | None:
-    if text == "*":
-        return None
-    first, _, last = text.partition("-")
-    calls = range(int(first), int(last or first) + 1)
-    if not calls or calls.start < 1:
-        raise _bad(entry, f"calls {text!r} are none; the first call is 1")
-    return calls
-
-
-def _bad(entry: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"bad fault {entry!r}: {why}")

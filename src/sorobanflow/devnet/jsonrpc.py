@@ -5,7 +5,7 @@ are no valid request. Every call is counted and meets its faults here; what the
 methods do is left to `node`, and HTTP to `server`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,10 +13,11 @@ import msgspec
 from sorobanflow.devnet.faults import BATCH, Fault, FaultSchedule
 from sorobanflow.devnet.params import BadParams
 from sorobanflow.devnet.reply import Reply
+from sorobanflow.devnet.spoilers import spoil
 
 INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL = -32600, -32601, -32602, -32603
 
-Call = Callable[[str, object, Fault | None], object]
+Call = Callable[[str, object, Sequence[Fault]], object]
 
 _Answer = dict[str, Any]
 
@@ -47,7 +48,7 @@ class Dispatcher:
     """Turns a request's body into a reply.
 
     Args:
-        call: Runs a method: name, parameters and the fault to suffer; raises
+        call: Runs a method: name, parameters and the faults to suffer; raises
             RpcError or BadParams.
         schedule: The faults, by method and number of the call.
     """
@@ -69,13 +70,11 @@ class Dispatcher:
             answer = self._answer_member(_read(request), met)
             reply = Reply(204) if answer is None else _json(answer)
         for fault in met:
-            reply = fault.spoil(reply)
+            reply = spoil(fault, reply)
         return reply
 
     def _answer_batch(self, members: list[object], met: list[Fault]) -> Reply:
-        fault = self._schedule.meet(BATCH)
-        if fault:
-            met.append(fault)
+        met += self._schedule.meet(BATCH)
         # A stable sort: the invalid ones first, else in the order of the requests.
         requests = sorted((_read(member) for member in members), key=_is_valid)
         answers = [self._answer_member(request, met) for request in requests]
@@ -85,16 +84,14 @@ class Dispatcher:
     def _answer_member(self, request: "_Request | RpcError", met: list[Fault]) -> _Answer | None:
         if isinstance(request, RpcError):
             return _failure(None, request)
-        fault = self._schedule.meet(request.method)
-        if fault and fault.spoils_reply:
-            met.append(fault)
-            fault = None
-        answer = self._run(request, fault)
+        faults = self._schedule.meet(request.method)
+        met += [fault for fault in faults if fault.spoils_reply]
+        answer = self._run(request, [fault for fault in faults if not fault.spoils_reply])
         return None if request.id is None else answer
 
-    def _run(self, request: "_Request", fault: Fault | None) -> _Answer:
+    def _run(self, request: "_Request", faults: Sequence[Fault]) -> _Answer:
         try:
-            result = self._call(request.method, request.params, fault)
+            result = self._call(request.method, request.params, faults)
         except BadParams as error:
             text = str(error)
             return _failure(request.id, RpcError(INVALID_PARAMS, "invalid parameters", text))

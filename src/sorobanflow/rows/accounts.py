@@ -6,7 +6,7 @@ another.
 """
 
 from sorobanflow.decode.changes import Change
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.places import Place

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from stellar_sdk import StrKey
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 
 _LONGEST = 69  # a muxed account

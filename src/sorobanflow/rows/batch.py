@@ -90,23 +90,11 @@ def make_batch(
     *,
     whole: bool = True,
 ) -> Batch:
-    """Make the rows of a batch.
-
-    Never raises for what an item holds: a bad one goes to quarantine.
-
-    Args:
-        ledgers: The batch's ledgers, both ends included.
-        events: Events of these ledgers as delivered, in any order.
-        transactions: Transactions of these ledgers, likewise.
-        passphrase: Of the network.
-        whole: Whether these are all transactions of the ledgers. If not, an
-            account is left as its last change here says, without the refunds of
-            fees behind it: they would count on changes that are not here.
-    """
-    rows = _Rows(ledgers, passphrase, whole)
-    rows.add("transaction", transactions)
-    rows.add("event", events)  # after the transactions, which know whether they were applied
-    return rows.batch()
+    """Make the rows of a batch of which everything is there; see `BatchMaker`."""
+    maker = BatchMaker(ledgers, passphrase, whole=whole)
+    maker.add_transactions(transactions)
+    maker.add_events(events)
+    return maker.finish()
 
 
 class _Entry(NamedTuple):
@@ -117,37 +105,55 @@ class _Entry(NamedTuple):
     meta: Meta
 
 
-class _Rows:
-    """Rows under their keys while the items come in."""
+class _EventEntry(NamedTuple):
+    """What an event became, and what its token operation is made of."""
 
-    def __init__(self, ledgers: LedgerRange, passphrase: str, whole: bool) -> None:
+    row: EventRow
+    decoded: DecodedEvent
+    item: Event
+
+
+class BatchMaker:
+    """Makes the rows of a batch from items as they come.
+
+    Events and transactions may be added in any order and in portions, so that
+    events are decoded while their transactions are still on the way. Nothing
+    raises for what an item holds: a bad one goes to quarantine.
+
+    Args:
+        ledgers: The batch's ledgers, both ends included.
+        passphrase: Of the network.
+        whole: Whether all transactions of the ledgers will be added. If not, an
+            account is left as its last change here says, without the refunds of
+            fees behind it: they would count on changes that are not here.
+    """
+
+    def __init__(self, ledgers: LedgerRange, passphrase: str, *, whole: bool = True) -> None:
         self._ledgers = ledgers
         self._passphrase = passphrase
         self._whole = whole
         self._transactions: dict[str, _Entry] = {}
         self._states: dict[str, State] = {}
-        self._events: dict[str, EventRow] = {}
-        self._tokens: dict[str, TokenOperationRow] = {}
+        self._events: dict[str, _EventEntry] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
 
-    def add(self, kind: str, items: Iterable[Item]) -> None:
-        """Add items of one kind in the order of delivery."""
-        ledger = self._ledgers.first
-        for item in items:
-            ledger = self._ledger_of(item, ledger)
-            try:
-                self._add_one(item)
-            except Exception as error:  # one bad item must never abort a batch
-                self._set_aside(kind, item, ledger, error)
+    def add_transactions(self, items: Iterable[Transaction | Malformed]) -> None:
+        """Add transactions in the order of delivery."""
+        self._add("transaction", items)
 
-    def batch(self) -> Batch:
-        """Give the rows in chain order."""
+    def add_events(self, items: Iterable[Event | Malformed]) -> None:
+        """Add events in the order of delivery."""
+        self._add("event", items)
+
+    def finish(self) -> Batch:
+        """Give the rows, in chain order."""
         batch = Batch(self._ledgers)
         entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
         batch.transactions = [entry.row for entry in entries]
         batch.operations = [operation for entry in entries for operation in entry.operations]
-        batch.events = [self._events[key] for key in sorted(self._events)]
-        batch.token_operations = [self._tokens[key] for key in sorted(self._tokens)]
+        events = [self._events[key] for key in sorted(self._events)]
+        batch.events = [event.row for event in events]
+        batch.token_operations = self._token_operations(events)
         batch.quarantine = [self._quarantine[key] for key in sorted(self._quarantine)]
         state = self._state(entries)
         for table in STATE_TABLES:
@@ -170,6 +176,31 @@ class _Rows:
                 for number, refund in enumerate(refunds):
                     state.refund(ledger, number, refund)
         return state
+
+    def _token_operations(self, events: Iterable[_EventEntry]) -> list[TokenOperationRow]:
+        rows = []
+        for event in events:
+            try:
+                token = self._token_operation(event.row, event.decoded)
+            except Exception as error:  # the event itself is sound and stays
+                self._set_aside("token_operation", event.item, event.row.ledger, error)
+            else:
+                rows += [token] if token else []
+        return rows
+
+    def _token_operation(self, row: EventRow, decoded: DecodedEvent) -> TokenOperationRow | None:
+        entry = self._transactions.get(row.tx_hash)
+        successful = row.in_successful_call if entry is None else entry.row.successful
+        return token_operation_row(row, decoded, self._passphrase, successful)
+
+    def _add(self, kind: str, items: Iterable[Item]) -> None:
+        ledger = self._ledgers.first
+        for item in items:
+            ledger = self._ledger_of(item, ledger)
+            try:
+                self._add_one(item)
+            except Exception as error:  # one bad item must never abort a batch
+                self._set_aside(kind, item, ledger, error)
 
     def _ledger_of(self, item: Item, neighbour: int) -> int:
         """Give the item's ledger, or its neighbour's where it does not name one of the batch.
@@ -204,19 +235,8 @@ class _Rows:
     def _add_event(self, item: Event) -> None:
         decoded = decode_event(item)
         row = event_row(item, decoded)
-        if self._events.setdefault(row.id, row) != row:
+        if self._events.setdefault(row.id, _EventEntry(row, decoded, item)).row != row:
             raise DecodeError(f"another event {row.id} was delivered before")
-        try:
-            self._add_token_operation(row, decoded)
-        except Exception as error:  # the event itself is sound and stays
-            self._set_aside("token_operation", item, row.ledger, error)
-
-    def _add_token_operation(self, row: EventRow, decoded: DecodedEvent) -> None:
-        entry = self._transactions.get(row.tx_hash)
-        successful = row.in_successful_call if entry is None else entry.row.successful
-        token = token_operation_row(row, decoded, self._passphrase, successful)
-        if token is not None:
-            self._tokens[row.id] = token
 
     def _set_aside(self, kind: str, item: Item, ledger: int, error: Exception) -> None:
         row = quarantine_row(kind, item, ledger, error)

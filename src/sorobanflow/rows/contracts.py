@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.encode import hash_key
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.envelopes import open_envelope

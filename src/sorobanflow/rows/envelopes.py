@@ -8,7 +8,7 @@ transaction, whichever form it came in.
 
 from typing import NamedTuple
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import Account, account, account_of_key
 from sorobanflow.rows.values import arm, hash_hex, i64, u32

@@ -8,8 +8,8 @@ own result where results exist.
 from datetime import datetime
 from typing import NamedTuple
 
+from sorobanflow.decode.reader import Json
 from sorobanflow.decode.transactions import DecodedTransaction
-from sorobanflow.decode.xdr import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import Account, account
 from sorobanflow.rows.envelopes import open_envelope

@@ -6,7 +6,7 @@ and holds the stated value otherwise, also where that is 0 (no bound).
 
 from typing import NamedTuple
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.values import arm, i64, json_text, u32, u64
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.values import hash_hex, u32
 from sorobanflow.rpc.wire import Event, Malformed, Transaction

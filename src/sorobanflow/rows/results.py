@@ -6,7 +6,7 @@ Invariant: what leaves this module are names of the protocol, such as
 
 from typing import NamedTuple
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.rows.values import arm, hash_hex, i64, name
 
 _SUCCESS = ("tx_success", "tx_fee_bump_inner_success")

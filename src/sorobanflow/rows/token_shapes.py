@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sorobanflow.decode.events import DecodedEvent
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.values import i128, text, u32, u64
 

@@ -11,7 +11,7 @@ is not known is no error.
 """
 
 from sorobanflow.decode.changes import Change
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.places import Place

@@ -8,8 +8,8 @@ the result code agree.
 from datetime import datetime
 from typing import NamedTuple
 
+from sorobanflow.decode.reader import Json
 from sorobanflow.decode.transactions import DecodedTransaction
-from sorobanflow.decode.xdr import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.envelopes import open_envelope
 from sorobanflow.rows.preconditions import read_preconditions

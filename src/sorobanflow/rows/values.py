@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from sorobanflow.decode.xdr import Json
+from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 
 _INTEGER = re.compile(r"-?[0-9]{1,39}", re.ASCII)

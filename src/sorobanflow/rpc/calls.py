@@ -1,8 +1,9 @@
-"""One call to the node: retries around the method's breaker around the transport.
+"""One call to the node: retries around the method's breaker and the pace around the transport.
 
 The path that every request takes, whatever it asks. Invariant: each attempt
-passes through the breaker of its method and is reported to the hook. Leaves the
-meaning of requests and answers to the client.
+passes through the breaker of its method, has a place among the calls at once,
+and is reported to the hook. Leaves the meaning of requests and answers to the
+client.
 """
 
 import time
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from sorobanflow.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
+from sorobanflow.rpc.pace import Pace
 from sorobanflow.rpc.retry import RetryPolicy
 from sorobanflow.rpc.stats import CallFinished, Hook, Retrying, report
 from sorobanflow.rpc.transport import Transport
@@ -28,6 +30,7 @@ class Calls:
         transport: Transport,
         policy: RetryPolicy,
         breaker: BreakerSettings | None,
+        pace: Pace,
         *,
         hook: Hook | None,
         before_call: Callable[[], object] | None,
@@ -36,6 +39,7 @@ class Calls:
     ) -> None:
         self.transport = transport
         self.policy = policy
+        self.pace = pace
         self.breakers: Mapping[str, CircuitBreaker] = MappingProxyType(
             {
                 method: CircuitBreaker(method, breaker, listener=hook, clock=clock, wait=wait)
@@ -49,6 +53,7 @@ class Calls:
         """Start no more attempts, wake those that wait for a breaker, cut those under way."""
         for breaker in self.breakers.values():
             breaker.stop()
+        self.pace.stop()
         self.transport.stop()
 
     def retried(self, method: str, attempt: Callable[[], T]) -> T:
@@ -63,12 +68,14 @@ class Calls:
         """Make one attempt; what `parse` raises is the outcome for the breaker too."""
         if self._before_call:
             self._before_call()
-        with self.breakers[method].permit():
+        # The permit first: a call that waits for a breaker must not keep a place of others.
+        with self.breakers[method].permit(), self.pace.slot(method) as slot:
             started = time.perf_counter()
             size, error = 0, None
             try:
                 answer = self.transport.post(method, body)
                 size = len(answer)
+                self.pace.answered(slot, size)
                 return parse(answer)
             except BaseException as raised:
                 error = type(raised).__name__

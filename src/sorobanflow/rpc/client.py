@@ -38,6 +38,7 @@ from sorobanflow.rpc.jsonrpc import (
     page_limit,
     range_error,
 )
+from sorobanflow.rpc.pace import CallSize, Pace
 from sorobanflow.rpc.retry import RetryPolicy, RetrySettings
 from sorobanflow.rpc.stats import Hook
 from sorobanflow.rpc.transport import BaseTransport, HttpSettings, Transport
@@ -49,6 +50,8 @@ Parse = Callable[[msgspec.Raw], T]
 
 MAX_EVENTS = 10_000
 MAX_TRANSACTIONS = 200
+MIN_TRANSACTIONS = 20  # fewer are not worth a call of their own
+MAX_BATCH_CALLS = 200
 
 _health = msgspec.json.Decoder(Health, strict=False)
 _network = msgspec.json.Decoder(Network, strict=False)
@@ -95,14 +98,17 @@ class RpcClient:
         wait: Wait = threading.Condition.wait,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
+        http = http or HttpSettings()
         self._transport = Transport(
             url, headers=headers, settings=http, transport=transport, clock=clock
         )
+        self._clock = clock
         self._policy = RetryPolicy(retry, sleep=sleep or self._transport.sleep, uniform=uniform)
         self._calls = Calls(
             self._transport,
             self._policy,
             breaker,
+            Pace(http.max_connections, hook=hook, clock=clock),
             hook=hook,
             before_call=before_call,
             clock=clock,
@@ -114,6 +120,8 @@ class RpcClient:
         self.accepts_batches = True
         self._batch_answered = False
         self.largest_transactions_page = 0
+        self.page_size = CallSize(MIN_TRANSACTIONS, MAX_TRANSACTIONS)
+        self.batch_size = CallSize(1, MAX_BATCH_CALLS)
 
     def __enter__(self) -> Self:
         return self
@@ -195,6 +203,7 @@ class RpcClient:
         ledger = (
             start if start is not None else _ledger(lambda: parse_transactions_cursor(cursor)[0])
         )
+        began = self._clock()
         try:
             page = self._page("getTransactions", params, cursor, limit, _transactions, ledger)
         except RpcRequestError as error:
@@ -203,6 +212,7 @@ class RpcClient:
                 raise
             raise self._missing(missing) from error
         size = len(page.transactions or ())
+        self.page_size.learn(size, self._clock() - began)
         self.largest_transactions_page = max(self.largest_transactions_page, size)
         return page
 
@@ -249,8 +259,10 @@ class RpcClient:
                 raise BatchRefusedError
             batch.ask()
 
+        began = self._clock()
         try:
             self._calls.retried("getTransaction", ask)
+            self.batch_size.learn(len(hashes), self._clock() - began)
         except BatchRefusedError:
             self.accepts_batches = False
         except AnswerTooLargeError:

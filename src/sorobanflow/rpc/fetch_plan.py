@@ -120,23 +120,33 @@ class TransactionPlanner:
         self._workers = workers
         self._batch_calls = batch_calls
         self._per_ledger: float | None = None
+        self._average: float | None = None
 
     def chunks(self, client: RpcClient, fetch: EventsFetch) -> list[TransactionChunk]:
         """Plan the chunks of a batch whose events are read."""
         wanted = fetch.wanted()
         if self._filtered and (not wanted or not self._by_ledgers(client, fetch.ledgers, wanted)):
-            return self._hash_chunks(wanted)
-        hints = sorted(Counter(wanted.values()).items())
-        return [*plan_ledger_chunks(fetch.ledgers, hints, self._workers)]
+            return self._hash_chunks(client, wanted)
+        hints = self._hints(fetch.ledgers, wanted)
+        per_call = client.page_size.transactions
+        return [*plan_ledger_chunks(fetch.ledgers, hints, self._workers, per_call)]
+
+    def learn(self, ledgers: LedgerRange, transactions: int) -> None:
+        """Take in how many transactions whole ledgers held; recent ones weigh most."""
+        average = transactions / ledgers.size
+        self._average = average if self._average is None else (self._average + average) / 2
 
     def chunks_of_missing(
-        self, fetch: EventsFetch, transactions: Sequence[Transaction | Malformed]
+        self,
+        client: RpcClient,
+        fetch: EventsFetch,
+        transactions: Sequence[Transaction | Malformed],
     ) -> list[TransactionChunk]:
         """Plan what events name and no chunk brought; nothing on a sound node."""
         # What came malformed would come so again, and be quarantined twice.
         got = {_hash_of(item) for item in transactions}
         missing = {name: ledger for name, ledger in fetch.wanted().items() if name not in got}
-        return self._hash_chunks(missing)
+        return self._hash_chunks(client, missing)
 
     def only_wanted(
         self, fetch: EventsFetch, transactions: Sequence[Transaction | Malformed]
@@ -149,8 +159,21 @@ class TransactionPlanner:
             item for item in transactions if isinstance(item, Malformed) or item.tx_hash in wanted
         ]
 
-    def _hash_chunks(self, wanted: dict[str, int]) -> list[TransactionChunk]:
-        return [*plan_hash_chunks([*wanted.items()], self._workers, self._batch_calls)]
+    def _hash_chunks(self, client: RpcClient, wanted: dict[str, int]) -> list[TransactionChunk]:
+        per_call = min(self._batch_calls, client.batch_size.transactions)
+        return [*plan_hash_chunks([*wanted.items()], self._workers, per_call)]
+
+    def _hints(self, ledgers: LedgerRange, wanted: dict[str, int]) -> list[tuple[int, int]]:
+        """Guess the transactions of each ledger: those with events, but not less than usual.
+
+        Nodes need not emit events of classic transactions.
+        """
+        named = Counter(wanted.values())
+        usual = 0 if self._filtered else round(self._average or 0)
+        hints = (
+            (ledger, max(named[ledger], usual)) for ledger in range(ledgers.first, ledgers.last + 1)
+        )
+        return [(ledger, count) for ledger, count in hints if count]
 
     def _by_ledgers(self, client: RpcClient, ledgers: LedgerRange, wanted: dict[str, int]) -> bool:
         if self._plan != "auto":

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import MAX_TRANSACTIONS
+from sorobanflow.rpc.client import MAX_TRANSACTIONS, MIN_TRANSACTIONS
 from sorobanflow.rpc.fetch import HashChunk, LedgerChunk, Place
 from sorobanflow.toid import MAX_TX
 
-MIN_TRANSACTIONS = 20  # fewer are not worth a call of their own
-
 
 def plan_ledger_chunks(
-    ledgers: LedgerRange, hints: Sequence[tuple[int, int]], workers: int
+    ledgers: LedgerRange, hints: Sequence[tuple[int, int]], workers: int, per_call: int
 ) -> list[LedgerChunk]:
     """Split every transaction of a range into chunks of near-equal size.
 
@@ -28,15 +26,15 @@ def plan_ledger_chunks(
     Args:
         ledgers: The range.
         hints: Ledger and number of its transactions, where known; may be too low.
-        workers: Chunks at most, unless their pages would be over-full.
+        workers: Chunks at most where no hint says how they divide.
+        per_call: Transactions that a call should ask for.
     """
     known = {ledger: min(count, MAX_TX) for ledger, count in hints if ledgers.holds(ledger)}
     known = {ledger: count for ledger, count in sorted(known.items()) if count > 0}
     total = sum(known.values())
     if not total:
         return _by_ledgers(ledgers, workers)
-    pages = -(-(total + 1) // MAX_TRANSACTIONS)
-    parts = max(pages, min(workers, total // MIN_TRANSACTIONS), 1)
+    parts = -(-(total + 1) // min(per_call, MAX_TRANSACTIONS))
     targets = [total * part // parts for part in range(parts + 1)]
     cuts = _places(known, targets[1:-1])
     places = [(ledgers.first, 0), *cuts, (ledgers.last, MAX_TX)]

@@ -9,11 +9,13 @@ that runs use for their reports.
 import dataclasses
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 State = Literal["closed", "open", "half_open"]
+Strain = Literal["rate", "timeout", "latency"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +49,16 @@ class BreakerChanged:
     new: State
 
 
-Record = CallFinished | Retrying | BreakerChanged
+@dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """Now `limit` calls of at most `most` go at once; `strain`: what halved it."""
+
+    limit: int
+    most: int
+    strain: Strain | None
+
+
+Record = CallFinished | Retrying | BreakerChanged | PaceChanged
 Hook = Callable[[Record], object]
 
 
@@ -73,16 +84,44 @@ class MethodStats:
     seconds: float = 0.0
 
 
+@dataclass(slots=True)
+class PaceStats:
+    """Calls at once: how many now, how many at most, the fewest, and what halved them."""
+
+    limit: int = 0
+    most: int = 0
+    lowest: int = 0
+    halved: Counter[Strain] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        """Say it for a person."""
+        if not self.halved:
+            return f"up to {self.limit} of {self.most}"
+        reasons = ", ".join(f"{count} for {_STRAINS[name]}" for name, count in self.halved.items())
+        return f"{self.limit} of {self.most}, lowest {self.lowest}; halved {reasons}"
+
+
+_STRAINS: dict[Strain, str] = {
+    "rate": "HTTP 429",
+    "timeout": "timeouts",
+    "latency": "rising latency",
+}
+
+
 class RpcStats:
     """A hook that counts per method; may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._methods: dict[str, MethodStats] = {}
+        self._pace = PaceStats()
 
     def __call__(self, record: Record) -> None:
         """Count a record."""
         with self._lock:
+            if isinstance(record, PaceChanged):
+                self._count_pace(record)
+                return
             stats = self._methods.setdefault(record.method, MethodStats())
             match record:
                 case CallFinished():
@@ -99,3 +138,15 @@ class RpcStats:
         """Copy the counts, by method."""
         with self._lock:
             return {name: dataclasses.replace(stats) for name, stats in self._methods.items()}
+
+    def pace(self) -> PaceStats:
+        """Copy what is known of the calls at once."""
+        with self._lock:
+            return dataclasses.replace(self._pace, halved=Counter(self._pace.halved))
+
+    def _count_pace(self, record: PaceChanged) -> None:
+        pace = self._pace
+        pace.limit, pace.most = record.limit, record.most
+        if record.strain:
+            pace.halved[record.strain] += 1
+        pace.lowest = min(pace.lowest or record.limit, record.limit)

@@ -58,6 +58,11 @@ class Event(Struct, rename="camel", omit_defaults=True):
     topic_json: msgspec.Raw = msgspec.Raw()
     value_json: msgspec.Raw = msgspec.Raw()
 
+    @property
+    def size_bytes(self) -> int:
+        """What its value weighs, most of the event; topics are short."""
+        return len(self.value) + len(self.value_json)
+
 
 class Transaction(Struct, rename="camel", omit_defaults=True):
     """One transaction of getTransactions, or a found one of getTransaction.
@@ -80,6 +85,12 @@ class Transaction(Struct, rename="camel", omit_defaults=True):
     envelope_json: msgspec.Raw = msgspec.Raw()
     result_json: msgspec.Raw = msgspec.Raw()
     result_meta_json: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def size_bytes(self) -> int:
+        """What its envelope and meta weigh, nearly all of the transaction."""
+        base64 = len(self.envelope_xdr) + len(self.result_meta_xdr)
+        return base64 + len(self.envelope_json) + len(self.result_meta_json)
 
 
 class TransactionStatus(Struct, rename="camel"):
@@ -108,6 +119,11 @@ class Malformed(Struct):
 
     payload: str
     error: str
+
+    @property
+    def size_bytes(self) -> int:
+        """What it weighs."""
+        return len(self.payload)
 
     @classmethod
     def of(cls, item: Struct, error: str) -> Self:

@@ -1,33 +1,28 @@
-"""Unpack base64 XDR and write it in its SEP-51 JSON form.
+"""XDR in its SEP-51 form by way of stellar-sdk's objects: the other derivation.
 
-The lowest step of decoding with stellar-sdk: one text in, one value out.
-Invariants: the form is what Rust's stellar-xdr writes, and so a node's own JSON;
-whatever is wrong with a text, the caller sees a `DecodeError` that names the XDR
-type and the reason and never holds the text itself. What the values mean is left
-to `rows`; the codes of transaction results to `transactions`, which knows where
-they stand.
+The form is that of Rust's stellar-xdr, which nodes use; where stellar-sdk 16.1.1
+leaves it, its answer is put right here.
 """
 
 import binascii
 from enum import Enum
-from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from stellar_sdk.xdr import (
     AssetCode4,
     AssetCode12,
     ClaimPredicate,
     ClaimPredicateType,
+    OperationResultCode,
     SCVal,
     SCValType,
+    TransactionEnvelope,
+    TransactionResult,
+    TransactionResultCode,
 )
 from stellar_sdk.xdr.base import String
 
-from sorobanflow.errors import DecodeError
-
-#: A SEP-51 value: dicts, lists, strings, numbers, booleans and None.
-Json: TypeAlias = Any
-
-_REASON_LENGTH = 160
+from sorobanflow.decode.reader import Json
 
 
 class XdrType(Protocol):
@@ -44,34 +39,24 @@ class XdrType(Protocol):
 XdrT = TypeVar("XdrT", bound=XdrType)
 
 
-def unpack(kind: type[XdrT], text: str) -> XdrT:
-    """Unpack base64 XDR.
+def sdk_envelope(text: str) -> Json:
+    """Read a TransactionEnvelope; whatever is wrong raises what stellar-sdk raises."""
+    return to_json(unpack(TransactionEnvelope, text))
 
-    Raises:
-        DecodeError: not strict base64, or not exactly one value of the type.
-    """
-    try:
-        return kind.from_xdr_bytes(binascii.a2b_base64(text, strict_mode=True))
-    except Exception as error:  # the unpackers raise a dozen classes, some of them bare
-        raise failure(kind.__name__, error) from error
+
+def sdk_result(text: str) -> Json:
+    """Read a TransactionResult; likewise."""
+    return _spelt(to_json(unpack(TransactionResult, text)))
+
+
+def unpack(kind: type[XdrT], text: str) -> XdrT:
+    """Unpack base64 XDR."""
+    return kind.from_xdr_bytes(binascii.a2b_base64(text, strict_mode=True))
 
 
 def to_json(value: XdrType) -> Json:
-    """Write an XDR value in its SEP-51 form.
-
-    Raises:
-        DecodeError: the value has none.
-    """
-    try:
-        return _corrected(_to_json(value))
-    except Exception as error:
-        raise failure(type(value).__name__, error) from error
-
-
-def failure(name: str, error: Exception) -> DecodeError:
-    """Make the error of a value, by the name of its type, that cannot be decoded."""
-    reason = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
-    return DecodeError(f"cannot decode {name} ({reason})")
+    """Write an XDR value in its SEP-51 form."""
+    return _corrected(_to_json(value))
 
 
 def _corrected(value: Json) -> Json:
@@ -154,3 +139,36 @@ _NOT = ClaimPredicateType.CLAIM_PREDICATE_NOT
 
 def _is_xdr(item: object) -> bool:
     return type(item).__module__.startswith("stellar_sdk.xdr") and not isinstance(item, Enum)
+
+
+def _split(prefix: str, code: str) -> str:
+    return f"{prefix}_{code.removeprefix(prefix)}"
+
+
+# stellar-sdk 16.1.1 writes "txbad_auth" and "opinner" for "tx_bad_auth" and "op_inner".
+_CODES = {code.to_json_dict(): _split("tx", code.to_json_dict()) for code in TransactionResultCode}
+_CODES |= {code.to_json_dict(): _split("op", code.to_json_dict()) for code in OperationResultCode}
+
+
+def _spelt(result: Json) -> Json:
+    """Spell the codes of a TransactionResult, or of an inner one, as SEP-51 does."""
+    return {**result, "result": _spelt_code(result["result"])}
+
+
+def _spelt_code(value: Json) -> Json:
+    """Spell a code and those within: operations' results, or a fee bump's inner pair."""
+    if isinstance(value, str):
+        return _CODES[value]
+    [(code, content)] = value.items()
+    if isinstance(content, dict) and "result" in content:
+        content = {**content, "result": _spelt(content["result"])}
+    elif isinstance(content, list):
+        content = [_spelt_operation(operation) for operation in content]
+    return {_CODES[code]: content}
+
+
+def _spelt_operation(value: Json) -> Json:
+    if isinstance(value, str):
+        return _CODES[value]
+    [(code, content)] = value.items()
+    return {_CODES[code]: content}

@@ -1,0 +1,188 @@
+"""A batch in flight: its events are read, its transactions fetched, its rows made.
+
+Beneath `pipeline`, which says when a batch goes on and has it written. Invariants:
+a step is taken when what it needs has come, so nothing here waits; a failure is
+kept as the batch's own, so that the batches before it are still committed.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from prefect.futures import PrefectFuture
+from prefect.task_runners import TaskRunner
+from prefect.tasks import Task
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.making import Makers, Making, Rows
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionChunk, TransactionPlanner
+from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.rpc.wire import Malformed, Transaction
+from tasks.fetch import fetch_events, fetch_transactions
+
+
+@dataclass
+class Source:
+    """Where the data comes from, of which network, what is wanted, and who makes its rows."""
+
+    client: RpcClient
+    passphrase: str
+    event_filter: EventFilter | None
+    planner: TransactionPlanner
+    makers: Makers
+
+
+class Awaited:
+    """Something under way; rings a bell when it is done."""
+
+    def __init__(self, future: "PrefectFuture[Any] | Rows", bell: threading.Event) -> None:
+        self._future = future
+        self._bell = bell
+        self.done = False
+        future.add_done_callback(self._ring)
+
+    def result(self) -> Any:  # noqa: ANN401 - whatever the future gives
+        """Give what came of it, waiting if need be."""
+        return self._future.result()
+
+    def _ring(self, _: object) -> None:
+        self.done = True
+        self._bell.set()
+
+
+class Lane:
+    """Starts tasks on a runner; the bell rings when one of them is done."""
+
+    def __init__(self, runner: TaskRunner[Any]) -> None:
+        self._runner = runner
+        self.bell = threading.Event()
+
+    def submit(self, task: Task[Any, Any], **parameters: object) -> Awaited:
+        """Start a task."""
+        return Awaited(self._runner.submit(task, parameters), self.bell)
+
+
+class BatchInFlight:
+    """A batch on its way from ledgers to rows; begins to read at once.
+
+    Args:
+        ledgers: The ledgers to read; it keeps fewer if they hold too many events.
+        source: Where from.
+        most_events: Events at which the batch is full.
+        lane: Where tasks start.
+
+    Attributes:
+        ledgers: Its ledgers; until `is_planned`, those asked for.
+        rest: What was asked for and left out because the batch was full.
+        items: Events and transactions that it holds, once `rows` is set.
+        size_bytes: Bytes of their XDR, likewise.
+        rows: The rows, once all they are made of has come.
+        writing: Their writing; the pipeline's.
+        error: Why the batch goes no further.
+    """
+
+    def __init__(self, ledgers: LedgerRange, source: Source, most_events: int, lane: Lane) -> None:
+        self.ledgers = ledgers
+        self.rest: LedgerRange | None = None
+        self.items = self.size_bytes = 0
+        self.rows: Awaited | None = None
+        self.writing: Awaited | None = None
+        self.error: Exception | None = None
+        self._source = source
+        self._lane = lane
+        self._fetch = EventsFetch(ledgers, source.event_filter, most_events)
+        self._reading = lane.submit(fetch_events, fetch=self._fetch, client=source.client)
+        self._making: Making | None = None
+        self._events_added = False
+        self._fetching: list[_Fetching] = []
+        self._came: list[Transaction | Malformed] = []
+        self._asked_again = False
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether its events are read and its transactions asked for."""
+        return self._making is not None or self.error is not None
+
+    @property
+    def can_plan(self) -> bool:
+        """Whether `plan` has what it needs."""
+        return self._reading.done and not self.is_planned
+
+    @property
+    def can_make(self) -> bool:
+        """Whether `make` has something to make rows of."""
+        if self._making is None or self.rows is not None or self.error is not None:
+            return False
+        return not self._events_added or not self._fetching or self._next_chunk() is not None
+
+    def plan(self, *, much_left: bool) -> None:
+        """Start to fetch the transactions of the events that were read.
+
+        Args:
+            much_left: See `Makers.begin`.
+        """
+        try:
+            self._reading.result()
+            source = self._source
+            self.ledgers, self.rest = self._fetch.ledgers, self._fetch.rest
+            self._start(source.planner.chunks(source.client, self._fetch))
+            whole = source.event_filter is None
+            self._making = source.makers.begin(self.ledgers, whole=whole, much_left=much_left)
+        except Exception as error:
+            self.error = error
+
+    def make(self) -> None:
+        """Make rows of what has come: the events, then the transactions chunk by chunk."""
+        try:
+            assert self._making is not None
+            self._make(self._making)
+        except Exception as error:
+            self.error = error
+
+    def _make(self, making: Making) -> None:
+        planner, client = self._source.planner, self._source.client
+        if not self._events_added:
+            making.add_events(self._fetch.events)
+            self._events_added = True
+            return
+        if chunk := self._next_chunk():
+            self._fetching.remove(chunk)
+            items = chunk.result(client)
+            self._came += items
+            making.add_transactions(planner.only_wanted(self._fetch, items))
+        if not self._fetching and not self._asked_again:
+            # Events and transactions come from different calls: they must name the same ones.
+            self._asked_again = True
+            self._start(planner.chunks_of_missing(client, self._fetch, self._came))
+        if not self._fetching:
+            self._finish(making)
+
+    def _finish(self, making: Making) -> None:
+        self._source.planner.learn(self.ledgers, len(self._came))
+        self.items = len(self._fetch.events) + len(self._came)
+        self.size_bytes = sum(item.size_bytes for item in [*self._came, *self._fetch.events])
+        self._came = []  # a batch in writing need not hold what its rows were made of
+        self._fetch = EventsFetch(self.ledgers, None, 1)
+        self.rows = Awaited(making.finish(), self._lane.bell)
+
+    def _start(self, chunks: list[TransactionChunk]) -> None:
+        client = self._source.client
+        self._fetching += [
+            _Fetching(chunk, self._lane.submit(fetch_transactions, chunk=chunk, client=client))
+            for chunk in chunks
+        ]
+
+    def _next_chunk(self) -> "_Fetching | None":
+        return next((one for one in self._fetching if one.awaited.done), None)
+
+
+class _Fetching(NamedTuple):
+    """A chunk of transactions that is being fetched."""
+
+    chunk: TransactionChunk
+    awaited: Awaited
+
+    def result(self, client: RpcClient) -> list[Transaction | Malformed]:
+        self.awaited.result()
+        return self.chunk.fetch(client)  # it is fetched: this gives what it has

@@ -1,0 +1,183 @@
+"""What faults do to one call; the kinds are in `faults`.
+
+`before` changes what the method sees, `after` what it answers. Neither changes
+anything that outlives the call: items of a result may be cached, so they are
+replaced and never written to.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sorobanflow.devnet import get_events as events
+from sorobanflow.devnet import get_transactions as transactions
+from sorobanflow.devnet.chain import Chain
+from sorobanflow.devnet.faults import Fault
+from sorobanflow.devnet.jsonrpc import RpcError
+from sorobanflow.errors import DecodeError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.toid import (
+    end_of_ledger,
+    parse_event_id,
+    parse_transactions_cursor,
+    transactions_cursor,
+)
+
+Result = dict[str, Any]
+
+ERROR_TEXTS = {
+    -32001: "[-32001] request exceeded processing limit threshold",
+    -32003: "[-32003] request failed to process due to internal issue",
+    -32098: "[-32098] rpc queue surpassed queue limit of 1000 requests",
+    -32603: "[-32603] internal error",
+}
+_ITEMS = {"getEvents": "events", "getTransactions": "transactions"}
+_MAX_LIMIT = {"getEvents": events.MAX_LIMIT, "getTransactions": transactions.MAX_LIMIT}
+_XDR = ("envelope", "result", "resultMeta")
+
+
+def before(
+    fault: Fault, name: str, window: LedgerRange, params: object
+) -> tuple[LedgerRange, object]:
+    """Give the window and the parameters that the method sees.
+
+    Raises:
+        RpcError: the fault is one.
+    """
+    if fault.kind == "rpc_error":
+        raise RpcError(fault.code, ERROR_TEXTS.get(fault.code, f"[{fault.code}] devnet fault"))
+    if fault.kind == "behind":
+        return window._replace(last=max(window.first, window.last - fault.number)), params
+    if fault.kind == "trimmed":
+        return window._replace(first=min(window.last, window.first + fault.number)), params
+    if fault.kind == "page":
+        limit = min(fault.number, _MAX_LIMIT[name])
+        return window, _paginated(params, limit=limit)
+    if fault.kind == "repeat" and _pagination(params).get("cursor"):
+        return window, _paginated(params, cursor=_ledger_start(_pagination(params)["cursor"]))
+    return window, params
+
+
+def after(
+    fault: Fault, chain: Chain, window: LedgerRange, params: object, result: Result
+) -> Result:
+    """Give the result as it is after the fault."""
+    change = _AFTER.get(fault.kind)
+    return change(fault, chain, window, params, result) if change else result
+
+
+def _missing(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
+    def without(record: Result) -> Result:
+        return {name: value for name, value in record.items() if name != fault.text}
+
+    return _in_record(fault.text, result, without)
+
+
+def _mistyped(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
+    def changed(record: Result) -> Result:
+        other = 7 if isinstance(record[fault.text], dict | list) else {"devnet": "mistyped"}
+        return {**record, fault.text: other}
+
+    return _in_record(fault.text, result, changed)
+
+
+def _in_record(field: str, result: Result, change: Callable[[Result], Result]) -> Result:
+    """Change the result if it has the field itself, else the middle one of its items."""
+    if field in result:
+        return change(result)
+    for name in _ITEMS.values():
+        items = result.get(name)
+        if items and field in items[len(items) // 2]:
+            middle = len(items) // 2
+            changed = [*items[:middle], change(items[middle]), *items[middle + 1 :]]
+            return {**result, name: changed}
+    return result
+
+
+def _cursor(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
+    return {**result, "cursor": fault.text}
+
+
+def _stuck(_: Fault, _c: Chain, _w: LedgerRange, params: object, result: Result) -> Result:
+    items: Result = {name: [] for name in _ITEMS.values() if name in result}
+    return {**result, **items, "cursor": _pagination(params).get("cursor") or _begin(params, items)}
+
+
+def _begin(params: object, items: Result) -> str:
+    first = int(params.get("startLedger") or 1) if isinstance(params, dict) else 1
+    return end_of_ledger(first - 1).event_id if "events" in items else transactions_cursor(first, 0)
+
+
+def _stray(
+    fault: Fault, chain: Chain, window: LedgerRange, params: object, result: Result
+) -> Result:
+    if not result["events"] or not isinstance(params, dict):
+        return result
+    ledger = result["events"][0]["ledger"] + fault.number
+    if not window.holds(ledger):
+        return result
+    asked = {"startLedger": ledger, "endLedger": ledger + 1, "pagination": {"limit": 1}}
+    page = events.get_events(chain, window, {"xdrFormat": params.get("xdrFormat"), **asked})
+    return {**result, "events": [*page["events"], *result["events"]]}
+
+
+def _not_found(_: Fault, chain: Chain, window: LedgerRange, params: object, _r: Result) -> Result:
+    return transactions.transaction_not_found(chain, window, params)
+
+
+def _other_transaction(
+    _: Fault, chain: Chain, window: LedgerRange, params: object, result: Result
+) -> Result:
+    if not isinstance(params, dict):
+        return result
+    for sequence in range(window.first, window.last + 1):
+        for transaction in chain.ledger(sequence).transactions:
+            if transaction.hash != result["txHash"]:
+                other = {**params, "hash": transaction.hash}
+                return transactions.get_transaction(chain, window, other)
+    return result
+
+
+def _other_envelope(
+    fault: Fault, chain: Chain, window: LedgerRange, params: object, result: Result
+) -> Result:
+    other = _other_transaction(fault, chain, window, params, result)
+    fields = [f"{name}{form}" for name in _XDR for form in ("Xdr", "Json")]
+    return {**result, **{name: other[name] for name in fields if name in result}}
+
+
+def _network(_: Fault, _c: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
+    return {**result, "passphrase": f"Not the {result['passphrase']}"}
+
+
+_AFTER: Mapping[str, Callable[[Fault, Chain, LedgerRange, object, Result], Result]] = {
+    "missing": _missing,
+    "mistyped": _mistyped,
+    "cursor": _cursor,
+    "stuck": _stuck,
+    "stray": _stray,
+    "not_found": _not_found,
+    "other_transaction": _other_transaction,
+    "other_envelope": _other_envelope,
+    "network": _network,
+}
+
+
+def _pagination(params: object) -> dict[str, Any]:
+    pagination = params.get("pagination") if isinstance(params, dict) else None
+    return pagination if isinstance(pagination, dict) else {}
+
+
+def _paginated(params: object, **changes: object) -> object:
+    if not isinstance(params, dict):
+        return params
+    return {**params, "pagination": {**_pagination(params), **changes}}
+
+
+def _ledger_start(cursor: str) -> str:
+    """Give the cursor behind which the ledger of another starts; a bad one stays as it is."""
+    try:
+        if "-" in cursor:
+            return end_of_ledger(parse_event_id(cursor).ledger - 1).event_id
+        return transactions_cursor(parse_transactions_cursor(cursor)[0], 0)
+    except DecodeError:
+        return cursor

@@ -1,0 +1,58 @@
+"""What faults make of a whole HTTP reply; the kinds are in `faults`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from sorobanflow.devnet.faults import Fault
+from sorobanflow.devnet.reply import Reply
+
+HTML = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+BATCHES_REFUSED = (
+    b'{"jsonrpc":"2.0","id":null,'
+    b'"error":{"code":-32600,"message":"batch requests are not supported"}}'
+)
+
+
+def spoil(fault: Fault, reply: Reply) -> Reply:
+    """Give the reply as it is after the fault."""
+    return _SPOILERS[fault.kind](fault, reply)
+
+
+def _status(fault: Fault, _: Reply) -> Reply:
+    headers = () if fault.amount is None else (("Retry-After", f"{fault.amount:g}"),)
+    return Reply(fault.code, b"upstream says no", "text/plain", headers)
+
+
+def _truncate(_: Fault, reply: Reply) -> Reply:
+    return reply._replace(send_bytes=len(reply.body) // 2)
+
+
+def _pad(fault: Fault, reply: Reply) -> Reply:
+    return reply._replace(body=reply.body + b" " * (fault.number * 2**20))
+
+
+def _shuffle(_: Fault, reply: Reply) -> Reply:
+    return reply._replace(body=msgspec.json.encode(_members(reply)[::-1]))
+
+
+def _partial(fault: Fault, reply: Reply) -> Reply:
+    return reply._replace(body=msgspec.json.encode(_members(reply)[: fault.number]))
+
+
+def _members(reply: Reply) -> list[Any]:
+    return msgspec.json.decode(reply.body or b"[]", type=list[msgspec.Raw])
+
+
+_SPOILERS: Mapping[str, Callable[[Fault, Reply], Reply]] = {
+    "status": _status,
+    "html": lambda fault, _: Reply(fault.code, HTML, "text/html"),
+    "truncate": _truncate,
+    "drop": lambda _, reply: reply._replace(dropped=True),
+    "slow": lambda fault, reply: reply._replace(delay_s=fault.amount or 0.0),
+    "pad": _pad,
+    "refuse_batches": lambda _, reply: reply._replace(body=BATCHES_REFUSED),
+    "shuffle": _shuffle,
+    "partial": _partial,
+}

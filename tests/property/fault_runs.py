@@ -1,0 +1,165 @@
+"""Runs of the index flow's own logic against a faulty devnet, without Prefect's server.
+
+Real HTTP, real PostgreSQL, the flow's own order of steps and the tasks' own
+retry policy; only what runs the tasks stands in: a thread pool. After a run
+that fails the next one goes on, as on a schedule.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+import httpx
+from prefect.logging import disable_run_logger
+from prefect.states import Failed
+from sqlalchemy import Engine, text
+
+from flows import index as index_flow
+from flows.in_flight import Source
+from flows.indexer import Indexer
+from flows.pipeline import Target
+from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
+from sorobanflow.devnet.source import Ledger
+from sorobanflow.errors import SorobanflowError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.plan import BatchBounds
+from sorobanflow.rows.making import Makers
+from sorobanflow.rpc.breaker import BreakerSettings
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.fetch_plan import FetchPlan, TransactionPlanner
+from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.rpc.retry import RetrySettings
+from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.rpc.transport import HttpSettings
+from sorobanflow.rpc.wire import XdrFormat
+from sorobanflow.store.coverage import Stream, pin_network, read_coverage
+from sorobanflow.store.tables import metadata
+from sorobanflow.summary import RunSummary
+
+LEDGERS = LedgerRange(1, 8)
+#: Runs within which every schedule of finite length is through.
+MOST_RUNS = 60
+
+RETRY = RetrySettings(attempts=3, base_s=0.001, cap_s=0.004, max_retry_after_s=0.01)
+BREAKER = BreakerSettings(failure_threshold=3, open_s=0.005, half_open_max=1, wait_s=0.1)
+HTTP = HttpSettings(timeout_s=0.5, connect_timeout_s=2.0, max_response_bytes=2**20)
+TASK_RETRY_S = 0.005
+
+
+class Setup(NamedTuple):
+    """What is indexed, and how."""
+
+    chain: int = 0
+    filtered: bool = False
+    fetch_plan: FetchPlan = "auto"
+    batch_size: int = 40
+    workers: int = 3
+    batch_calls: int = 20
+    xdr_format: XdrFormat = "base64"
+
+    @property
+    def event_filter(self) -> EventFilter | None:
+        return EventFilter.of(None, [["*", "**"]]) if self.filtered else None
+
+    @property
+    def stream(self) -> Stream:
+        event_filter = self.event_filter
+        return Stream.of_filter(event_filter.canonical_json if event_filter else None)
+
+
+@cache
+def source_of(chain: int) -> ListedLedgers:
+    """A small chain: ledgers of no to three transactions."""
+    source = Generator(seed=chain, transactions_per_ledger=3)
+    ledgers = []
+    for sequence in range(LEDGERS.first, LEDGERS.last + 1):
+        whole = source.ledger(sequence)
+        kept = whole.transactions[: (sequence * (chain + 1) + chain) % 4]
+        ledgers.append(Ledger(sequence, whole.close_time, whole.protocol, kept))
+    return ListedLedgers(ledgers, *LEDGERS, source.network)
+
+
+class ThreadRunner:
+    """Runs tasks on threads and retries them as their policy says, with short waits."""
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers)
+
+    def submit(self, task: Any, parameters: Mapping[str, Any], **_: Any) -> Future[Any]:
+        return self._pool.submit(_attempts, task, parameters)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def _attempts(task: Any, parameters: Mapping[str, Any]) -> Any:
+    for left in reversed(range(task.retries + 1)):
+        try:
+            return task.fn(**parameters)
+        except Exception as error:
+            if not left or not task.retry_condition_fn(task, None, Failed(data=error)):
+                raise
+            time.sleep(TASK_RETRY_S)
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
+    """What the flow opens, without its blocks."""
+    # Real HTTP, but without the trusted certificates, whose loading costs more than a run.
+    plain = httpx.HTTPTransport(verify=False)
+    client = RpcClient(
+        url, retry=RETRY, breaker=BREAKER, http=HTTP, xdr_format=setup.xdr_format, transport=plain
+    )
+    runner: Any = ThreadRunner(setup.workers)
+    event_filter = setup.event_filter
+    planner = TransactionPlanner(
+        setup.fetch_plan, event_filter is not None, setup.workers, setup.batch_calls
+    )
+    with client:
+        try:
+            passphrase = client.get_network().passphrase
+            pin_network(engine, passphrase)
+            source = Source(client, passphrase, event_filter, planner, Makers(passphrase, 0))
+            bounds = BatchBounds(setup.batch_size, setup.batch_size, setup.batch_size)
+            yield Indexer(runner, source, Target(engine, setup.stream), bounds)
+        except BaseException:
+            client.stop()
+            raise
+        finally:
+            runner.close()
+
+
+def run_once(setup: Setup, url: str, engine: Engine) -> None:
+    """One run of the index flow, from the first ledger on, up to the tip."""
+    with disable_run_logger(), open_indexer(setup, url, engine) as indexer:
+        summary = RunSummary(RpcStats())
+        pipeline = indexer.pipeline(summary.add)
+        run = index_flow._Run(indexer, pipeline, LEDGERS.first, True, summary)
+        run.to_the_tip(0)
+
+
+def index_through(setup: Setup, faults: str, engine: Engine) -> list[str]:
+    """Run until every ledger is stored or a gap; gives what the failed runs raised."""
+    raised: list[str] = []
+    server = DevnetServer(Chain(source_of(setup.chain)), faults=parse_faults(faults))
+    with server:
+        for _ in range(MOST_RUNS):
+            try:
+                run_once(setup, server.url, engine)
+            except SorobanflowError as error:
+                raised.append(f"{type(error).__name__}: {error}")
+            if read_coverage(engine, setup.stream.name).accounted == [LEDGERS]:
+                return raised
+    raise AssertionError(f"not through after {MOST_RUNS} runs: {raised[-3:]}")
+
+
+def clear(engine: Engine, passphrase: str) -> None:
+    """Empty every table, and pin the network."""
+    with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(text(f'DELETE FROM "{table.name}"'))
+    pin_network(engine, passphrase)

@@ -1,0 +1,188 @@
+"""Any fault schedule ends with the fault-free database, or with rows that name what is missing.
+
+A failing example prints its schedule in the text form of `--faults`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from flows import index as index_flow
+from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store.pool import PoolSettings, open_engine
+from tests.property.fault_oracle import Checksums, check
+from tests.property.fault_runs import LEDGERS, Setup, clear, index_through, source_of
+
+CHAINS = 4
+IN_SUITE, LONG = 200, 2000
+
+ANY_METHOD = ("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction", "*")
+PASSING = (
+    *("429", "429/0", "429/0.005", "500", "502", "503", "504", "html", "html/503", "truncate"),
+    *("drop", "slow/0.01", "-32001", "-32003", "-32098", "-32603"),
+)
+REFUSING = ("400", "404", "-32600", "-32601", "-32602", "pad/2", "slow/0.7")
+WINDOWS = ("behind", "trimmed")
+FIELDS = {
+    "getHealth": ("latestLedger", "oldestLedger"),
+    "getNetwork": ("passphrase",),
+    "getEvents": (
+        *("events", "latestLedger", "oldestLedger", "cursor"),
+        *("type", "ledger", "ledgerClosedAt", "id", "txHash", "value", "valueJson"),
+    ),
+    "getTransactions": (
+        *("transactions", "latestLedger", "oldestLedger", "cursor", "status", "txHash"),
+        *("applicationOrder", "feeBump", "envelopeXdr", "resultXdr", "resultMetaXdr"),
+        *("envelopeJson", "resultJson", "resultMetaJson", "ledger", "createdAt"),
+    ),
+    "getTransaction": (
+        *("latestLedger", "oldestLedger", "status", "txHash", "applicationOrder", "feeBump"),
+        *("envelopeXdr", "resultXdr", "resultMetaXdr", "ledger", "createdAt"),
+    ),
+}
+
+
+def entries(method: str, kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    first = st.integers(1, 12)
+    calls = st.one_of(
+        first.map(str), st.tuples(first, st.integers(0, 4)).map(lambda c: f"{c[0]}-{sum(c)}")
+    )
+    return st.builds(lambda which, kind: f"{method}:{which}={kind}", calls, kinds)
+
+
+def forever(method: str, *kinds: str) -> st.SearchStrategy[str]:
+    return st.builds(lambda kind: f"{method}:*={kind}", st.sampled_from(kinds))
+
+
+def numbered(kind: str, low: int, high: int) -> st.SearchStrategy[str]:
+    return st.integers(low, high).map(lambda number: f"{kind}/{number}")
+
+
+def of_fields(method: str) -> st.SearchStrategy[str]:
+    kinds, fields = st.sampled_from(("missing", "mistyped")), st.sampled_from(FIELDS[method])
+    return st.builds(lambda kind, field: f"{kind}/{field}", kinds, fields)
+
+
+pages = st.one_of(numbered("page", 1, 5), st.sampled_from(("repeat", "cursor/0", "stuck")))
+of_events = st.one_of(pages, numbered("stray", -4, 4), of_fields("getEvents"))
+of_transaction = st.one_of(
+    st.just("not_found"), st.just("other_transaction"), of_fields("getTransaction")
+)
+of_batch = st.one_of(
+    numbered("partial", 0, 3), st.sampled_from(("refuse_batches", "shuffle", "503", "drop", "html"))
+)
+windows = st.one_of(*(numbered(kind, 1, LEDGERS.size) for kind in WINDOWS))
+entry = st.one_of(
+    st.sampled_from(ANY_METHOD).flatmap(lambda name: entries(name, st.sampled_from(PASSING))),
+    st.sampled_from(ANY_METHOD).flatmap(lambda name: entries(name, windows)),
+    st.sampled_from(ANY_METHOD).flatmap(lambda name: entries(name, st.sampled_from(REFUSING))),
+    entries("getEvents", of_events),
+    entries("getTransactions", st.one_of(pages, of_fields("getTransactions"))),
+    entries("getTransaction", of_transaction),
+    entries("getHealth", of_fields("getHealth")),
+    entries("getNetwork", st.one_of(st.just("network"), of_fields("getNetwork"))),
+    entries("batch", of_batch),
+    st.builds("*:{}-=trimmed/{}".format, st.integers(1, 30), st.integers(1, LEDGERS.size)),
+)
+background = st.one_of(
+    forever("getEvents", "page/1", "page/2", "page/3"),
+    forever("getTransactions", "page/1", "page/2", "page/3"),
+    forever("batch", "refuse_batches", "shuffle"),
+    st.integers(0, 1000).map("*:*=random/{0},batch:*=random/{0}".format),
+)
+schedules = st.builds(
+    lambda few, always: ",".join([*few, *always]),
+    st.lists(entry, min_size=1, max_size=8),
+    st.lists(background, max_size=2),
+)
+unfiltered = st.builds(
+    lambda **options: Setup(**options),
+    chain=st.integers(0, CHAINS - 1),
+    batch_size=st.sampled_from((1, 5, 40)),
+    workers=st.sampled_from((1, 3)),
+    xdr_format=st.sampled_from(("base64", "base64", "json")),
+)
+filtered = st.builds(
+    lambda setup, plan, calls: setup._replace(filtered=True, fetch_plan=plan, batch_calls=calls),
+    unfiltered,
+    st.sampled_from(("hashes", "hashes", "auto", "ledgers")),
+    st.sampled_from((1, 2, 20)),
+)
+setups = st.one_of(unfiltered, filtered)
+
+
+class Databases:
+    """One to index into and one to build what is expected in; checksums of fault-free runs."""
+
+    def __init__(self, engine: Engine, spare: Engine, checksums: Checksums) -> None:
+        self.engine, self.spare, self.checksums = engine, spare, checksums
+        self._fault_free: dict[tuple[int, bool], dict[str, Any]] = {}
+
+    def clear(self, setup: Setup) -> None:
+        for engine in (self.engine, self.spare):
+            clear(engine, source_of(setup.chain).network.passphrase)
+
+    def fault_free(self, setup: Setup) -> dict[str, Any]:
+        key = setup.chain, setup.filtered
+        if key not in self._fault_free:
+            self.clear(setup)
+            plain = Setup(setup.chain, setup.filtered)
+            assert index_through(plain, "", self.engine) == []
+            self._fault_free[key] = self.checksums(self.engine)
+        return self._fault_free[key]
+
+
+@pytest.fixture(scope="module")
+def databases(
+    postgres: EmbeddedPostgres, migrated: str, checksums: Checksums
+) -> Iterator[Databases]:
+    names = "fault_schedules", "fault_schedules_expected"
+    with ExitStack() as stack:
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            for name in names:
+                connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
+        pool = PoolSettings(max_idle=5, max_open=10)
+        engine, spare = (
+            stack.enter_context(open_engine(postgres.url_of(name), pool)) for name in names
+        )
+        yield Databases(engine, spare, checksums)
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(autouse=True)
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_flow, "POLL_S", 0.005)
+
+
+def holds(databases: Databases, setup: Setup, faults: str) -> None:
+    fault_free = databases.fault_free(setup)
+    databases.clear(setup)
+    note(f"--faults '{faults}'")
+    for raised in index_through(setup, faults, databases.engine):
+        note(raised)
+    check(setup, databases.engine, databases.spare, fault_free, databases.checksums)
+
+
+def schedule_test(examples: int) -> Callable[..., None]:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    @given(setup=setups, faults=schedules)
+    def test(databases: Databases, setup: Setup, faults: str) -> None:
+        holds(databases, setup, faults)
+
+    return test
+
+
+test_any_schedule_loses_nothing_unnamed = schedule_test(IN_SUITE)
+test_thousands_of_schedules_lose_nothing_unnamed = pytest.mark.long(schedule_test(LONG))
