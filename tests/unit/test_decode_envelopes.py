@@ -162,18 +162,16 @@ def test_as_many_as_allowed_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "old", "new", "reason"),
+    ("text", "count", "behind", "reason"),
     [
-        (many(memo={"text": "m" * 28}), b"\x1cmm", b"\x1dmm", "29 bytes at byte .* most 28"),
-        (many(operations=[OPERATION] * 100), b"\0\0\0\x64" + bytes(8), None, "most 100"),
-        (many(signatures=[SIGNATURE] * 20), b"\0\0\0\x14\x0a", b"\0\0\0\x15\x0a", "most 20"),
-        (many(signatures=[SIGNATURE]), b"\0\0\0\x40\xab", b"\0\0\0\x44\xab", "most 64"),
+        (many(memo={"text": "m" * 28}), 28, "6d6d", "29 bytes at byte .* most 28"),
+        (many(operations=[OPERATION] * 100), 100, "00000000 00000001", "101 items .* most 100"),
+        (many(signatures=[SIGNATURE] * 20), 20, "0a0b", "21 items .* most 20"),
+        (many(signatures=[SIGNATURE]), 64, "abab", "65 bytes .* most 64"),
     ],
 )
-def test_more_than_allowed_is_refused(
-    text: str, old: bytes, new: bytes | None, reason: str
-) -> None:
-    new = b"\0\0\0\x65" + bytes(8) if new is None else new
+def test_more_than_allowed_is_refused(text: str, count: int, behind: str, reason: str) -> None:
+    old, new = (it.to_bytes(4) + bytes.fromhex(behind) for it in (count, count + 1))
     with pytest.raises(DecodeError, match=rf"^cannot decode TransactionEnvelope \(.*{reason}"):
         read_envelope(replaced(text, old, new))
 

@@ -19,7 +19,7 @@ from sorobanflow.errors import (
 )
 from sorobanflow.rpc.batch import Answer
 from sorobanflow.rpc.client import MAX_TRANSACTIONS, RpcClient
-from sorobanflow.rpc.places import believed, placed, without_repeats
+from sorobanflow.rpc.places import believed, placed, without_repeats, without_strays
 from sorobanflow.rpc.wire import Items, Malformed, NotFound, Transaction, TransactionsPage
 from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
 
@@ -81,7 +81,7 @@ class LedgerChunk:
             page = client.get_transactions(transactions_cursor(*self._reached), limit=limit)
             asked = client.transactions_per_page(limit)
             self._done = self._take(page, asked, client.largest_transactions_page)
-        return [item for _, item in sorted(self._found, key=itemgetter(0))]
+        return without_strays([item for _, item in sorted(self._found, key=itemgetter(0))])
 
     def _expected(self) -> int:
         left = self.limit - len(self._found)

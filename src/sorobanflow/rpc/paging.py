@@ -21,7 +21,7 @@ from sorobanflow.errors import (
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.rpc.filters import EventFilter
-from sorobanflow.rpc.places import believed, placed, without_repeats
+from sorobanflow.rpc.places import believed, placed, without_repeats, without_strays
 from sorobanflow.rpc.wire import Event, EventsPage, Items, Malformed
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
 
@@ -131,7 +131,7 @@ class EventsWalk:
     def _result(self, read: LedgerRange) -> EventsRead:
         self._found.sort(key=itemgetter(0))
         events = [item for place, item in self._found if place.ledger <= read.last]
-        return EventsRead(events, read, self._oldest, self._latest, self._pages)
+        return EventsRead(without_strays(events), read, self._oldest, self._latest, self._pages)
 
     def _checked(self, item: Event | Malformed) -> Event | Malformed:
         """Turn an event that contradicts itself or the request into a malformed one."""

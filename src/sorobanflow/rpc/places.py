@@ -35,6 +35,14 @@ def without_repeats(
     return found
 
 
+def without_strays(items: Sequence[ItemT | Malformed]) -> list[ItemT | Malformed]:
+    """Leave out what was turned away where it stood and came sound at its place as well."""
+    if not any(isinstance(item, Malformed) for item in items):
+        return [*items]
+    sound = {Malformed.of(item, "").payload for item in items if not isinstance(item, Malformed)}
+    return [item for item in items if not isinstance(item, Malformed) or item.payload not in sound]
+
+
 def believed(
     items: Sequence[ItemT | Malformed],
     place_of: Callable[[ItemT], PlaceT],

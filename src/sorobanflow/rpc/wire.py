@@ -136,18 +136,18 @@ class EventsPage(Struct, rename="camel"):
     """Answer of getEvents; `events` undecoded, in chain order."""
 
     latest_ledger: LedgerNumber
+    events: list[msgspec.Raw] | None  # an empty list may be null; left out, it is no answer
     oldest_ledger: LedgerNumber = 0
     cursor: str = ""
-    events: list[msgspec.Raw] | None = None
 
 
 class TransactionsPage(Struct, rename="camel"):
     """Answer of getTransactions; `transactions` undecoded, in chain order."""
 
     latest_ledger: LedgerNumber
+    transactions: list[msgspec.Raw] | None
     oldest_ledger: LedgerNumber = 0
     cursor: str = ""
-    transactions: list[msgspec.Raw] | None = None
 
 
 class RpcFault(Struct):
