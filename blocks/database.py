@@ -23,7 +23,7 @@ class ConnectionPool(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    max_idle: int = Field(default=10, ge=0, description="Connections kept open while idle.")
+    max_idle: int = Field(default=10, ge=0, description="Connections kept open at most while idle.")
     max_open: int = Field(
         default=100, ge=1, description="Connections at most; PostgreSQL's own default is 100."
     )
@@ -31,7 +31,7 @@ class ConnectionPool(BaseModel):
         default=3600, gt=0, description="Age in seconds at which a connection is replaced."
     )
     max_idle_s: float = Field(
-        default=600, gt=0, description="Idle seconds after which surplus connections close."
+        default=600, gt=0, description="Idle seconds after which connections close; one stays."
     )
 
     @classmethod

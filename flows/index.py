@@ -59,7 +59,8 @@ def index(
             starts 120 ledgers behind the tip. An earlier start extends the
             stream backwards; a later one changes nothing.
         follow_s: Seconds to follow the tip after reaching it.
-        batch_size: Events per database transaction to aim at. Empty: the block's.
+        batch_size: Events and transactions per database transaction to aim at.
+            Empty: what the block says, and it follows the time that writing takes.
         max_workers: Calls to the node at once. Empty: the block's.
         contract_ids: Index only events of these contracts (C…, at most 5), and
             their transactions. Empty: everything.

@@ -5,6 +5,7 @@ of XDR, and starts the one task runner that caps the calls. Leaves the work to
 `pipeline`, and the choice of ranges to the flows.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,10 @@ def open_indexer(
         if node.max_requests_per_s:
             name = f"stellar-rpc-{settings.rpc}"
             rate = stack.enter_context(shared_rate(name, node.max_requests_per_s))
+        # What Prefect has imported stays anyway; looking through it again and again for
+        # garbage took a sixth of the time of decoding.
+        gc.freeze()
+        stack.callback(gc.unfreeze)
         client = stack.enter_context(node.client(summary.stats, workers, rate))
         passphrase = client.get_network().passphrase
         form = choose_form(client, node.xdr_format)
@@ -94,7 +99,9 @@ def open_indexer(
         stream = Stream.of_filter(event_filter.canonical_json if event_filter else None)
         makers = stack.enter_context(Makers(passphrase, node.processes()))
         source = Source(client, passphrase, event_filter, planner, makers)
-        yield Indexer(runner, source, Target(engine, stream), bounds)
+        indexer = Indexer(runner, source, Target(engine, stream), bounds, [])
+        stack.callback(indexer.sum_up, summary)
+        yield indexer
 
 
 @dataclass
@@ -106,17 +113,24 @@ class Indexer:
         source: Client, network and filter.
         target: Engine and stream.
         bounds: What a batch may hold.
+        sizers: Those of its pipelines.
     """
 
     runner: TaskRunner[Any]
     source: Source
     target: Target
     bounds: BatchBounds
+    sizers: list[BatchSizer]
 
     def pipeline(self, on_written: OnWritten) -> "Pipeline":
         """Make a pipeline; each thread that indexes needs one of its own."""
         sizer = BatchSizer(self.bounds)
+        self.sizers.append(sizer)
         return Pipeline(self.runner, self.source, self.target, sizer, on_written)
+
+    def sum_up(self, summary: RunSummary) -> None:
+        """Note in the summary what adapted to the node and the database."""
+        summary.batch_aims = [sizer.target for sizer in self.sizers]
 
 
 def in_use(engine: Engine) -> bool:

@@ -40,6 +40,7 @@ class RunSummary:
         covered_ledgers: Number of ledgers that the stream holds now.
         finished: Whether the run came to its end.
         xdr_form: The form of XDR that the node was asked for, and why.
+        batch_aims: What batches aimed at in the end, per pipeline.
     """
 
     stats: RpcStats
@@ -52,6 +53,7 @@ class RunSummary:
     covered_ledgers: int = 0
     finished: bool = False
     xdr_form: str = ""
+    batch_aims: list[int] = field(default_factory=list)
 
     def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         """Take in a committed batch."""
@@ -127,8 +129,12 @@ class RunSummary:
             ("RPC calls", f"{sum(stats.calls for stats in calls):,}"),
             ("retries", f"{sum(stats.retries for stats in calls):,}"),
             ("breaker trips", f"{sum(stats.trips for stats in calls):,}"),
+            ("calls at once", str(self.stats.pace())),
             ("XDR form", self.xdr_form),
         ]
+        if self.batch_aims:
+            aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)
+            lines.append(("events and transactions per batch, in the end", aims))
         if self.finished:
             lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
         lines += [("gap recorded", str(part)) for part in self.gaps]

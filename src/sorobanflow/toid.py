@@ -59,10 +59,10 @@ def parse_event_id(text: str) -> Position:
         DecodeError: the text is not an event id.
     """
     match = _EVENT_ID.fullmatch(text)
-    if match is None or int(match[1]) >= 2**63 or int(match[2]) > MAX_EVENT:
+    packed, event = (int(match[1]), int(match[2])) if match else (0, MAX_EVENT + 1)
+    if packed >= 2**63 or event > MAX_EVENT:
         raise DecodeError(f"not an event id: {text[:80]!r}; wanted 19 digits, '-', 10 digits")
-    packed = int(match[1])
-    return Position(packed >> 32, (packed >> 12) & MAX_TX, packed & MAX_OP, int(match[2]))
+    return Position(packed >> 32, (packed >> 12) & MAX_TX, packed & MAX_OP, event)
 
 
 def parse_transactions_cursor(text: str) -> tuple[int, int]:

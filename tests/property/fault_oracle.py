@@ -45,6 +45,7 @@ def honest(chain: int, filtered: bool, xdr_format: str) -> Chained:
     events = node.call("getEvents", {**asked, "filters": filters, "pagination": page})["events"]
     page = {"limit": 200}
     transactions = node.call("getTransactions", {**asked, "pagination": page})["transactions"]
+    events, transactions = (json.loads(msgspec.json.encode(one)) for one in (events, transactions))
     wanted = {event["txHash"] for event in events}
     return Chained(
         {event["id"]: event for event in events},

@@ -45,7 +45,7 @@ MOST_RUNS = 60
 
 RETRY = RetrySettings(attempts=3, base_s=0.001, cap_s=0.004, max_retry_after_s=0.01)
 BREAKER = BreakerSettings(failure_threshold=3, open_s=0.005, half_open_max=1, wait_s=0.1)
-HTTP = HttpSettings(timeout_s=0.5, connect_timeout_s=2.0, max_response_bytes=2**20)
+HTTP = HttpSettings(timeout_s=0.2, connect_timeout_s=2.0, max_response_bytes=2**20)
 TASK_RETRY_S = 0.005
 
 
@@ -125,7 +125,7 @@ def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
             pin_network(engine, passphrase)
             source = Source(client, passphrase, event_filter, planner, Makers(passphrase, 0))
             bounds = BatchBounds(setup.batch_size, setup.batch_size, setup.batch_size)
-            yield Indexer(runner, source, Target(engine, setup.stream), bounds)
+            yield Indexer(runner, source, Target(engine, setup.stream), bounds, [])
         except BaseException:
             client.stop()
             raise

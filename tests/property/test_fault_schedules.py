@@ -4,20 +4,15 @@ A failing example prints its schedule in the text form of `--faults`.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from flows import index as index_flow
 from sorobanflow.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
-from tests.property.fault_oracle import Checksums, check
-from tests.property.fault_runs import LEDGERS, Setup, clear, index_through, source_of
+from tests.property.fault_databases import Checksums, Databases, open_databases
+from tests.property.fault_runs import LEDGERS, Setup, index_through
 
 CHAINS = 4
 IN_SUITE, LONG = 200, 2000
@@ -27,7 +22,7 @@ PASSING = (
     *("429", "429/0", "429/0.005", "500", "502", "503", "504", "html", "html/503", "truncate"),
     *("drop", "slow/0.01", "-32001", "-32003", "-32098", "-32603"),
 )
-REFUSING = ("400", "404", "-32600", "-32601", "-32602", "pad/2", "slow/0.7")
+REFUSING = ("400", "404", "-32600", "-32601", "-32602", "pad/2", "slow/0.3")
 WINDOWS = ("behind", "trimmed")
 FIELDS = {
     "getHealth": ("latestLedger", "oldestLedger"),
@@ -117,44 +112,12 @@ filtered = st.builds(
 setups = st.one_of(unfiltered, filtered)
 
 
-class Databases:
-    """One to index into and one to build what is expected in; checksums of fault-free runs."""
-
-    def __init__(self, engine: Engine, spare: Engine, checksums: Checksums) -> None:
-        self.engine, self.spare, self.checksums = engine, spare, checksums
-        self._fault_free: dict[tuple[int, bool], dict[str, Any]] = {}
-
-    def clear(self, setup: Setup) -> None:
-        for engine in (self.engine, self.spare):
-            clear(engine, source_of(setup.chain).network.passphrase)
-
-    def fault_free(self, setup: Setup) -> dict[str, Any]:
-        key = setup.chain, setup.filtered
-        if key not in self._fault_free:
-            self.clear(setup)
-            plain = Setup(setup.chain, setup.filtered)
-            assert index_through(plain, "", self.engine) == []
-            self._fault_free[key] = self.checksums(self.engine)
-        return self._fault_free[key]
-
-
 @pytest.fixture(scope="module")
 def databases(
     postgres: EmbeddedPostgres, migrated: str, checksums: Checksums
 ) -> Iterator[Databases]:
-    names = "fault_schedules", "fault_schedules_expected"
-    with ExitStack() as stack:
-        with psycopg.connect(postgres.url, autocommit=True) as connection:
-            for name in names:
-                connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
-        pool = PoolSettings(max_idle=5, max_open=10)
-        engine, spare = (
-            stack.enter_context(open_engine(postgres.url_of(name), pool)) for name in names
-        )
-        yield Databases(engine, spare, checksums)
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with open_databases(postgres, migrated, checksums) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)
@@ -163,12 +126,11 @@ def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def holds(databases: Databases, setup: Setup, faults: str) -> None:
-    fault_free = databases.fault_free(setup)
-    databases.clear(setup)
+    databases.prepare(setup)
     note(f"--faults '{faults}'")
     for raised in index_through(setup, faults, databases.engine):
         note(raised)
-    check(setup, databases.engine, databases.spare, fault_free, databases.checksums)
+    databases.check(setup)
 
 
 def schedule_test(examples: int) -> Callable[..., None]:

@@ -2,13 +2,15 @@
 
 import pytest
 
-from sorobanflow.decode import reader
+from sorobanflow.decode import composites, reader
 from sorobanflow.decode.reader import Json, XdrType, from_base64, whole
 from sorobanflow.errors import DecodeError
 
 COLOR = reader.enum("Color", ["red", "green"])
-SHAPE = reader.union("Shape", {0: ("point", None), 3: ("line", reader.UINT32)})
-PAIR = reader.struct(first=reader.UINT32, second=reader.opaque(bytes.hex, 5))
+SHAPE = composites.union("Shape", {0: ("point", None), 3: ("line", reader.UINT32)})
+CHOICE = composites.selected("Choice", {1: reader.UINT32, 2: COLOR})
+TREE = composites.tree("Tree", "children", 2, size=reader.UINT32)
+PAIR = composites.struct(first=reader.UINT32, second=reader.opaque(bytes.hex, 5))
 
 
 def read(kind: XdrType, data: str) -> Json:
@@ -34,10 +36,24 @@ def read(kind: XdrType, data: str) -> Json:
         (SHAPE, "00000000", "point"),
         (SHAPE, "00000003 00000007", {"line": 7}),
         (PAIR, "00000001 00000001 ff000000", {"first": 1, "second": "ff"}),
-        (reader.optional(COLOR), "00000000", None),
-        (reader.optional(COLOR), "00000001 00000000", "red"),
-        (reader.array(COLOR), "00000000", []),
-        (reader.array(COLOR), "00000002 00000000 00000001", ["red", "green"]),
+        (composites.optional(COLOR), "00000000", None),
+        (composites.optional(COLOR), "00000001 00000000", "red"),
+        (composites.array(COLOR), "00000000", []),
+        (composites.array(COLOR), "00000002 00000000 00000001", ["red", "green"]),
+        (CHOICE, "00000001 00000007", 7),
+        (CHOICE, "00000002 00000001", "green"),
+        (TREE, "00000007 00000000", {"size": 7, "children": []}),
+        (
+            TREE,
+            "00000001 00000002" + "00000002 00000001 00000003 00000000" + "00000004 00000000",
+            {
+                "size": 1,
+                "children": [
+                    {"size": 2, "children": [{"size": 3, "children": []}]},
+                    {"size": 4, "children": []},
+                ],
+            },
+        ),
         (reader.EXTENSION_POINT, "00000000", "v0"),
     ],
 )
@@ -58,10 +74,14 @@ def test_a_type_reads_and_walks(kind: XdrType, data: str, wanted: Json) -> None:
         (COLOR, "00000002", "Color has no value 2"),
         (SHAPE, "00000001", "Shape has no arm 1"),
         (SHAPE, "ffffffff", "Shape has no arm 4294967295"),
-        (reader.optional(COLOR), "00000002 00000000", "flag 2 at byte 0"),
-        (reader.array(COLOR, 1), "00000002 00000000 00000000", "at most 1"),
-        (reader.array(COLOR), "00000003 00000000 00000000", "more than the bytes left"),
-        (reader.array(reader.HASH), "ffffffff 00000000", "more than the bytes left"),
+        (composites.optional(COLOR), "00000002 00000000", "flag 2 at byte 0"),
+        (composites.array(COLOR, 1), "00000002 00000000 00000000", "at most 1"),
+        (composites.array(COLOR), "00000003 00000000 00000000", "more than the bytes left"),
+        (composites.array(reader.HASH), "ffffffff 00000000", "more than the bytes left"),
+        (CHOICE, "00000003 00000000", "Choice has no arm 3"),
+        (TREE, "00000000 00000001" * 3 + "00000000" * 2, "Tree nests deeper than 2"),
+        (TREE, "00000000 ffffffff 00000000", "more than the bytes left"),
+        (reader.EXTENSION_POINT, "00000001", "ExtensionPoint has no arm 1"),
     ],
 )
 def test_a_type_refuses(kind: XdrType, data: str, reason: str) -> None:

@@ -191,6 +191,15 @@ def test_transport_corrupt_compression_is_the_endpoints_fault() -> None:
         transport_of(handler).post("getEvents", b"")
 
 
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate", "br", "zstd"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_transport_takes_no_other_encoding_than_one_gzip(encoding: str, status: int) -> None:
+    stream = httpx.ByteStream(gzip.compress(gzip.compress(b"x")))
+    handler = answering(status, stream=stream, headers={"Content-Encoding": encoding})
+    with pytest.raises(RpcProtocolError, match=f"Content-Encoding '{encoding}'"):
+        transport_of(handler).post("getEvents", b"")
+
+
 @pytest.mark.parametrize(
     "handler",
     [

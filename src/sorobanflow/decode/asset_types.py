@@ -6,19 +6,17 @@ MAX_PREDICATE_DEPTH deep; the network allows 4. Source: Stellar-ledger-entries.x
 
 from functools import lru_cache
 
+from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.reader import (
     INT32,
     INT64,
     Json,
     XdrType,
-    array,
     count_items,
     escape,
     flag,
     plain,
-    struct,
     uint32,
-    union,
 )
 from sorobanflow.decode.strkeys import ACCOUNT_ID, POOL_ID
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple, TypeAlias
 
+from sorobanflow.decode.composites import optional, struct, union
 from sorobanflow.decode.entry_types import (
     ACCOUNT,
     CODE_EXT,
@@ -20,16 +21,7 @@ from sorobanflow.decode.entry_types import (
     TRUSTLINE,
     TTL,
 )
-from sorobanflow.decode.reader import (
-    EXTENSION_POINT,
-    HASH,
-    Json,
-    optional,
-    slice_opaque,
-    struct,
-    uint32,
-    union,
-)
+from sorobanflow.decode.reader import EXTENSION_POINT, HASH, Json, slice_opaque, uint32
 from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 

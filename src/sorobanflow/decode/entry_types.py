@@ -10,6 +10,7 @@ from stellar_sdk import xdr as sdk
 from xdrlib3 import Unpacker
 
 from sorobanflow.decode.asset_types import ASSET, CLAIMANTS, PRICE, TRUSTLINE_ASSET
+from sorobanflow.decode.composites import array, optional, struct, union
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     HASH,
@@ -18,14 +19,10 @@ from sorobanflow.decode.reader import (
     UINT32,
     UINT64,
     XdrType,
-    array,
     enum,
     escape,
     fixed,
     opaque,
-    optional,
-    struct,
-    union,
 )
 from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import (

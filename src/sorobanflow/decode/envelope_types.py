@@ -3,6 +3,7 @@
 Follows `operation_types`, precedes `transactions`. Source: Stellar-transaction.x.
 """
 
+from sorobanflow.decode.composites import array, optional, struct, union
 from sorobanflow.decode.operation_types import OPERATION
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
@@ -11,13 +12,9 @@ from sorobanflow.decode.reader import (
     UINT32,
     UINT64,
     XdrType,
-    array,
     escape,
     fixed,
     opaque,
-    optional,
-    struct,
-    union,
 )
 from sorobanflow.decode.soroban_types import SOROBAN_DATA
 from sorobanflow.decode.strkeys import MUXED_ACCOUNT, SIGNER_KEY

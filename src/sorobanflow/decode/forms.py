@@ -1,9 +1,8 @@
 """Choose between a node's two forms of XDR: base64, and its own JSON.
 
-Asked once, at the start of a run. JSON costs a quarter of the time to decode, but
-nodes write it by a schema that is not promised to stay. Invariant: in `auto` JSON
-is chosen only where the node's newest items decode to the same in both forms.
-Leaves it to the caller to set the client's `xdr_format`.
+Asked once, at the start of a run. JSON costs two thirds of the time to decode, but
+nodes write it by a schema that is not promised to stay. Invariant: in `auto` JSON is
+chosen only where the node's newest items decode to the same in both forms. Leaves it to the caller to set the client's `xdr_format`.
 """
 
 from collections.abc import Callable, Mapping

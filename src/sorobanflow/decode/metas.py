@@ -12,6 +12,7 @@ stellar-sdk takes 0.43 and 0.31 ms for object and JSON (medians, interleaved).
 from struct import Struct
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change, Meta, Refund
+from sorobanflow.decode.composites import optional, struct, union
 from sorobanflow.decode.entries import is_instance, read_entry, read_key, skip_entry
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
@@ -21,10 +22,7 @@ from sorobanflow.decode.reader import (
     count_items,
     flag,
     from_base64,
-    optional,
-    struct,
     uint32,
-    union,
     whole,
 )
 from sorobanflow.decode.scval import SC_VAL, skip_values

@@ -6,6 +6,7 @@ Follows `soroban_types`, precedes `envelope_types`. Source: Stellar-transaction.
 from stellar_sdk import xdr as sdk
 
 from sorobanflow.decode.asset_types import ASSET, ASSET_CODES, ASSETS, CLAIMANTS, PRICE
+from sorobanflow.decode.composites import array, optional, selected, struct, union
 from sorobanflow.decode.entry_types import (
     DATA_NAME,
     DATA_VALUE,
@@ -13,17 +14,7 @@ from sorobanflow.decode.entry_types import (
     LEDGER_KEY,
     SIGNER,
 )
-from sorobanflow.decode.reader import (
-    INT32,
-    INT64,
-    UINT32,
-    XdrType,
-    array,
-    optional,
-    selected,
-    struct,
-    union,
-)
+from sorobanflow.decode.reader import INT32, INT64, UINT32, XdrType
 from sorobanflow.decode.soroban_types import (
     EXTEND_FOOTPRINT_TTL,
     INVOKE_HOST_FUNCTION,

@@ -1,17 +1,17 @@
 """Read binary XDR by types that are put together from tables.
 
-The lowest step of decoding: the modules that follow describe their types with what
-is here. A type reads a value in its SEP-51 form or walks past it
-without building anything. Every function takes the bytes and a position and gives
-the position behind the value. Invariants: a position only grows, so work is bounded
-by the bytes, whatever a count says; a position behind the end is found by the next
-number read, or by `whole`. Refused, as by Rust's stellar-xdr (stellar-sdk takes
-them): padding that is not zero, flags other than 0 and 1.
+The lowest step of decoding: what a type is, and the types that hold no others. The
+modules that follow describe theirs with what is here and in `composites`. A type
+reads a value in its SEP-51 form or walks past it without building anything. Every
+function takes the bytes and a position and gives the position behind the value.
+Invariants: a position only grows, so work is bounded by the bytes, whatever a count
+says; a position behind the end is found by the next number read, or by `whole`.
+Refused, as by Rust's stellar-xdr (stellar-sdk takes them): padding that is not zero,
+flags other than 0 and 1.
 """
 
 import binascii
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
 from struct import Struct
 from struct import error as StructError
 from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
@@ -26,7 +26,7 @@ Read: TypeAlias = Callable[[bytes, int], tuple[Json, int]]
 Skip: TypeAlias = Callable[[bytes, int], int]
 Form: TypeAlias = Callable[[Any], Json]
 
-_UNBOUNDED = 0xFFFF_FFFF
+UNBOUNDED = 0xFFFF_FFFF
 _REASON_LENGTH = 160
 
 #: Unsigned 32-bit number at a position, in a tuple of one; a StructError behind the end.
@@ -97,12 +97,15 @@ def plain(code: str, form: Form | None = None, *, checked: bool = False) -> XdrT
     layout = Struct(">" + code)
     unpack, size = layout.unpack_from, layout.size
 
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        (value,) = unpack(data, at)
-        return value if form is None else form(value), at + size
+    def read_as_is(data: bytes, at: int) -> tuple[Json, int]:
+        return unpack(data, at)[0], at + size
 
+    def read_formed(data: bytes, at: int) -> tuple[Json, int]:
+        return form(unpack(data, at)[0]), at + size  # type: ignore[misc] # only where it is there
+
+    read = read_as_is if form is None else read_formed
     if checked:
-        return XdrType(read, lambda data, at: read(data, at)[1], None, code, form)
+        return XdrType(read, lambda data, at: read_formed(data, at)[1], None, code, form)
     return XdrType(read, lambda _, at: at + size, size, code, form)
 
 
@@ -119,7 +122,7 @@ def flag(data: bytes, at: int) -> bool:
     return value == 1
 
 
-def slice_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> tuple[bytes, int]:
+def slice_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> tuple[bytes, int]:
     """Give the bytes of variable opaque data or of a string."""
     (size,) = uint32(data, at)
     end = skip_opaque(data, at, limit)
@@ -127,7 +130,7 @@ def slice_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> tuple[bytes, 
     return data[at : at + size], end
 
 
-def skip_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> int:
+def skip_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> int:
     """Walk past variable opaque data or a string."""
     (size,) = uint32(data, at)
     if size > limit:
@@ -141,7 +144,7 @@ def skip_opaque(data: bytes, at: int, limit: int = _UNBOUNDED) -> int:
     return end
 
 
-def opaque(form: Callable[[bytes], Json], limit: int = _UNBOUNDED) -> XdrType:
+def opaque(form: Callable[[bytes], Json], limit: int = UNBOUNDED) -> XdrType:
     """Describe variable opaque data or a string, with the form of its bytes."""
 
     def read(data: bytes, at: int) -> tuple[Json, int]:
@@ -174,15 +177,7 @@ def enum(name: str, names: Sequence[str]) -> XdrType:
     return plain("I", form, checked=True)
 
 
-def optional(item: XdrType) -> XdrType:
-    """Describe a value that may be absent, which is null."""
-    return XdrType(
-        lambda data, at: item.read(data, at + 4) if flag(data, at) else (None, at + 4),
-        lambda data, at: item.skip(data, at + 4) if flag(data, at) else at + 4,
-    )
-
-
-def count_items(data: bytes, at: int, limit: int = _UNBOUNDED) -> int:
+def count_items(data: bytes, at: int, limit: int = UNBOUNDED) -> int:
     """Read the number of an array's items, each of which takes four bytes or more."""
     (count,) = uint32(data, at)
     if count > limit:
@@ -192,148 +187,13 @@ def count_items(data: bytes, at: int, limit: int = _UNBOUNDED) -> int:
     return count
 
 
-def array(item: XdrType, limit: int = _UNBOUNDED) -> XdrType:
-    """Describe an array of variable length."""
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        count = count_items(data, at, limit)
-        at += 4
-        values = []
-        for _ in range(count):
-            value, at = item.read(data, at)
-            values.append(value)
-        return values, at
-
-    def skip(data: bytes, at: int) -> int:
-        count = count_items(data, at, limit)
-        at += 4
-        for _ in range(count):
-            at = item.skip(data, at)
-        return at
-
-    return XdrType(read, skip)
-
-
-def struct(**fields: XdrType) -> XdrType:
-    """Describe fields one after the other."""
-    readers = list(_joined_reads(fields))
-    skips = list(_joined_skips(fields.values()))
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        value: dict[str, Json] = {}
-        for name, read_next in readers:
-            if name is None:
-                neighbours, at = read_next(data, at)
-                value.update(neighbours)
-            else:
-                value[name], at = read_next(data, at)
-        return value, at
-
-    def skip(data: bytes, at: int) -> int:
-        for skip_field in skips:
-            at = skip_field(data, at)
-        return at
-
-    return XdrType(read, skip)
-
-
-def _joined_reads(fields: Mapping[str, XdrType]) -> Iterator[tuple[str | None, Read]]:
-    """Unpack neighbours of constant size in one step, which has no name."""
-    for is_plain, group in groupby(fields.items(), lambda item: item[1].code != ""):
-        neighbours = dict(group)
-        if is_plain and len(neighbours) > 1:
-            yield None, _read_neighbours(neighbours)
-        else:
-            yield from ((name, field.read) for name, field in neighbours.items())
-
-
-def _read_neighbours(fields: Mapping[str, XdrType]) -> Read:
-    layout = Struct(">" + "".join(field.code for field in fields.values()))
-    unpack, size = layout.unpack_from, layout.size
-    forms = [(name, field.form) for name, field in fields.items()]
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        values = unpack(data, at)
-        named = [
-            (name, value if form is None else form(value))
-            for (name, form), value in zip(forms, values, strict=True)
-        ]
-        return named, at + size
-
-    return read
-
-
-def _joined_skips(fields: Iterable[XdrType]) -> Iterator[Skip]:
-    """Walk past neighbours of constant size in one step."""
-    for is_sized, group in groupby(fields, lambda field: field.size is not None):
-        if is_sized:
-            yield fixed(sum(field.size or 0 for field in group)).skip
-        else:
-            yield from (field.skip for field in group)
-
-
-def tree(name: str, children: str, depth: int, **fields: XdrType) -> XdrType:
-    """Describe a struct whose last field, `children`, is an array of the struct itself."""
-    head = struct(**fields)
-
-    def read(data: bytes, at: int, outer: int = 0) -> tuple[Json, int]:
-        value, at = head.read(data, at)
-        count = count_items(data, at)
-        if count and outer == depth:
-            raise ValueError(f"{name} nests deeper than {depth}")
-        at += 4
-        items = value[children] = []
-        for _ in range(count):
-            item, at = read(data, at, outer + 1)
-            items.append(item)
-        return value, at
-
-    return XdrType(read, lambda data, at: read(data, at)[1])
-
-
-def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
-    """Describe a union by its arms; one without a value is its name alone."""
-    find = arms.get
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        (value,) = uint32(data, at)
-        arm, kind = find(value) or _no_arm(name, value)
-        if kind is None:
-            return arm, at + 4
-        content, at = kind.read(data, at + 4)
-        return {arm: content}, at
-
-    def skip(data: bytes, at: int) -> int:
-        (value,) = uint32(data, at)
-        _, kind = find(value) or _no_arm(name, value)
-        return at + 4 if kind is None else kind.skip(data, at + 4)
-
-    return XdrType(read, skip)
-
-
-def selected(name: str, arms: Mapping[int, XdrType]) -> XdrType:
-    """Describe a union whose SEP-51 form does not show the arm."""
-    find = arms.get
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        (value,) = uint32(data, at)
-        kind = find(value) or _no_arm(name, value)
-        return kind.read(data, at + 4)
-
-    def skip(data: bytes, at: int) -> int:
-        (value,) = uint32(data, at)
-        kind = find(value) or _no_arm(name, value)
-        return kind.skip(data, at + 4)
-
-    return XdrType(read, skip)
-
-
-def _no_arm(name: str, value: int) -> NoReturn:
+def no_arm(name: str, value: int) -> NoReturn:
+    """Refuse the arm of a union."""
     raise ValueError(f"{name} has no arm {value}")
 
 
 def _v0(version: int) -> Json:
-    return "v0" if version == 0 else _no_arm("ExtensionPoint", version)
+    return "v0" if version == 0 else no_arm("ExtensionPoint", version)
 
 
 UINT32 = plain("I")

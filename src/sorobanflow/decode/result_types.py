@@ -9,8 +9,9 @@ from typing import Protocol
 from stellar_sdk import xdr as sdk
 
 from sorobanflow.decode.asset_types import ASSET
+from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.entry_types import OFFER
-from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64, XdrType, array, struct, union
+from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64, XdrType
 from sorobanflow.decode.strkeys import ACCOUNT_ID, CLAIMABLE_BALANCE_ID, POOL_ID
 
 _Arms = dict[int, tuple[str, XdrType | None]]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sorobanflow.decode import reader
+from sorobanflow.decode.composites import struct, union
 from sorobanflow.decode.reader import (
     HASH,
     INT32,
@@ -46,19 +47,19 @@ _ERROR_CODE = reader.enum(
         "unexpected_size",
     ],
 )
-_ERROR = reader.union(
+_ERROR = union(
     "SCError",
     {0: ("contract", UINT32)}
     | {arm: (name, _ERROR_CODE) for arm, name in enumerate(_ERROR_TYPES) if arm},
 )
 _STRING = reader.opaque(reader.escape)
 SYMBOL = reader.opaque(reader.escape, SYMBOL_LIMIT)
-EXECUTABLE = reader.union(
+EXECUTABLE = union(
     "ContractExecutable",
     {
         0: ("wasm", HASH),
         1: ("stellar_asset", None),
-        2: ("external_ref", reader.struct(executable_owner=SC_ADDRESS, tag=_STRING)),
+        2: ("external_ref", struct(executable_owner=SC_ADDRESS, tag=_STRING)),
     },
 )
 
@@ -88,7 +89,7 @@ _LEAVES: dict[int, tuple[str, XdrType | None]] = {
     15: ("symbol", SYMBOL),
     18: ("address", SC_ADDRESS),
     20: ("ledger_key_contract_instance", None),
-    21: ("ledger_key_nonce", reader.struct(nonce=INT64)),
+    21: ("ledger_key_nonce", struct(nonce=INT64)),
     22: ("executable_tag", _STRING),
 }
 _VEC, _MAP, _INSTANCE = 16, 17, 19

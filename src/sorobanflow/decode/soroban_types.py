@@ -6,18 +6,9 @@ call each other. Source: Stellar-transaction.x, Stellar-contract.x.
 """
 
 from sorobanflow.decode.asset_types import ASSET
+from sorobanflow.decode.composites import array, struct, tree, union
 from sorobanflow.decode.entry_types import LEDGER_KEY
-from sorobanflow.decode.reader import (
-    EXTENSION_POINT,
-    HASH,
-    INT64,
-    UINT32,
-    array,
-    opaque,
-    struct,
-    tree,
-    union,
-)
+from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64, UINT32, opaque
 from sorobanflow.decode.scval import EXECUTABLE, SC_VAL, SYMBOL
 from sorobanflow.decode.strkeys import SC_ADDRESS
 

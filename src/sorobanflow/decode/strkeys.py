@@ -9,7 +9,8 @@ from functools import lru_cache, partial
 
 from stellar_sdk import StrKey
 
-from sorobanflow.decode.reader import Json, XdrType, plain, selected, skip_opaque, uint32
+from sorobanflow.decode.composites import selected
+from sorobanflow.decode.reader import Json, XdrType, plain, skip_opaque, uint32
 
 _PAYLOAD_LIMIT = 64
 _cached = lru_cache(maxsize=16384)

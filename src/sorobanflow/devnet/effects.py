@@ -5,7 +5,7 @@ anything that outlives the call: items of a result may be cached, so they are
 replaced and never written to.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sorobanflow.devnet import get_events as events
@@ -32,6 +32,7 @@ ERROR_TEXTS = {
 }
 _ITEMS = {"getEvents": "events", "getTransactions": "transactions"}
 _MAX_LIMIT = {"getEvents": events.MAX_LIMIT, "getTransactions": transactions.MAX_LIMIT}
+_MISTYPED = {"devnet": "mistyped"}
 _XDR = ("envelope", "result", "resultMeta")
 
 
@@ -58,11 +59,13 @@ def before(
 
 
 def after(
-    fault: Fault, chain: Chain, window: LedgerRange, params: object, result: Result
+    faults: Sequence[Fault], chain: Chain, window: LedgerRange, params: object, result: Result
 ) -> Result:
-    """Give the result as it is after the fault."""
-    change = _AFTER.get(fault.kind)
-    return change(fault, chain, window, params, result) if change else result
+    """Give the result as it is after the faults; those of fields come last."""
+    for fault in sorted(faults, key=lambda fault: fault.kind in ("missing", "mistyped")):
+        change = _AFTER.get(fault.kind)
+        result = change(fault, chain, window, params, result) if change else result
+    return result
 
 
 def _missing(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
@@ -74,8 +77,10 @@ def _missing(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result
 
 def _mistyped(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
     def changed(record: Result) -> Result:
-        other = 7 if isinstance(record[fault.text], dict | list) else {"devnet": "mistyped"}
-        return {**record, fault.text: other}
+        value = record[fault.text]
+        if value != _MISTYPED:  # twice it must not become a value that fits
+            value = 7 if isinstance(value, dict | list) else _MISTYPED
+        return {**record, fault.text: value}
 
     return _in_record(fault.text, result, changed)
 
@@ -86,8 +91,10 @@ def _in_record(field: str, result: Result, change: Callable[[Result], Result]) -
         return change(result)
     for name in _ITEMS.values():
         items = result.get(name)
-        if items and field in items[len(items) // 2]:
-            middle = len(items) // 2
+        if not items or not isinstance(items, list):
+            continue
+        middle = len(items) // 2
+        if field in items[middle]:
             changed = [*items[:middle], change(items[middle]), *items[middle + 1 :]]
             return {**result, name: changed}
     return result
@@ -145,8 +152,8 @@ def _other_envelope(
     return {**result, **{name: other[name] for name in fields if name in result}}
 
 
-def _network(_: Fault, _c: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
-    return {**result, "passphrase": f"Not the {result['passphrase']}"}
+def _network(_: Fault, chain: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
+    return {**result, "passphrase": f"Not the {chain.network.passphrase}"}
 
 
 _AFTER: Mapping[str, Callable[[Fault, Chain, LedgerRange, object, Result], Result]] = {

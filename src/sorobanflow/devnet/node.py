@@ -51,9 +51,7 @@ class Node:
             result = method(self._chain, window, params)
         except RpcTimeoutError as error:
             raise RpcError(TIME_LIMIT, effects.ERROR_TEXTS[TIME_LIMIT]) from error
-        for fault in faults:
-            result = effects.after(fault, self._chain, window, params, result)
-        return result
+        return effects.after(faults, self._chain, window, params, result)
 
 
 def _get_health(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:

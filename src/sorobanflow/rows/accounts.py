@@ -13,9 +13,9 @@ from sorobanflow.rows.places import Place
 from sorobanflow.rows.state_rows import AccountRow
 from sorobanflow.rows.values import arm, i64, json_text, text, u32, u64
 
-_NOTHING: dict[str, Json] = {
+_REMOVED: dict[str, Json] = {
     name: None for name in AccountRow._fields if name not in ("account_id", *Place._fields)
-}
+} | {"deleted": True}
 
 
 def account_row(change: Change, place: Place) -> AccountRow:
@@ -24,10 +24,10 @@ def account_row(change: Change, place: Place) -> AccountRow:
     Raises:
         DecodeError: a field does not hold its type.
     """
-    values = {"deleted": True} if change.entry is None else _values(change.entry, change.sponsor)
+    values = _REMOVED if change.entry is None else _values(change.entry, change.sponsor)
     return AccountRow(
         account_id=address(change.key["account_id"], "G"),
-        **{**_NOTHING, **values},
+        **values,
         **place._asdict(),
     )
 

@@ -13,7 +13,7 @@ from sorobanflow.decode.encode import hash_key
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
-from sorobanflow.rows.envelopes import open_envelope
+from sorobanflow.rows.envelopes import transaction_of
 from sorobanflow.rows.places import Place
 from sorobanflow.rows.state_rows import ContractCodeRow, ContractDataRow
 from sorobanflow.rows.values import arm, hash_hex, json_text, u32
@@ -148,7 +148,7 @@ def _filled(columns: dict[str, Json], *values: Json) -> dict[str, Json]:
 
 
 def _footprint(envelope: Json) -> list[EntryKey]:
-    _, soroban = arm(open_envelope(envelope).transaction["ext"])
+    _, soroban = arm(transaction_of(envelope)["ext"])
     if soroban is None:
         return []
     footprint = soroban["resources"]["footprint"]

@@ -43,6 +43,17 @@ def open_envelope(envelope: Json) -> Envelope:
     raise DecodeError(f"unknown envelope: {kind!r:.80}; wanted tx, tx_v0 or tx_fee_bump")
 
 
+def transaction_of(envelope: Json) -> Json:
+    """Give the transaction within, whose operations and extension all forms spell alike.
+
+    Raises:
+        DecodeError: no form of an envelope.
+    """
+    _, content = arm(envelope)
+    transaction = content["tx"]
+    return transaction_of(transaction["inner_tx"]) if "inner_tx" in transaction else transaction
+
+
 def _v1(content: Json) -> Envelope:
     transaction = content["tx"]
     source = account(transaction["source_account"])

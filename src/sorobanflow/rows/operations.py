@@ -12,8 +12,8 @@ from sorobanflow.decode.reader import Json
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import Account, account
-from sorobanflow.rows.envelopes import open_envelope
-from sorobanflow.rows.results import open_result
+from sorobanflow.rows.envelopes import transaction_of
+from sorobanflow.rows.results import operation_codes
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.rows.values import arm, json_text, name, reading
 
@@ -41,7 +41,7 @@ def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[Ope
             results is not the number of operations.
     """
     with reading(f"an operation of transaction {row.hash}"):
-        operations = open_envelope(decoded.envelope).transaction["operations"]
+        operations = transaction_of(decoded.envelope)["operations"]
         codes = _codes(decoded.result, len(operations))
         return [
             _operation_row(row, index, operation, code)
@@ -50,7 +50,7 @@ def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[Ope
 
 
 def _codes(result: Json, count: int) -> list[str] | list[None]:
-    codes = open_result(result).operations
+    codes = operation_codes(result)
     if codes is None:
         return [None] * count
     if len(codes) != count:

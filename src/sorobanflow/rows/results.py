@@ -15,13 +15,11 @@ _SUCCESS = ("tx_success", "tx_fee_bump_inner_success")
 class Result(NamedTuple):
     """A TransactionResult; `fee_charged` in stroops.
 
-    `operations` are the result codes in order, or None where no operation was
-    applied. The `inner_*` only where a fee bump got as far as its inner one.
+    The `inner_*` only where a fee bump got as far as its inner one.
     """
 
     code: str
     fee_charged: int
-    operations: list[str] | None
     inner_hash: str | None = None
     inner_code: str | None = None
 
@@ -40,19 +38,26 @@ def open_result(result: Json) -> Result:
     code, content = _code(result)
     fee_charged = i64(result["fee_charged"])
     if isinstance(content, dict):
-        inner_code, operations = _code(content["result"])
-        inner_hash = hash_hex(content["transaction_hash"])
-        return Result(code, fee_charged, _operations(operations), inner_hash, inner_code)
-    return Result(code, fee_charged, _operations(content))
+        inner_code, _ = _code(content["result"])
+        return Result(code, fee_charged, hash_hex(content["transaction_hash"]), inner_code)
+    return Result(code, fee_charged)
+
+
+def operation_codes(result: Json) -> list[str] | None:
+    """Give the result codes of the operations, in order; None where none was applied.
+
+    Raises:
+        DecodeError: a field does not hold its type.
+    """
+    _, content = _code(result)
+    if isinstance(content, dict):
+        _, content = _code(content["result"])
+    return None if content is None else [_operation_code(operation) for operation in content]
 
 
 def _code(result: Json) -> tuple[str, Json]:
     code, content = arm(result["result"])
     return name(code), content
-
-
-def _operations(results: Json) -> list[str] | None:
-    return None if results is None else [_operation_code(result) for result in results]
 
 
 def _operation_code(result: Json) -> str:

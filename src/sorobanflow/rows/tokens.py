@@ -82,7 +82,7 @@ def _row(
         tx_hash=event.tx_hash,
         op_index=None if _is_outside_operations(event) else event.op_index,
         contract_id=contract_id,
-        **operation._replace(asset=claimed if is_proven else None)._asdict(),
+        **{**operation._asdict(), "asset": claimed if is_proven else None},
         successful=successful,
     )
 

@@ -10,7 +10,7 @@ key in the path.
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,7 @@ from sorobanflow.errors import (
     SorobanflowError,
 )
 from sorobanflow.rpc.connections import Connections
+from sorobanflow.rpc.gunzip import gunzip
 
 BaseTransport = httpx.BaseTransport  # so that the client can name its test seam
 
@@ -91,7 +92,11 @@ class Transport:
         self._connections = Connections()
         connections = self._settings.max_connections
         self._client = httpx.Client(
-            headers={**(headers or {}), "Content-Type": "application/json"},
+            headers={
+                **(headers or {}),
+                "Content-Type": "application/json",
+                "Accept-Encoding": "gzip",
+            },
             timeout=httpx.Timeout(
                 self._settings.timeout_s, connect=self._settings.connect_timeout_s
             ),
@@ -108,7 +113,7 @@ class Transport:
             RpcUnavailableError: no connection, a cut answer, another HTTP 5xx.
             RateLimitedError: HTTP 429.
             RpcRequestError: another HTTP 4xx.
-            RpcProtocolError: a redirect, or no content.
+            RpcProtocolError: a redirect, no content, or an encoding that was not asked for.
             AnswerTooLargeError: the answer exceeds its bound.
             ClientStoppedError: `stop` was called, before or during the call.
         """
@@ -154,7 +159,7 @@ class Transport:
         limit = self._settings.max_response_bytes
         parts: list[bytes] = []
         size = 0
-        for part in response.iter_bytes():
+        for part in self._decompressed(method, response):
             size += len(part)
             if size > limit:
                 raise AnswerTooLargeError(method, limit)
@@ -165,6 +170,22 @@ class Transport:
                 )
             parts.append(part)
         return b"".join(parts)
+
+    def _decompressed(self, method: str, response: httpx.Response) -> Iterator[bytes]:
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        if encoding == "identity":
+            yield from response.stream
+        elif encoding == "gzip":
+            try:
+                yield from gunzip(response.stream)
+            except ValueError as error:
+                raise httpx.DecodingError(str(error)) from None
+        else:
+            raise RpcProtocolError(
+                f"{method}: {self.endpoint} answered with the Content-Encoding "
+                f"{self.clean(encoding)!r}; wanted gzip or none"
+            )
 
     def _failure(self, method: str, fault: httpx.RequestError) -> SorobanflowError:
         kind = type(fault).__name__
@@ -186,7 +207,7 @@ class Transport:
         if response.is_server_error:
             return RpcUnavailableError(said, wait_s)
         if response.is_client_error:
-            start = next(response.iter_bytes(4096), b"")
+            start = next(self._decompressed(method, response), b"")[:4096]
             return RpcRequestError(method, status, self.clean(start.decode("utf-8", "replace")))
         if response.is_redirect:
             return RpcProtocolError(f"{said}; redirects are not followed, set the final URL")

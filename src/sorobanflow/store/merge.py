@@ -1,7 +1,6 @@
 """Merge rows into a table by key: copied into a temporary table, upserted from there.
 
-For 1000 events a third of the time of 100-row VALUES, and a fortieth of one
-statement per row. Merging again changes nothing, not even a row's version.
+Merging again changes nothing, not even a row's version.
 Rows are merged in the order of their keys, so that writers side by side lock
 in the same order and cannot deadlock. In a state table the newer change wins,
 whatever the order of merging; at the same order the incoming one does, so that
@@ -16,9 +15,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Table
 
+from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.tables import STATE_TABLES, VersionGroup
-
-Row = tuple[Any, ...]
 
 
 def merge_rows(cursor: "psycopg.Cursor[Any]", table: Table, rows: Sequence[Row]) -> None:
@@ -27,14 +25,12 @@ def merge_rows(cursor: "psycopg.Cursor[Any]", table: Table, rows: Sequence[Row])
         return
     statements = _merge_statements(table)
     cursor.execute(statements.stage)
-    with cursor.copy(statements.copy) as copy:
-        for row in rows:
-            copy.write_row(row)
+    copy_rows(cursor, table, rows, statements.stage_name)
     cursor.execute(statements.merge)
 
 
 class _MergeStatements:
-    """The three statements that merge rows into a table.
+    """The statements that merge rows into a table, as bytes: composing one takes up to 1.5 ms.
 
     The temporary table stays with its connection, so that a batch does not
     write the system catalogues; each commit empties it.
@@ -44,24 +40,26 @@ class _MergeStatements:
         columns = [column.name for column in table.columns]
         keys = [column.name for column in table.primary_key]
         groups = STATE_TABLES.get(table)
+        self.stage_name = f"stage_{table.name}"
         names = {
             "target": sql.Identifier(table.name),
-            "stage": sql.Identifier(f"stage_{table.name}"),
+            "stage": sql.Identifier(self.stage_name),
             "columns": _list(columns),
             "keys": _list(keys),
             "update": _newest(groups)
             if groups
             else _incoming([name for name in columns if name not in keys]),
         }
-        self.stage = sql.SQL(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {target}) ON COMMIT DELETE ROWS"
-        ).format(**names)
-        self.copy = sql.SQL("COPY {stage} ({columns}) FROM STDIN").format(**names)
-        self.merge = sql.SQL(
+        self.stage = _format(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {target}) ON COMMIT DELETE ROWS",
+            **names,
+        ).as_bytes()
+        self.merge = _format(
             "INSERT INTO {target} AS t ({columns}) "
             "SELECT {columns} FROM {stage} ORDER BY {keys} "
-            "ON CONFLICT ({keys}) DO UPDATE SET {update}"
-        ).format(**names)
+            "ON CONFLICT ({keys}) DO UPDATE SET {update}",
+            **names,
+        ).as_bytes()
 
 
 @cache

@@ -7,76 +7,70 @@ own pool has neither idle time nor statistics, so it is switched off.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from sorobanflow.errors import ConfigurationError
+from sorobanflow.store.connections import CountingPool, PoolSettings, PoolStats
+
+__all__ = ["PoolSettings", "PoolStats", "open_engine", "pool_stats", "public_conninfo"]
 
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """Limits of a connection pool.
-
-    Attributes:
-        max_idle: Connections kept open while nobody uses them.
-        max_open: Connections open at most; further callers wait.
-        max_lifetime_s: Age in seconds at which a connection is replaced.
-        max_idle_s: Idle seconds after which connections above `max_idle` close.
-        connect_timeout_s: Seconds that a caller waits for a connection.
-    """
-
-    max_idle: int = 10
-    max_open: int = 100
-    max_lifetime_s: float = 3600.0
-    max_idle_s: float = 600.0
-    connect_timeout_s: float = 30.0
+#: Connections that the server leaves to this pool. A superuser may use those that are held
+#: back; whoever sees nothing of another's session still sees its database.
+_LEFT = """
+SELECT current_setting('max_connections')::int
+  - CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int
+      + coalesce(current_setting('reserved_connections', true)::int, 0) END
+  - (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL
+       AND coalesce(backend_type, 'client backend') = 'client backend'
+       AND pid <> pg_backend_pid())
+FROM pg_roles WHERE rolname = current_user
+"""
 
 
 @contextmanager
 def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
     """Open an engine on any libpq URL or connection string; closes with its pool.
 
+    Warns once when callers wait for too long, and once when the pool would open more
+    connections than the server has left.
+
     Raises:
         ConfigurationError: the URL does not parse, or no connection can be made.
     """
-    pool = make_pool(url, settings)
-    engine = create_engine("postgresql+psycopg://", creator=pool.getconn, poolclass=NullPool)
+    pool = _make_pool(url, settings)
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=pool.getconn,
+        poolclass=NullPool,
+        execution_options={"pool": pool},
+    )
     try:
         pool.open()
-        _wait_for_connection(pool, url, settings)
+        pool.server_left = _server_left(pool, url, settings)
         yield engine
     finally:
         engine.dispose()
         pool.close()
 
 
-def make_pool(url: str, settings: PoolSettings) -> "ConnectionPool[psycopg.Connection]":
-    """Make a closed pool; a connection that is closed goes back to it.
+def pool_stats(engine: Engine) -> PoolStats:
+    """Count what the pool under an engine of `open_engine` holds and did, closed or not."""
+    pool = engine.get_execution_options()["pool"]
+    assert isinstance(pool, CountingPool)
+    return pool.stats()
 
-    Raises:
-        ConfigurationError: the URL does not parse, or the limits contradict.
-    """
+
+def _make_pool(url: str, settings: PoolSettings) -> CountingPool:
     parts = _parse(url)
     try:
-        return ConnectionPool(
-            url,
-            kwargs={"application_name": "sorobanflow", **parts},
-            min_size=min(settings.max_idle, settings.max_open),
-            max_size=settings.max_open,
-            max_lifetime=settings.max_lifetime_s,
-            max_idle=settings.max_idle_s,
-            timeout=settings.connect_timeout_s,
-            close_returns=True,
-            open=False,
-            name="sorobanflow",
-        )
+        return CountingPool(url, parts, settings)
     except ValueError as error:
         raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
 
@@ -102,14 +96,14 @@ def _parse(url: str) -> dict[str, str]:
         ) from None
 
 
-def _wait_for_connection(
-    pool: "ConnectionPool[psycopg.Connection]", url: str, settings: PoolSettings
-) -> None:
+def _server_left(pool: CountingPool, url: str, settings: PoolSettings) -> int:
+    """Ask on the first connection how many the server leaves, that one included."""
     try:
-        with pool.connection():
-            return
+        with pool.connection() as connection:
+            (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)
     except PoolTimeout:
         raise ConfigurationError(
             f"no connection to the database ({public_conninfo(url)}) within "
             f"{settings.connect_timeout_s:g} s; check that it runs, its address and credentials"
         ) from None
+    return int(left)

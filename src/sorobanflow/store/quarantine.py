@@ -21,6 +21,8 @@ def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch, stream: str) -
         stream: The stream of coverage that fetched it.
     """
     _release(cursor, batch)
+    if not batch.quarantine:
+        return
     cursor.executemany(
         "INSERT INTO quarantine AS q (kind, key, ledger, payload, error_class, error, stream) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s) "

@@ -1,20 +1,23 @@
 """Write a batch: every table and the coverage of its ledgers, in one transaction.
 
 A batch is in the database whole, with its coverage, or not at all. Every writer
-takes the tables in the same order, and within a table the rows in that of their
-keys, so writers side by side cannot deadlock.
+takes the ledgers first and then the tables in the same order, and within a table
+the rows in that of their keys, so writers side by side cannot deadlock.
 """
 
+from collections import Counter
+from operator import itemgetter
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine
 
 from sorobanflow.rows.batch import Batch
-from sorobanflow.store import tables
+from sorobanflow.store.copy import copy_rows
 from sorobanflow.store.coverage import add_coverage
 from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.quarantine import write_quarantine
+from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
 
 
 def upsert_batch(engine: Engine, batch: Batch, stream: str) -> None:
@@ -31,9 +34,13 @@ def upsert_batch(engine: Engine, batch: Batch, stream: str) -> None:
 def write_rows(connection: Connection, batch: Batch, stream: str) -> None:
     """Store a batch's rows in the caller's transaction, but not their coverage."""
     cursor = driver_connection(connection).cursor()
-    for table in (*tables.BATCH_TABLES, *tables.STATE_TABLES):
+    if not (_add_ledgers(cursor, batch) and _copy_new(cursor, batch)):
+        _lock_ledgers(cursor, batch)
+        for table in BATCH_TABLES:
+            merge_rows(cursor, table, getattr(batch, table.name))
+        _count_ledgers(cursor, batch)
+    for table in STATE_TABLES:
         merge_rows(cursor, table, getattr(batch, table.name))
-    _count_ledgers(cursor, batch)
     write_quarantine(cursor, batch, stream)
 
 
@@ -44,26 +51,55 @@ def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
     return driver
 
 
-def _count_ledgers(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
-    """Make the ledgers' rows and count what they hold.
+def _add_ledgers(cursor: "psycopg.Cursor[Any]", batch: Batch) -> bool:
+    """Make the ledgers' rows, with what the batch holds of them; whether all are new.
 
-    Counted from the tables, because another stream may store other rows of the
-    same ledger. The rows are locked first: the count's snapshot then sees what
-    a writer side by side has committed.
+    A ledger of which anything is stored has a row, and a writer side by side waits
+    here for the one that makes it. So of new ledgers no table holds anything yet.
     """
     sequences = sorted(batch.closed_at)
-    if not sequences:
-        return
+    transactions = Counter(row.ledger for row in batch.transactions)
+    events = Counter(row.ledger for row in batch.events)
     cursor.execute(
         "INSERT INTO ledgers (sequence, closed_at, transaction_count, event_count) "
-        "SELECT sequence, closed_at, 0, 0 "
-        "FROM unnest(%s::int[], %s::timestamptz[]) AS new (sequence, closed_at) "
-        "ORDER BY sequence ON CONFLICT DO NOTHING",
-        (sequences, [batch.closed_at[sequence] for sequence in sequences]),
+        "SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::int[], %s::int[]) AS new "
+        "ORDER BY 1 ON CONFLICT DO NOTHING",
+        (
+            sequences,
+            [batch.closed_at[sequence] for sequence in sequences],
+            [transactions[sequence] for sequence in sequences],
+            [events[sequence] for sequence in sequences],
+        ),
     )
+    return cursor.rowcount == len(sequences)
+
+
+def _copy_new(cursor: "psycopg.Cursor[Any]", batch: Batch) -> bool:
+    """Copy what happened in new ledgers straight into its tables: half the time of a merge.
+
+    False, and nothing is copied, where a row is there all the same.
+    """
+    try:
+        with cursor.connection.transaction():
+            for table in BATCH_TABLES:
+                if rows := getattr(batch, table.name):
+                    keys = [table.columns.keys().index(key.name) for key in table.primary_key]
+                    copy_rows(cursor, table, sorted(rows, key=itemgetter(*keys)))
+    except psycopg.errors.UniqueViolation:
+        return False
+    return True
+
+
+def _lock_ledgers(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
+    """Wait for whoever writes rows of the ledgers, so that counting sees them."""
     cursor.execute(
-        "SELECT FROM ledgers WHERE sequence = ANY(%s) ORDER BY sequence FOR UPDATE", (sequences,)
+        "SELECT FROM ledgers WHERE sequence = ANY(%s) ORDER BY sequence FOR UPDATE",
+        (sorted(batch.closed_at),),
     )
+
+
+def _count_ledgers(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
+    """Count what the ledgers hold, from the tables: another stream may have stored other rows."""
     cursor.execute(
         "UPDATE ledgers SET transaction_count = t.n, event_count = e.n "
         "FROM unnest(%s::int[]) AS new (sequence), "
@@ -71,5 +107,5 @@ def _count_ledgers(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
         "LATERAL (SELECT count(*) AS n FROM events WHERE ledger = new.sequence) AS e "
         "WHERE ledgers.sequence = new.sequence "
         "AND (ledgers.transaction_count, ledgers.event_count) IS DISTINCT FROM (t.n, e.n)",
-        (sequences,),
+        (sorted(batch.closed_at),),
     )

@@ -1,0 +1,165 @@
+"""What decoding costs: our reader of XDR, our reader of the node's JSON, stellar-sdk.
+
+    python -m benchmarks.decode [rounds]
+
+Microseconds a transaction, and an event, of recorded ledgers: decoded alone, and
+decoded and made into the rows of all tables, from XDR and from JSON; beside it
+stellar-sdk's `from_xdr` and `to_json_dict` of the same values, which is no more
+than our decoding alone. Each measurement starts with empty caches. The floor is
+base64 to bytes.
+"""
+
+import gc
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from stellar_sdk import xdr
+
+from benchmarks import common, plain
+from deployments.services import devnet
+from sorobanflow.decode.events import decode_event
+from sorobanflow.decode.transactions import decode_transaction
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.wire import Event, Transaction
+
+#: Events at which the sample is full; it ends with whole ledgers.
+MOST_EVENTS = 1000
+COLUMNS = ("base64", "XDR", "XDR and rows", "JSON", "JSON and rows", "stellar-sdk")
+
+
+def main(rounds: int) -> None:
+    """Run the rounds, print the tables, keep the medians."""
+    results = measure(rounds, common.RECORDINGS)
+    medians = results.groupby(["what", "recording"], sort=False).median(numeric_only=True)
+    for what in ("transaction", "event"):
+        print(table(what, medians.loc[what]), end="\n\n")
+    kept = {what: medians.loc[what].to_dict("index") for what in ("transaction", "event")}
+    common.save("decode", rounds=rounds, microseconds=kept)
+
+
+def measure(rounds: int, recordings: Sequence[str], most_events: int = MOST_EVENTS) -> pd.DataFrame:
+    """Give microseconds per item, a row per round, recording and kind of item."""
+    results: list[dict[str, Any]] = []
+    for name in recordings:
+        with devnet(["--recording", str(common.recording(name))]) as url, RpcClient(url) as client:
+            from_xdr, from_json = _fetch(client, most_events)
+            passphrase = client.get_network().passphrase
+        for _ in range(rounds):
+            results += [
+                {"recording": name, "what": "transaction"}
+                | _transactions(from_xdr, from_json, passphrase),
+                {"recording": name, "what": "event"} | _events(from_xdr, from_json, passphrase),
+            ]
+    return pd.DataFrame(results)
+
+
+def _fetch(client: RpcClient, most_events: int) -> tuple[plain.Fetched, plain.Fetched]:
+    from_xdr = next(plain.fetch_batches(client, most_events))
+    client.xdr_format = "json"
+    (from_json,) = plain.fetch_batches(client, whole=from_xdr.ledgers)
+    assert len(from_xdr.transactions) == len(from_json.transactions) > 0
+    assert len(from_xdr.events) == len(from_json.events) > 0
+    return from_xdr, from_json
+
+
+def _transactions(
+    from_xdr: plain.Fetched, from_json: plain.Fetched, passphrase: str
+) -> dict[str, float]:
+    items = [item for item in from_xdr.transactions if isinstance(item, Transaction)]
+    json_items = [item for item in from_json.transactions if isinstance(item, Transaction)]
+    rows = partial(plain.make_rows, passphrase=passphrase)
+    return _per_item(
+        len(items),
+        lambda: _each(_transaction_bytes, items),
+        lambda: _each(decode_transaction, items),
+        lambda: rows(from_xdr._replace(events=[])),
+        lambda: _each(decode_transaction, json_items),
+        lambda: rows(from_json._replace(events=[])),
+        lambda: _each(_sdk_transaction, items),
+    )
+
+
+def _events(from_xdr: plain.Fetched, from_json: plain.Fetched, passphrase: str) -> dict[str, float]:
+    items = [item for item in from_xdr.events if isinstance(item, Event)]
+    json_items = [item for item in from_json.events if isinstance(item, Event)]
+    rows = partial(plain.make_rows, passphrase=passphrase)
+    return _per_item(
+        len(items),
+        lambda: _each(_event_bytes, items),
+        lambda: _each(decode_event, items),
+        lambda: rows(from_xdr._replace(transactions=[])),
+        lambda: _each(decode_event, json_items),
+        lambda: rows(from_json._replace(transactions=[])),
+        lambda: _each(_sdk_event, items),
+    )
+
+
+def _each(decode: Callable[[Any], object], items: Iterable[object]) -> None:
+    for item in items:
+        decode(item)
+
+
+def _per_item(count: int, *ways: Callable[[], object]) -> dict[str, float]:
+    """Time each way, in the order of `COLUMNS`; gives microseconds per item."""
+    microseconds = []
+    for way in ways:
+        _forget()
+        began = time.perf_counter()
+        way()
+        microseconds.append((time.perf_counter() - began) * 1e6 / count)
+    return {"items": count} | dict(zip(COLUMNS, microseconds, strict=True))
+
+
+def _forget() -> None:
+    """Empty the decoder's caches, so that no way profits from the one before."""
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("sorobanflow."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+    gc.collect()
+
+
+def _transaction_bytes(item: Transaction) -> None:
+    for text in (item.envelope_xdr, item.result_xdr, item.result_meta_xdr):
+        b64decode(text)
+
+
+def _event_bytes(item: Event) -> None:
+    for text in (*(item.topic or ()), item.value):
+        b64decode(text)
+
+
+def _sdk_transaction(item: Transaction) -> None:
+    xdr.TransactionEnvelope.from_xdr(item.envelope_xdr).to_json_dict()
+    xdr.TransactionResult.from_xdr(item.result_xdr).to_json_dict()
+    xdr.TransactionMeta.from_xdr(item.result_meta_xdr).to_json_dict()
+
+
+def _sdk_event(item: Event) -> None:
+    for text in (*(item.topic or ()), item.value):
+        xdr.SCVal.from_xdr(text).to_json_dict()
+
+
+def table(what: str, medians: pd.DataFrame) -> str:
+    """Write what an item costs, and how much faster than stellar-sdk it is decoded."""
+    columns = (f"µs per {what}", "items", *COLUMNS, "XDR, times faster", "JSON, times faster")
+    rows = [
+        (
+            name,
+            f"{row['items']:,.0f}",
+            *(f"{row[column]:,.1f}" for column in COLUMNS),
+            *(f"{row['stellar-sdk'] / row[column]:.1f}" for column in ("XDR", "JSON")),
+        )
+        for name, row in medians.iterrows()
+    ]
+    return common.markdown(columns, rows)
+
+
+if __name__ == "__main__":
+    main(common.rounds_wanted())

@@ -1,0 +1,218 @@
+"""Whether indexing slows down or grows: with what is stored, and within one run.
+
+    python -m benchmarks.growth [rounds]
+
+- Into databases that hold 10^5, 10^6 and 10^7 rows of events (made in SQL, with all
+  indexes), in turns: 20 batches of 1000 events, milliseconds a ledger of the flow's
+  body. Each round indexes the next ledgers, so the databases grow by as much.
+- 10,000 ledgers in one run of the flow: milliseconds a ledger, and resident memory
+  of the flow and its decoding processes, for each tenth.
+
+Each is compared with itself: the smallest database, the first tenth that is past
+the run's start.
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import pandas as pd
+from sqlalchemy import Engine, text
+
+from benchmarks import common, plain
+from benchmarks.processes import Sample, resident_mib, sampled
+from deployments.services import devnet
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.store import tables
+
+STORED = (10**5, 10**6, 10**7)
+#: Above the ledgers of the stored rows, which hold 100 events each.
+FIRST_LEDGER, STORED_PER_LEDGER = 1_000_001, 100
+TRANSACTIONS, EVENTS = 20, 5  # each, of the one before
+BATCH_LEDGERS = 10
+BATCH_ITEMS = BATCH_LEDGERS * TRANSACTIONS * (EVENTS + 1)
+RUN_TRANSACTIONS = 4  # a ledger: 10,000 ledgers are as many as the devnet keeps
+TENTHS = 10
+COVERAGE_EVERY_S, MEMORY_EVERY_S = 0.05, 0.5
+
+_FILL = text("""
+INSERT INTO events (id, ledger, closed_at, tx_hash, tx_index, op_index, event_index, type,
+                    contract_id, topics, value, in_successful_call)
+SELECT lpad(((n / :each + 1)::bigint << 32 | (n % :each + 1) << 12)::text, 19, '0') || '-0000000000',
+       n / :each + 1,
+       timestamptz '2025-01-01' + n / :each * interval '5 s',
+       md5((n / 5)::text) || md5((n / 5 + 1)::text),
+       n % :each + 1, 0, 0, 'contract',
+       'C' || upper(substr(md5((n % 1000)::text) || md5((n % 1000 + 1)::text), 1, 55)),
+       jsonb_build_array(
+           jsonb_build_object('symbol', 'transfer'),
+           jsonb_build_object('address', 'G' || upper(md5(n::text))),
+           jsonb_build_object('address', 'G' || upper(md5((n + 1)::text)))
+       ),
+       jsonb_build_object('i128', n::text),
+       true
+FROM generate_series(0, :rows - 1) AS n
+""")
+
+
+class Size(NamedTuple):
+    """How much is stored before, indexed on top of it, and indexed in one run."""
+
+    stored: Sequence[int] = STORED
+    batches: int = 20
+    ledgers: int = 10_000
+
+
+def main(rounds: int) -> None:
+    """Run both, print the tables, keep the medians."""
+    with common.services() as services:
+        times = measure_stored(services, rounds)
+        medians = times.groupby("stored", sort=False)["ms"].agg(["median", "min", "max"])
+        print(stored_table(medians), flush=True)
+        tenths = measure_run(services)
+    print("", run_table(tenths), sep="\n")
+    common.save(
+        "growth",
+        rounds=rounds,
+        ms_per_ledger_by_stored=medians["median"].to_dict(),
+        tenths=tenths.to_dict("records"),
+    )
+
+
+def measure_stored(
+    services: common.Services, rounds: int, size: Size | None = None
+) -> pd.DataFrame:
+    """Give `stored` and `ms` a ledger, a row per measurement."""
+    size = size or Size()
+    ledgers = size.batches * BATCH_LEDGERS
+    results = []
+    with ExitStack() as stack:
+        urls = [
+            (rows, stack.enter_context(common.fresh_database(services.postgres)))
+            for rows in size.stored
+        ]
+        for number in range(rounds + 1):
+            first = FIRST_LEDGER + number * ledgers
+            with devnet(_options(first, ledgers, TRANSACTIONS)) as rpc_url:
+                if not number:
+                    _fill_all(urls, rpc_url)
+                with RpcClient(rpc_url) as client:
+                    _have_made(client)
+                for rows, url in urls:
+                    blocks = common.save_blocks(rpc_url, url)
+                    summary = common.run_index(
+                        start_ledger="oldest", batch_size=BATCH_ITEMS, **blocks
+                    )
+                    assert summary.rows["events"] == ledgers * TRANSACTIONS * EVENTS
+                    ms = summary.seconds * 1000 / ledgers
+                    print(f"{rows:,} events stored: {ms:.1f} ms a ledger", flush=True)
+                    if number:  # the first loads Prefect, and fills PostgreSQL's memory
+                        results.append({"stored": rows, "ms": ms})
+        for rows, url in urls:
+            indexed = (rounds + 1) * ledgers * TRANSACTIONS * EVENTS
+            assert common.count_rows(url, "events") == (rows + indexed,)
+    return pd.DataFrame(results)
+
+
+def _fill_all(urls: Sequence[tuple[int, str]], rpc_url: str) -> None:
+    for rows, url in urls:
+        with RpcClient(rpc_url) as client, plain.open_store(url, client) as engine:
+            _fill(engine, rows)
+        print(f"{rows:,} events made", flush=True)
+
+
+def _fill(engine: Engine, rows: int) -> None:
+    """Store events; indexes but for the key are built on the whole, which takes less time."""
+    for index in tables.events.indexes:
+        index.drop(engine)
+    with engine.begin() as connection:
+        connection.execute(_FILL, {"rows": rows, "each": STORED_PER_LEDGER})
+    for index in tables.events.indexes:
+        index.create(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE events"))
+        connection.execute(text("CHECKPOINT"))
+
+
+def measure_run(services: common.Services, size: Size | None = None) -> pd.DataFrame:
+    """Give ledgers, milliseconds a ledger and resident memory of each tenth of one run."""
+    size = size or Size()
+    with (
+        devnet(_options(1, size.ledgers, RUN_TRANSACTIONS)) as rpc_url,
+        common.fresh_database(services.postgres) as url,
+        RpcClient(rpc_url) as client,
+        plain.open_store(url, client) as engine,
+    ):
+        _have_made(client)
+        blocks = common.save_blocks(rpc_url, url)
+        with (
+            sampled(resident_mib, MEMORY_EVERY_S) as memory,
+            sampled(lambda: plain.covered(engine).count, COVERAGE_EVERY_S) as covered,
+        ):
+            common.run_index(start_ledger="oldest", **blocks)
+        stored = common.count_rows(url, "transactions")
+    assert stored == (size.ledgers * RUN_TRANSACTIONS,)
+    return _tenths(covered, memory, size.ledgers)
+
+
+def _tenths(covered: Sequence[Sample], memory: Sequence[Sample], ledgers: int) -> pd.DataFrame:
+    """Cut a run into tenths, each from the sample that reached one border to the next's.
+
+    The first starts with the first commit, so that the flow's start-up is not in it.
+    """
+    results = []
+    before = next(sample for sample in covered if sample.value)
+    for tenth in range(1, TENTHS + 1):
+        border = ledgers * tenth / TENTHS
+        now = next((sample for sample in covered if sample.value >= border), covered[-1])
+        if now.value > before.value:
+            held = [sample.value for sample in memory if before.at < sample.at <= now.at]
+            ms = (now.at - before.at) * 1000 / (now.value - before.value)
+            results.append({"ledger": now.value, "ms": ms, "mib": max(held, default=math.nan)})
+            before = now
+    return pd.DataFrame(results)
+
+
+def _options(first: int, ledgers: int, transactions: int) -> list[str]:
+    options = ["--first-ledger", str(first), "--ledgers", str(ledgers)]
+    options += ["--transactions-per-ledger", str(transactions)]
+    return [*options, "--events-per-transaction", str(EVENTS)]
+
+
+def _have_made(client: RpcClient) -> None:
+    """Have the devnet make its ledgers before anything is timed."""
+    for _ in plain.fetch_batches(client, ledgers_each=100):
+        pass
+
+
+def stored_table(medians: pd.DataFrame) -> str:
+    """Write what a ledger takes by what is stored."""
+    first = medians["median"].iloc[0]
+    rows = [
+        (f"{stored:,}", *(f"{ms:.2f}" for ms in row), f"{row['median'] / first:.2f}")
+        for stored, row in medians.iterrows()
+    ]
+    columns = ("events stored", "ms a ledger, median", "min", "max", "of the first")
+    return common.markdown(columns, rows)
+
+
+def run_table(tenths: pd.DataFrame) -> str:
+    """Write what a ledger takes, and the memory held, along a run."""
+    first = tenths.iloc[0]
+    rows = [
+        (
+            f"{row['ledger']:,.0f}",
+            f"{row['ms']:.2f}",
+            f"{row['ms'] / first['ms']:.2f}",
+            f"{row['mib']:.0f}",
+            f"{row['mib'] / first['mib']:.2f}",
+        )
+        for _, row in tenths.iterrows()
+    ]
+    columns = ("up to ledger", "ms a ledger", "of the first", "resident MiB", "of the first")
+    return common.markdown(columns, rows)
+
+
+if __name__ == "__main__":
+    main(common.rounds_wanted())

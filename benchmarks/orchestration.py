@@ -1,0 +1,194 @@
+"""What Prefect costs: batches of 1000 events through the flow, and without it.
+
+    python -m benchmarks.orchestration [rounds]
+
+50 batches of 1000 events and 200 transactions, from a node that answers at once,
+in turns and each into a database of its own:
+
+- the index flow;
+- its pipeline with a plain pool of threads in the place of Prefect's task runner:
+  the same work, without orchestration;
+- plain calls of the core, where one thread reads events, decodes and writes: the
+  floor of what needs no pipeline.
+
+All decode in one process, so that what differs is Prefect. Measured is the body,
+from the first call for the ledgers to the last commit. What comes before it (the
+start-up: Prefect, blocks, connections, tables) and after it is stated apart; when
+the first task started is what Prefect recorded of it.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmarks import common, plain
+from benchmarks.processes import PARTS, Cpu
+from deployments.services import devnet
+from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.plan import BatchBounds, BatchSizer
+from sorobanflow.rows.making import Makers
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.fetch_plan import TransactionPlanner
+
+BATCHES = 50
+LEDGERS, TRANSACTIONS, EVENTS = 10, 20, 5  # each, of the one before
+#: What a batch holds, events and transactions.
+ITEMS = LEDGERS * TRANSACTIONS * (EVENTS + 1)
+WORKERS = 10
+FLOW, PIPELINE, PLAIN = "the flow", "its pipeline, without Prefect", "plain calls of the core"
+RECORDED_WITHIN_S = 60.0
+
+
+class Place(NamedTuple):
+    """Where a variant takes from, where the databases are, and how much is to do."""
+
+    rpc_url: str
+    postgres: EmbeddedPostgres
+    batches: int
+
+
+def main(rounds: int) -> None:
+    """Run the rounds, print the tables, keep the medians."""
+    with common.services() as services:
+        results = measure(services, rounds)
+    medians = results.groupby("variant", sort=False).median(numeric_only=True)
+    print(table(medians, BATCHES), apart(medians.loc[FLOW]), sep="\n\n")
+    common.save("orchestration", rounds=rounds, batches=BATCHES, variants=medians.to_dict("index"))
+
+
+def measure(services: common.Services, rounds: int, batches: int = BATCHES) -> pd.DataFrame:
+    """Let the variants take turns; gives seconds and CPU seconds, a row per measurement."""
+    options = ["--ledgers", str(batches * LEDGERS), "--transactions-per-ledger", str(TRANSACTIONS)]
+    options += ["--events-per-transaction", str(EVENTS)]
+    results = []
+    with devnet(options) as rpc_url:
+        place = Place(rpc_url, services.postgres, batches)
+        _plain(place)  # the devnet makes its ledgers
+        for _ in range(rounds):
+            for name, run in ((FLOW, _flow), (PIPELINE, _pipeline), (PLAIN, _plain)):
+                results.append({"variant": name} | run(place))
+                print(f"{name}: {results[-1]['seconds']:.2f} s", flush=True)
+    return pd.DataFrame(results)
+
+
+def _flow(place: Place) -> dict[str, float]:
+    with _database(place) as url:
+        blocks = common.save_blocks(place.rpc_url, url, decode_processes=0, max_workers=WORKERS)
+        cpu, called_at = Cpu(place.postgres.folder), time.time()
+        summary = common.run_index(start_ledger="oldest", batch_size=ITEMS, **blocks)
+        returned_at, used = time.time(), cpu.used()
+    start_s = _first_task_started() - called_at
+    end_s = returned_at - called_at - start_s - summary.seconds
+    return {"seconds": summary.seconds, "start": start_s, "end": end_s, **used}
+
+
+def _first_task_started() -> float:
+    """Unix time at which the first task of the newest flow run started."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.client.schemas.filters import (  # noqa: PLC0415
+        FlowRunFilter,
+        FlowRunFilterId,
+    )
+    from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort  # noqa: PLC0415
+
+    deadline = time.monotonic() + RECORDED_WITHIN_S
+    with get_client(sync_client=True) as client:
+        (run,) = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        first = TaskRunSort.EXPECTED_START_TIME_ASC
+        while time.monotonic() < deadline:
+            tasks = client.read_task_runs(flow_run_filter=wanted, sort=first, limit=1)
+            if tasks and tasks[0].start_time:
+                return tasks[0].start_time.timestamp()
+            time.sleep(0.5)  # the server records task runs behind the flow
+    raise AssertionError(f"the Prefect server recorded no task within {RECORDED_WITHIN_S:.0f} s")
+
+
+class _Threads:
+    """What the pipeline uses of a task runner, without Prefect."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+
+    def submit(self, task: Any, parameters: dict[str, Any]) -> "Future[Any]":
+        return self._pool.submit(task.fn, **parameters)
+
+
+def _pipeline(place: Place) -> dict[str, float]:
+    from flows.in_flight import Source  # noqa: PLC0415
+    from flows.pipeline import Pipeline, Target  # noqa: PLC0415
+
+    with (
+        _database(place) as url,
+        RpcClient(place.rpc_url) as client,
+        plain.open_store(url, client) as engine,
+        ThreadPoolExecutor(WORKERS) as pool,
+    ):
+        passphrase = client.get_network().passphrase
+        planner = TransactionPlanner("auto", filtered=False, workers=WORKERS, batch_calls=50)
+        source = Source(client, passphrase, None, planner, Makers(passphrase, 0))
+        sizer = BatchSizer(BatchBounds(ITEMS, ITEMS, ITEMS))
+        runner: Any = _Threads(pool)
+        pipeline = Pipeline(
+            runner, source, Target(engine, plain.STREAM), sizer, lambda ledgers, rows: None
+        )
+        ledgers = plain.node_ledgers(client)
+        cpu, began = Cpu(place.postgres.folder), time.monotonic()
+        pipeline.run(ledgers)
+        return {"seconds": time.monotonic() - began, **cpu.used()}
+
+
+def _plain(place: Place) -> dict[str, float]:
+    with (
+        _database(place) as url,
+        RpcClient(place.rpc_url) as client,
+        plain.open_store(url, client) as engine,
+    ):
+        passphrase = client.get_network().passphrase
+        cpu, began = Cpu(place.postgres.folder), time.monotonic()
+        for fetched in plain.fetch_batches(client, workers=WORKERS, ledgers_each=LEDGERS):
+            plain.write(engine, plain.make_rows(fetched, passphrase))
+        return {"seconds": time.monotonic() - began, **cpu.used()}
+
+
+@contextmanager
+def _database(place: Place) -> Iterator[str]:
+    """Give a new database; all batches must be in it in the end."""
+    transactions = place.batches * LEDGERS * TRANSACTIONS
+    with common.fresh_database(place.postgres) as url:
+        yield url
+        stored = common.count_rows(url, "events", "transactions")
+        assert stored == (transactions * EVENTS, transactions)
+
+
+def table(medians: pd.DataFrame, batches: int) -> str:
+    """Write what a batch takes, and which part of the flow's time is Prefect's."""
+    flow_s = medians.loc[FLOW, "seconds"]
+    columns = ("variant", "ms a batch", "of the flow", *(f"CPU ms, {part}" for part in PARTS))
+    rows = [
+        (
+            name,
+            f"{row['seconds'] * 1000 / batches:.1f}",
+            f"{row['seconds'] / flow_s:.2f}",
+            *(f"{row[part] * 1000 / batches:.1f}" for part in PARTS),
+        )
+        for name, row in medians.iterrows()
+    ]
+    return common.markdown(columns, rows)
+
+
+def apart(flow: "pd.Series[float]") -> str:
+    """Say what the body does not hold."""
+    return (
+        f"Before the first call for the ledgers {flow['start']:.2f} s, "
+        f"behind the last commit {flow['end']:.2f} s; in the CPU of the flow these are included."
+    )
+
+
+if __name__ == "__main__":
+    main(common.rounds_wanted())

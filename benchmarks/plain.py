@@ -1,0 +1,137 @@
+"""The work of a batch as plain calls of the core: no Prefect, no pipeline.
+
+What the flow is compared with, and what tells the cost of its parts. The core's
+functions are called here and nowhere else in the benchmarks.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
+from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionPlanner
+from sorobanflow.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.store import schema
+from sorobanflow.store.coverage import (
+    Coverage,
+    Stream,
+    open_stream,
+    pin_network,
+    read_coverage,
+)
+from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.upsert import upsert_batch
+
+STREAM = Stream()
+MAX_LEDGERS = 10_000  # that one getEvents call scans
+
+
+class Fetched(NamedTuple):
+    """What a batch is made of."""
+
+    ledgers: LedgerRange
+    events: list[Event | Malformed]
+    transactions: list[Transaction | Malformed]
+
+
+class _Fetching(NamedTuple):
+    """A batch whose events are read and whose transactions are on the way."""
+
+    fetch: EventsFetch
+    transactions: "list[Future[list[Transaction | Malformed]]]"
+
+
+def node_ledgers(client: RpcClient) -> LedgerRange:
+    """Give the ledgers that the node has."""
+    node = client.get_health()
+    return LedgerRange(node.oldest_ledger, node.latest_ledger)
+
+
+def read_events(client: RpcClient, ledgers: LedgerRange) -> list[Event | Malformed]:
+    """Read all events of a range."""
+    return EventsFetch(ledgers, None, MAX_EVENTS).fetch(client)
+
+
+def hashes(events: Iterable[Event | Malformed]) -> list[str]:
+    """Give the transactions that events name, in order."""
+    return [*dict.fromkeys(event.tx_hash for event in events if isinstance(event, Event))]
+
+
+def fetch_batches(
+    client: RpcClient,
+    most_events: int = MAX_EVENTS,
+    workers: int = 10,
+    whole: LedgerRange | None = None,
+    ledgers_each: int = MAX_LEDGERS,
+) -> Iterator[Fetched]:
+    """Fetch ledgers in batches, by default all that the node has.
+
+    The calling thread reads events, and goes on with those of the next batch while
+    the workers fetch transactions.
+
+    Args:
+        client: Of the node.
+        most_events: Events at which a batch is full.
+        workers: Calls for transactions at once.
+        whole: The ledgers.
+        ledgers_each: Ledgers of a batch at most.
+    """
+    todo = whole or node_ledgers(client)
+    planner = TransactionPlanner("ledgers", filtered=False, workers=workers, batch_calls=1)
+    before: _Fetching | None = None
+    with ThreadPoolExecutor(workers) as pool:
+        while todo.size > 0:
+            last = min(todo.first + ledgers_each - 1, todo.last)
+            fetch = EventsFetch(LedgerRange(todo.first, last), None, most_events)
+            fetch.fetch(client)
+            chunks = planner.chunks(client, fetch)
+            batch = _Fetching(fetch, [pool.submit(chunk.fetch, client) for chunk in chunks])
+            if before is not None:
+                yield _fetched(before)
+            before = batch
+            todo = LedgerRange(fetch.ledgers.last + 1, todo.last)
+        if before is not None:
+            yield _fetched(before)
+
+
+def _fetched(batch: _Fetching) -> Fetched:
+    transactions = [item for future in batch.transactions for item in future.result()]
+    return Fetched(batch.fetch.ledgers, batch.fetch.events, transactions)
+
+
+def make_rows(fetched: Fetched, passphrase: str) -> Batch:
+    """Decode what was fetched and make its rows."""
+    batch = make_batch(*fetched, passphrase)
+    assert not batch.quarantine, batch.quarantine[0].error
+    return batch
+
+
+def write(engine: Engine, batch: Batch) -> None:
+    """Write a batch and its coverage, in one transaction."""
+    upsert_batch(engine, batch, STREAM.name)
+
+
+def covered(engine: Engine) -> Coverage:
+    """Read which ledgers are stored."""
+    return read_coverage(engine, STREAM.name)
+
+
+def newest(engine: Engine) -> int:
+    """Give the newest ledger that is stored; 0: none."""
+    parts = covered(engine).covered
+    return parts[-1].last if parts else 0
+
+
+@contextmanager
+def open_store(database_url: str, client: RpcClient) -> Iterator[Engine]:
+    """Open a database with all tables in it, ready for batches of the client's network."""
+    with open_engine(database_url, PoolSettings(max_idle=1)) as engine:
+        schema.prepare(engine)
+        pin_network(engine, client.get_network().passphrase)
+        open_stream(engine, STREAM, node_ledgers(client).first)
+        yield engine
