@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test unit lint ui psql bench clean
+.PHONY: run test unit lint ui psql bench bench-full clean
 .DEFAULT_GOAL := run
 
 # Variables given on the command line reach the programs through the environment,
@@ -30,7 +30,21 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.headline
+	$(BIN)/python -m benchmarks.headline 5
+	$(BIN)/python -m benchmarks.decode 5
+	$(BIN)/python -m benchmarks.orchestration 3
+	$(BIN)/python -m benchmarks.upsert 1
+
+bench-full: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.headline 7
+	$(BIN)/python -m benchmarks.upsert 5
+	$(BIN)/python -m benchmarks.backfill 5
+	$(BIN)/python -m benchmarks.decode 9
+	$(BIN)/python -m benchmarks.orchestration 5
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.indexes 9
+	$(BIN)/python -m benchmarks.picture
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
 	@echo "installing the pinned dependencies into $(VENV) (once, under a minute)"

@@ -12,16 +12,18 @@ than the longest of them, nor than their sum over the cores: that is the floor.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import Engine
 
 from benchmarks import common, plain
 from benchmarks.processes import PARTS, Cpu
 from deployments.services import devnet
 from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.rows.batch import Batch
 from sorobanflow.rpc.client import RpcClient
 
 WORKERS = 10
@@ -76,10 +78,15 @@ def _parts(rpc_url: str, postgres: EmbeddedPostgres) -> dict[str, float]:
             fetch_s, fetched = _timed(lambda: [*plain.fetch_batches(client, MOST_EVENTS, WORKERS)])
             make = partial(plain.make_rows, passphrase=passphrase)
             decode_s, batches = _timed(lambda: [make(batch) for batch in fetched])
-            write_s, _ = _timed(lambda: [plain.write(engine, batch) for batch in batches])
+            write_s, _ = _timed(lambda: _write_all(engine, batches))
         (written,) = common.count_rows(url, "transactions")
         assert written == sum(len(batch.transactions) for batch in fetched)
     return {FETCH: fetch_s, DECODE: decode_s, WRITE: write_s}
+
+
+def _write_all(engine: Engine, batches: Iterable[Batch]) -> None:
+    for batch in batches:
+        plain.write(engine, batch)
 
 
 def _timed(work: Any) -> tuple[float, Any]:
@@ -96,8 +103,8 @@ def floor_s(row: "pd.Series[float]") -> float:
 
 def table(medians: pd.DataFrame) -> str:
     """Write what the flow and its parts take."""
-    columns = ("recording", "transactions", "events", "flow s", "transactions/s")
-    columns += ("fetch alone s", "decode alone s", "write alone s", "flow of floor")
+    columns = ["recording", "transactions", "events", "flow s", "transactions/s"]
+    columns += ["fetch alone s", "decode alone s", "write alone s", "flow of floor"]
     rows = [
         (
             name,

@@ -24,6 +24,8 @@ import psycopg
 
 from deployments.services import PREFECT_SETTINGS, PrefectServer
 from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store import schema
+from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.summary import RunSummary
 
 RESULTS = Path(".sorobanflow/benchmarks")
@@ -35,6 +37,7 @@ RECORDINGS = (
     "pubnet-63800060",
 )
 ROUNDS = 5
+TEMPLATE = "bench_template"
 
 _numbers = itertools.count(1)
 
@@ -59,6 +62,7 @@ def services() -> Iterator[Services]:
         server.start()
         try:
             with EmbeddedPostgres(Path(folder) / "postgres") as postgres:
+                _make_template(postgres)
                 server.wait()
                 # Prefect reads its settings when it is imported, so not before this.
                 from prefect.settings import (  # noqa: PLC0415
@@ -72,12 +76,19 @@ def services() -> Iterator[Services]:
             server.stop()
 
 
+def _make_template(postgres: EmbeddedPostgres) -> None:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    with open_engine(postgres.url_of(TEMPLATE), PoolSettings(max_idle=0)) as engine:
+        schema.prepare(engine)
+
+
 @contextmanager
 def fresh_database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """Give the URL of a new, empty database, which is dropped in the end."""
+    """Give the URL of a new database with empty tables, which is dropped in the end."""
     name = f"bench_{next(_numbers)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         # What the last measurement left to write is not to be paid by the next one.
         connection.execute("CHECKPOINT")
     gc.collect()
@@ -85,7 +96,7 @@ def fresh_database(postgres: EmbeddedPostgres) -> Iterator[str]:
         yield postgres.url_of(name)
     finally:
         with psycopg.connect(postgres.url, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def save_blocks(rpc_url: str, database_url: str, **settings: Any) -> dict[str, str]:

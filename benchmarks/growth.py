@@ -39,7 +39,8 @@ COVERAGE_EVERY_S, MEMORY_EVERY_S = 0.05, 0.5
 _FILL = text("""
 INSERT INTO events (id, ledger, closed_at, tx_hash, tx_index, op_index, event_index, type,
                     contract_id, topics, value, in_successful_call)
-SELECT lpad(((n / :each + 1)::bigint << 32 | (n % :each + 1) << 12)::text, 19, '0') || '-0000000000',
+SELECT lpad(((n / :each + 1)::bigint << 32 | (n % :each + 1) << 12)::text, 19, '0')
+           || '-0000000000',
        n / :each + 1,
        timestamptz '2025-01-01' + n / :each * interval '5 s',
        md5((n / 5)::text) || md5((n / 5 + 1)::text),
@@ -153,10 +154,10 @@ def measure_run(services: common.Services, size: Size | None = None) -> pd.DataF
             common.run_index(start_ledger="oldest", **blocks)
         stored = common.count_rows(url, "transactions")
     assert stored == (size.ledgers * RUN_TRANSACTIONS,)
-    return _tenths(covered, memory, size.ledgers)
+    return in_tenths(covered, memory, size.ledgers)
 
 
-def _tenths(covered: Sequence[Sample], memory: Sequence[Sample], ledgers: int) -> pd.DataFrame:
+def in_tenths(covered: Sequence[Sample], memory: Sequence[Sample], ledgers: int) -> pd.DataFrame:
     """Cut a run into tenths, each from the sample that reached one border to the next's.
 
     The first starts with the first commit, so that the flow's start-up is not in it.

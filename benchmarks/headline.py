@@ -121,7 +121,7 @@ def _script(place: Place, workers: int, write: Callable[[str, Batch], None]) -> 
             began = time.perf_counter()
             events = plain.read_events(client, ledgers)
             with ThreadPoolExecutor(workers) as pool:
-                transactions = [*pool.map(client.get_transaction, plain.hashes(events))]
+                transactions = plain.found(pool.map(client.get_transaction, plain.hashes(events)))
             write(url, plain.make_rows(plain.Fetched(ledgers, events, transactions), passphrase))
             seconds = time.perf_counter() - began
         _check(url, place.size)

@@ -18,6 +18,8 @@ The devnet makes a ledger when it is first asked for; what that takes is in the 
 The flow looks for a new ledger every second; half of that is the floor.
 """
 
+import itertools
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -66,7 +68,7 @@ def main(minutes: Sequence[float]) -> None:
 def measure(
     services: common.Services, every_s: float, follow_s: float, transactions: int = TRANSACTIONS
 ) -> dict[str, Any]:
-    """Follow for a while; gives the lag's quantiles in seconds, and the share of a core of each part."""
+    """Follow for a while; gives the lag's quantiles, seconds, and each part's share of a core."""
     options = ["--close-every", str(every_s), "--transactions-per-ledger", str(transactions)]
     with (
         devnet([*options, "--ledgers", "1"]) as rpc_url,
@@ -82,7 +84,7 @@ def measure(
         ended, used = time.monotonic(), cpu.used()
         stored = common.count_rows(url, "transactions")
         assert stored == (plain.covered(engine).count * transactions,)
-    lags = pd.Series(_lags(covered, beat))
+    lags = pd.Series(lags_of(covered, beat))
     return {
         "every_s": every_s,
         "ledgers": len(lags),
@@ -96,13 +98,14 @@ def measure(
 
 def watch_beat(client: RpcClient, every_s: float) -> Beat:
     """Watch some closes; gives the earliest beat that agrees with all of them."""
+    before = time.monotonic()
     first = newest = client.get_health().latest_ledger
-    earliest = -float("inf")
+    earliest = -math.inf
     while newest < first + CLOSES_WATCHED:
         asked = time.monotonic()
         latest = client.get_health().latest_ledger
         if latest > newest:
-            # It closed after the question before, and that one was asked at `before`.
+            # The question before had another answer, so it was asked before the close.
             earliest = max(earliest, before - (latest - first) * every_s)
             newest = latest
         before = asked
@@ -110,14 +113,20 @@ def watch_beat(client: RpcClient, every_s: float) -> Beat:
     return Beat(first, earliest, every_s)
 
 
-def _lags(covered: Sequence[Sample], beat: Beat) -> list[float]:
-    """Give the lag of each ledger that closed after the flow's first commit."""
+def lags_of(covered: Sequence[Sample], beat: Beat) -> list[float]:
+    """Give the lag of each ledger that closed after the flow had come to the tip.
+
+    Before that it does the ledgers that closed while it started; if it never came
+    there, those behind its first commit count.
+    """
     commits = [sample for sample in covered if sample.value]
+    at_tip = (sample for sample in commits if sample.value >= beat.newest(sample.at) - 1)
+    counted_from = next(at_tip, commits[0]).at
     return [
         now.at - beat.closed_at(ledger)
-        for before, now in zip(commits, commits[1:], strict=False)
+        for before, now in itertools.pairwise(commits)
         for ledger in range(int(before.value) + 1, int(now.value) + 1)
-        if beat.closed_at(ledger) > commits[0].at
+        if beat.closed_at(ledger) > counted_from
     ]
 
 

@@ -13,7 +13,7 @@ in turns and each into a database of its own:
 
 All decode in one process, so that what differs is Prefect. Measured is the body,
 from the first call for the ledgers to the last commit. What comes before it (the
-start-up: Prefect, blocks, connections, tables) and after it is stated apart; when
+start-up: Prefect, blocks, connections) and after it is stated apart; when
 the first task started is what Prefect recorded of it.
 """
 
@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -57,7 +56,7 @@ def main(rounds: int) -> None:
     with common.services() as services:
         results = measure(services, rounds)
     medians = results.groupby("variant", sort=False).median(numeric_only=True)
-    print(table(medians, BATCHES), apart(medians.loc[FLOW]), sep="\n\n")
+    print(table(medians, BATCHES), apart(medians), sep="\n\n")
     common.save("orchestration", rounds=rounds, batches=BATCHES, variants=medians.to_dict("index"))
 
 
@@ -182,11 +181,12 @@ def table(medians: pd.DataFrame, batches: int) -> str:
     return common.markdown(columns, rows)
 
 
-def apart(flow: "pd.Series[float]") -> str:
+def apart(medians: pd.DataFrame) -> str:
     """Say what the body does not hold."""
+    start_s, end_s = (float(medians.at[FLOW, part]) for part in ("start", "end"))
     return (
-        f"Before the first call for the ledgers {flow['start']:.2f} s, "
-        f"behind the last commit {flow['end']:.2f} s; in the CPU of the flow these are included."
+        f"Before the first call for the ledgers {start_s:.2f} s, "
+        f"behind the last commit {end_s:.2f} s; in the CPU of the flow these are included."
     )
 
 

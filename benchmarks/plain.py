@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rpc.batch import Answer
 from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionPlanner
-from sorobanflow.rpc.wire import Event, Malformed, Transaction
-from sorobanflow.store import schema
+from sorobanflow.rpc.wire import Event, Malformed, NotFound, Transaction
 from sorobanflow.store.coverage import (
     Coverage,
     Stream,
@@ -60,6 +60,11 @@ def read_events(client: RpcClient, ledgers: LedgerRange) -> list[Event | Malform
 def hashes(events: Iterable[Event | Malformed]) -> list[str]:
     """Give the transactions that events name, in order."""
     return [*dict.fromkeys(event.tx_hash for event in events if isinstance(event, Event))]
+
+
+def found(answers: Iterable[Answer]) -> list[Transaction | Malformed]:
+    """Give the transactions of answers to getTransaction."""
+    return [answer for answer in answers if not isinstance(answer, NotFound)]
 
 
 def fetch_batches(
@@ -129,9 +134,8 @@ def newest(engine: Engine) -> int:
 
 @contextmanager
 def open_store(database_url: str, client: RpcClient) -> Iterator[Engine]:
-    """Open a database with all tables in it, ready for batches of the client's network."""
-    with open_engine(database_url, PoolSettings(max_idle=1)) as engine:
-        schema.prepare(engine)
+    """Open a database that has the tables, ready for batches of the client's network."""
+    with open_engine(database_url, PoolSettings(max_idle=1, max_open=10)) as engine:
         pin_network(engine, client.get_network().passphrase)
         open_stream(engine, STREAM, node_ledgers(client).first)
         yield engine

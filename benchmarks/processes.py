@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 #: Children of this process by a word of their command lines; all others are the flow's.
 _CHILDREN = {"devnet": "sorobanflow.devnet", "Prefect server": "prefect server start"}
@@ -65,7 +65,8 @@ def _of_tree(root: psutil.Process) -> float:
 
 def _own(process: psutil.Process) -> float:
     try:
-        return sum(process.cpu_times()[:4])  # user, system, and both of the children waited for
+        # User and system, and both of the children waited for.
+        return float(sum(process.cpu_times()[:4]))
     except psutil.Error:
         return 0.0
 

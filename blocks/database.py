@@ -31,7 +31,7 @@ class ConnectionPool(BaseModel):
         default=3600, gt=0, description="Age in seconds at which a connection is replaced."
     )
     max_idle_s: float = Field(
-        default=600, gt=0, description="Idle seconds after which connections close; one stays."
+        default=600, gt=0, description="Idle seconds after which a connection closes."
     )
 
     @classmethod

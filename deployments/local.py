@@ -82,8 +82,11 @@ class Source:
         return cls(DEVNET_DATABASE, None, options, parameters)
 
 
-def run() -> None:
-    """Start what is missing, run the index flow, print what it did, stop what was started."""
+def run() -> int:
+    """Start what is missing, run the index flow, print what it did, stop what was started.
+
+    Gives the exit code: 1 if the run left something out.
+    """
     source = Source.from_environment()
     database_url = os.environ.get("DATABASE_URL")
     look = (
@@ -94,24 +97,24 @@ def run() -> None:
         if not database_url:
             database_url = stack.enter_context(_embedded_database(source.name))
         rpc_url = source.rpc_url or stack.enter_context(devnet(source.devnet_options))
-        _index(rpc_url, database_url, source.parameters)
+        code = _index(rpc_url, database_url, source.parameters)
         print(f"look at the rows:  {look}")
         print(f"look at the runs:  make ui  ({server})")
+    return code
 
 
-def _index(rpc_url: str, database_url: str, parameters: dict[str, Any]) -> None:
+def _index(rpc_url: str, database_url: str, parameters: dict[str, Any]) -> int:
     # Prefect reads its settings when it is imported, so not before they are known.
     from deployments.register_blocks import register_blocks  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
-    from flows.terminal import print_summary  # noqa: PLC0415
+    from flows.terminal import run_and_print  # noqa: PLC0415
 
     names = {"RPC_URL": rpc_url, "DATABASE_URL": database_url, "BLOCK": BLOCK}
     register_blocks({f"SOROBANFLOW_{key}": value for key, value in names.items()})
     try:
-        summary: Any = index(rpc=BLOCK, database=BLOCK, **parameters)
+        return run_and_print(index, {"rpc": BLOCK, "database": BLOCK, **parameters})
     finally:
         _send_logs()
-    print_summary(summary)
 
 
 def _send_logs() -> None:

@@ -128,6 +128,8 @@ def devnet(arguments: Sequence[str]) -> Iterator[str]:
         yield line.split()[1]
     finally:
         _terminate(process)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _terminate(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> None:

@@ -49,7 +49,7 @@ PORTIONS_AT_ONCE = 50
 FINDINGS_IN_LOG = 20
 
 
-@flow(name="audit", validate_parameters=True, persist_result=False)
+@flow(name="audit", validate_parameters=True, persist_result=False, retries=0)
 def audit(
     start_ledger: Ledger | None = None,
     end_ledger: Ledger | None = None,

@@ -53,6 +53,7 @@ POLL_S = 0.5
     flow_run_name="backfill {start_ledger}-{end_ledger}",
     validate_parameters=True,
     persist_result=False,
+    retries=0,
 )
 def backfill(
     start_ledger: Ledger,

@@ -29,6 +29,7 @@ from tasks.report import report
     flow_run_name="backfill-range {start_ledger}-{end_ledger}",
     validate_parameters=True,
     persist_result=False,
+    retries=0,
 )
 def backfill_range(
     start_ledger: Ledger,

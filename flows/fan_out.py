@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Crashed
 
 from flows.indexer import Indexer, Settings
+from flows.outcome import INCOMPLETE
 from flows.progress import Progress
 from flows.watch import Watch, chunk_parameters, missing
 from sorobanflow.backfill import FanOutSummary
@@ -149,8 +150,9 @@ class FanOut:
         return False
 
     def _ended(self, run: _Run, state: State[Any], left: int) -> None:
-        self._summary.incomplete += state.name == "Incomplete"
-        if state.is_completed() or not left:
+        incomplete = state.name == INCOMPLETE
+        self._summary.incomplete += incomplete
+        if state.is_completed() or incomplete or not left:
             return
         fruitless = run.fruitless + 1 if left == run.missing else 0
         if state.is_crashed() and fruitless < FRUITLESS_RUNS:

@@ -19,14 +19,23 @@ from flows.indexer import Indexer, Settings, open_indexer
 from flows.outcome import LOOKS_AT_EDGE, POLL_S, final_state, record_lost
 from flows.parameters import Ledger, Workers
 from flows.pipeline import Pipeline
+from flows.stall import fail_on_stall
 from flows.terminal import run_flow
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.plan import Start, first_ledger, refuse_lost_start, work_to_do
+from sorobanflow.plan import (
+    LEDGERS_BEHIND_TIP,
+    Start,
+    Work,
+    first_ledger,
+    refuse_lost_start,
+    work_to_do,
+)
 from sorobanflow.rpc.fetch_plan import FetchPlan
 from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.rpc.wire import Health
 from sorobanflow.store.coverage import open_stream, read_coverage
-from sorobanflow.summary import RunSummary
+from sorobanflow.summary import RunSummary, ranges_text
 from tasks.report import report
 
 PROGRESS_S = 2.0
@@ -34,7 +43,8 @@ PROGRESS_S = 2.0
 CAUGHT_UP_S = 60.0
 
 
-@flow(name="index", validate_parameters=True, persist_result=False)
+# Not retried, whatever the settings say: the second try would know the gap, and pass for whole.
+@flow(name="index", validate_parameters=True, persist_result=False, retries=0)
 def index(
     start_ledger: Ledger | Literal["oldest", "latest"] | None = None,
     follow_s: Annotated[float, Field(ge=0, le=86_400)] = 0,
@@ -44,6 +54,8 @@ def index(
     topics: list[list[str]] | None = None,
     fetch_plan: FetchPlan = "auto",
     allow_gap: bool = False,
+    stall_s: Annotated[float, Field(ge=5, le=86_400)] | None = 300,
+    max_lag_ledgers: Annotated[int, Field(ge=0)] | None = LEDGERS_BEHIND_TIP,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
 ) -> State[RunSummary]:
@@ -71,6 +83,11 @@ def index(
         allow_gap: Record what the node no longer has of an earlier start_ledger
             as a gap, instead of refusing. What leaves the node before it was
             indexed is recorded in any case, and the run ends as Incomplete.
+        stall_s: Seconds without a committed batch after which the run fails, whatever
+            it waits for: answers, the database, or the next ledger. Empty: never.
+        max_lag_ledgers: Ledgers that the node may have and the stream lack at the end;
+            with more, the run ends as Incomplete. The default is ten minutes, as far
+            behind as a first run starts. Empty: any number.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -82,7 +99,9 @@ def index(
             run = _Run(
                 indexer, indexer.pipeline(progress.written), start_ledger, allow_gap, summary
             )
-            run.to_the_tip(follow_s)
+            with fail_on_stall(indexer, summary, stall_s, run.waits_for):
+                run.to_the_tip(follow_s)
+            run.check_lag(max_lag_ledgers)
     finally:
         get_run_logger().info(summary.headline())
         report("index", summary)
@@ -107,6 +126,7 @@ class _Run:
         self._allow_gap = allow_gap
         self._summary = summary
         self._disagreements = 0
+        self._waits_for = "the node to say which ledgers it has"
         self._first = self._open()
 
     def to_the_tip(self, follow_s: float) -> None:
@@ -118,6 +138,21 @@ class _Run:
             time.sleep(min(POLL_S, follow_s))
             self._catch_up()
         self._summary.take_stock(read_coverage(self._engine, self._stream.name))
+
+    def check_lag(self, most: int | None) -> None:
+        """Note how many ledgers the node has by now that the stream lacks, if more than `most`."""
+        if most is None:
+            return
+        behind = sum(
+            part.size for parts in self._missing(self._client.get_health()) for part in parts
+        )
+        if behind > most:
+            self._summary.behind = behind
+            get_run_logger().warning(f"{behind:,} ledgers behind the node; allowed are {most:,}")
+
+    def waits_for(self) -> str:
+        """Say what the run is busy with."""
+        return self._waits_for
 
     def _open(self) -> int:
         node = self._client.get_health()
@@ -141,7 +176,12 @@ class _Run:
         """Index what is missing now; whether to look again at once."""
         began = time.monotonic()
         node = self._client.get_health()
-        work = work_to_do(self._first, node, read_coverage(self._engine, self._stream.name))
+        work = self._missing(node)
+        self._waits_for = (
+            f"ledgers {ranges_text(work.todo)}, which the node has"
+            if work.todo
+            else f"a ledger after {node.latest_ledger}, the node's newest"
+        )
         for ledgers in work.lost:
             self._record_lost(ledgers, node.oldest_ledger)
         for ledgers in work.todo:
@@ -152,6 +192,9 @@ class _Run:
                 self._lose_edge(ledgers, node.oldest_ledger, error)
                 return True
         return time.monotonic() - began > CAUGHT_UP_S
+
+    def _missing(self, node: Health) -> Work:
+        return work_to_do(self._first, node, read_coverage(self._engine, self._stream.name))
 
     def _lose_edge(
         self, ledgers: LedgerRange, oldest: int, error: LedgerOutsideRetentionError

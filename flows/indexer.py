@@ -27,6 +27,7 @@ from sorobanflow.rpc.fetch_plan import FetchPlan, TransactionPlanner
 from sorobanflow.rpc.filters import EventFilter
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, pin_network
+from sorobanflow.store.pool import pool_stats
 from sorobanflow.summary import RunSummary
 
 
@@ -131,6 +132,7 @@ class Indexer:
     def sum_up(self, summary: RunSummary) -> None:
         """Note in the summary what adapted to the node and the database."""
         summary.batch_aims = [sizer.target for sizer in self.sizers]
+        summary.pool = pool_stats(self.target.engine)
 
 
 def in_use(engine: Engine) -> bool:

@@ -1,18 +1,22 @@
 """What the flows that index have in common besides the pipeline: lost ledgers, final states.
 
 A ledger that leaves the node before it was indexed is named in `gaps`, and the
-run goes on; a run that left a gap or a quarantined item ends as `Incomplete`.
+run goes on to its end. A run that left something out then ends as `Incomplete`,
+which is of Prefect's type FAILED: red in the UI, a reason for an automation, and
+told from a fault by its name. Only what this run left out counts: a gap that an
+earlier one recorded makes no later one fail.
 """
 
 import time
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from flows.indexer import Indexer
 from flows.pipeline import Pipeline
-from sorobanflow.errors import LedgerOutsideRetentionError
+from sorobanflow.errors import LedgerOutsideRetentionError, SorobanflowError
 from sorobanflow.ledgers import LedgerRange, subtract
 from sorobanflow.store.coverage import read_coverage, record_gap
 from sorobanflow.summary import RunSummary
@@ -22,10 +26,31 @@ POLL_S = 1.0
 LOOKS_AT_EDGE = 3
 
 
-def final_state(summary: RunSummary) -> State[RunSummary]:
+#: Name of the state of a run that came to its end and left something out.
+INCOMPLETE = "Incomplete"
+
+
+class IncompleteError(SorobanflowError):
+    """A run came to its end and left something out; calling its flow raises this.
+
+    Args:
+        summary: What the run did, and left out.
+    """
+
+    def __init__(self, summary: RunSummary) -> None:
+        super().__init__(summary)
+        self.summary = summary
+
+    def __str__(self) -> str:
+        return "; ".join([self.summary.headline(), *self.summary.left_out])
+
+
+def final_state(summary: RunSummary) -> State[Any]:
     """Say in the run's state whether something is missing."""
-    name = None if summary.complete else "Incomplete"
-    return Completed(name=name, message=summary.headline(), data=summary)
+    if summary.complete:
+        return Completed(message=summary.headline(), data=summary)
+    error = IncompleteError(summary)
+    return Failed(name=INCOMPLETE, message=str(error), data=error)
 
 
 def record_lost(indexer: Indexer, ledgers: LedgerRange, oldest: int) -> list[LedgerRange]:

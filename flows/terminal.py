@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
+from flows.outcome import IncompleteError
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.summary import Summary
 
@@ -27,13 +28,21 @@ DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
 def run_flow(flow: Callable[..., Any], arguments: Sequence[str]) -> int:
     """Run a flow with parameters from the command line; gives the exit code."""
     try:
-        summary = flow(**parse_parameters(arguments))
-        print_summary(summary)
+        return run_and_print(flow, parse_parameters(arguments))
     except (SorobanflowError, *BAD_PARAMETERS, *DATABASE_AWAY) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    code: int = summary.exit_code
-    return code
+
+
+def run_and_print(flow: Callable[..., Any], parameters: dict[str, Any]) -> int:
+    """Run a flow and print what it did; gives the exit code: 1 if it left something out."""
+    try:
+        summary: Summary = flow(**parameters)
+    except IncompleteError as error:
+        summary = error.summary
+        print(f"incomplete: {error}", file=sys.stderr)
+    print_summary(summary)
+    return summary.exit_code
 
 
 def parse_parameters(arguments: Sequence[str]) -> dict[str, Any]:

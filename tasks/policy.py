@@ -7,24 +7,25 @@ retries are for the chunk: for an endpoint that stayed away longer than that.
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-import psycopg
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
-from sqlalchemy.exc import OperationalError
 
 from sorobanflow.errors import RetriableError
+from sorobanflow.store.failures import named_failures
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RETRY_DELAYS_S: list[float] = [2, 8, 20]
+#: Half a minute in all. Prefect's wait cannot be interrupted, and with the jitter it is up to
+#: half as long again: none may keep a run that is told to stop from leaving in time.
+RETRY_DELAYS_S: list[float] = [2, 4, 5, 5, 5, 5]
 
 
 def is_retriable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether the failure may pass: the node's, or the database connection's."""
-    return isinstance(state.data, RetriableError | OperationalError | psycopg.OperationalError)
+    """Whether the failure, the node's or the database's, may pass."""
+    return isinstance(state.data, RetriableError)
 
 
 def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -34,7 +35,7 @@ def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         name: The task's stable name, kebab-case.
         run_name: Template of a task run's name: what it works on.
     """
-    return task(
+    as_task: Callable[[Callable[P, R]], Task[P, R]] = task(
         name=name,
         task_run_name=run_name,
         retries=len(RETRY_DELAYS_S),
@@ -44,3 +45,4 @@ def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         cache_policy=NO_CACHE,  # the parameters are clients and engines: nothing to hash
         persist_result=False,
     )
+    return lambda function: as_task(named_failures()(function))

@@ -219,9 +219,10 @@ class FanOutSummary(RunSummary):
     incomplete: int = 0
 
     @property
-    def complete(self) -> bool:
-        """Whether no run left a gap or anything in quarantine."""
-        return not self.gaps and not self.incomplete
+    def left_out(self) -> list[str]:
+        """What the runs left out, for a person."""
+        runs = [f"{self.incomplete} runs ended as Incomplete"] if self.incomplete else []
+        return super().left_out + runs
 
     def headline(self) -> str:
         """One sentence: what the runs indexed."""

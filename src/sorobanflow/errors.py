@@ -7,7 +7,8 @@
     │   ├── RpcInternalError        the node answered, its handler failed
     │   ├── RateLimitedError        slow down; says for how long if the node did
     │   ├── NodeBehindError         the ledger has not reached this node yet
-    │   └── CircuitOpenError        the breaker stayed open up to the deadline
+    │   ├── CircuitOpenError        the breaker stayed open up to the deadline
+    │   └── DatabaseUnavailableError    no connection, a cut one, a conflict of writers
     ├── FatalError                  the same call fails again; somebody must act
     │   ├── ConfigurationError      a parameter or setting is wrong
     │   ├── RpcRequestError         the node refuses the request as we make it
@@ -17,6 +18,7 @@
     │   ├── WrongNetworkError       another network than the database's
     │   ├── LedgerOutsideRetentionError   the node no longer has the ledger
     │   ├── SchemaError             the database's schema is not this program's
+    │   ├── DatabaseRefusesError    disk full, read only, a right is missing
     │   └── MassFailureError        too much of a batch cannot be decoded
     └── DataError                   this item is bad; the rest goes on
         └── DecodeError
@@ -128,6 +130,44 @@ class CircuitOpenError(RetriableError):
         return (
             f"the circuit breaker of {self.method} is open{cause}; "
             f"next probe in {self.retry_after_s:.1f} s"
+        )
+
+
+class DatabaseUnavailableError(RetriableError):
+    """The database does not answer, cut the connection, or a transaction lost to another.
+
+    Args:
+        said: What the server or the driver said, in one line.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+    def __str__(self) -> str:
+        return (
+            f"the database is not available: {self.said}; check that it runs and takes "
+            "connections; what was not committed is done again by the next run"
+        )
+
+
+class StalledError(RetriableError):
+    """A run did not get on: nothing was committed for too long.
+
+    Args:
+        stall_s: For how many seconds.
+        waited_for: What the run waited for.
+    """
+
+    def __init__(self, stall_s: float, waited_for: str) -> None:
+        super().__init__(stall_s, waited_for)
+        self.stall_s = stall_s
+        self.waited_for = waited_for
+
+    def __str__(self) -> str:
+        return (
+            f"nothing was committed for {self.stall_s:g} s; waited for {self.waited_for}. "
+            "What was committed stays; the next run goes on from there"
         )
 
 
@@ -243,6 +283,26 @@ class LedgerOutsideRetentionError(FatalError):
 
 class SchemaError(FatalError):
     """The database's schema is not the one that this program writes."""
+
+
+class DatabaseRefusesError(FatalError):
+    """The database takes no data until somebody mends it.
+
+    Args:
+        said: What the server said, in one line.
+        remedy: Why, and what is to be done.
+    """
+
+    def __init__(self, said: str, remedy: str) -> None:
+        super().__init__(said, remedy)
+        self.said = said
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return (
+            f"the database refuses to go on: {self.said}: {self.remedy}; "
+            "the next run goes on after the last batch that was committed"
+        )
 
 
 class MassFailureError(FatalError):

@@ -10,6 +10,7 @@ from typing import Protocol
 from sorobanflow.ledgers import LedgerRange, merge
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage
+from sorobanflow.store.pool import PoolStats
 
 
 class Summary(Protocol):
@@ -35,18 +36,21 @@ class RunSummary:
         written: Ledger ranges that this run stored; ascending, disjoint.
         rows: Rows that this run stored, per table.
         gaps: Ranges that this run recorded as missing.
+        behind: Ledgers of the node that the stream lacks at the end, if too many.
         seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds now, as text.
         covered_ledgers: Number of ledgers that the stream holds now.
         finished: Whether the run came to its end.
         xdr_form: The form of XDR that the node was asked for, and why.
         batch_aims: What batches aimed at in the end, per pipeline.
+        pool: What became of the database's connections.
     """
 
     stats: RpcStats
     written: list[LedgerRange] = field(default_factory=list)
     rows: Counter[str] = field(default_factory=Counter)
     gaps: list[LedgerRange] = field(default_factory=list)
+    behind: int = 0
     seconds: float = 0.0
     _watch: float | None = None
     coverage: str = "none"
@@ -54,6 +58,7 @@ class RunSummary:
     finished: bool = False
     xdr_form: str = ""
     batch_aims: list[int] = field(default_factory=list)
+    pool: PoolStats | None = None
 
     def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         """Take in a committed batch."""
@@ -89,14 +94,23 @@ class RunSummary:
         return sum(part.size for part in self.written)
 
     @property
+    def left_out(self) -> list[str]:
+        """What this run left out, for a person; what earlier ones left is not its fault."""
+        bad = self.rows["quarantine"]
+        parts = [f"ledgers {ranges_text(self.gaps)} recorded as a gap"] if self.gaps else []
+        parts += [f"{bad:,} items in quarantine"] if bad else []
+        parts += [f"{self.behind:,} ledgers behind the node"] if self.behind else []
+        return parts
+
+    @property
     def complete(self) -> bool:
-        """Whether the run left neither a gap nor anything in quarantine."""
-        return not self.gaps and not self.rows["quarantine"]
+        """Whether the run left nothing out."""
+        return not self.left_out
 
     @property
     def exit_code(self) -> int:
-        """What a script is told: 0, since what a run left out is in the database to be seen."""
-        return 0
+        """What a script is told: 0 if nothing was left out, else 1."""
+        return int(not self.complete)
 
     def per_second(self, table: str) -> float:
         """Rows of a table per second of work."""
@@ -135,6 +149,7 @@ class RunSummary:
         if self.batch_aims:
             aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)
             lines.append(("events and transactions per batch, in the end", aims))
+        lines += self.pool.table() if self.pool else []
         if self.finished:
             lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
         lines += [("gap recorded", str(part)) for part in self.gaps]

@@ -96,7 +96,7 @@ def check(
     unnamed = {one for one in missing if one not in named and not _by_events(one, named, chain)}
     assert not unnamed, f"missing and not named: {unnamed}"
     strangers = [row for row in held if (row.kind, _name(row, chain)) not in missing]
-    strangers = [row for row in strangers if not _delivered_elsewhere(row, chain)]
+    strangers = [row for row in strangers if not _untellable(row, chain)]
     assert not strangers, f"named and not missing: {strangers}"
     _build(setup, spare, chain, missing, held, gaps)
     expected, got = checksums(spare), checksums(engine)
@@ -132,13 +132,18 @@ def _by_events(one: tuple[str, str], named: set[tuple[str, str]], chain: Chained
     return kind == "transaction" and bool(wanting) and all(("event", w) in named for w in wanting)
 
 
-def _delivered_elsewhere(row: Held, chain: Chained) -> bool:
-    """Whether the node gave an event of the chain also under a ledger that is not its own.
+def _untellable(row: Held, chain: Chained) -> bool:
+    """Whether nothing can tell that a quarantined item is stored, having come sound as well.
 
-    Nothing can tell then that it is not one of that ledger with a wrong id.
+    It has no key of its own; or it is an event that came also under a ledger
+    that is not its own, where it might be one of that ledger with a wrong id.
     """
-    event = chain.events.get(row.key) if row.kind == "event" else None
-    return event is not None and event["ledger"] != row.ledger and _is_whole(row, event)
+    if row.kind == "transaction":
+        return row.key not in chain.transactions
+    if row.key not in chain.events:
+        return True
+    event = chain.events[row.key]
+    return event["ledger"] != row.ledger and _is_whole(row, event)
 
 
 def _is_whole(row: Held, item: Json) -> bool:

@@ -1,6 +1,7 @@
 """Faults: their text form, which calls they meet, and how they spoil a reply."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +121,18 @@ def test_docstring_names_every_kind_and_nothing_else() -> None:
     named = set(re.findall(r"^    ([a-z_]+)[,/ ]", faults.__doc__ or "", re.MULTILINE))
     coded = {"status", "rpc_error"}  # named by their codes
     assert named == (faults.OF_REPLY | faults.OF_ONE_CALL | {"random"}) - coded
+
+
+def test_table_of_the_docs_names_every_kind_and_every_example_can_be_met() -> None:
+    table, examples = (
+        (Path(__file__).parents[2] / "docs/devnet.md").read_text().split("## Examples")
+    )
+    named = set(re.findall(r"^\| `([a-z_]+)", table, re.MULTILINE)) - {"getHealth"}
+    assert named == (faults.OF_REPLY | faults.OF_ONE_CALL | {"random"}) - {"status", "rpc_error"}
+    schedules = re.findall(r"\| `([^`]+)` \|$", examples, re.MULTILINE)
+    assert len(schedules) >= 9
+    for fault in (one for schedule in schedules for one in parse_faults(schedule)):
+        check_fault(fault, METHODS)
 
 
 def spoiled(text: str) -> Reply:

@@ -11,6 +11,7 @@ SAMPLES = [
     errors.RateLimitedError("slow down", 2.5),
     errors.NodeBehindError(10, 9),
     errors.CircuitOpenError("getEvents", 3.0, "no connection"),
+    errors.StalledError(300.0, "ledger 7 to close"),
     errors.ConfigurationError("bad"),
     errors.RpcRequestError("getEvents", -32602, "limit"),
     errors.RpcProtocolError("not an answer"),

@@ -229,6 +229,17 @@ def test_ledger_chunk_wrong_place_moves_nothing(at: int, stated: tuple[int, int]
     assert f"its place {stated} is not where it stands" in wrong.error
 
 
+def test_ledger_chunk_transaction_at_a_wrong_place_and_then_at_its_own_comes_once() -> None:
+    node = node_of((10, 4), (11, 2))
+    node.silent_cap = 2
+
+    def stray(page: dict[str, Any]) -> None:
+        if node.posts == 1:
+            page["transactions"].insert(0, transaction(10, 4))
+
+    assert places(whole(10, 10).fetch(client_of(spoil(node, stray)))) == orders(10, 4)
+
+
 def test_ledger_chunk_wrong_place_below_the_cursor_costs_only_itself() -> None:
     node = node_of((10, 4), (11, 2), (12, 5))
 

@@ -366,3 +366,24 @@ def test_events_walk_never_splits_a_ledger() -> None:
 def test_events_walk_that_ends_in_one_page_is_whole_whatever_it_holds() -> None:
     read = full(node_of(at(2000), at(2001)), LedgerRange(2000, 2001), most=1, limit=100)
     assert read.ledgers == LedgerRange(2000, 2001)
+
+
+def test_events_page_without_its_events_is_no_empty_page() -> None:
+    node = node_of(at(2000))
+    client = client_of(spoil_pages(node, lambda page: page.pop("events")))
+    with pytest.raises(RpcProtocolError, match="missing required field `events`"):
+        read_events(client, LedgerRange(2000, 2000))
+
+
+def test_event_that_stood_elsewhere_first_and_then_at_its_place_comes_once() -> None:
+    node = node_of(at(2000), at(2001), at(2002), at(2003))
+    pages: list[int] = []
+
+    def stray(page: dict[str, Any]) -> None:
+        if not pages:
+            page["events"].insert(0, node.events[2])
+        pages.append(1)
+
+    client = client_of(spoil_pages(node, stray))
+    read = read_events(client, LedgerRange(2000, 2003), limit=2)
+    assert ids(read.events) == [at(ledger).event_id for ledger in range(2000, 2004)]

@@ -7,7 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from sorobanflow.rpc.wire import Event, Items, Malformed, Transaction
+from sorobanflow.rpc.wire import (
+    Event,
+    EventsPage,
+    Items,
+    Malformed,
+    Transaction,
+    TransactionsPage,
+)
 from sorobanflow.toid import Position
 from tests.unit.rpc_node import event, transaction
 
@@ -57,3 +64,15 @@ def test_malformed_of_an_item_whose_json_is_no_text() -> None:
     [item] = Items(Event).decode([msgspec.Raw(text)])
     assert isinstance(item, Event)
     assert '"valueJson":"\N{REPLACEMENT CHARACTER}"' in Malformed.of(item, "its place").payload
+
+
+@pytest.mark.parametrize(
+    ("page", "items"), [(EventsPage, "events"), (TransactionsPage, "transactions")]
+)
+def test_page_may_have_null_items_but_not_leave_them_out(page: Any, items: str) -> None:
+    whole = {"latestLedger": 9, "oldestLedger": 1, "cursor": "1"}
+    assert (
+        getattr(msgspec.json.decode(json.dumps({**whole, items: None}), type=page), items) is None
+    )
+    with pytest.raises(msgspec.ValidationError, match=f"missing required field `{items}`"):
+        msgspec.json.decode(json.dumps(whole), type=page)

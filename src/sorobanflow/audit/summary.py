@@ -101,14 +101,15 @@ class AuditSummary(RunSummary):
         return self.finished and last is not None and last.whole
 
     @property
-    def exit_code(self) -> int:
-        """What a script is told: 0 where all is whole, else 1."""
-        return int(not self.healthy)
-
-    @property
     def complete(self) -> bool:
-        """Whether nothing is left that a person should see."""
-        return self.healthy
+        """Whether all is left whole but for gaps and quarantine that were there before.
+
+        The run that recorded those has failed already; else no audit would ever pass again.
+        """
+        last = self.left or self.found
+        if not self.finished or last is None:
+            return False
+        return not (last.missing or last.differences or last.failures) and super().complete
 
     @property
     def seconds_left(self) -> float | None:

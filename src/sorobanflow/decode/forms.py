@@ -2,7 +2,8 @@
 
 Asked once, at the start of a run. JSON costs two thirds of the time to decode, but
 nodes write it by a schema that is not promised to stay. Invariant: in `auto` JSON is
-chosen only where the node's newest items decode to the same in both forms. Leaves it to the caller to set the client's `xdr_format`.
+chosen only where the node's newest items decode to the same in both forms. Leaves
+it to the caller to set the client's `xdr_format`.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """Read the types whose SEP-51 form is a strkey: G…, C…, M… (SEP-23).
 
-Follows `reader`, precedes `scval` and `entries`. A key is cached with its strkey,
+Follows `composites`, precedes `scval` and `entries`. A key is cached with its strkey,
 because the same accounts and contracts fill a ledger: 0.1 µs for a known one, 4 µs
 for a new one.
 """
@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from stellar_sdk import StrKey
 
 from sorobanflow.decode.composites import selected
-from sorobanflow.decode.reader import Json, XdrType, plain, skip_opaque, uint32
+from sorobanflow.decode.reader import Json, XdrType, no_arm, plain, skip_opaque, uint32
 
 _PAYLOAD_LIMIT = 64
 _cached = lru_cache(maxsize=16384)
@@ -39,16 +39,12 @@ def _tagged(name: str, letter: str, tag_bytes: int) -> XdrType:
     """Describe a union whose only arm, 0, is a hash; the strkey holds part of the tag."""
 
     def form(value: bytes) -> Json:
-        check(int.from_bytes(value[:4]))
+        skip(value, 0)
         return strkey(letter, value[4 - tag_bytes :])
 
-    def check(arm: int) -> None:
-        if arm != 0:
-            raise ValueError(f"{name} has no arm {arm}")
-
     def skip(data: bytes, at: int) -> int:
-        check(*uint32(data, at))
-        return at + 36
+        (arm,) = uint32(data, at)
+        return at + 36 if arm == 0 else no_arm(name, arm)
 
     return plain("36s", _cached(form))._replace(skip=skip, size=None)
 

@@ -1,15 +1,16 @@
 """psycopg's pool, made to keep few idle connections and to count what it does.
 
-It opens one connection and grows with demand. Of those given back it keeps at
-most `max_idle`; it closes what stayed idle for `max_idle_s` and replaces what
-is past its lifetime. psycopg_pool alone keeps a fixed number open and closes
-only one of the others per idle time, so three of its inner methods are
-overridden here; what they lean on is tested against a real server.
+It grows with demand, from none. Of the connections given back it keeps at most
+`max_idle`; it closes what stayed idle for `max_idle_s` and replaces what is
+past its lifetime. psycopg_pool alone opens a fixed number and keeps it open,
+and of the others closes one per idle time; so three of its inner methods are
+overridden here, and what they lean on is tested against a real server.
 """
 
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from threading import Timer
 from time import monotonic
 from typing import Any
 
@@ -31,7 +32,7 @@ class PoolSettings:
         max_open: Connections open at most; further callers wait.
         max_lifetime_s: Age in seconds from which a connection is replaced when given back.
         max_idle_s: Idle seconds after which a connection closes, at the latest
-            after twice as many; one stays.
+            after twice as many.
         connect_timeout_s: Seconds that a caller waits for a connection.
     """
 
@@ -96,11 +97,12 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         super().__init__(
             url,
             kwargs={"application_name": "sorobanflow", **parts},
-            min_size=min(1, settings.max_idle),
+            min_size=0,
             max_size=settings.max_open,
             max_lifetime=settings.max_lifetime_s,
             max_idle=settings.max_idle_s,
             timeout=settings.connect_timeout_s,
+            check=self.check_connection,  # a server's restart leaves broken ones behind
             close_returns=True,
             open=False,
             name="sorobanflow",
@@ -110,6 +112,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         self._wait_count, self._wait_s = 0, 0.0
         self._began = monotonic()
         self._warned: set[str] = set()
+        self._lent: set[psycopg.Connection[Any]] = set()
         self.server_left = settings.max_open
 
     def stats(self) -> PoolStats:
@@ -129,6 +132,27 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
 
     def getconn(self, timeout: float | None = None) -> "psycopg.Connection[Any]":
         """Take a connection; counts the waiting where all are in use."""
+        connection = self._getconn(timeout)
+        self._lent.add(connection)
+        return connection
+
+    def putconn(self, conn: "psycopg.Connection[Any]") -> None:
+        """Give a connection back."""
+        self._lent.discard(conn)
+        super().putconn(conn)
+
+    def stop(self, grace_s: float) -> None:
+        """Lend no connection any more, and cancel what still runs on one after `grace_s`."""
+        self.close(timeout=0)
+        timer = Timer(grace_s, self._cancel)
+        timer.daemon = True
+        timer.start()
+
+    def _cancel(self) -> None:
+        for connection in self._lent.copy():
+            connection.cancel_safe()
+
+    def _getconn(self, timeout: float | None) -> "psycopg.Connection[Any]":
         if self._pool:
             return super().getconn(timeout)
         if self._nconns < self._max_size:
@@ -178,7 +202,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
 
     def _shrink_pool(self) -> None:
         with self._lock:
-            unused = min(self._nconns_min, len(self._pool), self._nconns - self._min_size)
+            unused = min(self._nconns_min, len(self._pool))
             closing = [self._pool.popleft() for _ in range(unused)]
             self._nconns -= len(closing)
             self._nconns_min = len(self._pool)

@@ -16,9 +16,19 @@ from sqlalchemy.pool import NullPool
 
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.store.connections import CountingPool, PoolSettings, PoolStats
+from sorobanflow.store.failures import named_failures
 
-__all__ = ["PoolSettings", "PoolStats", "open_engine", "pool_stats", "public_conninfo"]
+__all__ = [
+    "PoolSettings",
+    "PoolStats",
+    "open_engine",
+    "pool_stats",
+    "public_conninfo",
+    "stop_engine",
+]
 
+#: Seconds that a transaction has to end when the run is leaving; a batch takes a fraction of one.
+STOP_S = 4.0
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
 #: Connections that the server leaves to this pool. A superuser may use those that are held
@@ -43,6 +53,8 @@ def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
 
     Raises:
         ConfigurationError: the URL does not parse, or no connection can be made.
+        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: in place of what the
+            driver raises within, see `failures`.
     """
     pool = _make_pool(url, settings)
     engine = create_engine(
@@ -54,17 +66,30 @@ def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
     try:
         pool.open()
         pool.server_left = _server_left(pool, url, settings)
-        yield engine
+        with named_failures():
+            yield engine
     finally:
         engine.dispose()
         pool.close()
 
 
+def stop_engine(engine: Engine, grace_s: float = STOP_S) -> None:
+    """Let a run leave: no new transactions; those in hand end within `grace_s` or are rolled back.
+
+    Who waits for a connection, or asks for one, fails at once.
+    """
+    _pool(engine).stop(grace_s)
+
+
 def pool_stats(engine: Engine) -> PoolStats:
     """Count what the pool under an engine of `open_engine` holds and did, closed or not."""
+    return _pool(engine).stats()
+
+
+def _pool(engine: Engine) -> CountingPool:
     pool = engine.get_execution_options()["pool"]
     assert isinstance(pool, CountingPool)
-    return pool.stats()
+    return pool
 
 
 def _make_pool(url: str, settings: PoolSettings) -> CountingPool:

@@ -1,0 +1,66 @@
+"""The database's failures by name: those that pass, and those that somebody must mend.
+
+The driver's classes do not tell them apart: a full disk is an OperationalError as a
+cut connection is, a read-only server an InternalError. The SQLSTATE does.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg_pool import PoolClosed
+from sqlalchemy.exc import DBAPIError
+
+from sorobanflow.errors import (
+    DatabaseRefusesError,
+    DatabaseUnavailableError,
+    SchemaError,
+    SorobanflowError,
+)
+
+#: SQLSTATEs that stay until somebody acts, and what is to be done.
+_REFUSALS = {
+    "25006": "it is read only; use the primary server, or end its read-only mode",
+    "42501": "the user may not do this; grant it the right, or use the tables' owner",
+    "53100": "its disk is full; free some space, or enlarge it",
+}
+_NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}
+#: Classes of SQLSTATE: connection, conflict of transactions, resources, locks, operator, system.
+_PASSING = {"08", "40", "53", "55", "57", "58"}
+_DATABASE_DROPPED = "57P04"
+
+
+@contextmanager
+def named_failures() -> Iterator[None]:
+    """Raise what fails within by the name that says what helps; others go through as they are.
+
+    Raises:
+        DatabaseUnavailableError: no connection, or a conflict; the same can succeed later.
+        DatabaseRefusesError: disk full, read only, a right is missing.
+        SchemaError: a table or column is missing.
+    """
+    try:
+        yield
+    except (psycopg.Error, DBAPIError) as error:
+        driver_error = error.orig if isinstance(error, DBAPIError) else error
+        named = isinstance(driver_error, psycopg.Error) and _named(driver_error)
+        if not named:
+            raise
+        raise named from error
+
+
+def _named(error: psycopg.Error) -> SorobanflowError | None:
+    state, said = error.sqlstate, str(error).partition("\n")[0]
+    if state is None:
+        lost = isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolClosed)
+        return DatabaseUnavailableError(said) if lost else None
+    if state in _REFUSALS:
+        return DatabaseRefusesError(f"{said} ({state})", _REFUSALS[state])
+    if state in _NO_SUCH_TABLE_OR_COLUMN:
+        return SchemaError(
+            f"the database's schema is not the one that this program writes: {said} ({state}); "
+            "run `python -m deployments.migrate`, or the program's version that made it"
+        )
+    if state[:2] in _PASSING and state != _DATABASE_DROPPED:
+        return DatabaseUnavailableError(f"{said} ({state})")
+    return None
