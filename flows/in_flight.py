@@ -46,6 +46,18 @@ class Awaited:
         """Give what came of it, waiting if need be."""
         return self._future.result()
 
+    def check(self) -> None:
+        """Raise what it raised, if anything.
+
+        Prefect's `result` goes by way of its event loop, one to two milliseconds
+        of waiting for a value that is not there.
+        """
+        if isinstance(self._future, PrefectFuture):
+            self._future.wait()
+            if self._future.state.is_completed():
+                return
+        self._future.result()
+
     def _ring(self, _: object) -> None:
         self.done = True
         self._bell.set()
@@ -123,7 +135,7 @@ class BatchInFlight:
             much_left: See `Makers.begin`.
         """
         try:
-            self._reading.result()
+            self._reading.check()
             source = self._source
             self.ledgers, self.rest = self._fetch.ledgers, self._fetch.rest
             self._start(source.planner.chunks(source.client, self._fetch))
@@ -184,5 +196,5 @@ class _Fetching(NamedTuple):
     awaited: Awaited
 
     def result(self, client: RpcClient) -> list[Transaction | Malformed]:
-        self.awaited.result()
+        self.awaited.check()
         return self.chunk.fetch(client)  # it is fetched: this gives what it has

@@ -8,6 +8,7 @@
     │   ├── RateLimitedError        slow down; says for how long if the node did
     │   ├── NodeBehindError         the ledger has not reached this node yet
     │   ├── CircuitOpenError        the breaker stayed open up to the deadline
+    │   ├── StalledError            the run did not get on for too long
     │   └── DatabaseUnavailableError    no connection, a cut one, a conflict of writers
     ├── FatalError                  the same call fails again; somebody must act
     │   ├── ConfigurationError      a parameter or setting is wrong

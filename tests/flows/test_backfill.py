@@ -198,7 +198,7 @@ def test_ledgers_below_the_retention_become_a_gap_once(
     state = backfill(80, 110, **blocks, return_state=True)
     coverage = read_coverage(engine, "all")
     assert (coverage.covered, coverage.gaps) == (((100, 110),), ((80, 99),))
-    assert (state.name, state.is_completed()) == ("Incomplete", True)
+    assert (state.name, state.is_completed()) == ("Incomplete", False)
     assert backfill(80, 110, **blocks, return_state=True).name == "Completed"
 
 

@@ -1,15 +1,17 @@
 """A run that left something out, fell behind or got stuck is not a success in Prefect."""
 
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 from prefect import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+)
 from prefect.client.schemas.objects import State, StateType
 from sqlalchemy import Engine
 
@@ -20,6 +22,8 @@ from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, pa
 from sorobanflow.errors import StalledError
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.summary import RunSummary
+from tasks.upsert import upsert_batch
+from tests.flows.tomorrow import of_tomorrow
 
 Serve = Callable[..., DevnetServer]
 SaveBlocks = Callable[[str], dict[str, str]]
@@ -35,9 +39,11 @@ def _in_prefect(state: State[Any]) -> tuple[StateType, str, str]:
     """What the server keeps of a run: type, name, and the text of its artifact."""
     run_id = state.state_details.flow_run_id
     assert run_id is not None
+    of_run = ArtifactFilter(
+        flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]), key=ArtifactFilterKey(any_=["index"])
+    )
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(run_id)
-        of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]))
         (artifact,) = client.read_artifacts(artifact_filter=of_run)
     assert run.state is not None
     assert run.run_count == 1
@@ -75,12 +81,7 @@ def test_item_in_quarantine_fails_the_run_that_put_it_there_and_no_other(
 ) -> None:
     source = Generator(seed=103)
     ledgers = [source.ledger(number) for number in range(1, 13)]
-    first = ledgers[4].transactions[0]
-    tomorrow = b64encode(b64decode(first.result_xdr)[:-4] + (9).to_bytes(4, "big")).decode()
-    ledgers[4] = replace(
-        ledgers[4],
-        transactions=(replace(first, result_xdr=tomorrow), *ledgers[4].transactions[1:]),
-    )
+    ledgers[4] = of_tomorrow(ledgers[4], 1)
     blocks = save_blocks(serve(Chain(ListedLedgers(ledgers, 1, 12, source.network))).url)
     state = _state(**blocks, start_ledger="oldest")
     assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
@@ -149,8 +150,13 @@ def test_node_that_keeps_its_answers_back_fails_the_run(
 
 
 def test_table_that_somebody_else_has_locked_fails_the_run(
-    serve: Serve, save_blocks: SaveBlocks, engine: Engine, database_url: str
+    serve: Serve,
+    save_blocks: SaveBlocks,
+    engine: Engine,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(upsert_batch, "retries", 1)  # each is cancelled again
     blocks = save_blocks(serve(Chain(Generator(seed=109), closed=7)).url)
     with psycopg.connect(database_url) as somebody:
         somebody.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")

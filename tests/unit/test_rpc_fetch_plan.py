@@ -143,6 +143,18 @@ def test_planner_without_matching_events_fetches_nothing() -> None:
     assert planner("ledgers").chunks(client_of(node), read(node)) == []
 
 
+@pytest.mark.parametrize("events", [0, 2])
+def test_planner_has_the_edge_checked_beside_the_transactions(events: int) -> None:
+    node = node_of(3, events)
+    node.oldest = 1990
+    client, fetch = client_of(node), read(node)
+    edge, *others = planner("hashes").chunks(client, fetch)
+    assert set(kinds(others)) == ({HashChunk} if events else set())
+    node.oldest = 2001
+    with pytest.raises(LedgerOutsideRetentionError):
+        edge.fetch(client)
+
+
 def test_planner_goes_by_hash_while_it_cannot_measure() -> None:
     node, chosen = node_of(3, 3), planner()
     fetch = read(node)

@@ -13,7 +13,7 @@ from sorobanflow.errors import (
 )
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.paging import EventsRead, EventsWalk
+from sorobanflow.rpc.paging import EdgeCheck, EventsRead, EventsWalk
 from sorobanflow.rpc.wire import Event, Malformed
 from sorobanflow.toid import MAX_TX, Position, end_of_ledger
 from tests.unit.rpc_node import Node, client_of, event
@@ -145,20 +145,24 @@ def test_events_without_cursor_go_on_behind_the_last() -> None:
 
 
 @pytest.mark.parametrize(("oldest", "asked"), [(999, 0), (1000, 1), (2000, 1)])
-def test_events_near_the_retention_edge_are_checked(oldest: int, asked: int) -> None:
+def test_events_near_the_retention_edge_are_to_be_checked(oldest: int, asked: int) -> None:
     node = node_of(at(2000), oldest=oldest)
-    read_events(client_of(node), LedgerRange(2000, 2000))
-    assert node.methods().count("getHealth") == asked
+    assert read_events(client_of(node), LedgerRange(2000, 2000)).near_edge is bool(asked)
+    assert node.methods() == ["getEvents"]
 
 
-def test_events_trimmed_during_the_walk_are_outside_retention() -> None:
+def test_edge_check_finds_what_was_trimmed_during_the_walk() -> None:
+    ledgers = LedgerRange(2000, 2001)
     node = node_of(at(2000), at(2001), oldest=1990)
-
-    def trim(page: dict[str, Any]) -> None:
-        node.oldest = 2001
-
+    client = client_of(spoil_pages(node, lambda page: setattr(node, "oldest", 2001)))
+    before, behind = EdgeCheck(ledgers), EdgeCheck(ledgers)
+    assert before.label == "edge of 2000-2001"
+    assert before.fetch(client) == []
+    assert read_events(client, ledgers).near_edge
+    assert before.fetch(client) == []  # asked once
+    assert node.methods() == ["getHealth", "getEvents"]
     with pytest.raises(LedgerOutsideRetentionError) as caught:
-        read_events(client_of(spoil_pages(node, trim)), LedgerRange(2000, 2001))
+        behind.fetch(client)
     assert caught.value.args == (2000, 2001)
 
 
@@ -256,16 +260,6 @@ def test_events_read_goes_on_at_the_tip_when_the_node_was_behind() -> None:
     node.latest = 2002
     assert len(walk.read(client).events) == 3
     assert node.calls[-1][1]["pagination"]["cursor"] == end_of_ledger(2001).event_id
-
-
-def test_events_retention_check_that_fails_costs_no_page() -> None:
-    node = node_of(at(2000), oldest=2000)
-    node.before = lambda number: httpx.Response(503) if number == 2 else None
-    walk, client = EventsWalk(LedgerRange(2000, 2000)), client_of(node)
-    with pytest.raises(RpcUnavailableError):
-        walk.read(client)
-    walk.read(client)
-    assert node.methods() == ["getEvents", "getHealth"]
 
 
 def test_events_of_an_unknown_type_are_kept() -> None:

@@ -18,12 +18,12 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.rpc.fetch import HashChunk, LedgerChunk
 from sorobanflow.rpc.filters import EventFilter
-from sorobanflow.rpc.paging import EventsRead, EventsWalk
+from sorobanflow.rpc.paging import EdgeCheck, EventsRead, EventsWalk
 from sorobanflow.rpc.plan import plan_hash_chunks, plan_ledger_chunks
 from sorobanflow.rpc.wire import Event, Items, Malformed, Transaction
 
 FetchPlan = Literal["auto", "ledgers", "hashes"]
-TransactionChunk = LedgerChunk | HashChunk
+TransactionChunk = LedgerChunk | HashChunk | EdgeCheck
 
 #: Whole pages are cheaper from this share of the ledgers' transactions on: a page
 #: carries 200 in one answer, by hash the node looks up each.
@@ -84,6 +84,11 @@ class EventsFetch:
         """What was read, in chain order."""
         return self._read.events if self._read else []
 
+    @property
+    def near_edge(self) -> bool:
+        """Whether what was read has to be checked against the node's oldest ledger."""
+        return self._read is not None and self._read.near_edge
+
     def wanted(self) -> dict[str, int]:
         """The transactions that the events name, with their ledgers."""
         return {event.tx_hash: event.ledger for event in self.events if isinstance(event, Event)}
@@ -124,6 +129,10 @@ class TransactionPlanner:
 
     def chunks(self, client: RpcClient, fetch: EventsFetch) -> list[TransactionChunk]:
         """Plan the chunks of a batch whose events are read."""
+        edge: list[TransactionChunk] = [EdgeCheck(fetch.ledgers)] if fetch.near_edge else []
+        return edge + self._chunks(client, fetch)
+
+    def _chunks(self, client: RpcClient, fetch: EventsFetch) -> list[TransactionChunk]:
         wanted = fetch.wanted()
         if self._filtered and (not wanted or not self._by_ledgers(client, fetch.ledgers, wanted)):
             return self._hash_chunks(client, wanted)

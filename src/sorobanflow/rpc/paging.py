@@ -22,7 +22,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.rpc.filters import EventFilter
 from sorobanflow.rpc.places import believed, placed, without_repeats, without_strays
-from sorobanflow.rpc.wire import Event, EventsPage, Items, Malformed
+from sorobanflow.rpc.wire import Event, EventsPage, Items, Malformed, Transaction
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
 
 # The range check of the node and its query are two reads; a trim between them
@@ -41,6 +41,7 @@ class EventsRead(msgspec.Struct, frozen=True):
     oldest_ledger: int
     latest_ledger: int
     pages: int
+    near_edge: bool
 
 
 class _Claim(msgspec.Struct, frozen=True):
@@ -85,6 +86,9 @@ class EventsWalk:
     def read(self, client: RpcClient) -> EventsRead:
         """Read every event of the range, each once; again: only what is missing yet.
 
+        Where the node may have trimmed the range meanwhile, the result says
+        `near_edge`: it holds once a later `EdgeCheck` has passed.
+
         Raises:
             NodeBehindError: the node does not have the whole range yet; try later.
             LedgerOutsideRetentionError: it no longer has the start of the range.
@@ -92,8 +96,6 @@ class EventsWalk:
         """
         while self._read is None:
             self._read = self._take(self._page(client))
-        if self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest:
-            _check_retention(client, self._ledgers)
         return self._result(self._read)
 
     def _page(self, client: RpcClient) -> EventsPage:
@@ -131,7 +133,9 @@ class EventsWalk:
     def _result(self, read: LedgerRange) -> EventsRead:
         self._found.sort(key=itemgetter(0))
         events = [item for place, item in self._found if place.ledger <= read.last]
-        return EventsRead(without_strays(events), read, self._oldest, self._latest, self._pages)
+        events = without_strays(events)
+        near_edge = self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest
+        return EventsRead(events, read, self._oldest, self._latest, self._pages, near_edge)
 
     def _checked(self, item: Event | Malformed) -> Event | Malformed:
         """Turn an event that contradicts itself or the request into a malformed one."""
@@ -197,7 +201,30 @@ def _claimed(item: Malformed) -> Position | None:
         return None
 
 
-def _check_retention(client: RpcClient, ledgers: LedgerRange) -> None:
-    oldest = client.get_health().oldest_ledger
-    if oldest > ledgers.first:
-        raise LedgerOutsideRetentionError(ledgers.first, oldest)
+class EdgeCheck:
+    """Proves that a range was still on the node after its events were read.
+
+    Fetched beside the transactions, of which it is a chunk that holds none.
+    """
+
+    def __init__(self, ledgers: LedgerRange) -> None:
+        self._ledgers = ledgers
+        self._passed = False
+
+    @property
+    def label(self) -> str:
+        """The check as a log line names it."""
+        return f"edge of {self._ledgers}"
+
+    def fetch(self, client: RpcClient) -> list[Transaction | Malformed]:
+        """Ask for the node's oldest ledger; once passed, not again.
+
+        Raises:
+            LedgerOutsideRetentionError: the start of the range has left the node.
+        """
+        if not self._passed:
+            oldest = client.get_health().oldest_ledger
+            if oldest > self._ledgers.first:
+                raise LedgerOutsideRetentionError(self._ledgers.first, oldest)
+            self._passed = True
+        return []

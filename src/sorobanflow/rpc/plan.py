@@ -18,10 +18,11 @@ from sorobanflow.toid import MAX_TX
 def plan_ledger_chunks(
     ledgers: LedgerRange, hints: Sequence[tuple[int, int]], workers: int, per_call: int
 ) -> list[LedgerChunk]:
-    """Split every transaction of a range into chunks of near-equal size.
+    """Split every transaction of a range into chunks, each a call if the hints are right.
 
     A chunk that ends at a hinted transaction knows it is whole when it sees that
-    one. Only the last must see past its end, so it asks for one more.
+    one. Only the last must see past its end, so it asks for one more; and it is
+    smaller than the others, whose full pages show that a node does not cut its.
 
     Args:
         ledgers: The range.
@@ -34,14 +35,14 @@ def plan_ledger_chunks(
     total = sum(known.values())
     if not total:
         return _by_ledgers(ledgers, workers)
-    parts = -(-(total + 1) // min(per_call, MAX_TRANSACTIONS))
-    targets = [total * part // parts for part in range(parts + 1)]
+    per_call = min(per_call, MAX_TRANSACTIONS)
+    targets = [*range(0, total + 1, per_call), total]
     cuts = _places(known, targets[1:-1])
     places = [(ledgers.first, 0), *cuts, (ledgers.last, MAX_TX)]
     sizes = [high - low for low, high in pairwise(targets)]
     sizes[-1] += 1
     return [
-        LedgerChunk(start, end, min(size, MAX_TRANSACTIONS))
+        LedgerChunk(start, end, size)
         for (start, end), size in zip(pairwise(places), sizes, strict=True)
     ]
 

@@ -102,7 +102,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
             max_lifetime=settings.max_lifetime_s,
             max_idle=settings.max_idle_s,
             timeout=settings.connect_timeout_s,
-            check=self.check_connection,  # a server's restart leaves broken ones behind
+            check=self._check_or_drop_idle,
             close_returns=True,
             open=False,
             name="sorobanflow",
@@ -201,14 +201,29 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
             super()._add_to_pool(conn)
 
     def _shrink_pool(self) -> None:
+        closed = self._close_idle(self._nconns_min)
         with self._lock:
-            unused = min(self._nconns_min, len(self._pool))
-            closing = [self._pool.popleft() for _ in range(unused)]
-            self._nconns -= len(closing)
             self._nconns_min = len(self._pool)
-            self._closings["idle_time"] += len(closing)
+            self._closings["idle_time"] += closed
+
+    def _check_or_drop_idle(self, conn: "psycopg.Connection[Any]") -> None:
+        """Refuse a broken connection, and close the idle ones: what broke it, a restart, broke all.
+
+        The pool waits longer after each failed check: eight in a row take more than 30 s.
+        """
+        try:
+            self.check_connection(conn)
+        except Exception:
+            self._close_idle(self._max_size)
+            raise
+
+    def _close_idle(self, most: int) -> int:
+        with self._lock:
+            closing = [self._pool.popleft() for _ in range(min(most, len(self._pool)))]
+            self._nconns -= len(closing)
         for conn in closing:
             super()._close_connection(conn)
+        return len(closing)
 
     def _close_connection(self, conn: "psycopg.Connection[Any]") -> None:
         if not self._closed and conn._expire_at <= monotonic():

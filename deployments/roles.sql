@@ -1,0 +1,43 @@
+-- Roles with the least privilege: one that indexes, one that reads.
+--
+--     psql -v ON_ERROR_STOP=1 -f deployments/roles.sql "$OWNER_URL"
+--
+-- Run as the role that migrates, or a superuser, after `python -m deployments.migrate`;
+-- again, it changes nothing. Neither role can log in: make users, and grant one of them,
+--     CREATE USER me PASSWORD '…' IN ROLE sorobanflow_indexer;
+-- Tables and views of later migrations get the same privileges by themselves. Of the public
+-- it takes what it may do in this database, temporary tables among it.
+DO $$
+DECLARE
+    owner text := (SELECT tableowner FROM pg_tables
+                   WHERE schemaname = 'public' AND tablename = 'alembic_version');
+    later text;
+    this text := quote_ident(current_database());
+    role text;
+BEGIN
+    IF owner IS NULL THEN
+        RAISE EXCEPTION 'there are no tables yet: run python -m deployments.migrate first';
+    END IF;
+    later := format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA public ', owner);
+
+    FOREACH role IN ARRAY ARRAY['sorobanflow_indexer', 'sorobanflow_reader'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+        END IF;
+        EXECUTE format('GRANT CONNECT ON DATABASE %s TO %I', this, role);
+        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA public TO %I', role);
+        EXECUTE later || format('GRANT SELECT ON TABLES TO %I', role);
+    END LOOP;
+
+    -- Rows are copied into temporary tables first. Only gaps and the quarantine ever shrink.
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %s TO sorobanflow_indexer', this);
+    GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO sorobanflow_indexer;
+    GRANT DELETE ON gaps, quarantine TO sorobanflow_indexer;
+    REVOKE INSERT, UPDATE ON alembic_version FROM sorobanflow_indexer;
+    EXECUTE later || 'GRANT INSERT, UPDATE ON TABLES TO sorobanflow_indexer';
+
+    EXECUTE format('REVOKE ALL ON DATABASE %s FROM PUBLIC', this);
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+END
+$$;

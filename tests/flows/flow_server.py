@@ -1,0 +1,144 @@
+"""Runs flows in processes that may be killed, without seconds of imports for each.
+
+A server of a test: it imports the flows once, then forks a process for each line
+`flow [arguments as JSON]` of its standard input. It answers `pid`, and later
+`pid exit-code`, negative where a signal ended the process.
+"""
+
+import gc
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from queue import Queue
+from typing import Any, NamedTuple, NoReturn
+
+ROOT = Path(__file__).parents[2]
+POLL_S = 0.005
+
+
+class FlowProcess(NamedTuple):
+    """A flow on its way in a process of its own."""
+
+    pid: int
+    exits: "Queue[int]"
+
+    def wait(self, timeout_s: float = 60) -> int:
+        """Wait for its end; gives its exit code."""
+        return self.exits.get(timeout=timeout_s)
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing where it has ended."""
+        os.kill(self.pid, number)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return not self.exits.empty()
+
+
+class FlowServer:
+    """Starts flows; see `flow_server`."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self._started: Queue[FlowProcess] = Queue()
+        self._running: dict[int, FlowProcess] = {}
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def start(self, flow: str, parameters: dict[str, Any]) -> FlowProcess:
+        """Start `index` or `backfill` in a new process."""
+        assert self._process.stdin is not None
+        arguments = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
+        print(flow, json.dumps(arguments), file=self._process.stdin, flush=True)
+        return self._started.get(timeout=30)
+
+    def run(self, flow: str, parameters: dict[str, Any]) -> None:
+        """Run a flow to its end."""
+        assert self.start(flow, parameters).wait() == 0
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            match [int(part) for part in line.split()]:
+                case [pid]:
+                    self._running[pid] = FlowProcess(pid, Queue())
+                    self._started.put(self._running[pid])
+                case [pid, code]:
+                    self._running.pop(pid).exits.put(code)
+
+
+@contextmanager
+def open_flow_server(api_url: str, log: Path) -> Iterator[FlowServer]:
+    """Start the server; the flows' own output goes to `log`."""
+    command = [sys.executable, "-m", "tests.flows.flow_server"]
+    environment = os.environ | {"PREFECT_API_URL": api_url}
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+        ) as process,
+    ):
+        yield FlowServer(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def _serve() -> None:
+    from flows.backfill import backfill  # noqa: PLC0415 - not in the tests' own process
+    from flows.index import index  # noqa: PLC0415
+    from flows.terminal import run_flow  # noqa: PLC0415
+
+    assert threading.active_count() == 1, "a fork copies no other thread"
+    gc.freeze()
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a flow prints is no answer
+    lines, running = os.fdopen(0, "rb", buffering=0), set[int]()
+    while True:
+        if select.select([lines], [], [], POLL_S)[0]:
+            words = lines.readline().split(b" ", 1)
+            if not words[0]:
+                return
+            pid = os.fork()
+            if not pid:
+                flow = {b"index": index, b"backfill": backfill}[words[0]]
+                _end_with(partial(run_flow, flow, json.loads(words[1])))
+            running.add(pid)
+            os.write(answers, b"%d\n" % pid)
+        for pid in [*running]:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                running.remove(pid)
+                os.write(answers, b"%d %d\n" % (pid, os.waitstatus_to_exitcode(status)))
+
+
+def _end_with(run: Callable[[], int]) -> NoReturn:
+    """Run and end the process, as `python -m flows.<flow>` does."""
+    code = 1
+    try:
+        code = run()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,147 @@
+"""`deployments/roles.sql`: what each role may do, and that it may do nothing else."""
+
+import itertools
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import text
+
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.replay import replay
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.store import schema
+from sorobanflow.store.coverage import read_coverage, record_gap
+from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.tables import metadata
+from tests.integration.index_all import index_all
+
+ROLES = Path(__file__).parents[2] / "deployments" / "roles.sql"
+SETTINGS = PoolSettings(max_idle=1, max_open=2)
+DDL = [
+    "CREATE TABLE mine (id int)",
+    "CREATE VIEW mine AS SELECT 1",
+    "CREATE SCHEMA mine",
+    "ALTER TABLE events ADD COLUMN mine int",
+    "DROP TABLE events",
+    "TRUNCATE events",
+    "CREATE INDEX ON events (ledger)",
+    "UPDATE alembic_version SET version_num = '0001'",
+    "ALTER TABLE events OWNER TO CURRENT_USER",
+]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def users(postgres: EmbeddedPostgres, database_url: str) -> Iterator[dict[str, str]]:
+    """Connection strings of an owner that has migrated, and of a user in each role."""
+    number = next(_numbers)
+    names = {kind: f"{kind}_{number}" for kind in ("owner", "indexer", "reader")}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        database = connection.info.dbname
+        connection.execute(f"CREATE ROLE {names['owner']} LOGIN CREATEROLE")
+        connection.execute(f'ALTER DATABASE "{database}" OWNER TO {names["owner"]}')
+    urls = {kind: make_conninfo(database_url, user=name) for kind, name in names.items()}
+    with open_engine(urls["owner"], SETTINGS) as engine:
+        schema.prepare(engine)
+    psql = [str(EmbeddedPostgres.psql_path()), "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
+    subprocess.run([*psql, urls["owner"]], check=True, capture_output=True)
+    subprocess.run([*psql, database_url], check=True, capture_output=True)  # again, by another
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for kind in ("indexer", "reader"):
+            connection.execute(f"CREATE USER {names[kind]} IN ROLE sorobanflow_{kind}")
+    yield urls
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"REASSIGN OWNED BY {names['owner']} TO postgres")
+        for name in names.values():
+            connection.execute(f"DROP OWNED BY {name}")
+            connection.execute(f"DROP ROLE {name}")
+
+
+def _refused(url: str, statement: str) -> bool:
+    with psycopg.connect(url) as connection:
+        try:
+            connection.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            return True
+    return False
+
+
+def _names(url: str) -> list[str]:
+    query = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind "
+    with psycopg.connect(url) as connection:
+        return [name for (name,) in connection.execute(query + "IN ('r', 'v', 'm')")]
+
+
+def test_indexer_may_index_and_keep_what_is_missing(users: dict[str, str]) -> None:
+    with (
+        DevnetServer(Chain(Generator(seed=120), closed=8)) as server,
+        RpcClient(server.url) as client,
+        open_engine(users["indexer"], SETTINGS) as engine,
+    ):
+        schema.prepare(engine)
+        index_all(client, engine, LedgerRange(3, 6))
+        index_all(client, engine, LedgerRange(3, 6))
+        assert record_gap(engine, "all", LedgerRange(7, 8), "a test") == [(7, 8)]
+        index_all(client, engine, LedgerRange(7, 8))
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO quarantine (kind, key, ledger, payload, error_class, error) "
+                    "VALUES ('event', 'x', 3, '{}', 'DecodeError', 'a test')"
+                )
+            )
+            connection.execute(text("DELETE FROM quarantine"))
+        replay(engine, client.get_network().passphrase)
+        coverage = read_coverage(engine, "all")
+    assert (coverage.covered, coverage.gaps) == (((3, 8),), ())
+
+
+def test_indexer_may_change_no_schema_and_delete_no_rows(users: dict[str, str]) -> None:
+    kept = {table.name for table in metadata.sorted_tables} - {"gaps", "quarantine"}
+    statements = [*DDL, *(f"DELETE FROM {name}" for name in kept)]
+    assert [one for one in statements if not _refused(users["indexer"], one)] == []
+
+
+def test_reader_may_select_every_table_and_view_and_nothing_else(users: dict[str, str]) -> None:
+    names = _names(users["owner"])
+    assert {"events", "balances", "transfers", "quarantine"} < set(names)
+    assert [one for one in names if _refused(users["reader"], f"SELECT * FROM {one}")] == []
+    tables = [table.name for table in metadata.sorted_tables]
+    statements = [*DDL, "CREATE TEMPORARY TABLE mine (id int)"]
+    statements += [f"INSERT INTO {name} SELECT * FROM {name}" for name in tables]
+    statements += [f"DELETE FROM {name}" for name in tables]
+    statements += ["UPDATE coverage SET ledgers = '{}'", "UPDATE events SET ledger = 0"]
+    assert [one for one in statements if not _refused(users["reader"], one)] == []
+
+
+def test_tables_of_later_migrations_have_the_privileges_too(users: dict[str, str]) -> None:
+    with psycopg.connect(users["owner"]) as connection:
+        connection.execute("CREATE TABLE later (id int)")
+        connection.execute("CREATE VIEW sooner AS SELECT * FROM later")
+    assert not _refused(users["indexer"], "INSERT INTO later VALUES (1)")
+    for name in ("later", "sooner"):
+        assert not _refused(users["reader"], f"SELECT * FROM {name}")
+    assert _refused(users["reader"], "INSERT INTO later VALUES (1)")
+
+
+def test_others_may_not_even_connect(postgres: EmbeddedPostgres, users: dict[str, str]) -> None:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE somebody LOGIN")
+        try:
+            with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+                psycopg.connect(make_conninfo(users["reader"], user="somebody"))
+        finally:
+            connection.execute("DROP ROLE somebody")
+
+
+def test_database_without_tables_is_refused(database_url: str) -> None:
+    command = [str(EmbeddedPostgres.psql_path()), "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
+    done = subprocess.run([*command, database_url], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "run python -m deployments.migrate first" in done.stderr

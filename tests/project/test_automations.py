@@ -1,0 +1,98 @@
+"""The automations on a real Prefect server, firing at a real webhook."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments.automations import register_automations
+from deployments.register_blocks import register_blocks
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+
+ROOT = Path(__file__).parents[2]
+LONG = timedelta(days=1)
+WAIT_S = 60
+
+
+@pytest.fixture
+def notified() -> Iterator[tuple[str, "queue.Queue[str]"]]:
+    """A webhook's address, and the texts that it gets."""
+    texts: queue.Queue[str] = queue.Queue()
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            texts.put(json.loads(body)["text"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", texts
+        server.shutdown()
+
+
+def _index(prefect_api: str, *arguments: str) -> int:
+    command = [sys.executable, "-m", "flows.index", "rpc=automated", "database=automated"]
+    environment = os.environ | {"PREFECT_API_URL": prefect_api}
+    done = subprocess.run(
+        [*command, *arguments], env=environment, cwd=ROOT, capture_output=True, check=False
+    )
+    return done.returncode
+
+
+def test_incomplete_and_failed_runs_are_notified_and_good_ones_are_not(
+    prefect_api: str, notified: tuple[str, "queue.Queue[str]"], database_url: str
+) -> None:
+    url, texts = notified
+    server = DevnetServer(Chain(Generator(seed=131, first=100), closed=3))
+    with temporary_settings({PREFECT_API_URL: prefect_api}), server:
+        register_automations("http://127.0.0.1:9/nobody", LONG)
+        register_automations(url, LONG)  # again: changed, not doubled
+        with get_client(sync_client=True) as client:
+            ours = [one.name for one in client.read_automations() if "sorobanflow" in one.name]
+        assert len(ours) == len(set(ours)) == 2
+        register_blocks(
+            {
+                "SOROBANFLOW_BLOCK": "automated",
+                "SOROBANFLOW_RPC_URL": server.url,
+                "SOROBANFLOW_DATABASE_URL": database_url,
+            }
+        )
+        assert _index(prefect_api, "start_ledger=50", "allow_gap=true") == 1
+        text = texts.get(timeout=WAIT_S)
+        assert text.startswith("sorobanflow: index run ")
+        assert "ended as Incomplete: indexed 3 ledgers (100-102)" in text
+        assert text.endswith("ledgers 50-99 recorded as a gap")
+        assert _index(prefect_api) == 0
+        assert _index(prefect_api, "start_ledger=500") == 1
+        # The next one is of the last run: that between them was a success.
+        text = texts.get(timeout=WAIT_S)
+        assert "ended as Failed: " in text
+        assert "500 is above the node's newest ledger 102" in text
+        assert texts.empty()
+
+
+def test_silence_is_notified(prefect_api: str, notified: tuple[str, "queue.Queue[str]"]) -> None:
+    url, texts = notified
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        register_automations(url, timedelta(seconds=10))
+        try:
+            assert texts.get(timeout=WAIT_S) == (
+                "sorobanflow: no run of index was a success for 0:00:10"
+            )
+        finally:
+            register_automations("http://127.0.0.1:9/nobody", LONG)

@@ -1,0 +1,245 @@
+"""Planted keys and passwords turn up nowhere: no output, no log, no record of Prefect's.
+
+Runs the real flow in processes of their own, against nodes and databases that
+fail in the ways that make errors talk, and searches all that is left behind.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from deployments.automations import register_automations
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.embedded import EmbeddedPostgres
+
+ROOT = Path(__file__).parents[2]
+PLANTED = {
+    part: f"planted{part}{number}x7"
+    for number, part in enumerate(
+        ("user", "info", "path", "query", "header", "password", "wrong", "hook"), 1
+    )
+}
+HEADERS = {"authorization": f"Bearer {PLANTED['header']}", "x-key": PLANTED["header"]}
+ROLE = "planted_indexer"
+
+
+def _forms() -> list[bytes]:
+    """The secrets, plain and as HTTP's basic authentication."""
+    basic = b64encode(f"{PLANTED['user']}:{PLANTED['info']}".encode())
+    return [*(secret.encode() for secret in PLANTED.values()), basic.rstrip(b"=")]
+
+
+def _assert_clean(what: str, content: bytes) -> None:
+    for secret in _forms():
+        at = content.find(secret)
+        assert at < 0, f"{what} holds {content[max(0, at - 300) : at + 60]!r}"
+
+
+def _node_url(address: str) -> str:
+    user, info, path, query = (PLANTED[part] for part in ("user", "info", "path", "query"))
+    return f"http://{user}:{info}@{address.removeprefix('http://')}/{path}?apikey={query}"
+
+
+@contextmanager
+def _echoing(status: int) -> Iterator[str]:
+    """A node that answers every call with all that it was told."""
+
+    class Echo(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            host = self.headers["Host"]
+            told = f"no access to http://{host}{self.path} with {dict(self.headers)}"
+            error = {"code": -32600, "message": told}
+            answer = {"jsonrpc": "2.0", "id": request["id"], "error": error}
+            body = json.dumps(answer).encode()
+            self.send_response(status, told.replace("\n", " "))
+            self.send_header("Location", f"http://{host}{self.path}&again=1")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield _node_url(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+@pytest.fixture
+def guarded(postgres: EmbeddedPostgres, database_url: str) -> Iterator[Callable[[str], str]]:
+    """Give the URL of a database that wants a password."""
+    parts = conninfo_to_dict(database_url)
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        (file,) = connection.execute("SHOW hba_file").fetchone() or ("",)
+        rules = Path(file).read_text()
+        connection.execute(
+            sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}").format(
+                sql.Identifier(ROLE), PLANTED["password"]
+            )
+        )
+        try:
+            Path(file).write_text(f"local all {ROLE} scram-sha-256\n{rules}")
+            connection.execute("SELECT pg_reload_conf()")
+            host, name = quote(str(parts["host"]), safe="/"), parts["dbname"]
+            yield lambda secret: f"postgresql://{ROLE}:{secret}@/{name}?host={host}"
+        finally:
+            Path(file).write_text(rules)
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute(f"REASSIGN OWNED BY {ROLE} TO postgres")
+            with psycopg.connect(database_url, autocommit=True) as inside:
+                inside.execute(f"REASSIGN OWNED BY {ROLE} TO postgres")
+            connection.execute(f"DROP ROLE {ROLE}")
+
+
+class Runs:
+    """Runs programs against the server and searches what they print."""
+
+    def __init__(self, prefect_api: str, folder: Path) -> None:
+        self._folder = folder
+        self._environment = os.environ | {
+            "PREFECT_API_URL": prefect_api,
+            "PREFECT_LOGGING_ROOT_LEVEL": "DEBUG",  # of every library
+            "PREFECT_LOGGING_LEVEL": "DEBUG",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def run(self, *command: str, **variables: str) -> tuple[int, str]:
+        """Run a module; gives its exit code and what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            env=self._environment | variables,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        _assert_clean(f"the output of {command}", done.stdout)
+        return done.returncode, done.stdout.decode()
+
+    def index(self, rpc_url: str, database_url: str) -> tuple[int, str]:
+        """Save the blocks, and run the flow with them."""
+        variables = {
+            "SOROBANFLOW_BLOCK": "planted",
+            "SOROBANFLOW_RPC_URL": rpc_url,
+            "SOROBANFLOW_RPC_HEADERS": json.dumps(HEADERS),
+            "SOROBANFLOW_DATABASE_URL": database_url,
+        }
+        code, said = self.run("deployments.register_blocks", **variables)
+        assert code == 0, said
+        self._have_the_node_fail_soon()
+        return self.run("flows.index", "start_ledger=oldest", "rpc=planted", "database=planted")
+
+    def _have_the_node_fail_soon(self) -> None:
+        code = (
+            "from blocks import StellarRpc; block = StellarRpc.load('planted'); "
+            "block.retry_attempts = 1; block.save('planted', overwrite=True)"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code], env=self._environment, cwd=self._folder, check=True
+        )
+
+
+@pytest.fixture
+def runs(prefect_api: str, tmp_path: Path) -> Runs:
+    return Runs(prefect_api, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(prefect_api: str, server_home: Path) -> Iterator[None]:
+    """After each test, search what Prefect answers, and what it keeps in its files."""
+    yield
+    with (
+        temporary_settings({PREFECT_API_URL: prefect_api}),
+        get_client(sync_client=True) as client,
+    ):
+        for kind in ("flow_runs", "task_runs", "logs", "artifacts", "block_documents", "events"):
+            _assert_clean(f"Prefect's {kind}", json.dumps(_all(client, kind)).encode())
+    files = [file for file in server_home.rglob("*") if file.is_file()]
+    assert any(file.suffix == ".db" for file in files)
+    for file in files:
+        _assert_clean(file.name, file.read_bytes())
+
+
+def _all(client: SyncPrefectClient, kind: str) -> list[Any]:
+    found: list[Any] = []
+    while True:
+        body = {"limit": 200, "offset": len(found)}
+        if kind == "events":
+            return list(client._client.post("/events/filter", json={"limit": 50}).json()["events"])
+        page = client._client.post(f"/{kind}/filter", json=body).json()
+        found += page
+        if len(page) < 200:
+            return found
+
+
+def test_run_that_succeeds(runs: Runs, guarded: Callable[[str], str]) -> None:
+    with DevnetServer(Chain(Generator(seed=141), closed=5)) as server:
+        code, said = runs.index(_node_url(server.url), guarded(PLANTED["password"]))
+    assert code == 0, said
+    assert "indexed 5 ledgers (1-5)" in said
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (200, "was refused (-32600): no access to"),
+        (302, "redirects are not followed"),
+        (401, "was refused (401)"),
+        (429, "answered HTTP 429"),
+        (500, "answered HTTP 500"),
+    ],
+)
+def test_node_that_repeats_what_it_was_told(
+    status: int, message: str, runs: Runs, guarded: Callable[[str], str]
+) -> None:
+    with _echoing(status) as url:
+        code, said = runs.index(url, guarded(PLANTED["password"]))
+    assert (code, message in said) == (1, True), said
+
+
+def test_node_that_is_not_there(runs: Runs, guarded: Callable[[str], str]) -> None:
+    code, said = runs.index(_node_url("http://127.0.0.1:9"), guarded(PLANTED["password"]))
+    assert (code, "http://127.0.0.1:9 failed (ConnectError" in said) == (1, True), said
+
+
+def test_wrong_password_and_database_that_is_not_there(
+    runs: Runs, guarded: Callable[[str], str]
+) -> None:
+    away = f"postgresql://me:{PLANTED['password']}@127.0.0.1:9/rows"
+    with DevnetServer(Chain(Generator(seed=142), closed=5)) as server:
+        for url in (guarded(PLANTED["wrong"]), away):
+            code, said = runs.index(_node_url(server.url), url)
+            assert (code, "no connection to the database (" in said) == (1, True), said
+
+
+def test_make_run(runs: Runs, guarded: Callable[[str], str]) -> None:
+    database = guarded(PLANTED["password"])
+    with _echoing(401) as url:
+        code, said = runs.run("deployments.local", "run", RPC_URL=url, DATABASE_URL=database)
+        command = ["make", "--dry-run", "run", f"RPC_URL={url}", f"DATABASE_URL={database}"]
+        printed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert (code, "was refused (401)" in said) == (1, True), said
+    _assert_clean("make", printed.stdout + printed.stderr)
+
+
+def test_address_of_notifications(runs: Runs, prefect_api: str) -> None:
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        register_automations(f"http://127.0.0.1:9/{PLANTED['hook']}")
