@@ -46,6 +46,12 @@ bench-full: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.indexes 9
 	$(BIN)/python -m benchmarks.picture
 
+# Asks a vulnerability service on the internet, so no part of what CI runs. The tool has an
+# environment of its own: its dependencies are not those that are audited.
+audit-deps: | $(VENV)
+	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
+	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
 	@echo "installing the pinned dependencies into $(VENV) (once, under a minute)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .

@@ -221,7 +221,7 @@ class FanOutSummary(RunSummary):
     @property
     def left_out(self) -> list[str]:
         """What the runs left out, for a person."""
-        runs = [f"{self.incomplete} runs ended as Incomplete"] if self.incomplete else []
+        runs = [f"runs that ended as Incomplete: {self.incomplete}"] if self.incomplete else []
         return super().left_out + runs
 
     def headline(self) -> str:

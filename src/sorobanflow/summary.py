@@ -98,8 +98,8 @@ class RunSummary:
         """What this run left out, for a person; what earlier ones left is not its fault."""
         bad = self.rows["quarantine"]
         parts = [f"ledgers {ranges_text(self.gaps)} recorded as a gap"] if self.gaps else []
-        parts += [f"{bad:,} items in quarantine"] if bad else []
-        parts += [f"{self.behind:,} ledgers behind the node"] if self.behind else []
+        parts += [f"items in quarantine: {bad:,}"] if bad else []
+        parts += [f"ledgers behind the node: {self.behind:,}"] if self.behind else []
         return parts
 
     @property

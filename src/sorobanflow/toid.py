@@ -7,6 +7,7 @@ of getTransactions.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from sorobanflow.errors import DecodeError
@@ -52,6 +53,8 @@ def end_of_ledger(ledger: int) -> Position:
     return Position(ledger, MAX_TX, MAX_OP, MAX_EVENT)
 
 
+# Walk and rows ask for the place of each event four times.
+@lru_cache(maxsize=32_768)
 def parse_event_id(text: str) -> Position:
     """Take an event id or a getEvents cursor apart.
 

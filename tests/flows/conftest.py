@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from prefect.settings import (
+    PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED,
     temporary_settings,
@@ -17,6 +18,7 @@ from deployments.register_blocks import register_blocks
 from flows.index import index
 from sorobanflow.devnet import DevnetServer
 from sorobanflow.summary import RunSummary
+from tests.flows.flow_server import FlowServer, open_flow_server
 
 _numbers = itertools.count(1)
 
@@ -30,6 +32,16 @@ def prefect_server() -> Iterator[None]:
     }
     with temporary_settings(settings), prefect_test_harness(server_startup_timeout=60):
         yield
+
+
+@pytest.fixture(scope="session")
+def flow_server(
+    prefect_server: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FlowServer]:
+    """Start flows in processes of their own, one after the other or at once."""
+    log = tmp_path_factory.mktemp("flows") / "log"
+    with open_flow_server(PREFECT_API_URL.value() or "", log) as server:
+        yield server
 
 
 @pytest.fixture

@@ -45,9 +45,14 @@ class FlowProcess(NamedTuple):
 
 
 class FlowServer:
-    """Starts flows; see `flow_server`."""
+    """Starts flows.
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    Attributes:
+        log: What the flows say, all in one file.
+    """
+
+    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+        self.log = log
         self._process = process
         self._started: Queue[FlowProcess] = Queue()
         self._running: dict[int, FlowProcess] = {}
@@ -77,7 +82,7 @@ class FlowServer:
 
 @contextmanager
 def open_flow_server(api_url: str, log: Path) -> Iterator[FlowServer]:
-    """Start the server; the flows' own output goes to `log`."""
+    """Start the server."""
     command = [sys.executable, "-m", "tests.flows.flow_server"]
     environment = os.environ | {"PREFECT_API_URL": api_url}
     with (
@@ -92,7 +97,7 @@ def open_flow_server(api_url: str, log: Path) -> Iterator[FlowServer]:
             text=True,
         ) as process,
     ):
-        yield FlowServer(process)
+        yield FlowServer(process, log)
         assert process.stdin is not None
         process.stdin.close()
 

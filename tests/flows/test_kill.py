@@ -1,47 +1,44 @@
 """A run that is killed, or told to stop, loses nothing but the batches in its hands."""
 
+import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelling
 from sqlalchemy import Engine, text
 
 from sorobanflow.devnet import Chain, DevnetServer, Generator, Recording, parse_faults
 from sorobanflow.store.coverage import read_coverage
-from tests.flows.flow_server import FlowProcess, FlowServer, open_flow_server
+from tests.flows.flow_server import ROOT, FlowProcess, FlowServer
 from tests.integration.database_server import wait_until_blocked
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Blocks = Callable[[str], dict[str, str]]
 RecordingPath = Callable[[str], Path]
-KILLS_PER_ROUND = 3
+#: What ends the runs of a round; whoever comes through all the same ends the round.
+ROUND = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)
 #: Seconds in which a run that is told to stop has to be gone.
 LEAVE_S = 10
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("flows") / "log"
-
-
-@pytest.fixture(scope="module")
-def flows(prefect_server: None, log: Path) -> Iterator[FlowServer]:
-    with open_flow_server(PREFECT_API_URL.value() or "", log) as server:
-        yield server
 
 
 def _chain(flow: str, recording_path: RecordingPath) -> tuple[Chain, dict[str, Any]]:
     """A chain, and the parameters that index all of it in many batches."""
     if flow == "index":
-        return Chain(Generator(seed=21), closed=60), {"start_ledger": 1, "batch_size": 60}
-    chain = Chain(Recording(recording_path("pubnet-63092990")))
+        return Chain(Generator(seed=21), closed=40), {"start_ledger": 1, "batch_size": 60}
+    chain = Chain(Recording(recording_path("pubnet-30822015")))
     first, last = chain.window()
     quarter = -(-(last - first + 1) // 4)
     return chain, {"start_ledger": first, "end_ledger": last, "chunk_ledgers": quarter}
@@ -64,19 +61,11 @@ def _signal_after(process: FlowProcess, wait_s: float, number: signal.Signals) -
 
 
 @pytest.mark.parametrize("flow", ["index", "backfill"])
-@pytest.mark.parametrize(
-    ("number", "rounds"),
-    [
-        (signal.SIGKILL, 2),
-        (signal.SIGTERM, 1),
-        pytest.param(signal.SIGKILL, 34, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.long)])
 def test_run_ended_at_random_instants_is_finished_by_the_next_one(
     flow: str,
-    number: signal.Signals,
-    rounds: int,
-    flows: FlowServer,
+    kills: int,
+    flow_server: FlowServer,
     save_blocks: Blocks,
     recording_path: RecordingPath,
     engine: Engine,
@@ -87,31 +76,37 @@ def test_run_ended_at_random_instants_is_finished_by_the_next_one(
         parameters = named | save_blocks(server.url)
         _forget(engine)
         began = time.monotonic()
-        flows.run(flow, parameters)
+        flow_server.run(flow, parameters)
         whole_s = time.monotonic() - began
         expected = checksums(engine)
         assert read_coverage(engine, "all").covered == (chain.window(),)
         ends: list[tuple[float, int]] = []
-        for _ in range(rounds):
+        while sum(code == -signal.SIGKILL for _, code in ends) < kills:
             _forget(engine)
-            for _ in range(KILLS_PER_ROUND):
-                wait_s = random.uniform(0, whole_s)
-                process = flows.start(flow, parameters)
+            for number in ROUND:
+                # What comes after the last commit is not worth as many kills.
+                wait_s = random.uniform(0, 0.7 * whole_s)
+                process = flow_server.start(flow, parameters)
                 code, leaving_s = _signal_after(process, wait_s, number)
                 ends.append((wait_s, code))
                 assert leaving_s < LEAVE_S, ends
-            flows.run(flow, parameters)
+                if code == 0:
+                    break
+            flow_server.run(flow, parameters)
             assert checksums(engine) == expected, ends
-    assert sum(code != 0 for _, code in ends) >= len(ends) / 3, ends
 
 
 @pytest.mark.parametrize("flow", ["index", "backfill"])
 def test_run_told_to_stop_does_not_wait_for_a_node_that_does_not_answer(
-    flow: str, flows: FlowServer, save_blocks: Blocks, engine: Engine, recording_path: RecordingPath
+    flow: str,
+    flow_server: FlowServer,
+    save_blocks: Blocks,
+    engine: Engine,
+    recording_path: RecordingPath,
 ) -> None:
     chain, named = _chain(flow, recording_path)
     with DevnetServer(chain, faults=parse_faults("getTransactions:*=slow/60")) as server:
-        process = flows.start(flow, named | save_blocks(server.url))
+        process = flow_server.start(flow, named | save_blocks(server.url))
         while not server.calls.get("getTransactions"):
             assert not process.ended
             time.sleep(0.05)
@@ -123,8 +118,7 @@ def test_run_told_to_stop_does_not_wait_for_a_node_that_does_not_answer(
 @pytest.mark.parametrize("flow", ["index", "backfill"])
 def test_run_told_to_stop_rolls_back_what_the_database_does_not_finish(
     flow: str,
-    flows: FlowServer,
-    log: Path,
+    flow_server: FlowServer,
     save_blocks: Blocks,
     engine: Engine,
     database_url: str,
@@ -136,12 +130,81 @@ def test_run_told_to_stop_rolls_back_what_the_database_does_not_finish(
         psycopg.connect(database_url) as holder,
     ):
         holder.execute("LOCK TABLE events")
-        process = flows.start(flow, named | save_blocks(server.url))
+        process = flow_server.start(flow, named | save_blocks(server.url))
         wait_until_blocked(database_url)
-        said = log.stat().st_size
+        said = flow_server.log.stat().st_size
         code, leaving_s = _signal_after(process, 0, signal.SIGTERM)
         assert code != 0
         assert leaving_s < LEAVE_S
-        assert b"stopped before anything was indexed" in log.read_bytes()[said:]
+        assert b"stopped before anything was indexed" in flow_server.log.read_bytes()[said:]
         with engine.begin() as connection:
             assert connection.execute(text("SELECT count(*) FROM ledgers")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("database_holds_up", [False, True])
+def test_run_cancelled_in_prefect_leaves_in_time(
+    database_holds_up: bool,
+    save_blocks: Blocks,
+    engine: Engine,
+    database_url: str,
+    tmp_path: Path,
+) -> None:
+    chain = Chain(Generator(seed=23), closed=2_000)
+    with (
+        DevnetServer(chain, latency_s=0.1) as server,
+        psycopg.connect(database_url) as holder,
+        get_client(sync_client=True) as client,
+        ExitStack() as stack,
+    ):
+        run_id = _deployed_run(client, {"start_ledger": 1, **save_blocks(server.url)})
+        if database_holds_up:
+            holder.execute("LOCK TABLE events")
+        executed = stack.enter_context(_executed(run_id, tmp_path / "log"))
+        if database_holds_up:
+            wait_until_blocked(database_url)
+        else:
+            while not read_coverage(engine, "all").count:
+                assert executed.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.05)
+        client.set_flow_run_state(run_id, Cancelling())
+        began = time.monotonic()
+        executed.wait(timeout=60)
+        state = client.read_flow_run(run_id).state
+        said = (tmp_path / "log").read_text()
+    assert time.monotonic() - began < LEAVE_S, said
+    assert state is not None
+    assert state.is_cancelled(), said
+    assert ("stopped before anything" if database_holds_up else "stopped early: indexed") in said
+    covered = read_coverage(engine, "all").count
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM ledgers")).scalar_one() == covered
+    assert (covered == 0) == database_holds_up
+
+
+def _deployed_run(client: SyncPrefectClient, parameters: dict[str, Any]) -> UUID:
+    flow_id = client.create_flow_from_name("index")
+    step = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
+    deployment_id = client.create_deployment(
+        flow_id, "to-cancel", entrypoint="flows.index.index", pull_steps=[step]
+    )
+    return client.create_flow_run_from_deployment(deployment_id, parameters=parameters).id
+
+
+@contextmanager
+def _executed(run_id: UUID, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Carry a run out as a worker does, with a supervisor that hears of its cancellation."""
+    command = [sys.executable, "-m", "prefect", "flow-run", "execute", str(run_id)]
+    environment = os.environ | {
+        "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()

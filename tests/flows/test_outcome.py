@@ -86,7 +86,7 @@ def test_item_in_quarantine_fails_the_run_that_put_it_there_and_no_other(
     state = _state(**blocks, start_ledger="oldest")
     assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
     assert state.message is not None
-    assert "1 items in quarantine" in state.message
+    assert "items in quarantine: 1" in state.message
     assert _state(**blocks).is_completed()
 
 
@@ -110,7 +110,7 @@ def test_run_that_ends_too_far_behind_is_incomplete(serve: Serve, save_blocks: S
     state = _state(**blocks, start_ledger="oldest", max_lag_ledgers=0)
     assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
     assert state.message is not None
-    assert "ledgers behind the node" in state.message
+    assert "ledgers behind the node: " in state.message
     for most in (100_000, None):
         assert _state(**blocks, max_lag_ledgers=most).is_completed()
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from sqlalchemy import Engine, text
@@ -27,6 +29,7 @@ from sorobanflow.backfill import FanOutSummary
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.store.coverage import read_coverage
+from tests.flows.load_balancer import balanced
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 ROOT = Path(__file__).parents[2]
@@ -185,3 +188,30 @@ def test_two_workers_of_which_one_is_killed_cover_everything(
         _set_batch_size(blocks["rpc"], 1000)
         backfill(1, LEDGERS, **blocks)
     assert checksums(engine) == fanned_out
+
+
+def test_chunk_that_left_a_gap_is_red_in_prefect_and_makes_the_backfill_incomplete(
+    deployed: None,
+    save_blocks: Callable[[str], dict[str, str]],
+    engine: Engine,
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        long, short = (
+            stack.enter_context(DevnetServer(Chain(Generator(seed=63), closed=30, **options)))
+            for options in ({}, {"retention": 11})
+        )
+        url = stack.enter_context(balanced({"getHealth": long.url}, short.url))
+        blocks: Any = save_blocks(url)
+        stack.enter_context(_worker(tmp_path / "worker.log"))
+        state = backfill(1, 30, **blocks, fan_out="deployments", return_state=True)
+    coverage = read_coverage(engine, "all")
+    assert (coverage.covered, coverage.gaps) == (((20, 30),), ((1, 19),))
+    assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
+    assert state.message is not None
+    assert "runs that ended as Incomplete: 1" in state.message
+    with get_client(sync_client=True) as client:
+        of_chunk = FlowRunFilter(name=FlowRunFilterName(any_=["backfill-range 1-30"]))
+        runs = client.read_flow_runs(flow_run_filter=of_chunk)
+    # The worker does not take the process's exit code for a crash.
+    assert [(run.state_type, run.state_name) for run in runs] == [(StateType.FAILED, "Incomplete")]

@@ -146,6 +146,7 @@ def reader(
             "postgresql+psycopg://me@db.example.org/stellar": database_url.replace(
                 "postgresql:", "postgresql+psycopg:"
             ),
+            "https://hooks.example.org/key": "http://127.0.0.1:9/",
             "ledgers.jsonl.gz": str(recording_path("pubnet-63800060")),
             "127.0.0.1:4200": f"127.0.0.1:{ui_port}",
             "--port 8000": f"--port {devnet_port}",

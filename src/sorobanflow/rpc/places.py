@@ -9,6 +9,7 @@ places of good items are what the walks go by, so these are checked as well.
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
 from typing import TypeVar
 
 from msgspec import Struct
@@ -58,6 +59,9 @@ def believed(
         behind: The last place that it can hold.
     """
     places = {n: place_of(item) for n, item in enumerate(items) if not isinstance(item, Malformed)}
+    ascending = all(a < b for a, b in pairwise(chain([before], places.values())))
+    if ascending and max(places.values(), default=behind) <= behind:
+        return [*items]
     kept = _ascending({n: place for n, place in places.items() if before < place <= behind})
     return [
         item

@@ -10,6 +10,7 @@ key in the path.
 import logging
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ TEXT_LIMIT = 300
 _NO_CONNECTION = (httpx.ConnectTimeout, httpx.PoolTimeout)
 _TIMEOUTS = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.GATEWAY_TIMEOUT)
 _SHORTEST_SECRET = 6
+# httpx logs URLs and the answers' reasons; httpcore, at DEBUG, the answers' headers.
+_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -87,8 +90,9 @@ class Transport:
         self._clock = clock
         self._secrets = _secrets(url, self._url, _checked_headers(headers or {}))
         self.endpoint = _endpoint(self._url)
-        self._log_filter = _HideUrl(self._url, self.endpoint)
-        logging.getLogger("httpx").addFilter(self._log_filter)
+        self._log_filter = _HideSecrets(self._url, self.endpoint, self._hide)
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._log_filter)
         self._connections = Connections()
         connections = self._settings.max_connections
         self._client = httpx.Client(
@@ -129,10 +133,13 @@ class Transport:
 
     def clean(self, text: str) -> str:
         """Shorten what the endpoint said, and take our secrets out of it."""
+        text = " ".join(self._hide(text).split())
+        return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
+
+    def _hide(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        text = " ".join(text.split())
-        return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
+        return text
 
     def stop(self) -> None:
         """Start no more calls and cut those under way; a connect ends at its time limit."""
@@ -145,7 +152,8 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-        logging.getLogger("httpx").removeFilter(self._log_filter)
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self._log_filter)
 
     def _exchange(self, method: str, body: bytes) -> bytes:
         deadline = self._clock() + self._settings.timeout_s
@@ -214,21 +222,26 @@ class Transport:
         return RpcProtocolError(f"{said}; wanted 200 with a body")
 
 
-class _HideUrl(logging.Filter):
-    """Cuts our URL down to the endpoint in the log line that httpx writes per call."""
+class _HideSecrets(logging.Filter):
+    """Takes our secrets out of the log lines that the HTTP libraries write per call."""
 
-    def __init__(self, url: httpx.URL, endpoint: str) -> None:
+    def __init__(self, url: httpx.URL, endpoint: str, hide: Callable[[str], str]) -> None:
         super().__init__()
         self._url = url
         self._endpoint = endpoint
+        self._hide = hide
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record, without the URL."""
+        """Keep every record, without the URL and whatever of it an answer repeats."""
+        record.msg = self._hide(str(record.msg))
         if isinstance(record.args, tuple):
-            record.args = tuple(
-                self._endpoint if value == self._url else value for value in record.args
-            )
+            record.args = tuple(map(self._hidden, record.args))
         return True
+
+    def _hidden(self, value: object) -> object:
+        if value == self._url:
+            return self._endpoint
+        return self._hide(value) if isinstance(value, str) else value
 
 
 def retry_after_s(text: str, now: datetime | None = None) -> float | None:
@@ -272,7 +285,8 @@ def _secrets(text: str, url: httpx.URL, header_values: list[str]) -> list[str]:
     path = target.partition("?")[0]
     parts = [*path.split("/"), *url.path.split("/"), *url.params.values()]
     words = [word for value in header_values for word in value.split()]
-    login = [url.username, url.password]
+    basic = b64encode(f"{url.username}:{url.password}".encode()).decode()
+    login = [url.username, url.password, basic]
     found = {text, str(url), target, path, url.path, *parts, *login, *header_values, *words}
     # Shorter ones are words like "rpc" and "v1", whose removal would spoil messages.
     return sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)

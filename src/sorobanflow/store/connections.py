@@ -143,10 +143,10 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
 
     def stop(self, grace_s: float) -> None:
         """Lend no connection any more, and cancel what still runs on one after `grace_s`."""
-        self.close(timeout=0)
         timer = Timer(grace_s, self._cancel)
         timer.daemon = True
         timer.start()
+        self.close(timeout=1)
 
     def _cancel(self) -> None:
         for connection in self._lent.copy():

@@ -27,7 +27,8 @@ _REFUSALS = {
 _NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}
 #: Classes of SQLSTATE: connection, conflict of transactions, resources, locks, operator, system.
 _PASSING = {"08", "40", "53", "55", "57", "58"}
-_DATABASE_DROPPED = "57P04"
+#: Of these classes: a statement that somebody cancelled, and a database that is dropped.
+_FINAL = {"57014", "57P04"}
 
 
 @contextmanager
@@ -61,6 +62,6 @@ def _named(error: psycopg.Error) -> SorobanflowError | None:
             f"the database's schema is not the one that this program writes: {said} ({state}); "
             "run `python -m deployments.migrate`, or the program's version that made it"
         )
-    if state[:2] in _PASSING and state != _DATABASE_DROPPED:
+    if state[:2] in _PASSING and state not in _FINAL:
         return DatabaseUnavailableError(f"{said} ({state})")
     return None

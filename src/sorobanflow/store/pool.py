@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 #: Seconds that a transaction has to end when the run is leaving; a batch takes a fraction of one.
-STOP_S = 4.0
+STOP_S = 3.0
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
 #: Connections that the server leaves to this pool. A superuser may use those that are held

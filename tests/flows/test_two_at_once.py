@@ -1,0 +1,60 @@
+"""Two runs at once, each in a process of its own, leave what one run leaves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.store.coverage import read_coverage
+from tests.flows.flow_server import FlowServer
+
+Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
+LEDGERS = 60
+INDEX = ("index", {"start_ledger": 1, "batch_size": 60})
+SMALLER_BATCHES = ("index", {"start_ledger": 1, "batch_size": 35})
+FIRST_PART = ("backfill", {"start_ledger": 1, "end_ledger": 45, "chunk_ledgers": 10})
+LAST_PART = ("backfill", {"start_ledger": 16, "end_ledger": 60, "chunk_ledgers": 7})
+#: Written whether covered or not: both write every ledger.
+FORCED = ("backfill", {"start_ledger": 1, "end_ledger": 60, "chunk_ledgers": 9, "force": True})
+
+
+def _deadlocks(engine: Engine) -> int:
+    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    with engine.begin() as connection:
+        return connection.execute(text(query)).scalar_one()
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        pytest.param((INDEX, SMALLER_BATCHES), id="two-indexes"),
+        pytest.param((INDEX, FORCED), id="index-beside-backfill"),
+        pytest.param((FIRST_PART, LAST_PART), id="overlapping-backfills"),
+        pytest.param((FORCED, FORCED), id="twice-the-same-backfill"),
+    ],
+)
+def test_two_runs_at_once_leave_what_one_leaves(
+    pair: tuple[tuple[str, dict[str, Any]], ...],
+    flow_server: FlowServer,
+    save_blocks: Callable[[str], dict[str, str]],
+    engine: Engine,
+    checksums: Checksums,
+) -> None:
+    with DevnetServer(Chain(Generator(seed=71), closed=LEDGERS), latency_s=0.01) as server:
+        blocks = save_blocks(server.url)
+        both = [flow_server.start(flow, parameters | blocks) for flow, parameters in pair]
+        assert [process.wait() for process in both] == [0, 0]
+        twice = checksums(engine)
+        assert read_coverage(engine, "all").covered == ((1, LEDGERS),)
+        assert _deadlocks(engine) == 0
+        with engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {', '.join(twice)}"))
+        flow_server.run("index", INDEX[1] | blocks)
+    once = checksums(engine)
+    del (
+        once["coverage"],
+        twice["coverage"],
+    )  # who indexes live promises a start; a backfill does not
+    assert twice == once
