@@ -39,6 +39,7 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
+from sorobanflow.store.pool import stop_engine
 from sorobanflow.summary import RunSummary
 from tasks.report import report
 
@@ -209,6 +210,7 @@ class _Here:
                 # The threads are waited for on the way out: they shall have nothing to do.
                 todo.clear()
                 self._indexer.source.client.stop()
+                stop_engine(self._indexer.target.engine)
                 raise
         for drive in drives:
             drive.result()

@@ -9,6 +9,7 @@ ranges to them, and whether several pipelines run side by side. Invariant: at mo
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from sorobanflow.plan import BatchSizer
 from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Stream
+from sorobanflow.store.pool import stop_engine
 from tasks.upsert import upsert_batch
 
 #: Batches in flight at once, and of them those whose events are being read.
@@ -91,8 +93,13 @@ class Pipeline:
             while self._todo.size > 0 or self._batches:
                 if not any(step() for step in steps):
                     self._wait()
-        finally:
-            self._finish_write()
+        except BaseException as error:
+            if not isinstance(error, Exception):  # told to stop: nothing below may hold it up
+                self.source.client.stop()
+                stop_engine(self.target.engine)
+            with suppress(Exception):  # what ends the run is `error`
+                self._finish_write()
+            raise
 
     def probe(self, within: LedgerRange, stats: RpcStats) -> Probe:
         """Fetch and decode the first ledgers of a range, in growing batches, and write none.

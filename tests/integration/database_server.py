@@ -3,6 +3,7 @@
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,12 +70,14 @@ def raising(sqlstate: str) -> str:
     return f"RAISE EXCEPTION 'out of order' USING ERRCODE = '{sqlstate}'"
 
 
-def wait_until_blocked(url: str, count: int = 1) -> None:
-    """Wait until so many sessions of the database wait for a lock."""
+def wait_until_blocked(url: str) -> None:
+    """Wait until a session of the database waits for a lock."""
     with psycopg.connect(url, autocommit=True) as connection:
         query = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
             "AND wait_event_type = 'Lock'"
         )
-        while (connection.execute(query).fetchone() or (0,))[0] < count:
-            pass
+        deadline = time.monotonic() + 60
+        while connection.execute(query).fetchone() == (0,):
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            time.sleep(0.01)

@@ -12,6 +12,7 @@ SAMPLES = [
     errors.NodeBehindError(10, 9),
     errors.CircuitOpenError("getEvents", 3.0, "no connection"),
     errors.StalledError(300.0, "ledger 7 to close"),
+    errors.DatabaseUnavailableError("no connection"),
     errors.ConfigurationError("bad"),
     errors.RpcRequestError("getEvents", -32602, "limit"),
     errors.RpcProtocolError("not an answer"),
@@ -20,6 +21,7 @@ SAMPLES = [
     errors.WrongNetworkError("a", "b"),
     errors.LedgerOutsideRetentionError(5, 10),
     errors.SchemaError("behind"),
+    errors.DatabaseRefusesError("no space", "its disk is full"),
     errors.MassFailureError("9 of 10"),
     errors.DecodeError("bad XDR"),
 ]

@@ -1,5 +1,6 @@
 import gzip
 import logging
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from tests.unit.rpc_node import URL
 
 HEADERS = {"X-Api-Key": "Bearer headersecret"}
 SECRETS = ("hunter2secret", "apikey12345", "querysecret", "headersecret", "/v1")
+BASIC = b64encode(b"user:hunter2secret").decode()
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -206,6 +208,7 @@ def test_transport_takes_no_other_encoding_than_one_gzip(encoding: str, status: 
         raising(httpx.ConnectError(f"cannot reach {URL} with Bearer headersecret")),
         answering(400, text=f"bad key apikey12345 in {URL}, querysecret, headersecret"),
         answering(301, headers={"Location": URL}),
+        lambda request: httpx.Response(400, text=str(dict(request.headers))),
         answering(503),
         answering(429),
     ],
@@ -213,11 +216,13 @@ def test_transport_takes_no_other_encoding_than_one_gzip(encoding: str, status: 
 def test_transport_messages_hold_no_secret(handler: Handler) -> None:
     with pytest.raises(Exception, match=r"\w") as caught:
         transport_of(handler).post("getHealth", b"")
-    assert not [secret for secret in SECRETS if secret in f"{caught.value} {caught.value!r}"]
+    said = f"{caught.value} {caught.value!r}"
+    assert not [secret for secret in (*SECRETS, BASIC) if secret in said]
 
 
 def test_transport_log_line_of_httpx_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
-    transport = transport_of(answering(200))
+    reason = {"reason_phrase": f"OK for {URL}".encode()}
+    transport = transport_of(answering(200, extensions=reason))
     with caplog.at_level(logging.INFO, logger="httpx"):
         transport.post("getHealth", b"")
     assert "https://node.example:8443" in caplog.text
