@@ -18,7 +18,7 @@ psql: $(VENV)/.installed
 	@$(BIN)/python -m deployments.local psql
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/unit

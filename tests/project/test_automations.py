@@ -86,6 +86,7 @@ def test_incomplete_and_failed_runs_are_notified_and_good_ones_are_not(
         assert texts.empty()
 
 
+@pytest.mark.long
 def test_silence_is_notified(prefect_api: str, notified: tuple[str, "queue.Queue[str]"]) -> None:
     url, texts = notified
     with temporary_settings({PREFECT_API_URL: prefect_api}):

@@ -60,6 +60,7 @@ def test_decode(recorded: str) -> None:
     assert len(lines(decode.table("item", results.set_index("recording")))) == 2
 
 
+@pytest.mark.long  # takes a minute, or waits for the server's record of its tasks
 def test_orchestration(services: common.Services) -> None:
     medians = orchestration.measure(services, 1, batches=2).set_index("variant")
     assert len(lines(orchestration.table(medians, 2))) == 3
@@ -83,6 +84,7 @@ def test_tenths_are_cut_where_a_sample_reached_them() -> None:
     assert tenths["mib"].to_list() == [106, 107, 109, 110]
 
 
+@pytest.mark.long
 def test_live(services: common.Services) -> None:
     result = live.measure(services, every_s=0.5, follow_s=3, transactions=5)
     assert result["ledgers"] > 0

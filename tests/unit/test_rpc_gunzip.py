@@ -1,11 +1,11 @@
 import gzip
-import os
+import random
 
 import pytest
 
 from sorobanflow.rpc.gunzip import PART_BYTES, gunzip
 
-TEXT = os.urandom(1000) * 1000
+TEXT = random.Random(1).randbytes(1000) * 1000
 BODY = gzip.compress(TEXT)
 
 

@@ -31,6 +31,9 @@ __all__ = [
 STOP_S = 3.0
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
+#: What a server says that will have us soon.
+_PASSING = ("starting up", "shutting down", "recovery", "too many", "connection slots")
+
 #: Connections that the server leaves to this pool. A superuser may use those that are held
 #: back; whoever sees nothing of another's session still sees its database.
 _LEFT = """
@@ -57,6 +60,7 @@ def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
             driver raises within, see `failures`.
     """
     pool = _make_pool(url, settings)
+    _refuse_wrong_address(url)
     engine = create_engine(
         "postgresql+psycopg://",
         creator=pool.getconn,
@@ -119,6 +123,19 @@ def _parse(url: str) -> dict[str, str]:
             "the database URL is not a libpq connection string; "
             "wanted postgresql://user@host:port/database or key=value pairs"
         ) from None
+
+
+def _refuse_wrong_address(url: str) -> None:
+    """Fail at once where a server answers that it will not have us: waiting changes nothing."""
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        said = " ".join(str(error).split())
+        if "FATAL" in said and not any(passing in said for passing in _PASSING):
+            reason = said[said.index("FATAL") :]
+            raise ConfigurationError(
+                f"no connection to the database ({public_conninfo(url)}): the server says {reason}"
+            ) from None
 
 
 def _server_left(pool: CountingPool, url: str, settings: PoolSettings) -> int:
