@@ -128,17 +128,18 @@ class BatchInFlight:
             return False
         return not self._events_added or not self._fetching or self._next_chunk() is not None
 
-    def plan(self, *, much_left: bool) -> None:
+    def plan(self, *, beside: int, much_left: bool) -> None:
         """Start to fetch the transactions of the events that were read.
 
         Args:
+            beside: Batches in flight beside this one.
             much_left: See `Makers.begin`.
         """
         try:
             self._reading.check()
             source = self._source
             self.ledgers, self.rest = self._fetch.ledgers, self._fetch.rest
-            self._start(source.planner.chunks(source.client, self._fetch))
+            self._start(source.planner.chunks(source.client, self._fetch, beside))
             whole = source.event_filter is None
             self._making = source.makers.begin(self.ledgers, whole=whole, much_left=much_left)
         except Exception as error:

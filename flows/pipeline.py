@@ -122,7 +122,7 @@ class Pipeline:
         batch = self._begin()
         while batch.rows is None and batch.error is None:
             if batch.can_plan:
-                batch.plan(much_left=False)
+                batch.plan(beside=0, much_left=False)
             elif batch.can_make:
                 making = time.monotonic()
                 batch.make()
@@ -200,7 +200,7 @@ class Pipeline:
             if not batch.can_plan:
                 continue
             left = self._sizer.expected_items(self._todo.size + batch.ledgers.size)
-            batch.plan(much_left=left >= MUCH)
+            batch.plan(beside=len(self._batches) - 1, much_left=left >= MUCH)
             if batch.rest and batch.error is None:
                 self._put_back(batch.rest, index)
             return True

@@ -26,9 +26,9 @@ LARGEST_BATCH = 10_000
 GROWTH = 4
 #: Ledgers of the first batch: nothing is known of what they hold, so it is also cut by its events.
 FIRST_BATCH = 16
-#: Seconds that writing a batch should take: what a batch costs in any case is little then, and a
-#: crash or a reader never waits long.
-WRITE_S = 0.3
+#: Seconds that writing a batch should take: what a batch costs in any case, its tasks above all,
+#: is little then, and a crash loses little.
+WRITE_S = 0.8
 
 
 class Work(NamedTuple):

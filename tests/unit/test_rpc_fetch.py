@@ -408,7 +408,7 @@ def fetch_all(node: Node, chunks: list[LedgerChunk]) -> Places:
 def test_plan_balances_and_saves_calls_with_exact_hints() -> None:
     counts = [(10, 150), (11, 3), (13, 47)]
     node = node_of(*counts, (14, 1))
-    chunks = plan_ledger_chunks(LedgerRange(10, 13), counts, workers=10, per_call=21)
+    chunks = plan_ledger_chunks(LedgerRange(10, 13), counts, workers=10, size=21)
     assert [chunk.limit for chunk in chunks] == [21] * 9 + [12]
     assert fetch_all(node, chunks) == [*orders(10, 150), *orders(11, 3), *orders(13, 47)]
     assert node.posts == 10
@@ -424,12 +424,12 @@ def test_plan_balances_and_saves_calls_with_exact_hints() -> None:
         [(10, 2**40)],
     ],
 )
-@pytest.mark.parametrize("per_call", [20, 60, 1000])
+@pytest.mark.parametrize("size", [20, 60, 1000])
 def test_plan_is_a_partition_whatever_the_hints_say(
-    hints: list[tuple[int, int]], per_call: int
+    hints: list[tuple[int, int]], size: int
 ) -> None:
     node = node_of((9, 5), (10, 33), (11, 40), (12, 31), (13, 2))
-    chunks = plan_ledger_chunks(LedgerRange(10, 12), hints, 10, per_call)[:110]
+    chunks = plan_ledger_chunks(LedgerRange(10, 12), hints, 10, size)[:110]
     if hints != [(10, 2**40)]:
         assert fetch_all(node, chunks) == [*orders(10, 33), *orders(11, 40), *orders(12, 31)]
     starts = [chunk.start for chunk in chunks]
@@ -447,17 +447,20 @@ def test_plan_keeps_a_boundary_at_the_ledgers_hinted_end() -> None:
     assert (last.start, last.end, last.limit) == ((10, 20), (11, MAX_TX), 16)
 
 
-def test_plan_never_asks_for_more_than_a_page_holds() -> None:
-    chunks = plan_ledger_chunks(LedgerRange(10, 10), [(10, 1000)], 2, 1000)
-    assert [chunk.limit for chunk in chunks] == [200, 200, 200, 200, 200, 1]
+def test_plan_chunk_larger_than_a_page_takes_several_calls() -> None:
+    node = node_of((10, 1000), (11, 1))
+    chunks = plan_ledger_chunks(LedgerRange(10, 10), [(10, 1000)], 2, 600)
+    assert [chunk.limit for chunk in chunks] == [600, 401]
+    assert fetch_all(node, chunks) == orders(10, 1000)
+    assert [params["pagination"]["limit"] for _, params in node.calls] == [200] * 5 + [1]
 
 
 def test_plan_without_hints_splits_the_ledgers() -> None:
-    chunks = plan_ledger_chunks(LedgerRange(10, 19), [], workers=3, per_call=200)
+    chunks = plan_ledger_chunks(LedgerRange(10, 19), [], workers=3, size=200)
     assert [chunk.label for chunk in chunks] == ["10-12", "13-15", "16-19"]
     node = node_of((9, 1), (12, 3), (13, 250), (19, 2), (20, 1))
     assert fetch_all(node, chunks) == [*orders(12, 3), *orders(13, 250), *orders(19, 2)]
-    assert len(plan_ledger_chunks(LedgerRange(10, 11), [], workers=10, per_call=200)) == 2
+    assert len(plan_ledger_chunks(LedgerRange(10, 11), [], workers=10, size=200)) == 2
 
 
 def test_plan_hash_chunks_are_near_equal_and_at_most_the_workers() -> None:

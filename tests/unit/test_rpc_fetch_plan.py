@@ -35,8 +35,10 @@ def read(node: Node, event_filter: EventFilter | None = FILTER, most: int = 10_0
     return fetch
 
 
-def planner(plan: FetchPlan = "auto", filtered: bool = True) -> TransactionPlanner:
-    return TransactionPlanner(plan, filtered, workers=2, batch_calls=50)
+def planner(
+    plan: FetchPlan = "auto", filtered: bool = True, workers: int = 2
+) -> TransactionPlanner:
+    return TransactionPlanner(plan, filtered, workers, batch_calls=50)
 
 
 def kinds(chunks: list[Any]) -> list[type]:
@@ -189,8 +191,15 @@ def test_planner_ledgers_are_filtered_to_the_wanted() -> None:
     assert planner(filtered=False).only_wanted(fetch, found) == found
 
 
+def test_planner_leaves_workers_to_the_batches_beside() -> None:
+    node, chosen = node_of(300, 300), TransactionPlanner("auto", False, 10, 50)
+    fetch, client = read(node, None), client_of(node)
+    client.page_size.transactions = 200
+    assert [len(chosen.chunks(client, fetch, beside)) for beside in (0, 1, 4, 20)] == [7, 5, 2, 1]
+
+
 def test_planner_expects_what_ledgers_held_where_events_name_less() -> None:
-    node, chosen = node_of(300, 1), planner(filtered=False)
+    node, chosen = node_of(300, 1), planner(filtered=False, workers=10)
     fetch, client = read(node, None), client_of(node)
     client.page_size.transactions = 200
     assert len(chosen.chunks(client, fetch)) == 1

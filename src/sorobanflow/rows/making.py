@@ -84,9 +84,10 @@ class Makers:
         Args:
             ledgers: Its ledgers.
             whole: See `BatchMaker`.
-            much_left: Whether so much is to be made that processes are worth their start.
+            much_left: Whether so much is to be made that processes are worth their start;
+                once they run, they are used.
         """
-        if much_left and self._processes:
+        if self._processes and (much_left or self._pool is not None):
             return _Elsewhere(_Job(ledgers, [], [], self._passphrase, whole), self._submit)
         return _Here(ledgers, self._passphrase, whole)
 

@@ -127,18 +127,30 @@ class TransactionPlanner:
         self._per_ledger: float | None = None
         self._average: float | None = None
 
-    def chunks(self, client: RpcClient, fetch: EventsFetch) -> list[TransactionChunk]:
-        """Plan the chunks of a batch whose events are read."""
-        edge: list[TransactionChunk] = [EdgeCheck(fetch.ledgers)] if fetch.near_edge else []
-        return edge + self._chunks(client, fetch)
+    def chunks(
+        self, client: RpcClient, fetch: EventsFetch, beside: int = 0
+    ) -> list[TransactionChunk]:
+        """Plan the chunks of a batch whose events are read.
 
-    def _chunks(self, client: RpcClient, fetch: EventsFetch) -> list[TransactionChunk]:
+        Args:
+            client: For what it knows of the node.
+            fetch: The events.
+            beside: Batches in flight beside this one. They keep workers busy too, so
+                each is cut into fewer chunks: every chunk is a task, which costs more
+                than a call.
+        """
+        edge: list[TransactionChunk] = [EdgeCheck(fetch.ledgers)] if fetch.near_edge else []
+        return edge + self._chunks(client, fetch, beside)
+
+    def _chunks(self, client: RpcClient, fetch: EventsFetch, beside: int) -> list[TransactionChunk]:
         wanted = fetch.wanted()
         if self._filtered and (not wanted or not self._by_ledgers(client, fetch.ledgers, wanted)):
             return self._hash_chunks(client, wanted)
         hints = self._hints(fetch.ledgers, wanted)
-        per_call = client.page_size.transactions
-        return [*plan_ledger_chunks(fetch.ledgers, hints, self._workers, per_call)]
+        share = -(-self._workers // (beside + 1))
+        total = sum(count for _, count in hints)
+        size = max(client.page_size.transactions, -(-(total + 1) // share))
+        return [*plan_ledger_chunks(fetch.ledgers, hints, share, size)]
 
     def learn(self, ledgers: LedgerRange, transactions: int) -> None:
         """Take in how many transactions whole ledgers held; recent ones weigh most."""

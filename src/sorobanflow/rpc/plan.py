@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import MAX_TRANSACTIONS, MIN_TRANSACTIONS
+from sorobanflow.rpc.client import MIN_TRANSACTIONS
 from sorobanflow.rpc.fetch import HashChunk, LedgerChunk, Place
 from sorobanflow.toid import MAX_TX
 
 
 def plan_ledger_chunks(
-    ledgers: LedgerRange, hints: Sequence[tuple[int, int]], workers: int, per_call: int
+    ledgers: LedgerRange, hints: Sequence[tuple[int, int]], workers: int, size: int
 ) -> list[LedgerChunk]:
-    """Split every transaction of a range into chunks, each a call if the hints are right.
+    """Split every transaction of a range into chunks of a size, if the hints are right.
 
     A chunk that ends at a hinted transaction knows it is whole when it sees that
     one. Only the last must see past its end, so it asks for one more; and it is
@@ -28,22 +28,21 @@ def plan_ledger_chunks(
         ledgers: The range.
         hints: Ledger and number of its transactions, where known; may be too low.
         workers: Chunks at most where no hint says how they divide.
-        per_call: Transactions that a call should ask for.
+        size: Transactions per chunk.
     """
     known = {ledger: min(count, MAX_TX) for ledger, count in hints if ledgers.holds(ledger)}
     known = {ledger: count for ledger, count in sorted(known.items()) if count > 0}
     total = sum(known.values())
     if not total:
         return _by_ledgers(ledgers, workers)
-    per_call = min(per_call, MAX_TRANSACTIONS)
-    targets = [*range(0, total + 1, per_call), total]
+    targets = [*range(0, total + 1, size), total]
     cuts = _places(known, targets[1:-1])
     places = [(ledgers.first, 0), *cuts, (ledgers.last, MAX_TX)]
     sizes = [high - low for low, high in pairwise(targets)]
     sizes[-1] += 1
     return [
-        LedgerChunk(start, end, size)
-        for (start, end), size in zip(pairwise(places), sizes, strict=True)
+        LedgerChunk(start, end, expected)
+        for (start, end), expected in zip(pairwise(places), sizes, strict=True)
     ]
 
 
