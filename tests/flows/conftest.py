@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from prefect.events.clients import NullEventsClient
+from prefect.events.worker import EventsWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -25,13 +27,20 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server() -> Iterator[None]:
-    """A real Prefect server, without the two services that stall a fast test suite."""
+    """A real Prefect server, without what stalls a fast test suite.
+
+    Two of its services, and the events of this process: nothing reads them, and a
+    server that comes after with them keeps the session from ending, for its end
+    waits until the last one is sent, however long that takes.
+    """
     settings = {
         PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
     }
-    with temporary_settings(settings), prefect_test_harness(server_startup_timeout=60):
+    EventsWorker.set_client_override(NullEventsClient)
+    with temporary_settings(settings), prefect_test_harness(server_startup_timeout=120):
         yield
+    EventsWorker.set_client_override(None)
 
 
 @pytest.fixture(scope="session")
