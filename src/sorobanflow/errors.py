@@ -22,7 +22,8 @@
     │   ├── DatabaseRefusesError    disk full, read only, a right is missing
     │   └── MassFailureError        too much of a batch cannot be decoded
     └── DataError                   this item is bad; the rest goes on
-        └── DecodeError
+        ├── DecodeError
+        └── WrongHashError          the envelope is not that of the hash
 
 | situation                                        | raise                       |
 |--------------------------------------------------|-----------------------------|
@@ -35,6 +36,7 @@
 | -32600, -32601, -32602 and other HTTP 4xx        | RpcRequestError             |
 | 200 with a body that is not the promised shape   | RpcProtocolError            |
 | XDR or a value that no decoder takes             | DecodeError                 |
+| another transaction's XDR under a hash           | WrongHashError              |
 
 Every class takes its fields as positional arguments, builds its message from
 them, and pickles (Prefect moves exceptions between processes). A message says
@@ -316,3 +318,23 @@ class DataError(SorobanflowError):
 
 class DecodeError(DataError):
     """XDR or a field of an answer cannot be decoded."""
+
+
+class WrongHashError(DataError):
+    """A transaction's envelope is not that of its hash: the node mixed something up.
+
+    Args:
+        stated: The hash that the node gives it.
+        computed: The hash of the envelope on this network.
+    """
+
+    def __init__(self, stated: str, computed: str) -> None:
+        super().__init__(stated, computed)
+        self.stated = stated
+        self.computed = computed
+
+    def __str__(self) -> str:
+        return (
+            f"the envelope sent as transaction {self.stated} is that of {self.computed}; "
+            "another node, or this one asked again, may have the right one"
+        )

@@ -1,7 +1,7 @@
 import threading
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from sorobanflow.errors import SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange
@@ -9,6 +9,7 @@ from sorobanflow.store.coverage import (
     Coverage,
     Stream,
     add_coverage,
+    last_advance,
     open_stream,
     pin_network,
     read_coverage,
@@ -111,3 +112,19 @@ def test_network_is_pinned_by_the_first_run(engine: Engine) -> None:
     pin_network(engine, "Test Net")
     with pytest.raises(WrongNetworkError, match=r"'Test Net'.*'Other Net'"):
         pin_network(engine, "Other Net")
+
+
+def test_stream_gets_on_with_its_newest_ledger_only(engine: Engine) -> None:
+    def age_after(first: int, last: int) -> float:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE coverage SET advanced_at = now() - interval '1 h'"))
+        _cover(engine, first, last)
+        return last_advance(engine, "all").age_s
+
+    open_stream(engine, Stream())
+    assert last_advance(engine, "all").age_s < 60
+    assert age_after(100, 110) < 60
+    assert age_after(111, 111) < 60
+    assert age_after(50, 60) > 3000  # a backfill below
+    assert age_after(100, 111) > 3000  # the same ledgers again
+    assert age_after(60, 112) < 60

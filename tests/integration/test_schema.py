@@ -106,12 +106,12 @@ def _tables_of_0001() -> set[str]:
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0003.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0004.*deployments\.migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0003.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0004.*deployments\.migrate"):
         schema.prepare(engine_of_0001)
 
 

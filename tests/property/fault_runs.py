@@ -137,8 +137,7 @@ def run_once(setup: Setup, url: str, engine: Engine) -> None:
     """One run of the index flow, from the first ledger on, up to the tip."""
     with disable_run_logger(), open_indexer(setup, url, engine) as indexer:
         summary = RunSummary(RpcStats())
-        pipeline = indexer.pipeline(summary.add)
-        run = index_flow._Run(indexer, pipeline, LEDGERS.first, True, summary)
+        run = index_flow._Run(indexer, LEDGERS.first, True, summary)
         run.to_the_tip(0)
 
 

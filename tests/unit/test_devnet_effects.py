@@ -103,5 +103,17 @@ def test_another_transaction_than_the_one_asked_for() -> None:
     }
 
 
+def test_middle_transaction_of_a_page_has_the_envelope_of_another() -> None:
+    sound, wrong = (
+        call(fault, "getTransactions", startLedger=1)["transactions"]
+        for fault in ("behind/0", "other_envelope")
+    )
+    middle = len(sound) // 2
+    assert wrong[:middle] + wrong[middle + 1 :] == sound[:middle] + sound[middle + 1 :]
+    changed = {name for name in wrong[middle] if wrong[middle][name] != sound[middle][name]}
+    assert changed >= {"envelopeXdr", "resultMetaXdr"}
+    assert changed <= {"envelopeXdr", "resultXdr", "resultMetaXdr"}
+
+
 def test_another_network() -> None:
     assert call("network", "getNetwork")["passphrase"] != CHAIN.network.passphrase

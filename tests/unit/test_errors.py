@@ -24,6 +24,7 @@ SAMPLES = [
     errors.DatabaseRefusesError("no space", "its disk is full"),
     errors.MassFailureError("9 of 10"),
     errors.DecodeError("bad XDR"),
+    errors.WrongHashError("ab" * 32, "cd" * 32),
 ]
 GROUPS = {
     errors.SorobanflowError,

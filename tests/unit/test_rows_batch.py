@@ -8,7 +8,20 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
 from sorobanflow.rpc.wire import Event, Malformed, Transaction
 from sorobanflow.toid import Position
-from tests.unit.wire_items import ALICE, BOB, make_event, make_result, make_transaction, symbol
+from tests.unit.wire_items import (
+    ALICE,
+    BOB,
+    TX_HASH,
+    in_json,
+    make_body,
+    make_event,
+    make_result,
+    make_transaction,
+    numbered,
+    sign,
+    symbol,
+    with_its_hash,
+)
 
 LEDGERS = LedgerRange(1000, 1001)
 PASSPHRASE = "Test SDF Network ; September 2015"
@@ -27,9 +40,9 @@ def event_at(ledger: int, tx: int, op: int = 0, index: int = 0, **changes: Any) 
     return make_event(TRANSFER, {"i128": "1"}, **{"id": event_id, "ledger": ledger} | changes)
 
 
-def transaction_at(ledger: int, order: int, mark: str = "0", **changes: Any) -> Transaction:
-    fields = {"ledger": ledger, "application_order": order, "tx_hash": mark * 64}
-    return make_transaction(**fields | changes)
+def transaction_at(ledger: int, order: int, sequence: int = 77, **changes: Any) -> Transaction:
+    fields = {"ledger": ledger, "application_order": order}
+    return with_its_hash(make_transaction(numbered(sequence), **fields | changes))
 
 
 def test_an_empty_batch_has_no_rows() -> None:
@@ -49,23 +62,25 @@ def test_counts_name_every_table() -> None:
 def test_rows_are_in_chain_order_whatever_the_order_of_delivery() -> None:
     events = [event_at(1000, 9), event_at(1000, 10), event_at(1001, 1, 0, 9), event_at(1001, 1, 1)]
     transactions = [
-        transaction_at(1000, 9, "f"),
-        transaction_at(1000, 10, "a"),
-        transaction_at(1001, 1, "c"),
+        transaction_at(1000, 9, 1),
+        transaction_at(1000, 10, 2),
+        transaction_at(1001, 1, 3),
     ]
+    hashes = [transaction.tx_hash for transaction in transactions]
+    assert hashes != sorted(hashes)
     for delivery in itertools.permutations(range(3)):
         batch = batch_of(
             [events[3], *(events[i] for i in delivery)], [transactions[i] for i in delivery]
         )
         assert [row.id for row in batch.events] == [event.id for event in events]
         assert [row.event_id for row in batch.token_operations] == [event.id for event in events]
-        assert [row.hash[0] for row in batch.transactions] == ["f", "a", "c"]
-        assert [row.tx_hash[0] for row in batch.operations] == ["f", "a", "c"]
+        assert [row.hash for row in batch.transactions] == hashes
+        assert [row.tx_hash for row in batch.operations] == hashes
 
 
 def test_items_delivered_twice_are_one_row() -> None:
     events = [event_at(1000, 1), Malformed("{}", "bad"), event_at(1000, 2, type="odd")]
-    transactions = [transaction_at(1000, 1), transaction_at(1000, 2, "1", status="FAILED")]
+    transactions = [transaction_at(1000, 1), transaction_at(1000, 2, 78, status="FAILED")]
     once, twice = batch_of(events, transactions), batch_of(events * 2, transactions * 2)
     assert vars(twice) == vars(once)
     state = dict.fromkeys(STATE_TABLES, 0)
@@ -92,6 +107,32 @@ def test_another_transaction_under_the_same_hash_is_quarantined() -> None:
     batch = batch_of(None, [transaction_at(1000, 1), transaction_at(1000, 2)])
     assert [row.application_order for row in batch.transactions] == [1]
     assert [row.kind for row in batch.quarantine] == ["transaction"]
+
+
+def test_a_transaction_under_the_hash_of_another_is_quarantined() -> None:
+    right, wrong = transaction_at(1000, 1), transaction_at(1000, 1, 78)
+    its_own, wrong.tx_hash = wrong.tx_hash, right.tx_hash
+    batch = batch_of([event_at(1000, 1, tx_hash=right.tx_hash)], [wrong])
+    assert (batch.transactions, batch.operations, len(batch.events)) == ([], [], 1)
+    [row] = batch.quarantine
+    assert (row.kind, row.key) == ("transaction", right.tx_hash)
+    assert row.error_class == "WrongHashError"
+    assert f"sent as transaction {right.tx_hash} is that of {its_own}" in row.error
+
+
+def test_signatures_are_no_part_of_what_is_hashed() -> None:
+    item = make_transaction({"tx": sign(make_body(), signature="0001")}, ledger=1000)
+    assert [row.hash for row in batch_of(None, [item]).transactions] == [TX_HASH]
+
+
+def test_a_transaction_of_another_network_is_quarantined() -> None:
+    foreign = make_batch(LEDGERS, [], [transaction_at(1000, 1)], "Another Network")
+    assert [row.error_class for row in foreign.quarantine] == ["WrongHashError"]
+
+
+def test_json_is_taken_at_its_word() -> None:
+    item = make_transaction(numbered(78), ledger=1000)
+    assert [row.hash for row in batch_of(None, [in_json(item)]).transactions] == [item.tx_hash]
 
 
 def test_a_bad_event_costs_itself_only() -> None:

@@ -9,7 +9,14 @@ from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
 from sorobanflow.rows.mass_failure import TOLERATED, refuse_mass_failure, shape_of
 from sorobanflow.rpc.wire import Malformed, Transaction
 from tests.unit.state_items import PASSPHRASE, account_item, make_meta, refund_event
-from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction
+from tests.unit.wire_items import (
+    ALICE,
+    BOB,
+    make_event,
+    make_transaction,
+    numbered,
+    with_its_hash,
+)
 
 LEDGERS = LedgerRange(1000, 1001)
 
@@ -20,10 +27,8 @@ def paying(
     """A transaction that leaves an account with a balance, and may refund it afterwards."""
     events = (refund_event(account, refund),) if refund else ()
     meta = make_meta(account_item(account, balance), events=events)
-    tx_hash = f"{ledger:032x}{order:032x}"
-    return make_transaction(
-        ledger=ledger, application_order=order, tx_hash=tx_hash, result_meta_xdr=meta, **fields
-    )
+    fields |= {"ledger": ledger, "application_order": order, "result_meta_xdr": meta}
+    return with_its_hash(make_transaction(numbered(1000 * ledger + order), **fields), PASSPHRASE)
 
 
 def batch_of(*transactions: Transaction | Malformed, whole: bool = True) -> Batch:

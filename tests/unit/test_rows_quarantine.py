@@ -6,7 +6,7 @@ import pytest
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.quarantine import quarantine_row, stated_ledger
 from sorobanflow.rpc.wire import Malformed
-from tests.unit.wire_items import make_event, make_transaction
+from tests.unit.wire_items import TX_HASH, make_event, make_transaction
 
 ERROR = DecodeError("why")
 EVENT_ID = "0000004294967308289-0000000002"
@@ -25,7 +25,7 @@ def test_payload_has_the_names_of_the_wire() -> None:
 
 
 def test_quarantine_row_of_a_transaction_has_its_hash_as_key() -> None:
-    assert quarantine_row("transaction", make_transaction(), 1000, ERROR).key == "ab" * 32
+    assert quarantine_row("transaction", make_transaction(), 1000, ERROR).key == TX_HASH
 
 
 @pytest.mark.parametrize("bad_id", ["", "7-7", "\0", "\ud800"])

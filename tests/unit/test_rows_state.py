@@ -21,7 +21,7 @@ from tests.unit.state_items import (
     trustline_change,
     ttl_change,
 )
-from tests.unit.wire_items import ALICE, BOB, CAROL, TOKEN, make_body, sign
+from tests.unit.wire_items import ALICE, BOB, CAROL, TOKEN, TX_HASH, make_body, sign
 
 KEY = {"symbol": "Counter"}
 WASM_HASH = "58f1391217525aca029e5511ffbd301108cf3b0d1d533cf5289934147da00156"
@@ -146,7 +146,7 @@ def test_contract_data_is_kept_in_both_forms() -> None:
     )
     assert row.value == '{"u64":"18446744073709551615"}'
     assert (row.key_xdr, row.value_xdr) == (change.key_xdr, change.value_xdr)
-    assert (row.created_ledger, row.created_tx_order, row.created_tx_hash) == (1000, 3, "ab" * 32)
+    assert (row.created_ledger, row.created_tx_order, row.created_tx_hash) == (1000, 3, TX_HASH)
     assert (row.live_until_ledger, row.ttl_ledger, row.deleted) == (None, None, False)
 
 
@@ -263,7 +263,7 @@ def test_contract_code_with_its_upload_and_time_to_live() -> None:
     [row] = state.contract_code.values()
     assert (row.wasm_hash, row.code, row.size, row.deleted) == (WASM_HASH, code, 13, False)
     assert (row.live_until_ledger, row.ttl_ledger, row.ttl_tx_order) == (5000, 1000, 3)
-    assert (row.first_ledger, row.first_tx_order, row.first_tx_hash) == (1000, 3, "ab" * 32)
+    assert (row.first_ledger, row.first_tx_order, row.first_tx_hash) == (1000, 3, TX_HASH)
     assert not state.contract_data_entries
 
 
@@ -319,7 +319,7 @@ def test_silent_parts_of_a_row_stay_as_they_were() -> None:
     [row] = state.contract_data_entries.values()
     assert (row.value, row.ledger) == ('{"u32":2}', 1001)
     assert (row.live_until_ledger, row.ttl_ledger) == (5000, 1000)
-    assert (row.created_ledger, row.created_tx_hash) == (1000, "ab" * 32)
+    assert (row.created_ledger, row.created_tx_hash) == (1000, TX_HASH)
 
 
 def test_entry_removed_and_created_again_is_the_new_one() -> None:

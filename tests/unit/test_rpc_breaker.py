@@ -1,5 +1,7 @@
+import itertools
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -327,6 +329,95 @@ def test_breaker_half_open_admits_three_of_fifty_threads_at_once() -> None:
         thread.join(10)
     assert (most, done) == (3, 50)
     assert breaker.snapshot().probes == 0
+
+
+def _call_from_threads(count: int, call: Callable[[], None]) -> list[threading.Thread]:
+    threads = [threading.Thread(target=call) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+class Probed:
+    """A breaker whose one probe is held by the test; tells when so many callers wait for it."""
+
+    def __init__(self, wait_s: float, callers: int) -> None:
+        self.waiting = threading.Semaphore(0)
+        settings = BreakerSettings(5, open_s=0, half_open_max=1, wait_s=wait_s)
+        self.breaker = CircuitBreaker("getEvents", settings, wait=self._wait)
+        self.through = 0
+        self.refused: list[CircuitOpenError] = []
+        self._lock = threading.Lock()
+        self._callers = callers
+
+    def _wait(self, condition: threading.Condition, seconds: float) -> None:
+        self.waiting.release()
+        condition.wait(seconds)
+
+    def call(self) -> None:
+        try:
+            with self.breaker.permit(), self._lock:
+                self.through += 1
+        except CircuitOpenError as error:
+            with self._lock:
+                self.refused.append(error)
+
+    def start(self) -> list[threading.Thread]:
+        threads = _call_from_threads(self._callers, self.call)
+        for _ in threads:
+            assert self.waiting.acquire(timeout=10)
+        return threads
+
+
+def test_breaker_lets_all_waiting_threads_through_when_it_closes() -> None:
+    probed = Probed(wait_s=60, callers=49)
+    fail(probed.breaker, 5)
+    with probed.breaker.permit():
+        threads = probed.start()
+        assert probed.through == 0
+    for thread in threads:
+        thread.join(10)
+    assert (probed.through, probed.refused) == (49, [])
+    assert probed.breaker.state == "closed"
+
+
+def test_breaker_refuses_waiting_threads_at_their_deadline() -> None:
+    probed = Probed(wait_s=0.3, callers=49)
+    fail(probed.breaker, 5)
+    with probed.breaker.permit():
+        for thread in probed.start():
+            thread.join(10)
+        assert (probed.through, len(probed.refused)) == (0, 49)
+        assert {error.method for error in probed.refused} == {"getEvents"}
+        assert {error.last_error for error in probed.refused} == {"RpcUnavailableError: down"}
+    probed.call()  # the probe ended well
+    assert probed.through == 1
+
+
+def test_breaker_loses_no_permit_when_threads_are_cancelled() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker("getEvents", BreakerSettings(wait_s=0), clock=clock)
+    outcomes = itertools.cycle([FAULT, KeyboardInterrupt(), None, ValueError(), GeneratorExit()])
+
+    def calls() -> None:
+        for _ in range(40):
+            error = next(outcomes)
+            with suppress(BaseException), breaker.permit():
+                if error:
+                    raise error
+            clock.now += 1
+
+    for thread in _call_from_threads(50, calls):
+        thread.join(30)
+    assert breaker.snapshot().probes == 0
+    breaker.reset()
+    fail(breaker, 5)
+    clock.now += 10
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(breaker.permit())
+        with pytest.raises(CircuitOpenError):
+            held.enter_context(breaker.permit())
 
 
 def test_breaker_does_not_hold_its_lock_during_calls() -> None:

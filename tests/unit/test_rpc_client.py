@@ -328,9 +328,10 @@ def test_client_undecodable_transaction_is_malformed() -> None:
     assert json.loads(answer.payload) == {"status": "SUCCESS"}
 
 
-def test_client_another_transaction_is_a_protocol_error() -> None:
+@pytest.mark.parametrize("changes", [{}, {"feeBump": "no"}], ids=["whole", "malformed"])
+def test_client_another_transaction_is_a_protocol_error(changes: dict[str, Any]) -> None:
     with pytest.raises(RpcProtocolError, match="the node gave"):
-        client_of(json_handler(transaction(10, 2))).get_transaction(HASHES[0])
+        client_of(json_handler(transaction(10, 2, **changes))).get_transaction(HASHES[0])
 
 
 def test_client_batch_is_one_post_answered_in_any_order(node: Node) -> None:

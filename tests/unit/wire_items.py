@@ -6,6 +6,8 @@ from typing import Any
 
 from stellar_sdk import xdr
 
+from sorobanflow.decode.hashes import network_id, transaction_hash
+from sorobanflow.decode.transactions import read_envelope
 from sorobanflow.devnet.formats import xdr_json
 from sorobanflow.rpc.wire import Event, Transaction
 from sorobanflow.toid import Position
@@ -15,7 +17,9 @@ BOB = "GDWMDNMHE7Z7CKZRSSEBVHWLTXQLFDHHWIDSGDMOSMH6DPHHLYSWZ7H4"
 CAROL = "GATLDRZIJG4TZJJWMTFIEQDEHRIUYRY4UCSKIJHCJTZMZSAKHGJT4LTJ"
 ALICE_MUXED = "MDK36SR7ZTTRPMBYRPGCOSPLYFEK3GLJWI7UL3Q3MBP5LB3YK5VMJ7777777777776VHW"  # u64 max
 TOKEN = "CA6ENHU5NRMHLU32IPZVHVHYRZQ7Z6ASYZXO4NCXIZNEBMG2IFJ6AUB2"
-TX_HASH = "ab" * 32
+NETWORK = "Test SDF Network ; September 2015"
+#: Of `make_transaction()` on that network.
+TX_HASH = "a1e3d3e9a1d10fc622db96ee447dac1c8c06db641fe7868aa08e3c346d44c9ca"
 NO_META = "AAAAAAAAAAA="
 
 CREATE_ACCOUNT = {"create_account": {"destination": BOB, "starting_balance": "200000000"}}
@@ -96,6 +100,18 @@ def make_transaction(envelope: Any = None, result: Any = None, **changes: Any) -
         "result_meta_xdr": NO_META,
     }
     return Transaction(**fields | changes)
+
+
+def numbered(sequence: int) -> dict[str, Any]:
+    """The envelope of a payment of Alice's with a sequence number."""
+    return {"tx": sign(make_body(seq_num=str(sequence)))}
+
+
+def with_its_hash(item: Transaction, passphrase: str = NETWORK) -> Transaction:
+    """The transaction under the hash that its envelope has on a network."""
+    envelope = read_envelope(item.envelope_xdr)
+    item.tx_hash = transaction_hash(item.envelope_xdr, envelope, network_id(passphrase))
+    return item
 
 
 def in_json(item: Transaction) -> Transaction:

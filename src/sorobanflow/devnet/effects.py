@@ -147,9 +147,13 @@ def _other_transaction(
 def _other_envelope(
     fault: Fault, chain: Chain, window: LedgerRange, params: object, result: Result
 ) -> Result:
-    other = _other_transaction(fault, chain, window, params, result)
-    fields = [f"{name}{form}" for name in _XDR for form in ("Xdr", "Json")]
-    return {**result, **{name: other[name] for name in fields if name in result}}
+    def changed(item: Result) -> Result:
+        asked = {"xdrFormat": params.get("xdrFormat")} if isinstance(params, dict) else params
+        other = _other_transaction(fault, chain, window, asked, item)
+        fields = [f"{name}{form}" for name in _XDR for form in ("Xdr", "Json")]
+        return {**item, **{name: other[name] for name in fields if name in item}}
+
+    return _in_record("txHash", result, changed)
 
 
 def _network(_: Fault, chain: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:

@@ -28,12 +28,15 @@ of `getEvents` and `getTransactions` only
     cursor/0          the page ends with the cursor "0"
     stuck             an empty page that ends with the cursor it was asked behind
 
+of `getTransaction` and `getTransactions` only
+
+    other_envelope    a transaction, or the middle one of the page, with another's XDR
+
 and of one method only
 
     stray/5           getEvents: an event of five ledgers later comes first; also stray/-5
     not_found         getTransaction does not find the transaction
     other_transaction getTransaction gives another transaction than the one asked for
-    other_envelope    getTransaction gives another's XDR under the hash asked for
     network           getNetwork gives another passphrase
     refuse_batches    batch: one error instead of an array of answers
     shuffle           batch: the answers come in the opposite order
@@ -70,7 +73,7 @@ _ONLY_FOR: Mapping[str, frozenset[str]] = {
     "stray": frozenset({"getEvents"}),
     "not_found": frozenset({"getTransaction"}),
     "other_transaction": frozenset({"getTransaction"}),
-    "other_envelope": frozenset({"getTransaction"}),
+    "other_envelope": frozenset({"getTransaction", "getTransactions"}),
     "network": frozenset({"getNetwork"}),
     "refuse_batches": frozenset({BATCH}),
     "shuffle": frozenset({BATCH}),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.decode.events import DecodedEvent, decode_event
+from sorobanflow.decode.hashes import check_hash, network_id
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
@@ -131,6 +132,7 @@ class BatchMaker:
     def __init__(self, ledgers: LedgerRange, passphrase: str, *, whole: bool = True) -> None:
         self._ledgers = ledgers
         self._passphrase = passphrase
+        self._network = network_id(passphrase)
         self._whole = whole
         self._transactions: dict[str, _Entry] = {}
         self._states: dict[str, State] = {}
@@ -223,6 +225,7 @@ class BatchMaker:
 
     def _add_transaction(self, item: Transaction) -> None:
         decoded = decode_transaction(item)
+        check_hash(item, decoded.envelope, self._network)
         row = transaction_row(item, decoded)
         entry = _Entry(row, operation_rows(row, decoded), decoded.meta)
         if row.hash not in self._transactions:

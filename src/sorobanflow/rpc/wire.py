@@ -21,11 +21,15 @@ ItemT = TypeVar("ItemT")
 
 
 class Health(Struct, rename="camel"):
-    """Answer of getHealth: the ledgers that the node has, both included."""
+    """Answer of getHealth: the ledgers that the node has, both included.
+
+    `latest_ledger_close_time` is in Unix seconds; nodes before v27.1 do not give it.
+    """
 
     latest_ledger: LedgerNumber
     oldest_ledger: LedgerNumber
     status: str = "healthy"
+    latest_ledger_close_time: str | int | None = None
 
 
 class Network(Struct, rename="camel"):

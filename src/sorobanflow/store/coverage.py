@@ -7,6 +7,7 @@ and it grows only inside the transaction that stored the ledgers' rows. Work is
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Self
 
 from sqlalchemy import Connection, Engine, text
@@ -92,6 +93,26 @@ def read_coverage(engine: Engine, stream: str) -> Coverage:
     )
 
 
+class Advance(NamedTuple):
+    """When a stream's newest ledger was stored, and how many seconds ago: the database's clock."""
+
+    at: datetime
+    age_s: float
+
+
+def last_advance(engine: Engine, stream: str) -> Advance:
+    """Read when an open stream got on last; ledgers below its newest do not count."""
+    with engine.begin() as connection:
+        row = connection.execute(
+            text(
+                "SELECT advanced_at, CAST(extract(epoch FROM now() - advanced_at) AS float8) "
+                "FROM coverage WHERE stream = :stream"
+            ),
+            {"stream": stream},
+        ).one()
+    return Advance(*row)
+
+
 def add_coverage(connection: Connection, stream: str, ledgers: LedgerRange) -> None:
     """Mark ledgers of an open stream as stored whole, in the transaction that stored them.
 
@@ -101,7 +122,8 @@ def add_coverage(connection: Connection, stream: str, ledgers: LedgerRange) -> N
     updated = connection.execute(
         text(
             "UPDATE coverage "
-            "SET ledgers = ledgers + int4multirange(int4range(:first, :last, '[]')) "
+            "SET ledgers = ledgers + int4multirange(int4range(:first, :last, '[]')), "
+            "advanced_at = CASE WHEN upper(ledgers) > :last THEN advanced_at ELSE now() END "
             "WHERE stream = :stream"
         ),
         values,

@@ -76,6 +76,14 @@ coverage = Table(
         Integer,
         comment="first ledger that live indexing promised; from here on holes are work",
     ),
+    Column(
+        "advanced_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("now()"),
+        comment="when the newest of the ledgers was stored",
+        info={"volatile": True},
+    ),
     comment="What is stored whole, per stream. Key: stream. The only memory of progress: "
     "it moves only in the transaction that stored the rows.",
 )
