@@ -1,0 +1,156 @@
+"""Say how everything is: `python -m sorobanflow.status --help`.
+
+The one program of the core that reads the environment: the addresses are the
+same variables as for `deployments.register_blocks`.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import psycopg
+from sqlalchemy import Engine
+
+from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.errors import ConfigurationError, SorobanflowError
+from sorobanflow.rpc.client import RpcClient
+from sorobanflow.rpc.retry import RetrySettings
+from sorobanflow.rpc.transport import HttpSettings
+from sorobanflow.status import health
+from sorobanflow.status.health import Limits
+from sorobanflow.status.model import Problem, Status
+from sorobanflow.status.read import read_status
+from sorobanflow.status.report import to_json, to_text
+from sorobanflow.status.runs import read_runs
+from sorobanflow.store.pool import PoolSettings, open_engine, public_conninfo
+
+#: As the flows use them where no block is saved.
+DEFAULT_RPC_URL = "http://127.0.0.1:8000"
+EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
+#: Whoever asks waits: a node or database that does not answer soon is a problem.
+TIMEOUT_S = 5.0
+RETRIES = RetrySettings(attempts=2, base_s=0.5, cap_s=0.5, max_retry_after_s=2.0)
+
+_EPILOG = f"""
+Environment: SOROBANFLOW_RPC_URL, SOROBANFLOW_RPC_HEADERS (a JSON object) and
+SOROBANFLOW_DATABASE_URL; PREFECT_API_URL and PREFECT_API_KEY for the last runs.
+
+Exit code: 0 healthy, 1 unhealthy, 2 bad arguments.
+
+{health.__doc__}"""
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Print the status; give the exit code."""
+    parser = _make_parser()
+    options = parser.parse_args(arguments)
+    limits = Limits(options.max_lag_ledgers, options.stall_s, tuple(options.stream))
+    rpc_url = options.rpc_url or environment.get("SOROBANFLOW_RPC_URL") or DEFAULT_RPC_URL
+    database_url = options.database_url or environment.get("SOROBANFLOW_DATABASE_URL")
+    try:
+        if database_url:
+            public_conninfo(database_url)
+        client = RpcClient(
+            rpc_url,
+            headers=_headers(environment.get("SOROBANFLOW_RPC_HEADERS")),
+            http=HttpSettings(timeout_s=TIMEOUT_S, connect_timeout_s=TIMEOUT_S),
+            retry=RETRIES,
+        )
+    except ConfigurationError as error:
+        parser.error(str(error))
+    with client, ExitStack() as stack:
+        status = read_status(_open(stack, database_url), client, limits=limits)
+    status = _with_runs(status, environment)
+    if options.json:
+        print(to_json(status).decode())
+    else:
+        print(to_text(status))
+    return 0 if status.healthy else 1
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sorobanflow.status",
+        description="Say how node, database and coverage are, and what is wrong.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--rpc-url", help=f"of the node; default: the environment's, else {DEFAULT_RPC_URL}")
+    add(
+        "--database-url",
+        help=f"a libpq URL; default: the environment's, else the embedded one, {EMBEDDED_FOLDER}",
+    )
+    add(
+        "--stream",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="judge this stream only, for streams that are no longer indexed; may be repeated",
+    )
+    add(
+        "--max-lag-ledgers",
+        type=int,
+        default=Limits.max_lag_ledgers,
+        help="ledgers that a stream may be behind (%(default)s)",
+    )
+    add(
+        "--stall-s",
+        type=float,
+        default=Limits.stall_s,
+        help="seconds without a newer ledger while the node has more (%(default)g)",
+    )
+    add("--json", action="store_true", help="print a JSON object")
+    return parser
+
+
+def _headers(said: str | None) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(said, type=dict[str, str]) if said else {}
+    except msgspec.MsgspecError:
+        # The text is a secret: the message does not repeat it.
+        raise ConfigurationError(
+            "SOROBANFLOW_RPC_HEADERS is not a JSON object of header names and values"
+        ) from None
+
+
+def _open(stack: ExitStack, url: str | None) -> Engine | SorobanflowError:
+    """Open the database, or give why it cannot be; makes no embedded one."""
+    try:
+        if not url:
+            if not EMBEDDED_FOLDER.exists():
+                return ConfigurationError(
+                    f"there is no database yet: no embedded one in {EMBEDDED_FOLDER}, and no URL "
+                    "given; run the flow index here, or pass --database-url"
+                )
+            url = stack.enter_context(EmbeddedPostgres(EMBEDDED_FOLDER)).url
+        # The pool would go on trying, and not say why.
+        psycopg.connect(url, connect_timeout=round(TIMEOUT_S)).close()
+        pool = PoolSettings(max_idle=1, max_open=2, connect_timeout_s=TIMEOUT_S)
+        return stack.enter_context(open_engine(url, pool))
+    except psycopg.OperationalError as error:
+        said = str(error).partition("\n")[0]
+        return ConfigurationError(f"no connection ({public_conninfo(url or '')}): {said}")
+    except SorobanflowError as error:
+        return error
+
+
+def _with_runs(status: Status, environment: Mapping[str, str]) -> Status:
+    api_url = environment.get("PREFECT_API_URL")
+    if not api_url:
+        return status
+    runs = read_runs(api_url, environment.get("PREFECT_API_KEY"))
+    if isinstance(runs, Problem):
+        return replace(status, runs=(), problems=(*status.problems, runs))
+    return replace(status, runs=runs)
+
+
+if __name__ == "__main__":
+    logging.disable()  # what the libraries log of a node or database that is away is in the status
+    sys.exit(main(sys.argv[1:], os.environ))

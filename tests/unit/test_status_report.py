@@ -1,0 +1,204 @@
+"""A status as text, Markdown and JSON; the arithmetic of a stream; what Prefect's API answers."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.status.database import StreamRow
+from sorobanflow.status.health import Limits, judged
+from sorobanflow.status.model import (
+    Database,
+    Gap,
+    Node,
+    Problem,
+    Quarantine,
+    QuarantineCount,
+    Ranges,
+    Run,
+    Status,
+    Stream,
+    Table,
+)
+from sorobanflow.status.report import from_json, to_json, to_markdown, to_text
+from sorobanflow.status.runs import read_runs
+from sorobanflow.status.streams import make_stream
+from sorobanflow.store.coverage import Coverage
+
+NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
+GAP = Gap(LedgerRange(700, 799), "the node's oldest ledger was 800", NOW - timedelta(hours=3))
+STREAM = Stream(
+    "all",
+    indexed_from=500,
+    covered=Ranges(2, 1400, (LedgerRange(500, 699), LedgerRange(800, 1999))),
+    covered_end=1999,
+    advanced_at=NOW - timedelta(minutes=12, seconds=5),
+    lag_ledgers=141,
+    lag_s=705.0,
+    holes=Ranges(1, 1, (LedgerRange(1500, 1500),)),
+    gaps=Ranges(1, 100, (LedgerRange(700, 799),)),
+    newest_gaps=(GAP,),
+    oldest_missing=1500,
+    retention_left_s=500_000.0,
+)
+STATUS = Status(
+    NOW,
+    "0004",
+    "https://rpc.example.org",
+    Node("Test SDF Network ; September 2015", "testnet", 900, 2140, NOW - timedelta(seconds=4)),
+    Database(
+        "stellar",
+        5 * 2**30,
+        "0004",
+        "Test SDF Network ; September 2015",
+        (Table("events", 1_234_567), Table("gaps", 0), Table("ledgers", None)),
+        5.0,
+        (STREAM,),
+        quarantine=Quarantine((QuarantineCount("event", "all", 3, NOW - timedelta(days=2)),)),
+    ),
+    (Run("index", "calm-owl", "Failed", NOW - timedelta(minutes=10), 61.0),),
+)
+TEXT = """\
+UNHEALTHY: 4 problems (2026-11-26 03:00 UTC)
+  ! stream all: 141 ledgers (11 min 45 s) behind the node; allowed are 120
+  ! stream all: nothing newer was stored for 12 min 5 s, though the node has 141 ledgers more; does
+    the flow index run?
+  ! stream all: holes of 1 ledger (1500); the next run of the flow index fills them
+  ! stream all: recorded as a gap within the last day: 100 ledgers (700-799) (the node's oldest
+    ledger was 800); a node with longer history may still have them
+  note: stream all: 3 of kind event in quarantine, the last since 2026-11-24 03:00 UTC
+
+network     testnet (Test SDF Network ; September 2015)
+node        https://rpc.example.org has ledgers 900 to 2140, the newest closed 4 s ago
+database    stellar, 5.0 GiB, schema 0004
+stream      all
+  covered   1,400 ledgers: 500-699, 800-1999
+  lag       141 ledgers, 11 min 45 s; the newest was stored 12 min 5 s ago
+  holes     1 ledger: 1500
+  gaps      100 ledgers: 700-799; recorded last: 700-799, 2026-11-26 00:00 UTC, the node's oldest
+            ledger was 800
+  time left at least 5 d 18 h until the node drops ledger 1500
+quarantine  3 of kind event by stream all
+rows, about events 1,234,567; not counted by the server yet: ledgers
+last runs   index: Failed, 10 min 0 s ago, took 1 min 1 s (calm-owl)"""
+
+
+def test_text_says_first_what_is_wrong_and_then_everything() -> None:
+    assert to_text(judged(STATUS, Limits())) == TEXT
+
+
+def test_json_reads_back_as_the_same_status() -> None:
+    status = judged(STATUS, Limits())
+    said = to_json(status)
+    assert from_json(said) == status
+    assert json.loads(said)["healthy"] is False
+    assert json.loads(to_json(Status(NOW, "0004", "", None, None)))["healthy"] is True
+
+
+def test_markdown_is_a_table_that_no_value_breaks() -> None:
+    odd = Problem("gap", "a | b", "all")
+    status = Status(NOW, "0004", "http://node", None, None, problems=(odd,))
+    assert to_markdown(status).splitlines() == [
+        "**UNHEALTHY: 1 problem (2026-11-26 03:00 UTC)**",
+        "",
+        "- stream all: a \\| b",
+        "",
+        "| | |",
+        "|---|---|",
+        "| network | not known |",
+        "| node | http://node could not be asked, see above |",
+        "| database | could not be asked, see above |",
+        "| last runs | no Prefect API given (PREFECT_API_URL) |",
+    ]
+
+
+def test_node_far_behind_the_stream_is_unhealthy() -> None:
+    coverage = Coverage((LedgerRange(1, 1000),), (), 1)
+    row = StreamRow("all", None, 1, None, None)
+    for latest, expected in [(880, []), (879, ["behind"])]:
+        stream = make_stream(row, coverage, (), Node("", None, 1, latest, None), 5.0)
+        database = Database(revision="0004", streams=(stream,))
+        status = judged(Status(NOW, "0004", "", None, database), Limits())
+        assert [one.kind for one in status.problems] == expected
+    assert (stream.lag_ledgers, stream.lag_s, stream.holes.count) == (-121, 0.0, 0)
+
+
+def test_lag_of_a_stream_that_holds_nothing_counts_from_its_first_ledger() -> None:
+    row = StreamRow("all", None, 41, None, None)
+    stream = make_stream(row, Coverage(indexed_from=41), (), Node("", None, 11, 50, None), 6.0)
+    assert (stream.lag_ledgers, stream.lag_s) == (10, 60.0)
+    assert (stream.oldest_missing, stream.retention_left_s) == (41, 180.0)
+
+
+@contextmanager
+def _prefect(status: int, answer: object) -> Iterator[tuple[str, list[Any]]]:
+    """Answer every POST; gives the URL of the API, and what was asked with which key."""
+    asked: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append((self.path, self.headers["Authorization"], json.loads(body)))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/api", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_runs_are_asked_for_by_flow_with_the_key_as_bearer() -> None:
+    run = {
+        "name": "calm-owl",
+        "state_name": "Completed",
+        "start_time": "2026-11-26T02:50:00Z",
+        "total_run_time": 61.0,
+        "unknown": {},
+    }
+    with _prefect(200, [run]) as (url, asked):
+        runs = read_runs(f"{url}/", "key-of-the-api")
+    assert isinstance(runs, tuple)
+    assert [one.flow for one in runs] == ["index", "backfill", "audit", "export"]
+    started = datetime(2026, 11, 26, 2, 50, tzinfo=UTC)
+    assert runs[0] == Run("index", "calm-owl", "Completed", started, 61.0)
+    assert [(path, key) for path, key, _ in asked] == [
+        ("/api/flow_runs/filter", "Bearer key-of-the-api")
+    ] * 4
+    assert asked[0][2]["flows"] == {"name": {"any_": ["index"]}}
+    assert asked[0][2]["limit"] == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "why"),
+    [
+        (401, [], "HTTP 401"),
+        (302, [], "HTTP 302"),
+        (200, {"detail": "key-of-the-api"}, "ValidationError"),
+        (200, ["x" * 2**20], "too long an answer"),
+    ],
+)
+def test_prefect_that_does_not_tell_is_a_problem(status: int, answer: object, why: str) -> None:
+    with _prefect(status, answer) as (url, _):
+        problem = read_runs(url, "key-of-the-api")
+    assert isinstance(problem, Problem)
+    assert problem.text.endswith(f"does not tell of runs: {why}")
+
+
+def test_prefect_url_that_is_none_is_not_shown() -> None:
+    problem = read_runs("ftp://me:secret@host", None)
+    assert problem == Problem("prefect", "PREFECT_API_URL is not an http or https URL with a host")
