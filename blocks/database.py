@@ -44,6 +44,11 @@ class ConnectionPool(BaseModel):
         return PoolSettings(self.max_idle, self.max_open, self.max_lifetime_s, self.max_idle_s)
 
 
+def _null_first(schema: dict[str, Any]) -> None:
+    """Have the UI's form start with null, and not with parts that must be filled in."""
+    schema["anyOf"].reverse()
+
+
 class Database(Block):
     """A PostgreSQL database. With neither URL nor credentials: the embedded one.
 
@@ -61,7 +66,9 @@ class Database(Block):
         description="libpq URL, e.g. postgresql://user:password@host/database.",
     )
     credentials: ConnectionComponents | None = Field(
-        default=None, description="The address in parts, instead of a URL."
+        default=None,
+        description="The address in parts; null: it is the URL, or the embedded database.",
+        json_schema_extra=_null_first,
     )
     pool: ConnectionPool = Field(
         default_factory=ConnectionPool, description="Limits of the connection pool."

@@ -4,9 +4,9 @@
     python -m deployments.local ui      Prefect server and UI until interrupted
     python -m deployments.local psql    look at the embedded database
 
-Reads RPC_URL, DATABASE_URL, RECORDING, START, FOLLOW, UI_PORT, DB and SQL from
-the environment. What it starts it stops; data and run history stay under
-`.sorobanflow/`.
+Reads RPC_URL, DATABASE_URL, RECORDING, START, FOLLOW, UI_PORT, METRICS_PORT, DB
+and SQL from the environment; serves metrics while it indexes. What it starts it
+stops; data and run history stay under `.sorobanflow/`.
 """
 
 import logging
@@ -75,7 +75,10 @@ class Source:
                 raise ConfigurationError(f"RECORDING={recording}: there is no such file")
             name = Path(recording).name.split(".")[0]
             # Another recording may be stored already: what lies between them is a gap.
-            parameters = _parameters(start or "oldest", 0.0) | {"allow_gap": True}
+            parameters = _parameters(start or "oldest", 0.0) | {
+                "allow_gap": True,
+                "stall_s": None,  # a recording has an end
+            }
             return cls(_identifier(name), None, ("--recording", recording), parameters)
         options = (*DEVNET_OPTIONS, "--state", str(HOME / "devnet.json"))
         parameters = _parameters(start or "oldest", DEVNET_FOLLOW_S)
@@ -92,27 +95,37 @@ def run() -> int:
     look = (
         f'psql "{public_conninfo(database_url)}"' if database_url else f"make psql DB={source.name}"
     )
+    ui_port, metrics_port = _port("UI_PORT", 4200), _port("METRICS_PORT", 0)
     with ExitStack() as stack:
-        server = stack.enter_context(_prefect_server(_ui_port()))
+        server = stack.enter_context(_prefect_server(ui_port))
         if not database_url:
             database_url = stack.enter_context(_embedded_database(source.name))
         rpc_url = source.rpc_url or stack.enter_context(devnet(source.devnet_options))
-        code = _index(rpc_url, database_url, source.parameters)
+        code = _index(rpc_url, database_url, source.parameters, metrics_port)
         print(f"look at the rows:  {look}")
         print(f"look at the runs:  make ui  ({server})")
     return code
 
 
-def _index(rpc_url: str, database_url: str, parameters: dict[str, Any]) -> int:
+def _index(rpc_url: str, database_url: str, parameters: dict[str, Any], metrics_port: int) -> int:
     # Prefect reads its settings when it is imported, so not before they are known.
+    from blocks import Database, StellarRpc  # noqa: PLC0415
+    from blocks.documents import load_block  # noqa: PLC0415
+    from deployments.metrics import metrics_folder, serve_metrics  # noqa: PLC0415
     from deployments.register_blocks import register_blocks  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
+    from flows.metrics import VARIABLE  # noqa: PLC0415
     from flows.terminal import run_and_print  # noqa: PLC0415
 
     names = {"RPC_URL": rpc_url, "DATABASE_URL": database_url, "BLOCK": BLOCK}
     register_blocks({f"SOROBANFLOW_{key}": value for key, value in names.items()})
+    folder = metrics_folder()
+    os.environ[VARIABLE] = str(folder)
+    node, database = load_block(StellarRpc, BLOCK), load_block(Database, BLOCK)
     try:
-        return run_and_print(index, {"rpc": BLOCK, "database": BLOCK, **parameters})
+        with serve_metrics(folder, node, database, "127.0.0.1", metrics_port) as address:
+            print(f"metrics: {address}")
+            return run_and_print(index, {"rpc": BLOCK, "database": BLOCK, **parameters})
     finally:
         _send_logs()
 
@@ -126,7 +139,7 @@ def _send_logs() -> None:
 
 def ui() -> None:
     """Run the Prefect server with its UI until interrupted."""
-    server = PrefectServer(HOME / "prefect", _ui_port())
+    server = PrefectServer(HOME / "prefect", _port("UI_PORT", 4200))
     server.start()
     try:
         server.wait()
@@ -194,10 +207,12 @@ def _start(text: str | None) -> int | str | None:
     raise ConfigurationError(f"START={text}: wanted a ledger number, oldest or latest")
 
 
-def _ui_port() -> int:
-    port = os.environ.get("UI_PORT") or "4200"
+def _port(variable: str, default: int) -> int:
+    port = os.environ.get(variable)
+    if not port:
+        return default
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
-        raise ConfigurationError(f"UI_PORT={port}: wanted a port, 1 to 65535")
+        raise ConfigurationError(f"{variable}={port}: wanted a port, 1 to 65535")
     return int(port)
 
 

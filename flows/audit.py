@@ -20,6 +20,8 @@ from blocks.documents import DEFAULT_NAME
 from flows.indexer import Indexer, Settings, open_indexer
 from flows.outcome import final_state, index_closed_range, record_lost
 from flows.parameters import Ledger
+from flows.progress import Progress
+from flows.run_page import conclude, tag_run
 from flows.terminal import run_flow
 from sorobanflow.audit.agreement import Comparison, Difference
 from sorobanflow.audit.continuity import (
@@ -41,7 +43,7 @@ from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
 from sorobanflow.summary import RunSummary
 from tasks.audit import compare_ledgers, report_findings
-from tasks.report import report
+from tasks.status import report_status
 
 #: Portions that wait for a worker, or for the others to be taken in.
 PORTIONS_AT_ONCE = 50
@@ -49,7 +51,9 @@ PORTIONS_AT_ONCE = 50
 FINDINGS_IN_LOG = 20
 
 
-@flow(name="audit", validate_parameters=True, persist_result=False, retries=0)
+@flow(
+    name="audit", flow_run_name="audit", validate_parameters=True, persist_result=False, retries=0
+)
 def audit(
     start_ledger: Ledger | None = None,
     end_ledger: Ledger | None = None,
@@ -90,12 +94,13 @@ def audit(
     settings = Settings(rpc, database, contract_ids, topics, "auto", None, None)
     try:
         with open_indexer(settings, summary) as indexer:
+            tag_run(indexer)
             _Audit(indexer, summary, start_ledger, end_ledger).run(sample, repair)
+            report_status("status", indexer.target.engine, indexer.source.client)
         if metrics_file is not None:
             write_metrics(Path(metrics_file), summary)
     finally:
-        get_run_logger().info(summary.headline())
-        report("audit", summary)
+        conclude("audit", summary, f"audit {summary.requested or 'nothing'}")
         report_findings("audit-findings", summary)
     return final_state(summary)
 
@@ -167,12 +172,8 @@ class _Audit:
 
     def _look_again(self, found: Look, failures: list[Failure]) -> Look:
         window = self._window()
-        unsure = merge(
-            [
-                *(LedgerRange(one.ledger, one.ledger) for one in found.differences),
-                *(one.ledgers for one in found.failures),
-            ]
-        )
+        differing = [LedgerRange(one.ledger, one.ledger) for one in found.differences]
+        unsure = merge([*differing, *(one.ledgers for one in found.failures)])
         kept = [one for one in found.differences if one.ledger < window.first]
         return self._look(clip(unsure, window), kept, failures)
 
@@ -190,6 +191,7 @@ class _Audit:
         compared = 0
         differences: list[Difference] = []
         failures: list[Failure] = []
+        progress = Progress("audit-progress", sum(part.size for part in ledgers))
         todo = deque(portions(ledgers))
         while todo:
             at_once = [todo.popleft() for _ in range(min(len(todo), PORTIONS_AT_ONCE))]
@@ -199,12 +201,14 @@ class _Audit:
                     future.result()
                     compared += portion.size
                     differences += comparison.differences
+                    progress.show(compared, "compared with the node")
                 except LedgerOutsideRetentionError as error:
                     # What left the node meanwhile, nobody can compare any more.
                     first = max(error.oldest, portion.first + 1)
                     todo.extend(clip([portion], portion._replace(first=first)))
                 except SorobanflowError as error:
                     failures.append(Failure(portion, str(error)))
+        progress.close(compared)
         return compared, sorted(differences), failures
 
     def _start(self, portion: LedgerRange) -> tuple[Comparison, PrefectFuture[Any]]:
@@ -233,9 +237,8 @@ class _Audit:
         for ledgers in ranges:
             get_run_logger().info(f"indexing ledgers {ledgers}")
             try:
-                self._summary.gaps += index_closed_range(
-                    self._indexer, pipeline, ledgers, force=True
-                )
+                gaps = index_closed_range(self._indexer, pipeline, ledgers, force=True)
+                self._summary.gaps += gaps
             except SorobanflowError as error:
                 failures.append(Failure(ledgers, str(error)))
         return failures

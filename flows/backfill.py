@@ -27,6 +27,8 @@ from flows.outcome import final_state, index_closed_range, record_lost
 from flows.parameters import Ledger, Workers
 from flows.pipeline import Pipeline
 from flows.progress import Progress
+from flows.run_page import conclude, tag_run
+from flows.stall import fail_on_stall
 from flows.terminal import run_flow
 from sorobanflow.backfill import (
     BackfillPlan,
@@ -35,13 +37,12 @@ from sorobanflow.backfill import (
     plan_backfill,
     refuse_incomplete,
 )
-from sorobanflow.errors import ConfigurationError
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.errors import ClientStoppedError, ConfigurationError
+from sorobanflow.ledgers import LedgerRange, subtract
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
 from sorobanflow.store.pool import stop_engine
-from sorobanflow.summary import RunSummary
-from tasks.report import report
+from sorobanflow.summary import RunSummary, ranges_text
 
 #: Chunks at once in this process. 14,760 transactions from a node that answers in 300 ms: 44 s
 #: with 1, 29 s with 2, 26 s with 3; from one that answers at once, decoding is the limit.
@@ -96,8 +97,8 @@ def backfill(
             its workers have the project and reach the Prefect API. Empty: this
             machine, a process per core.
         force: Index the covered ledgers of the range as well.
-        stall_s: With deployments or dask: a run that neither commits nor changes
-            its state for so many seconds counts as dead; its chunk is started again.
+        stall_s: Seconds without a committed batch after which the run fails; with deployments
+            or dask: without a sign of life of a chunk's run, which is then started again.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -107,19 +108,19 @@ def backfill(
     summary = _summary(dry_run, fan_out)
     try:
         with open_indexer(settings, summary, dry_run=dry_run) as indexer:
+            tag_run(indexer)
             plan = _plan(indexer, requested, chunk_ledgers, force)
             if isinstance(summary, PlanSummary):
                 _estimate(indexer, plan, summary)
+            elif isinstance(summary, FanOutSummary):
+                fan = FanOut(indexer, settings, summary, stall_s, _open(fan_out, dask_address))
+                _carry_out(indexer, plan, fan, summary)
             else:
-                carrier = (
-                    FanOut(indexer, settings, summary, stall_s, _open(fan_out, dask_address))
-                    if isinstance(summary, FanOutSummary)
-                    else _Here(indexer, summary, force)
-                )
-                _carry_out(indexer, plan, carrier, summary)
+                with fail_on_stall(indexer, summary, stall_s, partial(_rest, plan, summary)):
+                    _carry_out(indexer, plan, _Here(indexer, summary, force), summary)
     finally:
-        get_run_logger().info(summary.headline())
-        report("backfill-plan" if dry_run else "backfill", summary)
+        key = "backfill-plan" if dry_run else "backfill"
+        conclude(key, summary, f"{key} {requested}")
     return final_state(summary)
 
 
@@ -140,9 +141,8 @@ def _open(fan_out: str, dask_address: str | None) -> OpenCarrier:
 
 
 def _summary(dry_run: bool, fan_out: str) -> RunSummary:
-    if dry_run:
-        return PlanSummary(RpcStats())
-    return RunSummary(RpcStats()) if fan_out == "here" else FanOutSummary(RpcStats())
+    kind = PlanSummary if dry_run else RunSummary if fan_out == "here" else FanOutSummary
+    return kind(RpcStats())
 
 
 def _plan(
@@ -155,7 +155,7 @@ def _plan(
     get_run_logger().info(
         f"{indexer.source.client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
         f"of {requested}, {plan.covered:,} are covered; "
-        f"{plan.ledgers:,} to index in {len(plan.chunks):,} chunks"
+        f"{plan.ledgers:,} to index, in chunks of {chunk_ledgers:,}"
     )
     return plan
 
@@ -178,10 +178,14 @@ def _carry_out(
     progress = Progress("backfill-progress", plan.ledgers)
     with summary.working():
         failed = carrier.run(plan.chunks, progress)
-    if plan.ledgers:
-        progress.tell(summary.ledgers)
+    progress.tell(summary.ledgers)
     summary.take_stock(read_coverage(target.engine, target.stream.name))
     refuse_incomplete(failed)
+
+
+def _rest(plan: BackfillPlan, summary: RunSummary) -> str:
+    rest = [part for chunk in plan.chunks for part in subtract(chunk, summary.written)]
+    return f"ledgers {ranges_text(rest)}, which the node has"
 
 
 class _Here:
@@ -224,6 +228,8 @@ class _Here:
             except Exception as error:
                 get_run_logger().error(f"chunk {chunk} failed, the others go on: {error}")
                 self._failed[chunk] = f"{type(error).__name__}: {error}"
+                if isinstance(error, ClientStoppedError):
+                    todo.clear()  # nothing gets an answer any more
 
     def _next(self, todo: deque[LedgerRange]) -> LedgerRange | None:
         with self._lock:

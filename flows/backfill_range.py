@@ -8,7 +8,7 @@ carries out a run that exists already, and ends when its standard input does.
 import sys
 from uuid import UUID
 
-from prefect import flow, get_client, get_run_logger
+from prefect import flow, get_client
 from prefect.client.schemas.objects import State
 from prefect.flow_engine import run_flow
 
@@ -17,11 +17,12 @@ from flows.indexer import Settings, open_indexer
 from flows.leash import end_with_starter
 from flows.outcome import final_state, index_closed_range
 from flows.parameters import Ledger, Workers
+from flows.run_page import conclude, tag_run
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import open_stream, read_coverage
 from sorobanflow.summary import RunSummary
-from tasks.report import report
+from tasks.policy import quiet_task_runs
 
 
 @flow(
@@ -62,6 +63,7 @@ def backfill_range(
     summary = RunSummary(RpcStats())
     try:
         with open_indexer(settings, summary) as indexer:
+            tag_run(indexer)
             target = indexer.target
             open_stream(target.engine, target.stream)
             with summary.working():
@@ -69,8 +71,7 @@ def backfill_range(
                 summary.gaps += index_closed_range(indexer, pipeline, chunk, force=False)
             summary.take_stock(read_coverage(target.engine, target.stream.name))
     finally:
-        get_run_logger().info(summary.headline())
-        report("backfill-range", summary)
+        conclude("backfill-range", summary, f"backfill-range {chunk}")
     return final_state(summary)
 
 
@@ -85,6 +86,7 @@ def carry_out(run_id: UUID) -> int:
     if run.state is None or not run.state.is_scheduled():
         print(f"run {run_id} was begun before", file=sys.stderr)
         return 1
+    quiet_task_runs()
     state = run_flow(backfill_range, run, return_type="state")
     assert isinstance(state, State)
     return 0 if state.is_completed() else 1

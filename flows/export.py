@@ -19,17 +19,16 @@ from pydantic import Field
 from blocks import Database
 from blocks.documents import DEFAULT_NAME, load_block
 from flows.parameters import Ledger
+from flows.progress import Spacing
+from flows.run_page import conclude
 from flows.terminal import run_flow
 from sorobanflow.export.files import Format
 from sorobanflow.export.run import ExportSummary, Request
 from sorobanflow.export.run import export as run_export
 from sorobanflow.store import schema
-from tasks.report import report
-
-PROGRESS_S = 2.0
 
 
-@flow(name="export", validate_parameters=True, persist_result=False)
+@flow(name="export", flow_run_name="export {table}", validate_parameters=True, persist_result=False)
 def export(
     table: str,
     first_ledger: Ledger | None = None,
@@ -64,8 +63,7 @@ def export(
     with load_block(Database, database).engine() as engine:
         schema.prepare(engine)
         summary = run_export(engine, request, Progress(get_run_logger().info).read)
-    get_run_logger().info(summary.headline())
-    report("export", summary)
+    conclude("export", summary, f"export {table} {summary.ledgers}")
     return Completed(message=summary.headline(), data=summary)
 
 
@@ -82,14 +80,13 @@ class Progress:
     ) -> None:
         self._say = say
         self._clock = clock
-        self._began = self._said = clock()
+        self._began = clock()
+        self._lines = Spacing(clock)
 
     def read(self, rows: int, ledger: int) -> None:
-        """Take in the rows so far; say so at most every `PROGRESS_S` seconds."""
-        now = self._clock()
-        if now - self._said >= PROGRESS_S:
-            self._said = now
-            rate = rows / (now - self._began)
+        """Take in the rows so far; say so now and then."""
+        if self._lines.due():
+            rate = rows / (self._clock() - self._began)
             self._say(f"at ledger {ledger}: {rows:,} rows, {rate:,.0f} rows/s")
 
 

@@ -6,6 +6,7 @@ kept as the batch's own, so that the batches before it are still committed.
 """
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,12 +35,13 @@ class Source:
 
 
 class Awaited:
-    """Something under way; rings a bell when it is done."""
+    """Something under way; rings a bell when it is done, and notes when that was."""
 
     def __init__(self, future: "PrefectFuture[Any] | Rows", bell: threading.Event) -> None:
         self._future = future
         self._bell = bell
         self.done = False
+        self.done_at = 0.0
         future.add_done_callback(self._ring)
 
     def result(self) -> Any:  # noqa: ANN401 - whatever the future gives
@@ -59,6 +61,7 @@ class Awaited:
         self._future.result()
 
     def _ring(self, _: object) -> None:
+        self.done_at = time.monotonic()
         self.done = True
         self._bell.set()
 
@@ -89,6 +92,7 @@ class BatchInFlight:
         rest: What was asked for and left out because the batch was full.
         items: Events and transactions that it holds, once `rows` is set.
         size_bytes: Bytes of their XDR, likewise.
+        fetch_s: Seconds from its begin to the last answer, likewise.
         rows: The rows, once all they are made of has come.
         writing: Their writing; the pipeline's.
         error: Why the batch goes no further.
@@ -98,6 +102,8 @@ class BatchInFlight:
         self.ledgers = ledgers
         self.rest: LedgerRange | None = None
         self.items = self.size_bytes = 0
+        self.fetch_s = self._make_s = self._made_at = 0.0
+        self._began = time.monotonic()
         self.rows: Awaited | None = None
         self.writing: Awaited | None = None
         self.error: Exception | None = None
@@ -128,6 +134,12 @@ class BatchInFlight:
             return False
         return not self._events_added or not self._fetching or self._next_chunk() is not None
 
+    @property
+    def decode_s(self) -> float:
+        """Seconds that decoding took this process, or it waited for its helpers."""
+        waited = self.rows.done_at - self._made_at if self.rows is not None else 0.0
+        return self._make_s + max(0.0, waited)
+
     def plan(self, *, beside: int, much_left: bool) -> None:
         """Start to fetch the transactions of the events that were read.
 
@@ -147,20 +159,25 @@ class BatchInFlight:
 
     def make(self) -> None:
         """Make rows of what has come: the events, then the transactions chunk by chunk."""
+        began = time.monotonic()
         try:
             assert self._making is not None
             self._make(self._making)
         except Exception as error:
             self.error = error
+        self._made_at = time.monotonic()
+        self._make_s += self._made_at - began
 
     def _make(self, making: Making) -> None:
         planner, client = self._source.planner, self._source.client
         if not self._events_added:
+            self._answered(self._reading)
             making.add_events(self._fetch.events)
             self._events_added = True
             return
         if chunk := self._next_chunk():
             self._fetching.remove(chunk)
+            self._answered(chunk.awaited)
             items = chunk.result(client)
             self._came += items
             making.add_transactions(planner.only_wanted(self._fetch, items))
@@ -185,6 +202,9 @@ class BatchInFlight:
             _Fetching(chunk, self._lane.submit(fetch_transactions, chunk=chunk, client=client))
             for chunk in chunks
         ]
+
+    def _answered(self, awaited: Awaited) -> None:
+        self.fetch_s = max(self.fetch_s, awaited.done_at - self._began)
 
     def _next_chunk(self) -> "_Fetching | None":
         return next((one for one in self._fetching if one.awaited.done), None)

@@ -18,8 +18,9 @@ from blocks.documents import DEFAULT_NAME
 from flows.indexer import Indexer, Settings, open_indexer
 from flows.outcome import LOOKS_AT_EDGE, POLL_S, final_state, record_lost
 from flows.parameters import Ledger, Workers
-from flows.pipeline import Pipeline
-from flows.stall import fail_on_stall
+from flows.progress import Progress
+from flows.run_page import conclude, range_text, tag_run
+from flows.stall import fail_on_stall, fail_on_still_chain, ledger_after
 from flows.terminal import run_flow
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
@@ -36,15 +37,15 @@ from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.rpc.wire import Health
 from sorobanflow.store.coverage import open_stream, read_coverage
 from sorobanflow.summary import RunSummary, ranges_text
-from tasks.report import report
 
-PROGRESS_S = 2.0
 #: A catch-up shorter than this has reached the tip; after a longer one, look again.
 CAUGHT_UP_S = 60.0
 
 
 # Not retried, whatever the settings say: the second try would know the gap, and pass for whole.
-@flow(name="index", validate_parameters=True, persist_result=False, retries=0)
+@flow(
+    name="index", flow_run_name="index", validate_parameters=True, persist_result=False, retries=0
+)
 def index(
     start_ledger: Ledger | Literal["oldest", "latest"] | None = None,
     follow_s: Annotated[float, Field(ge=0, le=86_400)] = 0,
@@ -84,7 +85,10 @@ def index(
             as a gap, instead of refusing. What leaves the node before it was
             indexed is recorded in any case, and the run ends as Incomplete.
         stall_s: Seconds without a committed batch after which the run fails, whatever
-            it waits for: answers, the database, or the next ledger. Empty: never.
+            it waits for: answers, the database, or the next ledger. A run that has
+            nothing to do fails too, if the stream's newest ledger was stored that long
+            ago: a chain closes a ledger every five seconds. Empty: never, as for a
+            recording, which has an end.
         max_lag_ledgers: Ledgers that the node may have and the stream lack at the end;
             with more, the run ends as Incomplete. The default is ten minutes, as far
             behind as a first run starts. Empty: any number.
@@ -92,19 +96,17 @@ def index(
         database: Name of the sorobanflow-database block.
     """
     summary = RunSummary(RpcStats())
-    progress = Progress(summary)
     settings = Settings(rpc, database, contract_ids, topics, fetch_plan, batch_size, max_workers)
     try:
         with open_indexer(settings, summary) as indexer:
-            run = _Run(
-                indexer, indexer.pipeline(progress.written), start_ledger, allow_gap, summary
-            )
+            tag_run(indexer)
+            run = _Run(indexer, start_ledger, allow_gap, summary)
             with fail_on_stall(indexer, summary, stall_s, run.waits_for):
                 run.to_the_tip(follow_s)
+            run.check_advance(stall_s)
             run.check_lag(max_lag_ledgers)
     finally:
-        get_run_logger().info(summary.headline())
-        report("index", summary)
+        conclude("index", summary, f"index {_done(summary)}")
     return final_state(summary)
 
 
@@ -112,14 +114,11 @@ class _Run:
     """One run: asks what is missing up to the tip, and indexes it, until it is time to stop."""
 
     def __init__(
-        self,
-        indexer: Indexer,
-        pipeline: Pipeline,
-        start: Start,
-        allow_gap: bool,
-        summary: RunSummary,
+        self, indexer: Indexer, start: Start, allow_gap: bool, summary: RunSummary
     ) -> None:
-        self._indexer, self._pipeline = indexer, pipeline
+        self._indexer = indexer
+        self._pipeline = indexer.pipeline(self._written)
+        self._progress = Progress("index-progress")
         self._client = indexer.source.client
         self._engine, self._stream = indexer.target.engine, indexer.target.stream
         self._start = start
@@ -137,7 +136,12 @@ class _Run:
         while time.monotonic() < until:
             time.sleep(min(POLL_S, follow_s))
             self._catch_up()
-        self._summary.take_stock(read_coverage(self._engine, self._stream.name))
+        self._take_stock()
+
+    def check_advance(self, stall_s: float | None) -> None:
+        """Fail if neither this run nor one of the last `stall_s` seconds had anything to do."""
+        fail_on_still_chain(self._indexer, self._summary, stall_s, self._catch_up, self.waits_for)
+        self._take_stock()
 
     def check_lag(self, most: int | None) -> None:
         """Note how many ledgers the node has by now that the stream lacks, if more than `most`."""
@@ -180,10 +184,11 @@ class _Run:
         self._waits_for = (
             f"ledgers {ranges_text(work.todo)}, which the node has"
             if work.todo
-            else f"a ledger after {node.latest_ledger}, the node's newest"
+            else ledger_after(node)
         )
         for ledgers in work.lost:
             self._record_lost(ledgers, node.oldest_ledger)
+        self._progress.ledgers = self._summary.ledgers + sum(part.size for part in work.todo)
         for ledgers in work.todo:
             try:
                 with self._summary.working():
@@ -192,6 +197,19 @@ class _Run:
                 self._lose_edge(ledgers, node.oldest_ledger, error)
                 return True
         return time.monotonic() - began > CAUGHT_UP_S
+
+    def _written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
+        summary = self._summary
+        summary.add(ledgers, rows)
+        figures = (
+            f"at ledger {ledgers.last}, {summary.per_second('transactions'):,.0f} transactions/s, "
+            f"{summary.per_second('events'):,.0f} events/s"
+        )
+        self._progress.show(summary.ledgers, figures)
+
+    def _take_stock(self) -> None:
+        self._progress.close(self._summary.ledgers)
+        self._summary.take_stock(read_coverage(self._engine, self._stream.name))
 
     def _missing(self, node: Health) -> Work:
         return work_to_do(self._first, node, read_coverage(self._engine, self._stream.name))
@@ -211,24 +229,12 @@ class _Run:
         self._summary.gaps += record_lost(self._indexer, ledgers, oldest)
 
 
-class Progress:
-    """Takes in committed batches, and says now and then how far the run is."""
-
-    def __init__(self, summary: RunSummary) -> None:
-        self._summary = summary
-        self._said = time.monotonic()
-
-    def written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
-        """Count a committed batch; log at most every `PROGRESS_S` seconds."""
-        self._summary.add(ledgers, rows)
-        if time.monotonic() - self._said >= PROGRESS_S:
-            self._said = time.monotonic()
-            summary = self._summary
-            get_run_logger().info(
-                f"at ledger {ledgers.last}: {summary.ledgers:,} ledgers, "
-                f"{summary.per_second('transactions'):,.0f} transactions/s, "
-                f"{summary.per_second('events'):,.0f} events/s"
-            )
+def _done(summary: RunSummary) -> str:
+    """Say what a run indexed, for its name."""
+    if summary.written:
+        return range_text(summary.written)
+    last = summary.last_covered
+    return "nothing" if last is None else f"nothing after {last}"
 
 
 if __name__ == "__main__":

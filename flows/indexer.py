@@ -19,12 +19,14 @@ from blocks import Database, StellarRpc
 from blocks.documents import load_block
 from blocks.rate_limit import shared_rate
 from flows.in_flight import Source
+from flows.metrics import PoolWatch, process_metrics
 from flows.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.decode.forms import choose_form
 from sorobanflow.plan import BatchBounds, BatchSizer
 from sorobanflow.rows.making import Makers
 from sorobanflow.rpc.fetch_plan import FetchPlan, TransactionPlanner
 from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.rpc.stats import Hook, fan_out
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, pin_network
 from sorobanflow.store.pool import pool_stats
@@ -83,12 +85,18 @@ def open_indexer(
         # garbage took a sixth of the time of decoding.
         gc.freeze()
         stack.callback(gc.unfreeze)
-        client = stack.enter_context(node.client(summary.stats, workers, rate))
+        metrics = process_metrics()
+        hook = fan_out(summary.stats, metrics)
+        client = stack.enter_context(node.client(hook, workers, rate))
         passphrase = client.get_network().passphrase
         form = choose_form(client, node.xdr_format)
         client.xdr_format, summary.xdr_form = form.xdr_format, form.why
         get_run_logger().info(f"XDR form {form.why}")
         engine = stack.enter_context(database.engine())
+        if metrics:
+            watch = PoolWatch(engine, metrics)
+            hook = fan_out(hook, watch)
+            stack.callback(watch.look)
         if not dry_run or in_use(engine):
             schema.prepare(engine)
             pin_network(engine, passphrase)
@@ -100,7 +108,7 @@ def open_indexer(
         stream = Stream.of_filter(event_filter.canonical_json if event_filter else None)
         makers = stack.enter_context(Makers(passphrase, node.processes()))
         source = Source(client, passphrase, event_filter, planner, makers)
-        indexer = Indexer(runner, source, Target(engine, stream), bounds, [])
+        indexer = Indexer(runner, source, Target(engine, stream), bounds, [], hook)
         stack.callback(indexer.sum_up, summary)
         yield indexer
 
@@ -115,6 +123,7 @@ class Indexer:
         target: Engine and stream.
         bounds: What a batch may hold.
         sizers: Those of its pipelines.
+        hook: Gets a record of what its pipelines do.
     """
 
     runner: TaskRunner[Any]
@@ -122,12 +131,13 @@ class Indexer:
     target: Target
     bounds: BatchBounds
     sizers: list[BatchSizer]
+    hook: Hook | None = None
 
     def pipeline(self, on_written: OnWritten) -> "Pipeline":
         """Make a pipeline; each thread that indexes needs one of its own."""
         sizer = BatchSizer(self.bounds)
         self.sizers.append(sizer)
-        return Pipeline(self.runner, self.source, self.target, sizer, on_written)
+        return Pipeline(self.runner, self.source, self.target, sizer, on_written, self.hook)
 
     def sum_up(self, summary: RunSummary) -> None:
         """Note in the summary what adapted to the node and the database."""

@@ -18,6 +18,8 @@ from flows.indexer import Indexer
 from flows.pipeline import Pipeline
 from sorobanflow.errors import LedgerOutsideRetentionError, SorobanflowError
 from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.records import GapRecorded
+from sorobanflow.rpc.stats import report
 from sorobanflow.store.coverage import read_coverage, record_gap
 from sorobanflow.summary import RunSummary
 
@@ -58,6 +60,7 @@ def record_lost(indexer: Indexer, ledgers: LedgerRange, oldest: int) -> list[Led
     reason = f"the node's oldest ledger was {oldest}"
     gaps = record_gap(indexer.target.engine, indexer.target.stream.name, ledgers, reason)
     for gap in gaps:
+        report(indexer.hook, GapRecorded(indexer.target.stream.name, gap))
         get_run_logger().warning(f"ledgers {gap} recorded as a gap: {reason}")
     return gaps
 

@@ -20,8 +20,9 @@ from flows.in_flight import BatchInFlight, Lane, Source
 from sorobanflow.backfill import Probe
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.plan import BatchSizer
+from sorobanflow.records import BatchFailed, BatchWritten, StepDone
 from sorobanflow.rows.mass_failure import refuse_mass_failure
-from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.rpc.stats import Hook, RpcStats, report
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.pool import stop_engine
 from tasks.upsert import upsert_batch
@@ -60,6 +61,7 @@ class Pipeline:
         target: Engine and stream.
         sizer: Chooses the ledgers per batch.
         on_written: Called with each committed range and its rows per table.
+        hook: Gets a record of each step, commit and failure.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Pipeline:
         target: Target,
         sizer: BatchSizer,
         on_written: OnWritten,
+        hook: Hook | None = None,
     ) -> None:
         self.source = source
         self.target = target
         self._lane = Lane(runner)
         self._sizer = sizer
         self._on_written = on_written
+        self._hook = hook
         self._batches: deque[BatchInFlight] = deque()  # in ledger order
         self._todo = LedgerRange(1, 0)
 
@@ -97,6 +101,7 @@ class Pipeline:
             if not isinstance(error, Exception):  # told to stop: nothing below may hold it up
                 self.source.client.stop()
                 stop_engine(self.target.engine)
+            report(self._hook, BatchFailed(type(error).__name__))
             with suppress(Exception):  # what ends the run is `error`
                 self._finish_write()
             raise
@@ -167,7 +172,11 @@ class Pipeline:
             self._batches.popleft()
             seconds, rows = batch.writing.result(), batch.rows.result()
             self._sizer.wrote(batch.items, seconds)
-            self._on_written(batch.ledgers, rows.counts())
+            counts = rows.counts()
+            stream = self.target.stream.name
+            report(self._hook, StepDone("write", seconds))
+            report(self._hook, BatchWritten(stream, batch.ledgers, counts, batch.size_bytes))
+            self._on_written(batch.ledgers, counts)
 
     def _write(self) -> bool:
         """Have the first batch written when its rows are made."""
@@ -177,6 +186,8 @@ class Pipeline:
         if not batch.rows.done:
             return False
         rows = batch.rows.result()
+        report(self._hook, StepDone("fetch", batch.fetch_s))
+        report(self._hook, StepDone("decode", batch.decode_s))
         refuse_mass_failure(rows)
         engine, stream = self.target.engine, self.target.stream.name
         batch.writing = self._lane.submit(upsert_batch, batch=rows, engine=engine, stream=stream)

@@ -1,6 +1,7 @@
-"""How far a run of known length is: log lines, and a progress artifact in the UI."""
+"""How far a run is: log lines, ever rarer, and for a long run a progress artifact in the UI."""
 
 import time
+from collections.abc import Callable
 from typing import cast
 from uuid import UUID
 
@@ -9,7 +10,34 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from sorobanflow.backfill import duration
 
-PROGRESS_S = 3.0
+#: Seconds between two updates of the artifact, at least.
+SHOW_S = 3.0
+#: Seconds after which a run is a long one.
+LONG_S = 10.0
+#: Seconds until the log's first line, and most between two: each wait is twice the last.
+FIRST_LINE_S, RAREST_LINE_S = 5.0, 300.0
+
+
+class Spacing:
+    """Spaces log lines out, so that a run of seconds has some and one of a day not thousands.
+
+    Args:
+        clock: Seconds that only ever grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said = clock()
+        self._wait_s = FIRST_LINE_S
+
+    def due(self) -> bool:
+        """Whether it is time for another line; if so, the next wait begins."""
+        now = self._clock()
+        if now - self._said < self._wait_s:
+            return False
+        self._said = now
+        self._wait_s = min(2 * self._wait_s, RAREST_LINE_S)
+        return True
 
 
 class Progress:
@@ -17,29 +45,55 @@ class Progress:
 
     Args:
         key: Key of the artifact; runs of one flow share it.
-        ledgers: Number of ledgers that the run is to index.
+        ledgers: Number of ledgers that the run is to work on.
+
+    Attributes:
+        ledgers: The same; may change on the way.
     """
 
-    def __init__(self, key: str, ledgers: int) -> None:
-        self._ledgers = ledgers
-        self._began = self._told = time.monotonic()
-        artifact = create_progress_artifact(0.0, key, f"0 of {ledgers:,} ledgers")
-        self._artifact = cast(UUID, artifact)  # as always outside of asyncio
+    def __init__(self, key: str, ledgers: int = 0) -> None:
+        self.ledgers = ledgers
+        self._key = key
+        self._began = self._shown = time.monotonic()
+        self._lines = Spacing()
+        self._artifact: UUID | None = None
 
-    def show(self, done: int) -> None:
-        """Tell how many ledgers are done, at most every `PROGRESS_S` seconds."""
-        if time.monotonic() - self._told >= PROGRESS_S:
+    def show(self, done: int, figures: str = "") -> None:
+        """Tell how many ledgers are done, if it is time to.
+
+        Args:
+            done: Of `ledgers`.
+            figures: What else there is to say.
+        """
+        if self._lines.due():
+            get_run_logger().info(self._line(done, figures))
+        now = time.monotonic()
+        if now - self._shown >= SHOW_S and now - self._began >= LONG_S:
+            self.tell(done, figures)
+
+    def tell(self, done: int, figures: str = "") -> None:
+        """Show in the artifact how many ledgers are done, at once; nothing if none are to do."""
+        if not self.ledgers:
+            return
+        self._shown = time.monotonic()
+        line = self._line(done, figures)
+        share = min(100.0, 100.0 * done / self.ledgers)
+        if self._artifact is None:
+            artifact = create_progress_artifact(share, self._key, line)
+            self._artifact = cast(UUID, artifact)  # as always outside of asyncio
+        else:
+            update_progress_artifact(self._artifact, share, description=line)
+
+    def close(self, done: int) -> None:
+        """Leave the artifact, if there is one, with what was done in the end."""
+        if self._artifact is not None:
             self.tell(done)
 
-    def tell(self, done: int) -> None:
-        """Tell how many ledgers are done, at once."""
-        self._told = time.monotonic()
-        line = self._line(done, self._told - self._began)
-        get_run_logger().info(line)
-        share = done / self._ledgers if self._ledgers else 1.0
-        update_progress_artifact(self._artifact, min(100.0, 100.0 * share), description=line)
-
-    def _line(self, done: int, seconds: float) -> str:
+    def _line(self, done: int, figures: str) -> str:
+        seconds = time.monotonic() - self._began
         rate = done / seconds if seconds else 0.0
-        left = duration((self._ledgers - done) / rate) if rate else "unknown"
-        return f"{done:,} of {self._ledgers:,} ledgers, {rate:,.1f} ledgers/s, {left} left"
+        line = f"{done:,} of {self.ledgers:,} ledgers"
+        if rate:
+            left = duration((self.ledgers - done) / rate)
+            line += f", {rate:,.1f} ledgers/s, {left} left"
+        return f"{line}; {figures}" if figures else line

@@ -1,8 +1,10 @@
 """Fail a run that does not get on, instead of letting it wait for ever in green.
 
-Beside `index`: a thread looks at the run's summary, and what the run waits for
-is cut off when nothing was added for too long: calls to the node, and what the
-database is busy with or blocked in. Invariant: what was committed stays.
+Beside `index` and `backfill`: a thread looks at the run's summary, and what the
+run waits for is cut off when nothing was added for too long: calls to the node,
+and what the database is busy with or blocked in. Runs that are too short to stall
+are judged by coverage: it knows since when the stream has not got on. Invariant:
+what was committed stays.
 """
 
 import threading
@@ -10,17 +12,23 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 import psycopg
 from sqlalchemy import Connection, Engine, event
 
 from flows.indexer import Indexer
 from sorobanflow.errors import StalledError
+from sorobanflow.rpc.wire import Health
+from sorobanflow.store.coverage import last_advance
 from sorobanflow.summary import RunSummary
 
 POLL_S = 0.5
+TIME = "%Y-%m-%d %H:%M:%S UTC"
 #: Seconds that the database gets to answer a cancellation.
 CANCEL_S = 5.0
+#: A chain that was paused, as a local one is, gets two ledgers' time to go on.
+LAST_LOOK_S = 10.0
 
 
 @contextmanager
@@ -50,6 +58,52 @@ def fail_on_stall(
         raise
     finally:
         watch.close()
+
+
+def fail_on_still_chain(
+    indexer: Indexer,
+    summary: RunSummary,
+    stall_s: float | None,
+    look: Callable[[], object],
+    waits_for: Callable[[], str],
+) -> None:
+    """Fail a run that had nothing to do, like all before it for `stall_s` seconds.
+
+    Each of them ends long before it could stall, so the time is the database's: since
+    when the stream has had its newest ledger. Ledgers close every five seconds, so
+    either the chain stands still, or the node or what stands before it does. One that
+    only goes on when it is asked is given `LAST_LOOK_S` seconds.
+
+    Args:
+        indexer: Whose stream it is.
+        summary: Committed batches and recorded gaps count as something to do.
+        stall_s: Seconds; None: never.
+        look: Indexes what is there by now.
+        waits_for: Says what the run waits for.
+
+    Raises:
+        StalledError: says what the run waited for, and since when.
+    """
+    target = indexer.target
+    until = time.monotonic() + LAST_LOOK_S
+    while stall_s is not None and not (summary.written or summary.gaps):
+        advance = last_advance(target.engine, target.stream.name)
+        if advance.age_s < stall_s:
+            return
+        if time.monotonic() >= until:
+            since = f"the stream's end since {advance.at.astimezone(UTC):{TIME}}"
+            raise StalledError(round(advance.age_s), f"{waits_for()}; it is {since}")
+        time.sleep(POLL_S)
+        look()
+
+
+def ledger_after(node: Health) -> str:
+    """Name the ledger that a run waits for, and when the one before it closed if that is known."""
+    try:
+        closed = datetime.fromtimestamp(int(node.latest_ledger_close_time or ""), UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"a ledger after {node.latest_ledger}, the node's newest"
+    return f"a ledger after {node.latest_ledger}, the node's newest, closed {closed:{TIME}}"
 
 
 class _Watch:

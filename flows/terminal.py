@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from flows.outcome import IncompleteError
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.summary import Summary
+from tasks.policy import quiet_task_runs
 
 BAD_PARAMETERS = (ParameterTypeError, ParameterBindError, SignatureMismatchError)
 DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
@@ -36,6 +37,7 @@ def run_flow(flow: Callable[..., Any], arguments: Sequence[str]) -> int:
 
 def run_and_print(flow: Callable[..., Any], parameters: dict[str, Any]) -> int:
     """Run a flow and print what it did; gives the exit code: 1 if it left something out."""
+    quiet_task_runs()
     try:
         summary: Summary = flow(**parameters)
     except IncompleteError as error:

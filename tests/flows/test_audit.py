@@ -123,9 +123,10 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
     )
     assert _without_memory(checksums(engine)) == _without_memory(before)
     with get_client(sync_client=True) as client:
-        (artifact,) = client.read_artifacts(sort=ArtifactSort.CREATED_DESC, limit=1)
+        artifact, _, status, *_ = client.read_artifacts(sort=ArtifactSort.CREATED_DESC, limit=4)
     assert (artifact.key, artifact.description) == ("audit-findings", mended.headline())
     assert '"ledgers": "20-22"' in str(artifact.data)
+    assert (status.key, str(status.description).split(" (")[0]) == ("status", "healthy")
 
 
 def test_moving_window_shows_clock_order_and_an_honest_gap(

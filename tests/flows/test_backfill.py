@@ -20,9 +20,10 @@ from flows.backfill import backfill
 from flows.index import index
 from sorobanflow.backfill import PlanSummary
 from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
-from sorobanflow.errors import ConfigurationError, RetriableError
+from sorobanflow.errors import ConfigurationError, RetriableError, StalledError
 from sorobanflow.store.coverage import Coverage, read_coverage
 from sorobanflow.summary import RunSummary
+from tasks.upsert import upsert_batch
 from tests.flows.load_balancer import balanced
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
@@ -274,3 +275,36 @@ def test_progress_artifact_ends_at_100_percent_with_rate_and_time_left(
     (artifact,) = [one for one in artifacts if "23 of 23 ledgers" in (one.description or "")]
     assert (artifact.type, artifact.data) == ("progress", 100)
     assert "ledgers/s, 0 s left" in (artifact.description or "")
+
+
+def test_node_that_keeps_its_answers_back_fails_the_run(
+    serve: Serve, run_backfill: Backfill, engine: Engine
+) -> None:
+    faults = parse_faults("getTransactions:3-=429/60")
+    server = serve(Chain(Generator(seed=53), closed=40), faults=faults)
+    began = time.monotonic()
+    with pytest.raises(
+        StalledError, match=r"nothing was committed for 5 s; waited for ledgers \d.*-40, which the"
+    ):
+        run_backfill(server, 1, 40, chunk_ledgers=5, stall_s=5)
+    assert 5 < time.monotonic() - began < 30
+    assert read_coverage(engine, "all").count % 5 == 0
+    server = serve(Chain(Generator(seed=53), closed=40))
+    run_backfill(server, 1, 40)
+    assert read_coverage(engine, "all").covered == ((1, 40),)
+
+
+def test_table_that_somebody_else_has_locked_fails_the_run(
+    serve: Serve,
+    run_backfill: Backfill,
+    database_url: str,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upsert_batch, "retries", 1)  # each is cancelled again
+    server = serve(Chain(Generator(seed=54), closed=9))
+    with psycopg.connect(database_url) as somebody:
+        somebody.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
+        with pytest.raises(StalledError, match=r"waited for ledgers 1-9, which the node has"):
+            run_backfill(server, 1, 9, stall_s=5)
+    assert run_backfill(server, 1, 9).written == [(1, 9)]

@@ -72,6 +72,7 @@ def test_registering_again_changes_only_what_the_environment_says() -> None:
     register_blocks(name | {"SOROBANFLOW_RPC_HEADERS": '{"x-key": "k"}'})
     node, database = load_block(StellarRpc, "again"), load_block(Database, "again")
     assert node.url.get_secret_value() == "https://node/key"
+    assert node.headers is not None
     assert node.headers.get_secret_value() == {"x-key": "k"}
     assert (node.max_workers, node.batch_size, database.pool.max_idle) == (20, 2000, 50)
     assert database.url is not None

@@ -13,8 +13,9 @@ from prefect.client.schemas.filters import (
     ArtifactFilterKey,
 )
 from prefect.client.schemas.objects import State, StateType
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from flows import stall
 from flows.index import index
 from flows.outcome import IncompleteError
 from flows.terminal import run_flow
@@ -47,7 +48,7 @@ def _in_prefect(state: State[Any]) -> tuple[StateType, str, str]:
         (artifact,) = client.read_artifacts(artifact_filter=of_run)
     assert run.state is not None
     assert run.run_count == 1
-    return run.state.type, run.state.name, str(artifact.data)
+    return run.state.type, run.state.name, f"{artifact.description}\n{artifact.data}"
 
 
 def test_run_that_left_a_gap_has_failed_and_keeps_its_summary_and_artifact(
@@ -58,7 +59,7 @@ def test_run_that_left_a_gap_has_failed_and_keeps_its_summary_and_artifact(
     kind, name, artifact = _in_prefect(state)
     assert (kind, name) == (StateType.FAILED, "Incomplete")
     assert "indexed 3 ledgers (100-102)" in artifact
-    assert "| gap recorded | 50-99 |" in artifact
+    assert "| gaps recorded | 50-99 |" in artifact
     assert state.message is not None
     assert state.message.endswith("ledgers 50-99 recorded as a gap")
     with pytest.raises(IncompleteError, match="ledgers 50-99 recorded as a gap") as caught:
@@ -165,3 +166,44 @@ def test_table_that_somebody_else_has_locked_fails_the_run(
     summary: Any = index(**blocks)
     assert isinstance(summary, RunSummary)
     assert summary.written == [(1, 7)]
+
+
+def _stand_still(engine: Engine, time: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE coverage SET advanced_at = now() - CAST(:time AS interval)"),
+            {"time": time},
+        )
+
+
+def test_short_run_fails_where_the_chain_has_stood_still(
+    serve: Serve, save_blocks: SaveBlocks, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stall, "LAST_LOOK_S", 1.0)
+    blocks = save_blocks(serve(Chain(Generator(seed=110), closed=7)).url)
+    index(**blocks, start_ledger="oldest")
+    _stand_still(engine, "299 s")
+    assert _state(**blocks).is_completed()
+    _stand_still(engine, "1 h")
+    state = _state(**blocks)
+    assert _in_prefect(state)[:2] == (StateType.FAILED, "Failed")
+    with pytest.raises(
+        StalledError,
+        match=r"nothing was committed for 360\d s; waited for a ledger after 7, the node's newest, "
+        r"closed 20\d\d-\d\d-\d\d \d\d:\d\d:35 UTC; it is the stream's end since 20\d\d-.* UTC\. ",
+    ):
+        state.result()
+    assert _state(**blocks, stall_s=None).is_completed()
+    assert _state(**blocks, stall_s=7200).is_completed()
+
+
+def test_chain_that_was_paused_and_goes_on_does_not_fail_the_run(
+    serve: Serve, save_blocks: SaveBlocks, engine: Engine
+) -> None:
+    chain = Chain(Generator(seed=111), closed=7, close_every_s=3)
+    index(**save_blocks(serve(Chain(Generator(seed=111), closed=7)).url), start_ledger="oldest")
+    _stand_still(engine, "1 day")
+    state = _state(**save_blocks(serve(chain).url))
+    summary = state.result()
+    assert summary.written
+    assert summary.covered_ledgers == summary.written[-1].last

@@ -1,9 +1,10 @@
-"""What the client reports while it works, and a sink that counts it.
+"""What the client reports while it works, the hook that takes it, and a sink that counts it.
 
 The client, its retries and its breakers hand frozen records to one hook; what
-becomes of them (a log line, a metric, a count) is the hook's matter. Invariant:
-a hook that fails never breaks the call that it observes. `RpcStats` is the sink
-that runs use for their reports.
+becomes of them (a log line, a metric, a count) is the hook's matter. The records
+of batches and runs are in `sorobanflow.records`, for the same hook. Invariant: a
+hook that fails never breaks what it observes. `RpcStats` is the sink that runs
+use for their reports; `sorobanflow.metrics` has another.
 """
 
 import dataclasses
@@ -21,7 +22,12 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class CallFinished:
+class Record:
+    """Something that happened; a sink passes over the kinds that it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished(Record):
     """One HTTP call ended; `error` is the class of what it raised, if anything."""
 
     method: str
@@ -31,7 +37,7 @@ class CallFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(Record):
     """Attempt number `attempt` failed; the next follows after `wait_s` seconds."""
 
     method: str
@@ -41,7 +47,7 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerChanged:
+class BreakerChanged(Record):
     """The circuit breaker of a method went from one state to another."""
 
     method: str
@@ -50,7 +56,7 @@ class BreakerChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class PaceChanged:
+class PaceChanged(Record):
     """Now `limit` calls of at most `most` go at once; `strain`: what halved it."""
 
     limit: int
@@ -58,7 +64,6 @@ class PaceChanged:
     strain: Strain | None
 
 
-Record = CallFinished | Retrying | BreakerChanged | PaceChanged
 Hook = Callable[[Record], object]
 
 
@@ -70,6 +75,16 @@ def report(hook: Hook | None, record: Record) -> None:
         hook(record)
     except Exception:
         _log.exception("the hook failed on %s", type(record).__name__)
+
+
+def fan_out(*hooks: Hook | None) -> Hook:
+    """Make one hook of several; one that fails keeps nothing from the others."""
+
+    def hand_on(record: Record) -> None:
+        for hook in hooks:
+            report(hook, record)
+
+    return hand_on
 
 
 @dataclass(slots=True)
@@ -119,20 +134,19 @@ class RpcStats:
     def __call__(self, record: Record) -> None:
         """Count a record."""
         with self._lock:
-            if isinstance(record, PaceChanged):
-                self._count_pace(record)
-                return
-            stats = self._methods.setdefault(record.method, MethodStats())
             match record:
                 case CallFinished():
+                    stats = self._of(record.method)
                     stats.calls += 1
                     stats.failures += record.error is not None
                     stats.size_bytes += record.size_bytes
                     stats.seconds += record.seconds
                 case Retrying():
-                    stats.retries += 1
+                    self._of(record.method).retries += 1
                 case BreakerChanged():
-                    stats.trips += record.new == "open"
+                    self._of(record.method).trips += record.new == "open"
+                case PaceChanged():
+                    self._count_pace(record)
 
     def snapshot(self) -> dict[str, MethodStats]:
         """Copy the counts, by method."""
@@ -143,6 +157,9 @@ class RpcStats:
         """Copy what is known of the calls at once."""
         with self._lock:
             return dataclasses.replace(self._pace, halved=Counter(self._pace.halved))
+
+    def _of(self, method: str) -> MethodStats:
+        return self._methods.setdefault(method, MethodStats())
 
     def _count_pace(self, record: PaceChanged) -> None:
         pace = self._pace

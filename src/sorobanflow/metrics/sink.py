@@ -1,0 +1,134 @@
+"""A sink that counts records as Prometheus metrics.
+
+Stands at the hook beside the run's own counts. Where the values live, in this
+process or in files that outlast it, is what prometheus_client was set to before.
+Invariant: of each metric and set of labels there is one child, looked up once.
+"""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from sorobanflow.metrics.catalogue import COUNTED, PREFIX, Spec
+from sorobanflow.records import (
+    BatchFailed,
+    BatchWritten,
+    GapRecorded,
+    PoolLooked,
+    StepDone,
+)
+from sorobanflow.rpc.calls import METHODS
+from sorobanflow.rpc.stats import (
+    BreakerChanged,
+    CallFinished,
+    PaceChanged,
+    Record,
+    Retrying,
+    State,
+    Strain,
+)
+from sorobanflow.store.pool import PoolStats
+
+BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+BREAKER_STATES: Mapping[State, int] = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class Metrics:
+    """A hook that counts; may be called from any thread.
+
+    Args:
+        registry: Where the metrics are registered; one sink per registry.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._metrics = {spec.name: _make(spec, registry) for spec in COUNTED}
+        self._children: dict[tuple[str, ...], Any] = {}
+        self._zero()
+
+    def __call__(self, record: Record) -> None:
+        """Count a record."""
+        match record:
+            case CallFinished():
+                self._count_call(record)
+            case Retrying():
+                self._of("rpc_retries_total", record.method, record.error).inc()
+                self._of("rpc_retry_wait_seconds_total", record.method).inc(record.wait_s)
+            case BreakerChanged():
+                self._of("rpc_breaker_state", record.method).set(BREAKER_STATES[record.new])
+                self._of("rpc_breaker_transitions_total", record.method, record.new).inc()
+            case PaceChanged():
+                self._of("rpc_concurrency_limit").set(record.limit)
+                if record.strain:
+                    self._of("rpc_concurrency_cuts_total", record.strain).inc()
+            case StepDone():
+                self._of("batch_step_seconds", record.step).observe(record.seconds)
+            case BatchWritten():
+                self._count_batch(record)
+            case BatchFailed():
+                self._of("batches_failed_total", record.error).inc()
+            case GapRecorded():
+                self._of("gap_ledgers_recorded_total", record.stream).inc(record.ledgers.size)
+            case PoolLooked():
+                self._count_pool(record.now, record.before)
+
+    def _count_call(self, record: CallFinished) -> None:
+        self._of("rpc_calls_total", record.method, record.error or "ok").inc()
+        self._of("rpc_call_seconds", record.method).observe(record.seconds)
+        self._of("rpc_answer_bytes_total", record.method).inc(record.size_bytes)
+
+    def _count_batch(self, record: BatchWritten) -> None:
+        self._of("batches_written_total", record.stream).inc()
+        self._of("ledgers_written_total", record.stream).inc(record.ledgers.size)
+        for table, count in record.rows.items():
+            self._of("rows_written_total", table).inc(count)
+        self._of("batch_xdr_bytes_total").inc(record.size_bytes)
+        self._of("last_commit_timestamp_seconds", record.stream).set_to_current_time()
+
+    def _count_pool(self, now: PoolStats, before: PoolStats | None) -> None:
+        self._of("pool_connections", "in_use").set(now.in_use)
+        self._of("pool_connections", "idle").set(now.idle)
+        self._of("pool_connections_max").set(now.max_open)
+        totals, known = _pool_totals(now), _pool_totals(before) if before else {}
+        for key, value in totals.items():
+            self._of(*key).inc(value - known.get(key, 0))
+
+    def _zero(self) -> None:
+        """Begin at 0 what has known labels: a rate misses a counter's first step from nowhere."""
+        for method in METHODS:
+            self._of("rpc_calls_total", method, "ok")
+            self._of("rpc_breaker_state", method).set(BREAKER_STATES["closed"])
+            for state in BREAKER_STATES:
+                self._of("rpc_breaker_transitions_total", method, state)
+        for strain in get_args(Strain):
+            self._of("rpc_concurrency_cuts_total", strain)
+
+    def _of(self, name: str, *labels: str) -> Any:  # noqa: ANN401 - of the metric's own type
+        key = (name, *labels)
+        child = self._children.get(key)
+        if child is None:
+            metric = self._metrics[name]
+            child = self._children[key] = metric.labels(*labels) if labels else metric
+        return child
+
+
+def _make(spec: Spec, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    name = PREFIX + spec.name
+    match spec.kind:
+        case "counter":
+            return Counter(name, spec.meaning, spec.labels, registry=registry)
+        case "gauge":
+            mode = spec.mode
+            return Gauge(name, spec.meaning, spec.labels, registry=registry, multiprocess_mode=mode)
+        case "histogram":
+            return Histogram(name, spec.meaning, spec.labels, registry=registry, buckets=BUCKETS)
+
+
+def _pool_totals(stats: PoolStats) -> dict[tuple[str, ...], float]:
+    return {
+        ("pool_waits_total",): stats.wait_count,
+        ("pool_wait_seconds_total",): stats.wait_s,
+        ("pool_closed_total", "max_idle"): stats.closed_max_idle,
+        ("pool_closed_total", "idle_time"): stats.closed_idle_time,
+        ("pool_closed_total", "lifetime"): stats.closed_lifetime,
+    }

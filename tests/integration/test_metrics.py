@@ -1,0 +1,108 @@
+"""Processes that count into one folder: slots, files that go on, and gauges that do not."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from sorobanflow.metrics.slots import FolderCollector, take_slot
+
+#: Counts one call, tells its slot, and stays until its input ends.
+COUNT = """
+import os, sys
+from pathlib import Path
+from prometheus_client import CollectorRegistry, Counter, values
+from sorobanflow.metrics.sink import Metrics
+from sorobanflow.metrics.slots import take_slot
+from sorobanflow.rpc.stats import BreakerChanged, CallFinished, PaceChanged
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
+slot = take_slot(Path(sys.argv[1]))
+values.ValueClass = values.MultiProcessValue(lambda: slot.number)
+sink = Metrics(CollectorRegistry())
+Counter("somebody_elses", "not ours", registry=None).inc()
+sink(CallFinished("getEvents", 0.2, 1000, None))
+sink(PaceChanged(10, 10, None))
+if "trip" in sys.argv:
+    sink(BreakerChanged("getEvents", "closed", "open"))
+print(slot.number, flush=True)
+sys.stdin.read()
+"""
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a process that counts; it is killed with the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start_one(*words: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", COUNT, str(tmp_path), *words]
+        pipe = subprocess.PIPE
+        running.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
+        return running[-1]
+
+    yield start_one
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def _slot(process: "subprocess.Popen[str]") -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
+@pytest.fixture
+def value(tmp_path: Path) -> Callable[..., float | None]:
+    """Give the value of a metric, all processes together."""
+    registry = CollectorRegistry()
+    registry.register(FolderCollector(tmp_path))
+    return lambda name, **labels: registry.get_sample_value(f"sorobanflow_{name}", labels)
+
+
+def test_processes_count_together_and_runs_go_on(
+    start: Start, value: Callable[..., float | None], tmp_path: Path
+) -> None:
+    calls = {"method": "getEvents", "outcome": "ok"}
+    first, second = start(), start("trip")
+    assert {_slot(first), _slot(second)} == {0, 1}
+    assert value("rpc_calls_total", **calls) == 2
+    assert value("rpc_call_seconds_bucket", method="getEvents", le="0.25") == 2
+    assert value("rpc_concurrency_limit") == 20
+    assert value("rpc_breaker_state", method="getEvents") == 2
+    second.send_signal(signal.SIGKILL)
+    second.wait()
+    assert value("rpc_concurrency_limit") == 10
+    assert value("rpc_breaker_state", method="getEvents") == 0
+    third = start()
+    assert {_slot(third)} == {0, 1} - {_held(first, tmp_path)}
+    assert value("rpc_calls_total", **calls) == 3
+    assert value("rpc_breaker_transitions_total", method="getEvents", to="open") == 1
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
+def _held(first: "subprocess.Popen[str]", folder: Path) -> int:
+    """The slot of a process, as the kernel knows it: whose file it has open."""
+    names = [path.resolve().name for path in Path(f"/proc/{first.pid}/fd").iterdir()]
+    return next(number for number in (0, 1) if f"slot-{number}.lock" in names)
+
+
+def test_others_metrics_are_left_out(start: Start, tmp_path: Path) -> None:
+    _slot(start())
+    names = {family.name for family in FolderCollector(tmp_path).collect()}
+    assert "sorobanflow_rpc_calls" in names
+    assert all(name.startswith("sorobanflow_") for name in names)
+
+
+def test_folder_that_is_not_there_has_no_metrics(tmp_path: Path) -> None:
+    assert list(FolderCollector(tmp_path / "later").collect()) == []
+
+
+def test_take_slot_refuses_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        take_slot(tmp_path / "file")
