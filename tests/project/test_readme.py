@@ -30,7 +30,7 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 #: Commands that run until they are stopped, and what they print when they are ready.
 FOREVER = {
     "make ui": "Prefect UI: http",
-    "prefect worker start": "started!",
+    "python -m deployments.worker": "started!",
     "python -m sorobanflow.devnet": "devnet: http",
 }
 #: The test command cannot run within itself; .ci/run runs these.

@@ -1,0 +1,117 @@
+"""The page of the settings: blocks, presets, parameters of the flows, environment."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prefect.blocks.core import Block
+from prefect.flows import Flow
+
+from blocks import Database, StellarRpc
+from blocks.database import ConnectionPool
+from blocks.presets import POOLS, PROFILES
+from blocks.rpc import DEVNET_URL
+from docs.generator.environment import MAKE_VARIABLES, VARIABLES, Variable
+from docs.generator.markdown import code, page, table
+from docs.generator.schema import HEAD, Schema, setting_rows
+from flows.audit import audit
+from flows.backfill import backfill
+from flows.backfill_range import backfill_range
+from flows.export import export
+from flows.index import index
+
+FLOWS: tuple[Flow[..., Any], ...] = (index, backfill, backfill_range, audit, export)
+
+INTRODUCTION = """
+Addresses, secrets and limits are fields of two Prefect blocks; what a run is to do are parameters
+of the flows. Both are forms in the Prefect UI, which check the bounds below before anything
+starts. A field or parameter that is empty has no value (null).
+"""
+BLOCKS = """
+Saved in the UI, or by `python -m deployments.register_blocks` from the environment; a flow's
+parameters `rpc` and `database` name the documents. With none saved, `default` is a block of the
+defaults below. A secret is encrypted in Prefect's database and never shown again.
+"""
+PRESETS = """
+`SOROBANFLOW_PROFILE` sets three fields of the two blocks; each may be changed afterwards.
+"""
+PARAMETERS = """
+In a terminal `python -m flows.index name=value …`, the value in JSON or as text; on a deployment
+`prefect deployment run index/index --param name=value`. In a terminal the exit code is 0, or 1
+where the run failed or left something out.
+"""
+ENVIRONMENT = """
+The core reads none; only what is named here does.
+"""
+
+
+def configuration_page() -> str:
+    """Write the page."""
+    return page(
+        "Configuration",
+        INTRODUCTION,
+        "## Blocks",
+        BLOCKS,
+        *_block(StellarRpc, {"url": code(DEVNET_URL)}),
+        *_block(Database, {"pool": "preset `medium`"}),
+        "#### Connection pool",
+        "The field `pool` of `sorobanflow-database`.",
+        _settings(ConnectionPool.model_json_schema()),
+        "## Presets",
+        PRESETS,
+        _profiles(),
+        _pools(),
+        "## Parameters of the flows",
+        PARAMETERS,
+        *(part for flow in FLOWS for part in _flow(flow)),
+        "## Environment",
+        ENVIRONMENT,
+        _variables(VARIABLES),
+        "Of the local programs, given as `make run RPC_URL=…`:",
+        _variables(MAKE_VARIABLES),
+    )
+
+
+def _block(block: type[Block], defaults: dict[str, str]) -> Iterator[str]:
+    schema = block.model_json_schema()
+    yield f"### {block.get_block_type_slug()}"
+    yield str(schema["description"])
+    yield _settings(schema, defaults)
+
+
+def _flow(flow: Flow[..., Any]) -> Iterator[str]:
+    yield f"### {flow.name}"
+    yield str(flow.description).partition("\n\n")[0]
+    yield _settings(flow.parameters.model_dump())
+
+
+def _settings(schema: Schema, defaults: dict[str, str] | None = None) -> str:
+    """Draw the settings; `defaults` stand for those that a schema hides or cannot say."""
+    known = {code(name): text for name, text in (defaults or {}).items()}
+    rows = [
+        (name, kind, known.get(name, default), *rest)
+        for name, kind, default, *rest in setting_rows(schema, schema.get("definitions"))
+    ]
+    return table(HEAD, rows)
+
+
+def _profiles() -> str:
+    rows = [
+        (code(name), f"{one.batch_size:,}", str(one.max_workers), code(one.pool))
+        for name, one in PROFILES.items()
+    ]
+    return table(("profile", "`batch_size`", "`max_workers`", "`pool`"), rows)
+
+
+def _pools() -> str:
+    pools = {name: ConnectionPool.preset(name).model_dump() for name in POOLS}
+    rows = [
+        (code(name), *(f"{value:,}" for value in pool.values())) for name, pool in pools.items()
+    ]
+    return table(("pool", *map(code, ConnectionPool.model_fields)), rows)
+
+
+def _variables(variables: Iterable[Variable]) -> str:
+    return table(
+        ("variable", "read by", "meaning"),
+        [(code(one.name), one.read_by, one.meaning) for one in variables],
+    )

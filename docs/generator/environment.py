@@ -1,0 +1,83 @@
+"""The environment variables that programs of the project read, and what they mean.
+
+Declared here, because nothing else describes them; a test looks through the
+sources for variables that are missing here.
+"""
+
+from typing import NamedTuple
+
+
+class Variable(NamedTuple):
+    """A variable, the program that reads it, and what its value means."""
+
+    name: str
+    read_by: str
+    meaning: str
+
+
+_REGISTER = "`python -m deployments.register_blocks`"
+_STATUS = "`python -m sorobanflow.status`"
+
+VARIABLES = (
+    Variable(
+        "SOROBANFLOW_RPC_URL",
+        f"{_REGISTER}, {_STATUS}",
+        "`url` of the block `stellar-rpc`",
+    ),
+    Variable(
+        "SOROBANFLOW_RPC_HEADERS",
+        f"{_REGISTER}, {_STATUS}",
+        "`headers` of the block `stellar-rpc`, a JSON object of names and values",
+    ),
+    Variable(
+        "SOROBANFLOW_DATABASE_URL",
+        f"{_REGISTER}, {_STATUS}",
+        "`url` of the block `sorobanflow-database`",
+    ),
+    Variable(
+        "SOROBANFLOW_PROFILE",
+        _REGISTER,
+        "a profile: `development`, `production` or `high-load`",
+    ),
+    Variable(
+        "SOROBANFLOW_BLOCK",
+        _REGISTER,
+        "name of both documents; empty: `default`",
+    ),
+    Variable(
+        "SOROBANFLOW_OWNER_URL",
+        "`python -m deployments.migrate`",
+        "libpq URL of the tables' owner, where the block's user may not change them",
+    ),
+    Variable(
+        "SOROBANFLOW_NOTIFY_URL",
+        "`python -m deployments.automations`",
+        'gets a POST of `{"text": "…"}` when runs go wrong; a secret',
+    ),
+    Variable(
+        "SOROBANFLOW_METRICS_DIR",
+        "flows, `python -m deployments.worker`, `python -m deployments.metrics`",
+        "folder that runs count into, see [metrics](metrics.md); empty: runs count nothing, and "
+        "the server serves what its own folder has",
+    ),
+    Variable(
+        "SOROBANFLOW_TEST_DATA",
+        "`make test`, `make bench`",
+        "folder with `recordings/` and `corpus/`; empty: `../shared`",
+    ),
+)
+
+MAKE_VARIABLES = (
+    Variable("RPC_URL", "`make run`", "URL of a node; empty: the devnet"),
+    Variable("DATABASE_URL", "`make run`", "libpq URL of a database; empty: the embedded one"),
+    Variable("RECORDING", "`make run`", "a file of recorded ledgers, instead of a node"),
+    Variable("START", "`make run`", "first ledger: a number, `oldest` or `latest`"),
+    Variable("FOLLOW", "`make run`", "seconds to follow the tip; empty: 5 with the devnet, else 0"),
+    Variable("UI_PORT", "`make run`, `make ui`", "port of the Prefect server; empty: 4200"),
+    Variable("METRICS_PORT", "`make run`", "port of the metrics; empty: any that is free"),
+    Variable("DB", "`make psql`", "database of the embedded PostgreSQL; empty: `devnet`"),
+    Variable("SQL", "`make psql`", "a statement to run, instead of a prompt"),
+    Variable(
+        "PREFECT_API_URL", "all programs", "address of a Prefect server; Prefect's own variable"
+    ),
+)
