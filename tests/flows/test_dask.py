@@ -168,6 +168,7 @@ def test_chunk_that_hangs_is_killed_and_started_again(
     _wait_for_processes(blocks, 0)
 
 
+@pytest.mark.long
 def test_terminated_backfill_ends_soon_and_leaves_no_process_behind(
     serve: Serve, save_blocks: SaveBlocks
 ) -> None:
@@ -197,6 +198,7 @@ def test_killed_backfill_leaves_no_process_behind(
     _wait_for_processes(blocks, 0)
 
 
+@pytest.mark.long
 def test_failed_chunk_is_named_and_the_others_go_on(
     cluster: Any, serve: Serve, save_blocks: SaveBlocks, engine: Engine
 ) -> None:
@@ -214,6 +216,7 @@ def test_failed_chunk_is_named_and_the_others_go_on(
     assert _states(parameters) == {"Completed": 1, "Failed": 1}
 
 
+@pytest.mark.long
 def test_ledgers_that_leave_the_node_while_it_runs_make_the_run_incomplete(
     cluster: Any, serve: Serve, save_blocks: SaveBlocks, engine: Engine
 ) -> None:

@@ -184,9 +184,9 @@ PARTS = {
 
 
 def test_core_tests_go_back_to_the_same_bytes(corpus: Corpus) -> None:
-    """Except the few with an absent vec or map, whose null stellar-sdk does not take back."""
+    """Every fourth, but those with an absent vec or map: stellar-sdk does not take back its null."""
     counts: Counter[str] = Counter()
-    for row in corpus("core-tests")[1:]:
+    for row in corpus("core-tests")[1::4]:
         for part, kind in PARTS.items():
             json_form = to_json(unpack(kind, row[part]))
             if has_absent(json_form):
@@ -195,17 +195,17 @@ def test_core_tests_go_back_to_the_same_bytes(corpus: Corpus) -> None:
             assert kind.from_json_dict(json_form).to_xdr() == row[part]
             counts[part] += 1
     assert counts == {
-        "envelope_xdr": 1797,
-        "result_xdr": 1806,
-        "result_meta_xdr": 1806,
-        "absent": 9,
+        "envelope_xdr": 448,
+        "result_xdr": 452,
+        "result_meta_xdr": 452,
+        "absent": 4,
     }
 
 
 def test_scvals_of_core_tests_go_back_to_the_same_bytes(corpus: Corpus) -> None:
-    texts = [row["result_meta_xdr"] for row in corpus("core-tests")[1:]]
+    texts = [row["result_meta_xdr"] for row in corpus("core-tests")[1::4]]
     values = {data for text in texts for data in scvals_of(text)}
-    assert len(values) == 2481
+    assert len(values) == 897
     for data in values:
         value = read_scval(data)
         assert not has_absent(value)

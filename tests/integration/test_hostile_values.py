@@ -7,6 +7,7 @@ read back, and that is what was sent. One bad item keeps no other out of the tab
 import base64
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +19,7 @@ from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.scval import MAX_DEPTH
 from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rpc.wire import Event, Transaction
@@ -32,12 +34,15 @@ from tests.unit.state_items import INSTANCE, PASSPHRASE, account_entry
 from tests.unit.wire_items import (
     ALICE,
     ALICE_MUXED,
+    NO_META,
     TOKEN,
     make_body,
     make_event,
     make_result,
     make_transaction,
+    numbered,
     sign,
+    with_its_hash,
 )
 
 LEDGER = LedgerRange(1000, 1000)
@@ -107,14 +112,15 @@ def data_meta(entries: Iterable[tuple[str, bytes, bytes]], contract: str = TOKEN
 
 
 def transaction(meta: str, order: int = 3) -> Transaction:
-    return make_transaction(tx_hash=f"{order:064x}", application_order=order, result_meta_xdr=meta)
+    item = make_transaction(numbered(order), application_order=order, result_meta_xdr=meta)
+    return with_its_hash(item, PASSPHRASE)
 
 
 def raw_event(topics: list[bytes], value: bytes, number: int = 0) -> Event:
     return msgspec.structs.replace(
         make_event([]),
         id=Position(1000, 3, 0, number).event_id,
-        tx_hash=f"{3:064x}",
+        tx_hash=transaction(NO_META).tx_hash,
         topic=[base64.b64encode(topic).decode() for topic in topics],
         value=base64.b64encode(value).decode(),
     )
@@ -263,7 +269,10 @@ def transaction_of_call(args: list[bytes]) -> Transaction:
     raw = base64.b64decode(item.envelope_xdr)
     for mark, arg in zip(marks, args, strict=True):
         raw = raw.replace(opaque(13, mark), arg)
-    return msgspec.structs.replace(item, envelope_xdr=base64.b64encode(raw).decode())
+    item = msgspec.structs.replace(item, envelope_xdr=base64.b64encode(raw).decode())
+    with suppress(DecodeError):  # no hash for what nobody can read
+        return with_its_hash(item, PASSPHRASE)
+    return item
 
 
 def stored_arguments(engine: Engine) -> Any:

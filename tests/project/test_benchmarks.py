@@ -16,7 +16,7 @@ from benchmarks import (
     orchestration,
     picture,
 )
-from benchmarks.processes import PARTS, Sample
+from benchmarks.processes import FLOW, PARTS, Sample
 
 SMALLEST = "pubnet-63800060"
 
@@ -50,7 +50,8 @@ def test_headline(services: common.Services) -> None:
 def test_backfill(services: common.Services, recorded: str) -> None:
     results = backfill.measure(services, 1, [recorded]).set_index("recording")
     assert results.loc[recorded, ["transactions", "events"]].to_list() == [50, 213]
-    assert all(results.loc[recorded, part] > 0 for part in PARTS)
+    assert all(results.loc[recorded, part] >= 0 for part in PARTS)  # in steps of 10 ms
+    assert results.loc[recorded, FLOW] > 0
     assert len(lines(backfill.table(results)) + lines(backfill.cpu_table(results))) == 2
 
 
@@ -67,6 +68,7 @@ def test_orchestration(services: common.Services) -> None:
     assert medians.loc[orchestration.FLOW, "start"] > 0
 
 
+@pytest.mark.long
 def test_growth(services: common.Services) -> None:
     size = growth.Size(stored=(500,), batches=1, ledgers=100)
     times = growth.measure_stored(services, 1, size)

@@ -17,7 +17,7 @@ from tests.unit.state_items import PASSPHRASE
 KEYS = "SELECT key, key_xdr, value, value_xdr FROM contract_data_entries"
 EVENTS = "SELECT topics, value FROM events ORDER BY id"
 #: Few examples with many values each: most of an example's time is its batch's transaction.
-batched = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+batched = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_values_come_back_as_the_bytes_that_went_in(engine: Engine) -> None:
