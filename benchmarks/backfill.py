@@ -29,7 +29,7 @@ from sorobanflow.rpc.client import RpcClient
 WORKERS = 10
 #: Events of a batch; a batch of the flow grows to about as much.
 MOST_EVENTS = 10_000
-FLOW, FETCH, DECODE, WRITE = "flow", "fetch", "decode", "write"
+FLOW, FETCH, DECODE, WRITE = "end to end", "fetch", "decode", "write"
 
 
 def main(rounds: int) -> None:

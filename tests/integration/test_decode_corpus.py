@@ -184,7 +184,7 @@ PARTS = {
 
 
 def test_core_tests_go_back_to_the_same_bytes(corpus: Corpus) -> None:
-    """Every fourth, but those with an absent vec or map: stellar-sdk does not take back its null."""
+    """Every fourth, but those with an absent vec or map: stellar-sdk takes back no null."""
     counts: Counter[str] = Counter()
     for row in corpus("core-tests")[1::4]:
         for part, kind in PARTS.items():

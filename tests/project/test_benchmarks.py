@@ -52,6 +52,7 @@ def test_backfill(services: common.Services, recorded: str) -> None:
     assert results.loc[recorded, ["transactions", "events"]].to_list() == [50, 213]
     assert all(results.loc[recorded, part] >= 0 for part in PARTS)  # in steps of 10 ms
     assert results.loc[recorded, FLOW] > 0
+    assert results.loc[recorded, backfill.FLOW] > 0
     assert len(lines(backfill.table(results)) + lines(backfill.cpu_table(results))) == 2
 
 
@@ -108,7 +109,8 @@ def test_lags_of_a_flow_that_never_came_to_the_tip_count_from_its_first_commit()
 def test_picture_is_the_same_for_the_same_results(tmp_path: Path) -> None:
     names = (headline.BEFORE, headline.AFTER, headline.DEFAULT, headline.FLOOR)
     seconds = dict(zip(names, (23.0, 2.4, 0.4, 0.2), strict=True))
-    row = {"flow": 8.0, "fetch": 2.0, "decode": 5.0, "write": 4.0, "transactions": 14760}
+    parts = {backfill.FETCH: 2.0, backfill.DECODE: 5.0, backfill.WRITE: 4.0}
+    row = parts | {backfill.FLOW: 8.0, "transactions": 14760}
     for name in ("first.svg", "again.svg"):
         recordings = {"recordings": {picture.RECORDING: row}}
         picture.draw({"seconds": seconds}, recordings, tmp_path / name)
