@@ -240,3 +240,13 @@ def test_fifty_threads_never_exceed_the_limit() -> None:
         thread.join(20)
     assert 1 <= most <= 7
     assert pace._active == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls"), [(0.0001, 10), (0.009, 5), (0.03, 1), (0.2, 1)], ids=str
+)
+def test_a_task_asks_a_quick_node_more_than_once(seconds: float, calls: int) -> None:
+    size = CallSize(20, 200)
+    assert size.of_a_task == size.transactions
+    size.learn(20, seconds)
+    assert size.of_a_task == calls * size.transactions

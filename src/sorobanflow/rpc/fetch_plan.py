@@ -149,7 +149,7 @@ class TransactionPlanner:
         hints = self._hints(fetch.ledgers, wanted)
         share = -(-self._workers // (beside + 1))
         total = sum(count for _, count in hints)
-        size = max(client.page_size.transactions, -(-(total + 1) // share))
+        size = max(client.page_size.of_a_task, -(-(total + 1) // share))
         return [*plan_ledger_chunks(fetch.ledgers, hints, share, size)]
 
     def learn(self, ledgers: LedgerRange, transactions: int) -> None:

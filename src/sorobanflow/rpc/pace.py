@@ -28,6 +28,10 @@ CALL_BYTES = 16_384
 
 #: Seconds that a call may take before it asks for less, and above the quickest for more.
 SLOW_S, FAST_S = 1.0, 0.5
+#: CPU seconds that a task costs, here and on Prefect's server: 44 ms in a backfill.
+TASK_S = 0.05
+#: Calls of a task at most, so that it soon ends where it is told to stop.
+MOST_CALLS = 10
 
 
 @dataclass(slots=True)
@@ -174,6 +178,11 @@ class CallSize:
         self._most = most
         self._quickest_s = math.inf
         self.transactions = max(least, most // 2)
+
+    @property
+    def of_a_task(self) -> int:
+        """Transactions that are worth a task: of a quick node, those of several calls."""
+        return self.transactions * max(1, int(TASK_S / max(self._quickest_s, TASK_S / MOST_CALLS)))
 
     def learn(self, transactions: int, seconds: float) -> None:
         """Take in how long a call of so many took."""
