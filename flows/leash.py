@@ -16,9 +16,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 POLL_S = 0.2
-#: Of the output, its end is kept: no more than a pipe holds, so one read finds all that is left.
+#: Of the output, its end is kept.
 OUTPUT_BYTES = 2048
 PIPE_BYTES = 65_536
+#: Reads in a row, so that one who writes without end is still asked for.
+READS = 1000
 
 
 def run_on_leash(
@@ -48,11 +50,11 @@ def run_on_leash(
         os.set_blocking(pipe, False)
         try:
             while _runs(process) and wanted():
-                output = (output + _read(pipe))[-OUTPUT_BYTES:]
+                output = _end(output, pipe)
         finally:
             _kill_group(process.pid)
         code = process.wait()
-        output = (output + _read(pipe))[-OUTPUT_BYTES:]
+        output = _end(output, pipe)
     return code, output.decode(errors="replace").strip()
 
 
@@ -67,10 +69,14 @@ def _runs(process: "subprocess.Popen[bytes]") -> bool:
     return process.returncode is None
 
 
-def _read(pipe: int) -> bytes:
+def _end(output: bytes, pipe: int) -> bytes:
+    """The end of the output so far and of what the pipe holds: nobody waits for its room."""
     with suppress(BlockingIOError):
-        return os.read(pipe, PIPE_BYTES)
-    return b""
+        for _ in range(READS):
+            if not (part := os.read(pipe, PIPE_BYTES)):
+                break
+            output = (output + part)[-OUTPUT_BYTES:]
+    return output
 
 
 def _wait_for_end() -> None:
