@@ -30,9 +30,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.headline 5
-	$(BIN)/python -m benchmarks.decode 5
-	$(BIN)/python -m benchmarks.orchestration 3
+	$(BIN)/python -m benchmarks.headline 3
+	$(BIN)/python -m benchmarks.decode 1
 	$(BIN)/python -m benchmarks.upsert 1
 
 bench-full: $(VENV)/.installed-dev
