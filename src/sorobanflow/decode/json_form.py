@@ -23,6 +23,7 @@ from sorobanflow.decode.changes import (
 )
 from sorobanflow.decode.encode import encode_scval, hash_key
 from sorobanflow.decode.reader import Json, failure
+from sorobanflow.decode.scval import ARMS, BARE_ARMS
 from sorobanflow.errors import DecodeError
 
 T = TypeVar("T")
@@ -102,13 +103,33 @@ def read_json(name: str, raw: msgspec.Raw) -> Json:
     return _decoded(name, raw, _any)
 
 
+def read_value_json(raw: msgspec.Raw) -> Json:
+    """Read an event's value. That it is an SCVal is checked, not what is in it.
+
+    Raises:
+        DecodeError: there is none, it is no SCVal, or it nests too deeply.
+    """
+    return _scval("valueJson", read_json("valueJson", raw))
+
+
 def read_topics_json(raw: msgspec.Raw) -> list[Json]:
     """Read an event's topics; a node leaves the member out where there are none.
 
     Raises:
-        DecodeError: not an array, or it nests too deeply.
+        DecodeError: not an array of SCVals, or it nests too deeply.
     """
-    return _decoded("topicJson", raw, _values) if raw else []
+    topics = _decoded("topicJson", raw, _values) if raw else []
+    return [_scval("topicJson", topic) for topic in topics]
+
+
+def _scval(name: str, value: Json) -> Json:
+    """Take a value that has the form of one arm."""
+    if isinstance(value, dict):
+        if len(value) == 1 and not ARMS.isdisjoint(value):
+            return value
+    elif isinstance(value, str) and value in BARE_ARMS:
+        return value
+    raise DecodeError(f"{name} is no SCVal: {value!r:.80}")
 
 
 def read_meta_json(raw: msgspec.Raw) -> Meta:
