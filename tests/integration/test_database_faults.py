@@ -163,7 +163,8 @@ def test_deadlock_with_a_session_of_somebody_else_is_tried_again(
         other.execute("INSERT INTO ledgers VALUES (1, now(), 0, 0)")
         other.rollback()
         failures = storing.result()
-    assert [str(one).count("40P01") for one in failures] == [1]
+    # More than once where the next try is there before the other session has woken up.
+    assert {str(one).count("40P01") for one in failures} == {1}
     assert _held(engine) == (9, 9, 9)
 
 
