@@ -36,15 +36,9 @@ from sorobanflow.rpc.wire import (
 
 Answer = Transaction | NotFound | Malformed
 
-
-class _Claim(msgspec.Struct, rename="camel"):
-    tx_hash: str | None = None
-
-
 METHOD = "getTransaction"
 _statuses = msgspec.json.Decoder(TransactionStatus, strict=False)
 _transactions = Items(Transaction)
-_claims = msgspec.json.Decoder(_Claim)
 _NOT_ABOUT_BATCHES = (401, 403)  # who we are, not what we ask
 
 
@@ -157,16 +151,9 @@ def answer_of(tx_hash: str, result: msgspec.Raw) -> Answer:
 def _answer(tx_hash: str, status: TransactionStatus, result: msgspec.Raw) -> Answer:
     if status.status == "NOT_FOUND":
         return NotFound(status.latest_ledger, status.oldest_ledger)
-    (transaction,) = _transactions.decode([result])
-    given = transaction.tx_hash if isinstance(transaction, Transaction) else _stated(transaction)
+    (item,) = _transactions.decode([result])
+    # A malformed item under another's hash must not be set aside as what was asked for.
+    given = item.stated_hash if isinstance(item, Malformed) else item.tx_hash
     if given not in (tx_hash, None):
         raise RpcProtocolError(f"{METHOD}: asked for {tx_hash}, the node gave {given!r:.70}")
-    return transaction
-
-
-def _stated(item: Malformed) -> str | None:
-    """The hash that a malformed item says it has: under another's it must not be set aside."""
-    try:
-        return _claims.decode(item.payload).tx_hash
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+    return item

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-import msgspec
-
 from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
@@ -33,15 +31,6 @@ WORTH_WHOLE_LEDGERS = 0.5
 SMALLEST_PAGE = 1000
 
 _items = Items(Transaction)
-
-
-class _Stated(msgspec.Struct, rename="camel", frozen=True):
-    """What of a malformed transaction may still say which one it is."""
-
-    tx_hash: str
-
-
-_stated = msgspec.json.Decoder(_Stated)
 
 
 class EventsFetch:
@@ -210,10 +199,8 @@ class TransactionPlanner:
 def _hash_of(item: Transaction | Malformed) -> str | None:
     if isinstance(item, Transaction):
         return item.tx_hash
-    try:
-        return _stated.decode(item.payload).tx_hash.lower()
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+    stated = item.stated_hash
+    return stated.lower() if stated is not None else None
 
 
 def _measure(client: RpcClient, ledger: int) -> float:

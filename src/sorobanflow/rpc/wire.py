@@ -118,6 +118,15 @@ class NotFound(Struct):
     oldest_ledger: int
 
 
+class _Stated(Struct, rename="camel"):
+    """What of a malformed transaction may still say which one it is."""
+
+    tx_hash: str | None = None
+
+
+_stated = msgspec.json.Decoder(_Stated)
+
+
 class Malformed(Struct):
     """An item of a page that is not what the method promises, as received."""
 
@@ -128,6 +137,14 @@ class Malformed(Struct):
     def size_bytes(self) -> int:
         """What it weighs."""
         return len(self.payload)
+
+    @property
+    def stated_hash(self) -> str | None:
+        """The transaction that it says it is or is of, as it says it; None where it does not."""
+        try:
+            return _stated.decode(self.payload).tx_hash
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
 
     @classmethod
     def of(cls, item: Struct, error: str) -> Self:
