@@ -89,6 +89,8 @@ class LedgerChunk:
 
     def _take(self, page: TransactionsPage, asked: int, largest: int) -> bool:
         """Keep a page's transactions; whether the chunk is proved to be whole."""
+        if page.oldest_ledger > self._reached[0]:  # a node may skip it in place of refusing it
+            raise LedgerOutsideRetentionError(self._reached[0], page.oldest_ledger)
         size = len(page.transactions or ())
         cursor = _cursor(page)
         behind = self._page_end(page, cursor)

@@ -128,8 +128,10 @@ class TransactionPlanner:
                 each is cut into fewer chunks: every chunk is a task, which costs more
                 than a call.
         """
-        edge: list[TransactionChunk] = [EdgeCheck(fetch.ledgers)] if fetch.near_edge else []
-        return edge + self._chunks(client, fetch, beside)
+        chunks = self._chunks(client, fetch, beside)
+        if fetch.near_edge and not _holds_start(chunks, fetch.ledgers):
+            chunks.append(EdgeCheck(fetch.ledgers))
+        return chunks
 
     def _chunks(self, client: RpcClient, fetch: EventsFetch, beside: int) -> list[TransactionChunk]:
         wanted = fetch.wanted()
@@ -194,6 +196,12 @@ class TransactionPlanner:
             except RetriableError:  # the plan is only a guess at what is cheaper
                 return False
         return len(wanted) >= WORTH_WHOLE_LEDGERS * self._per_ledger * ledgers.size
+
+
+def _holds_start(chunks: Sequence[TransactionChunk], ledgers: LedgerRange) -> bool:
+    """Whether a chunk comes to its end only if the node has the range's start."""
+    start = ledgers.first, 0
+    return any(isinstance(chunk, LedgerChunk) and chunk.start == start for chunk in chunks)
 
 
 def _hash_of(item: Transaction | Malformed) -> str | None:

@@ -204,7 +204,9 @@ def _claimed(item: Malformed) -> Position | None:
 class EdgeCheck:
     """Proves that a range was still on the node after its events were read.
 
-    Fetched beside the transactions, of which it is a chunk that holds none.
+    Fetched beside the transactions, of which it is a chunk that holds none; not needed
+    where one of theirs starts with the range, for getTransactions reads a snapshot and
+    refuses a ledger that it has not.
     """
 
     def __init__(self, ledgers: LedgerRange) -> None:
