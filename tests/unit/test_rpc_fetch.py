@@ -164,6 +164,14 @@ def test_ledger_chunk_below_the_store_is_outside_retention() -> None:
     assert caught.value.args == (10, 50)
 
 
+def test_ledger_chunk_skipped_by_the_node_is_outside_retention() -> None:
+    node = node_of((10, 3), (11, 3))
+    answer = spoil(node, lambda page: page.update(oldestLedger=11))
+    with pytest.raises(LedgerOutsideRetentionError) as caught:
+        whole(10, 11).fetch(client_of(answer))
+    assert caught.value.args == (10, 11)
+
+
 def test_ledger_chunk_full_pages_that_stay_are_an_error() -> None:
     node = node_of((10, 3))
     rows = node.transactions[:1]

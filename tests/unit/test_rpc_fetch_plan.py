@@ -150,11 +150,24 @@ def test_planner_has_the_edge_checked_beside_the_transactions(events: int) -> No
     node = node_of(3, events)
     node.oldest = 1990
     client, fetch = client_of(node), read(node)
-    edge, *others = planner("hashes").chunks(client, fetch)
+    *others, edge = planner("hashes").chunks(client, fetch)
     assert set(kinds(others)) == ({HashChunk} if events else set())
     node.oldest = 2001
     with pytest.raises(LedgerOutsideRetentionError):
         edge.fetch(client)
+
+
+def test_planner_needs_no_edge_check_where_a_chunk_starts_with_the_range() -> None:
+    node = node_of(3, 2)
+    node.oldest = 1990
+    client, fetch = client_of(node), read(node)
+    assert fetch.near_edge
+    chunks = planner("ledgers").chunks(client, fetch)
+    assert set(kinds(chunks)) == {LedgerChunk}
+    node.oldest = 2001
+    with pytest.raises(LedgerOutsideRetentionError):
+        for chunk in chunks:
+            chunk.fetch(client)
 
 
 def test_planner_goes_by_hash_while_it_cannot_measure() -> None:
