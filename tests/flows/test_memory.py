@@ -1,0 +1,46 @@
+"""What a run leaves behind: its batches are freed as soon as they are written."""
+
+import gc
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from flows import pipeline
+from flows.in_flight import BatchInFlight
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.rows.batch import Batch
+from sorobanflow.rpc.fetch import LedgerChunk
+from sorobanflow.rpc.fetch_plan import EventsFetch
+from sorobanflow.summary import RunSummary
+
+HEAVY = (Batch, BatchInFlight, EventsFetch, LedgerChunk)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Only counting references frees what is gone; what stands in a cycle stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def _held() -> list[str]:
+    return [type(one).__name__ for one in gc.get_objects() if isinstance(one, HEAVY)]
+
+
+@pytest.mark.parametrize("much", [0, pipeline.MUCH])
+@pytest.mark.usefixtures("no_collector")
+def test_batches_stand_in_no_cycle(
+    much: int,
+    serve: Callable[..., DevnetServer],
+    run_index: Callable[..., RunSummary],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "MUCH", much)  # 0: rows are made by processes
+    before = _held()
+    summary = run_index(
+        serve(Chain(Generator(seed=8), closed=40)), start_ledger="oldest", batch_size=200
+    )
+    assert summary.ledgers == 40
+    assert _held() == before
