@@ -5,8 +5,8 @@
 Microseconds a transaction, and an event, of recorded ledgers: decoded alone, and
 decoded and made into the rows of all tables, from XDR and from JSON; beside it
 stellar-sdk's `from_xdr` and `to_json_dict` of the same values, which is no more
-than our decoding alone. Each measurement starts with empty caches. The floor is
-base64 to bytes.
+than our decoding alone. Each measurement starts with empty caches, and the garbage
+collector is set as the flow sets it. The floor is base64 to bytes.
 """
 
 import gc
@@ -24,6 +24,7 @@ from benchmarks import common, plain
 from deployments.services import devnet
 from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.transactions import decode_transaction
+from sorobanflow.rows.making import seldom_looking_for_garbage
 from sorobanflow.rpc.client import RpcClient
 from sorobanflow.rpc.wire import Event, Transaction
 
@@ -34,7 +35,8 @@ COLUMNS = ("base64", "XDR", "XDR and rows", "JSON", "JSON and rows", "stellar-sd
 
 def main(rounds: int) -> None:
     """Run the rounds, print the tables, keep the medians."""
-    results = measure(rounds, common.RECORDINGS)
+    with seldom_looking_for_garbage():
+        results = measure(rounds, common.RECORDINGS)
     kept = {}
     for what, times in results.groupby("what", sort=False):
         medians = times.groupby("recording", sort=False).median(numeric_only=True)

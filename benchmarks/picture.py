@@ -15,7 +15,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.backfill import DECODE, FETCH, FLOW, WRITE
+from benchmarks.backfill import FLOW, STEPS
 from benchmarks.common import RESULTS
 from benchmarks.headline import BEFORE, DEFAULT, FLOOR
 
@@ -78,13 +78,8 @@ def _draw_headline(axes: Axes, seconds: Mapping[str, float]) -> None:
 
 
 def _draw_backfill(axes: Axes, row: Mapping[str, float]) -> None:
-    parts = {
-        "end to end": row[FLOW],
-        "fetch alone": row[FETCH],
-        "decode alone": row[DECODE],
-        "write alone": row[WRITE],
-    }
-    bars = axes.barh([*parts], [*parts.values()], color=[OURS, OTHERS, OTHERS, OTHERS])
+    parts = {FLOW: row[FLOW]} | {f"{step} alone": row[step] for step in STEPS}
+    bars = axes.barh([*parts], [*parts.values()], color=[OURS, *[OTHERS] * len(STEPS)])
     axes.bar_label(bars, [f"{seconds:.1f} s" for seconds in parts.values()], padding=4)
     axes.set_xlim(right=max(parts.values()) * 1.15)
     axes.invert_yaxis()

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from sorobanflow.decode.events import decode_event
+from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rpc.batch import Answer
@@ -107,6 +109,17 @@ def fetch_batches(
 def _fetched(batch: _Fetching) -> Fetched:
     transactions = [item for future in batch.transactions for item in future.result()]
     return Fetched(batch.fetch.ledgers, batch.fetch.events, transactions)
+
+
+def decode_all(batches: Iterable[Fetched]) -> None:
+    """Decode what was fetched, and keep nothing of it."""
+    for batch in batches:
+        for transaction in batch.transactions:
+            assert isinstance(transaction, Transaction)
+            decode_transaction(transaction)
+        for event in batch.events:
+            assert isinstance(event, Event)
+            decode_event(event)
 
 
 def make_rows(fetched: Fetched, passphrase: str) -> Batch:

@@ -5,7 +5,6 @@ of XDR, and starts the one task runner that caps the calls. Leaves the work to
 `pipeline`, and the choice of ranges to the flows.
 """
 
-import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from flows.metrics import PoolWatch, process_metrics
 from flows.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.decode.forms import choose_form
 from sorobanflow.plan import BatchBounds, BatchSizer
-from sorobanflow.rows.making import Makers
+from sorobanflow.rows.making import Makers, seldom_looking_for_garbage
 from sorobanflow.rpc.fetch_plan import FetchPlan, TransactionPlanner
 from sorobanflow.rpc.filters import EventFilter
 from sorobanflow.rpc.stats import Hook, fan_out
@@ -81,7 +80,7 @@ def open_indexer(
         if node.max_requests_per_s:
             name = f"stellar-rpc-{settings.rpc}"
             rate = stack.enter_context(shared_rate(name, node.max_requests_per_s))
-        stack.enter_context(_seldom_looking_for_garbage())
+        stack.enter_context(seldom_looking_for_garbage())
         metrics = process_metrics()
         hook = fan_out(summary.stats, metrics)
         client = stack.enter_context(node.client(hook, workers, rate))
@@ -108,23 +107,6 @@ def open_indexer(
         indexer = Indexer(runner, source, Target(engine, stream), bounds, [], hook)
         stack.callback(indexer.sum_up, summary)
         yield indexer
-
-
-@contextmanager
-def _seldom_looking_for_garbage() -> Iterator[None]:
-    """Spare the collector what stays anyway.
-
-    What Prefect has imported took a sixth of the time of decoding, to look through it
-    again and again, and what a batch is made of another fourteenth: it has no cycles.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 10)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 @dataclass

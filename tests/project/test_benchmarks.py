@@ -8,6 +8,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from benchmarks import (
     backfill,
+    bloat,
     common,
     decode,
     growth,
@@ -70,12 +71,20 @@ def test_orchestration(services: common.Services) -> None:
 
 
 @pytest.mark.long
+def test_bloat(services: common.Services, recorded: str) -> None:
+    with common.fresh_database(services.postgres) as url:
+        sizes = bloat.measure(url, 1, recorded)
+    assert sizes.loc["events", "rows"] == 213
+    assert (sizes["again"] >= sizes["once"]).all()
+    assert len(lines(bloat.table(sizes, 1))) == len(sizes)
+
+
 def test_growth(services: common.Services) -> None:
     size = growth.Size(stored=(500,), batches=1, ledgers=100)
     times = growth.measure_stored(services, 1, size)
     medians = times.groupby("stored")["ms"].agg(["median", "min", "max"])
     assert len(lines(growth.stored_table(medians))) == 1
-    assert growth.measure_run(services, size)["ledger"].iloc[-1] == 100
+    assert growth.measure_run(services, 1, size)["ledger"].iloc[-1] == 100
 
 
 def test_tenths_are_cut_where_a_sample_reached_them() -> None:
@@ -109,7 +118,7 @@ def test_lags_of_a_flow_that_never_came_to_the_tip_count_from_its_first_commit()
 def test_picture_is_the_same_for_the_same_results(tmp_path: Path) -> None:
     names = (headline.BEFORE, headline.AFTER, headline.DEFAULT, headline.FLOOR)
     seconds = dict(zip(names, (23.0, 2.4, 0.4, 0.2), strict=True))
-    parts = {backfill.FETCH: 2.0, backfill.DECODE: 5.0, backfill.WRITE: 4.0}
+    parts = dict(zip(backfill.STEPS, (2.0, 1.5, 5.0, 4.0), strict=True))
     row = parts | {backfill.FLOW: 8.0, "transactions": 14760}
     for name in ("first.svg", "again.svg"):
         recordings = {"recordings": {picture.RECORDING: row}}
