@@ -61,7 +61,7 @@ def _signal_after(process: FlowProcess, wait_s: float, number: signal.Signals) -
 
 
 @pytest.mark.parametrize("flow", ["index", "backfill"])
-@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.long)])
 def test_run_ended_at_random_instants_is_finished_by_the_next_one(
     flow: str,
     kills: int,
