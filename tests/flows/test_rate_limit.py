@@ -43,12 +43,12 @@ def test_limit_follows_the_setting() -> None:
 def test_backfill_keeps_to_the_rate_of_the_block(
     save_blocks: Callable[[str], dict[str, str]], serve: Callable[..., DevnetServer]
 ) -> None:
-    server = serve(Chain(Generator(seed=71), closed=30))
+    server = serve(Chain(Generator(seed=71), closed=40))
     names = save_blocks(server.url)
     block: Any = StellarRpc.load(names["rpc"])
     block.max_requests_per_s = 5
     block.save(names["rpc"], overwrite=True)
     began = time.monotonic()
-    backfill(1, 30, **names, chunk_ledgers=5)
+    backfill(1, 40, **names, chunk_ledgers=4)
     seconds, calls = time.monotonic() - began, sum(server.calls.values())
     assert 15 < calls <= 5 + 5 * seconds

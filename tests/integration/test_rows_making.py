@@ -10,6 +10,7 @@ import pytest
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 from sorobanflow.rows.making import Makers, Making, Rows, processes_by_default
+from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.rpc.wire import Event, Malformed, Transaction
 from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction, symbol
 
@@ -52,6 +53,7 @@ def test_rows_are_the_same_wherever_they_are_made(makers: Makers) -> None:
     elsewhere = make(makers).result()
     assert workers(makers)
     assert contents(elsewhere) == contents(here)
+    assert type(elsewhere.transactions[0]) is TransactionRow  # and no plain tuple
 
 
 def test_without_processes_everything_is_made_here() -> None:
