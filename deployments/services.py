@@ -26,6 +26,14 @@ PREFECT_SETTINGS = {
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
 }
 
+#: The server writes down a hundred task events together, at the latest after a second. One at a
+#: time, as it does by itself, costs it 2.5 times the CPU.
+SERVER_SETTINGS = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
+
 
 class PrefectServer:
     """A Prefect server on 127.0.0.1, its home in a folder.
@@ -62,7 +70,8 @@ class PrefectServer:
         self._home.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "prefect", "server", "start"]
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--analytics-off"]
-        environment = os.environ | PREFECT_SETTINGS | {"PREFECT_HOME": str(self._home)}
+        environment = os.environ | PREFECT_SETTINGS | SERVER_SETTINGS
+        environment["PREFECT_HOME"] = str(self._home)
         # Else the UI looks for the API on port 4200, wherever it is served itself.
         environment["PREFECT_SERVER_UI_API_URL"] = self.api_url
         # A client's setting of the user must not make the server talk to another one.
