@@ -27,7 +27,7 @@ from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rpc.client import RpcClient
 from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.store import schema
-from sorobanflow.store.merge import merge_rows
+from sorobanflow.store.merge import merge_staged, stage_rows
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
 
@@ -111,7 +111,8 @@ def _measure(
         connection.commit()
         began = time.perf_counter()
         for one in rows:
-            merge_rows(cursor, variant.table, one)
+            stage_rows(cursor, {variant.table: one})
+            merge_staged(cursor, [variant.table])
             connection.commit()
         merged = time.perf_counter()
         cursor.execute(f"ANALYZE {variant.table.name}")

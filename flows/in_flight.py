@@ -17,10 +17,16 @@ from prefect.tasks import Task
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.making import Makers, Making, Rows
 from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionChunk, TransactionPlanner
+from sorobanflow.rpc.fetch_plan import (
+    BatchFetch,
+    EventsFetch,
+    TransactionChunk,
+    TransactionPlanner,
+)
 from sorobanflow.rpc.filters import EventFilter
 from sorobanflow.rpc.wire import Malformed, Transaction
-from tasks.fetch import fetch_events, fetch_transactions
+from sorobanflow.store.upsert import BatchWrite
+from tasks.fetch import fetch_batch, fetch_transactions
 
 
 @dataclass
@@ -113,23 +119,27 @@ class BatchInFlight:
         size_bytes: Bytes of their XDR, likewise.
         fetch_s: Seconds from its begin to the last answer, likewise.
         rows: The rows, once all they are made of has come.
-        writing: Their writing; the pipeline's.
+        write: Their writing, and `written` its task; the pipeline's.
         error: Why the batch goes no further.
     """
 
-    def __init__(self, ledgers: LedgerRange, source: Source, most_events: int, lane: Lane) -> None:
+    def __init__(
+        self, ledgers: LedgerRange, source: Source, most_events: int, beside: int, lane: Lane
+    ) -> None:
         self.ledgers = ledgers
         self.rest: LedgerRange | None = None
         self.items = self.size_bytes = 0
         self.fetch_s = self._make_s = self._made_at = 0.0
         self._began = time.monotonic()
         self.rows: Awaited | None = None
-        self.writing: Awaited | None = None
+        self.write: BatchWrite | None = None
+        self.written: Awaited | None = None
         self.error: Exception | None = None
         self._source = source
         self._lane = lane
         self._fetch = EventsFetch(ledgers, source.event_filter, most_events)
-        self._reading = lane.submit(fetch_events, fetch=self._fetch, client=source.client)
+        self._first = BatchFetch(self._fetch, source.planner, beside, lane.bell.set)
+        self._reading = lane.submit(fetch_batch, fetch=self._first, client=source.client)
         self._making: Making | None = None
         self._events_added = False
         self._fetching: list[_Fetching] = []
@@ -144,7 +154,7 @@ class BatchInFlight:
     @property
     def can_plan(self) -> bool:
         """Whether `plan` has what it needs."""
-        return self._reading.done and not self.is_planned
+        return (self._first.is_planned or self._reading.done) and not self.is_planned
 
     @property
     def can_make(self) -> bool:
@@ -159,18 +169,19 @@ class BatchInFlight:
         waited = self.rows.done_at - self._made_at if self.rows is not None else 0.0
         return self._make_s + max(0.0, waited)
 
-    def plan(self, *, beside: int, much_left: bool) -> None:
+    def plan(self, *, much_left: bool) -> None:
         """Start to fetch the transactions of the events that were read.
 
         Args:
-            beside: Batches in flight beside this one.
             much_left: See `Makers.begin`.
         """
         try:
-            self._reading.check()
+            if not self._first.is_planned:
+                self._reading.check()
             source = self._source
             self.ledgers, self.rest = self._fetch.ledgers, self._fetch.rest
-            self._start(source.planner.chunks(source.client, self._fetch, beside))
+            self._fetching.append(_Fetching(self._first, self._reading))
+            self._start(self._first.others)
             whole = source.event_filter is None
             self._making = source.makers.begin(self.ledgers, whole=whole, much_left=much_left)
         except Exception as error:
@@ -190,7 +201,6 @@ class BatchInFlight:
     def _make(self, making: Making) -> None:
         planner, client = self._source.planner, self._source.client
         if not self._events_added:
-            self._answered(self._reading)
             making.add_events(self._fetch.events)
             self._events_added = True
             return
@@ -213,6 +223,7 @@ class BatchInFlight:
         self.size_bytes = sum(item.size_bytes for item in [*self._came, *self._fetch.events])
         self._came = []  # a batch in writing need not hold what its rows were made of
         self._fetch = EventsFetch(self.ledgers, None, 1)
+        self._first = BatchFetch(self._fetch, self._source.planner, 0, lambda: None)
         self.rows = Awaited(making.finish(), self._lane.bell)
 
     def _start(self, chunks: list[TransactionChunk]) -> None:
@@ -232,7 +243,7 @@ class BatchInFlight:
 class _Fetching(NamedTuple):
     """A chunk of transactions that is being fetched."""
 
-    chunk: TransactionChunk
+    chunk: TransactionChunk | BatchFetch
     awaited: Awaited
 
     def result(self, client: RpcClient) -> list[Transaction | Malformed]:

@@ -1,9 +1,11 @@
 """The pipeline: index a ledger range, batch by batch, several of them in flight.
 
-While one batch is written, the next are decoded, fetched and read. Batches are
-committed in ledger order. Shared by every flow that indexes; leaves the choice of
-ranges to them, and whether several pipelines run side by side. Invariant: at most
-`IN_FLIGHT` batches are held, and the sizer bounds each, so memory is bounded.
+While batches are written, the next are decoded, fetched and read. At most the first
+`WRITERS` are written at once, each in a transaction of its own, so one may be stored
+before the one that it follows: coverage says what is there. Shared by every flow that
+indexes; leaves the choice of ranges to them, and whether several pipelines run side by
+side. Invariant: at most `IN_FLIGHT` batches are held, and the sizer bounds each, so
+memory is bounded.
 """
 
 import time
@@ -25,10 +27,11 @@ from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.rpc.stats import Hook, RpcStats, report
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.pool import stop_engine
+from sorobanflow.store.upsert import BatchWrite
 from tasks.upsert import upsert_batch
 
-#: Batches in flight at once, and of them those whose events are being read.
-IN_FLIGHT, READ_AHEAD = 6, 2
+#: Batches in flight at once, and of them those whose events are being read, or that are written.
+IN_FLIGHT, READ_AHEAD, WRITERS = 6, 2, 2
 #: A batch may hold so many times its aim of events, where its ledgers hold more than thought.
 BURST = 2
 #: Items left to index from which processes are worth their start: two seconds of decoding.
@@ -86,8 +89,8 @@ class Pipeline:
         """Index a range; returns when all of it is committed.
 
         Raises:
-            SorobanflowError: a batch could not be fetched; those before it are
-                committed, those after it are not.
+            SorobanflowError: a batch could not be fetched or stored; those before it
+                are committed, and of those after it what was being written beside it.
         """
         self._todo = whole
         self._batches.clear()
@@ -102,8 +105,9 @@ class Pipeline:
                 self.source.client.stop()
                 stop_engine(self.target.engine)
             report(self._hook, BatchFailed(type(error).__name__))
-            with suppress(Exception):  # what ends the run is `error`
-                self._finish_write()
+            for batch in self._being_written():
+                with suppress(Exception):  # what ends the run is `error`
+                    self._finish_write(batch)
             raise
 
     def probe(self, within: LedgerRange, stats: RpcStats) -> Probe:
@@ -127,7 +131,7 @@ class Pipeline:
         batch = self._begin()
         while batch.rows is None and batch.error is None:
             if batch.can_plan:
-                batch.plan(beside=0, much_left=False)
+                batch.plan(much_left=False)
             elif batch.can_make:
                 making = time.monotonic()
                 batch.make()
@@ -152,7 +156,8 @@ class Pipeline:
         last = min(first + self._sizer.next_size() - 1, whole_last)
         self._todo = LedgerRange(last + 1, whole_last)
         most_events = BURST * self._sizer.target
-        return BatchInFlight(LedgerRange(first, last), self.source, most_events, self._lane)
+        beside = len(self._batches)
+        return BatchInFlight(LedgerRange(first, last), self.source, most_events, beside, self._lane)
 
     def _commit(self) -> bool:
         """Take out the first batch when it is committed, or fail with it."""
@@ -161,36 +166,41 @@ class Pipeline:
         batch = self._batches[0]
         if batch.error is not None:
             raise batch.error
-        if batch.writing is None or not batch.writing.done:
+        if batch.written is None or not batch.written.done:
             return False
-        self._finish_write()
+        self._finish_write(batch)
         return True
 
-    def _finish_write(self) -> None:
-        batch = self._batches[0] if self._batches else None
-        if batch is not None and batch.writing is not None and batch.rows is not None:
-            self._batches.popleft()
-            seconds, rows = batch.writing.result(), batch.rows.result()
-            self._sizer.wrote(batch.items, seconds)
-            counts = rows.counts()
-            stream = self.target.stream.name
-            report(self._hook, StepDone("write", seconds))
-            report(self._hook, BatchWritten(stream, batch.ledgers, counts, batch.size_bytes))
-            self._on_written(batch.ledgers, counts)
+    def _finish_write(self, batch: BatchInFlight) -> None:
+        assert batch.write is not None
+        assert batch.written is not None
+        self._batches.remove(batch)
+        batch.written.check()
+        self._sizer.wrote(batch.items, batch.write.seconds)
+        counts = batch.write.batch.counts()
+        stream = self.target.stream.name
+        report(self._hook, StepDone("write", batch.write.seconds))
+        report(self._hook, BatchWritten(stream, batch.ledgers, counts, batch.size_bytes))
+        self._on_written(batch.ledgers, counts)
+
+    def _being_written(self) -> list[BatchInFlight]:
+        """The batches whose writing began: the first ones."""
+        return [batch for batch in self._batches if batch.write is not None]
 
     def _write(self) -> bool:
-        """Have the first batch written when its rows are made."""
-        batch = self._batches[0] if self._batches else None
-        if batch is None or batch.writing is not None or batch.rows is None:
+        """Have the next batch written when its rows are made."""
+        writing = len(self._being_written())  # committed ones included that wait for the first
+        if writing in (WRITERS, len(self._batches)):
             return False
-        if not batch.rows.done:
+        batch = self._batches[writing]
+        if batch.error is not None or batch.rows is None or not batch.rows.done:
             return False
         rows = batch.rows.result()
         report(self._hook, StepDone("fetch", batch.fetch_s))
         report(self._hook, StepDone("decode", batch.decode_s))
         refuse_mass_failure(rows)
-        engine, stream = self.target.engine, self.target.stream.name
-        batch.writing = self._lane.submit(upsert_batch, batch=rows, engine=engine, stream=stream)
+        batch.write = BatchWrite(self.target.engine, rows, self.target.stream.name)
+        batch.written = self._lane.submit(upsert_batch, write=batch.write)
         return True
 
     def _read(self) -> bool:
@@ -211,7 +221,7 @@ class Pipeline:
             if not batch.can_plan:
                 continue
             left = self._sizer.expected_items(self._todo.size + batch.ledgers.size)
-            batch.plan(beside=len(self._batches) - 1, much_left=left >= MUCH)
+            batch.plan(much_left=left >= MUCH)
             if batch.rest and batch.error is None:
                 self._put_back(batch.rest, index)
             return True
@@ -223,7 +233,9 @@ class Pipeline:
             self._todo = LedgerRange(rest.first, max(rest.last, self._todo.last))
             return
         most_events = BURST * self._sizer.target
-        self._batches.insert(index + 1, BatchInFlight(rest, self.source, most_events, self._lane))
+        beside = len(self._batches)
+        batch = BatchInFlight(rest, self.source, most_events, beside, self._lane)
+        self._batches.insert(index + 1, batch)
 
     def _make(self) -> bool:
         """Make rows of what has come, for the first batch of which something has."""

@@ -6,16 +6,16 @@ what tasks return until the flow ends, keeps no page of the chain.
 """
 
 from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionChunk
+from sorobanflow.rpc.fetch_plan import BatchFetch, TransactionChunk
 from tasks.policy import step
 
 
-@step("fetch-events", "fetch-events {fetch.label}")
-def fetch_events(fetch: EventsFetch, client: RpcClient) -> None:
-    """Read a ledger range's events until the node's answers prove it read.
+@step("fetch-batch", "fetch-batch {fetch.label}")
+def fetch_batch(fetch: BatchFetch, client: RpcClient) -> None:
+    """Read a batch's events until the node's answers prove them read, then its first chunk.
 
     Args:
-        fetch: The range and filter; keeps the events.
+        fetch: The range and filter; keeps events and transactions.
         client: The shared client.
     """
     fetch.fetch(client)

@@ -1,23 +1,14 @@
 """The write step: one batch and its coverage, in one database transaction."""
 
-import time
-
-from sqlalchemy import Engine
-
-from sorobanflow.rows.batch import Batch
-from sorobanflow.store import upsert
+from sorobanflow.store.upsert import BatchWrite
 from tasks.policy import step
 
 
-@step("upsert-batch", "upsert-batch {batch.ledgers}")
-def upsert_batch(batch: Batch, engine: Engine, stream: str) -> float:
-    """Store a batch whole; gives the seconds that it took.
+@step("upsert-batch", "upsert-batch {write.batch.ledgers}")
+def upsert_batch(write: BatchWrite) -> None:
+    """Store a batch whole.
 
     Args:
-        batch: Rows of whole ledgers.
-        engine: The shared engine.
-        stream: The stream whose coverage grows.
+        write: The batch, and where to; keeps the seconds that it took.
     """
-    began = time.perf_counter()
-    upsert.upsert_batch(engine, batch, stream)
-    return time.perf_counter() - began
+    write.run()

@@ -1,6 +1,9 @@
 """The index flow: real Prefect, real HTTP, real PostgreSQL, real ledgers."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,37 @@ def test_second_run_indexes_only_what_is_new(
     assert checksums(engine) == before
     chain.close(4)
     assert run_index(server).written == [(31, 34)]
+
+
+def test_batch_that_is_held_up_lets_one_more_be_stored(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    stored: list[tuple[LedgerRange, ...]] = []
+
+    def hold_the_first(held: threading.Event) -> None:
+        insert = "INSERT INTO ledgers VALUES (1, now(), 0, 0)"
+        with engine.connect() as connection:  # whoever stores ledger 1 waits for this one's end
+            connection.execute(text(insert))
+            held.set()
+            for _ in range(200):
+                if read_coverage(engine, "all").covered:
+                    break
+                time.sleep(0.05)
+            time.sleep(1)  # for what must not come
+            stored.append(read_coverage(engine, "all").covered)
+            connection.rollback()
+
+    server, held = serve(Chain(Generator(seed=9), closed=60)), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(hold_the_first, held)
+        assert held.wait(10)
+        summary = run_index(server, start_ledger="oldest", batch_size=100)
+        holding.result()
+    ((second,),) = stored
+    assert (second.first > 1, second.size < 40) == (True, True)
+    assert summary.written == [(1, 60)]
+    assert read_coverage(engine, "all").covered == ((1, 60),)
+    assert _scalar(engine, "SELECT count(*) FROM events") == summary.rows["events"]
 
 
 def test_two_halves_give_the_same_database_as_one_run(

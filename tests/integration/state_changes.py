@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Engine, LargeBinary, Table, Text, select, text
+from sqlalchemy import Boolean, Column, Connection, Engine, LargeBinary, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
-from sorobanflow.store.merge import merge_rows
+from sorobanflow.store.merge import merge_staged, stage_rows
 from sorobanflow.store.tables import STATE_TABLES
 from sorobanflow.store.upsert import driver_connection
 
@@ -54,7 +54,14 @@ def state_batch(ledgers: LedgerRange, rows: dict[Table, list[Row]]) -> Batch:
 def store(engine: Engine, table: Table, *rows: Row) -> None:
     """Merge rows in a transaction."""
     with engine.begin() as connection:
-        merge_rows(driver_connection(connection).cursor(), table, rows)
+        merge(connection, table, *rows)
+
+
+def merge(connection: Connection, table: Table, *rows: Row) -> None:
+    """Merge rows in the caller's transaction."""
+    cursor = driver_connection(connection).cursor()
+    stage_rows(cursor, {table: rows})
+    merge_staged(cursor, [table])
 
 
 def stored(engine: Engine, table: Table) -> list[Row]:

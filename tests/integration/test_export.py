@@ -16,6 +16,7 @@ from sorobanflow.export.frames import FRAME_ROWS
 from sorobanflow.export.run import ExportSummary, Request, export
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.coverage import Stream, add_coverage, open_stream, pin_network
+from sorobanflow.store.upsert import driver_connection
 
 Export = Callable[..., ExportSummary]
 PASSPHRASE = "Test Network"
@@ -32,7 +33,7 @@ def _cover(engine: Engine, *ranges: tuple[int, int], stream: str = "all") -> Non
     open_stream(engine, Stream(stream))
     with engine.begin() as connection:
         for first, last in ranges:
-            add_coverage(connection, stream, LedgerRange(first, last))
+            add_coverage(driver_connection(connection).cursor(), stream, LedgerRange(first, last))
 
 
 def _store(engine: Engine, event_id: str, ledger: int, amount: int | None = None) -> None:

@@ -11,11 +11,11 @@ from sqlalchemy import Engine, Table, text
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.state_rows import ContractDataRow, TokenBalanceRow
 from sorobanflow.store.coverage import Stream, open_stream
-from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.tables import STATE_TABLES, contract_data_entries, token_balances
-from sorobanflow.store.upsert import driver_connection, upsert_batch
+from sorobanflow.store.upsert import upsert_batch
 from tests.integration.state_changes import (
     Order,
+    merge,
     newest_rows,
     state_batch,
     state_row,
@@ -151,8 +151,7 @@ def test_two_writers_of_the_same_keys_end_without_deadlock(engine: Engine) -> No
 def test_writer_that_waited_for_a_newer_change_does_not_overwrite_it(engine: Engine) -> None:
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
-            cursor = driver_connection(connection).cursor()
-            merge_rows(cursor, token_balances, [BALANCE._replace(ledger=9)])
+            merge(connection, token_balances, BALANCE._replace(ledger=9))
             older = pool.submit(store, engine, token_balances, BALANCE)
             _wait_for_a_lock(engine)
         older.result()

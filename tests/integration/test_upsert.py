@@ -102,7 +102,7 @@ def test_batch_stores_its_state_with_the_rest_or_not_at_all(engine: Engine, stre
 
 
 def test_batch_of_an_unopened_stream_leaves_nothing(engine: Engine) -> None:
-    with pytest.raises(SchemaError):
+    with pytest.raises(SchemaError, match="nobody's"):
         upsert_batch(engine, _batch(5, 5, [_event(5, 0)]), "nobody's")
     assert _all(engine, "SELECT id FROM events") == []
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -7,7 +8,7 @@ import pytest
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError, RpcUnavailableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rpc.fetch import HashChunk, LedgerChunk
-from sorobanflow.rpc.fetch_plan import EventsFetch, FetchPlan, TransactionPlanner
+from sorobanflow.rpc.fetch_plan import BatchFetch, EventsFetch, FetchPlan, TransactionPlanner
 from sorobanflow.rpc.filters import EventFilter
 from sorobanflow.rpc.wire import Malformed, Transaction
 from sorobanflow.toid import Position
@@ -138,6 +139,44 @@ def test_planner_does_as_it_is_told(plan: FetchPlan, kind: type) -> None:
     posts = node.posts
     assert set(kinds(planner(plan).chunks(client_of(node), fetch))) == {kind}
     assert node.posts == posts
+
+
+def batch_fetch(
+    chosen: TransactionPlanner, on_planned: Callable[[], None] = lambda: None
+) -> BatchFetch:
+    return BatchFetch(EventsFetch(LEDGERS, FILTER, 10_000), chosen, 0, on_planned)
+
+
+def test_batch_fetch_fetches_the_first_chunk_and_leaves_the_others() -> None:
+    node, known = node_of(40, 40), []
+    client, alone = client_of(node), planner("hashes").chunks(client_of(node), read(node))
+    fetch = batch_fetch(planner("hashes"), lambda: known.append(len(fetch.events.events)))
+    assert (fetch.is_planned, fetch.others, fetch.label) == (False, [], "2000-2003")
+    first, *others = [hashes(chunk.fetch(client)) for chunk in alone]
+    assert hashes(fetch.fetch(client)) == first
+    assert known == [160]  # when it says that it has planned, it has
+    assert others
+    assert [hashes(chunk.fetch(client)) for chunk in fetch.others] == others
+
+
+def test_batch_fetch_goes_on_at_the_chunk_after_a_fault() -> None:
+    node, planned = node_of(3, 2), []
+    fetch = batch_fetch(planner("ledgers"), lambda: planned.append(node.posts))
+    node.before = lambda number: httpx.Response(503) if planned else None
+    with pytest.raises(RpcUnavailableError):
+        fetch.fetch(client_of(node))
+    assert fetch.is_planned
+    node.before = lambda number: None
+    posts = node.posts
+    assert len(fetch.fetch(client_of(node))) == 12
+    assert [name for name, _ in node.calls[posts:]] == ["getTransactions"]
+    assert len(planned) == 1
+
+
+def test_batch_fetch_without_matching_events_is_over_with_them() -> None:
+    fetch = batch_fetch(planner("ledgers"))
+    assert fetch.fetch(client_of(node_of(3, 0))) == []
+    assert fetch.is_planned
 
 
 def test_planner_without_matching_events_fetches_nothing() -> None:

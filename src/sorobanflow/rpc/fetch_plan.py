@@ -8,7 +8,7 @@ fetched or asked for again by hash; the choice only changes the number of calls.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from sorobanflow.errors import ConfigurationError, RetriableError
@@ -87,6 +87,55 @@ class EventsFetch:
         if self._read is None:
             self._read = self._walk.read(client)
         return self.events
+
+
+class BatchFetch:
+    """A batch's events and the first chunk of its transactions, one after the other.
+
+    The other chunks are for others to fetch: they are known once `is_planned`.
+
+    Args:
+        events: The events to read.
+        planner: Plans the chunks.
+        beside: See `TransactionPlanner.chunks`.
+        on_planned: Called when the events are read and the chunks planned.
+    """
+
+    def __init__(
+        self,
+        events: EventsFetch,
+        planner: "TransactionPlanner",
+        beside: int,
+        on_planned: Callable[[], None],
+    ) -> None:
+        self.events = events
+        self._planner = planner
+        self._beside = beside
+        self._on_planned = on_planned
+        self._chunks: list[TransactionChunk] | None = None
+
+    @property
+    def label(self) -> str:
+        """The ledgers asked for, as a log line names them."""
+        return self.events.label
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the events are read and the chunks planned."""
+        return self._chunks is not None
+
+    @property
+    def others(self) -> list[TransactionChunk]:
+        """The chunks that this leaves to others."""
+        return (self._chunks or [])[1:]
+
+    def fetch(self, client: RpcClient) -> list[Transaction | Malformed]:
+        """Read the events, then fetch the first chunk; goes on there after a fault."""
+        if self._chunks is None:
+            self.events.fetch(client)
+            self._chunks = self._planner.chunks(client, self.events, self._beside)
+            self._on_planned()
+        return self._chunks[0].fetch(client) if self._chunks else []
 
 
 class TransactionPlanner:

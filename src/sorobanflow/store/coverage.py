@@ -8,9 +8,10 @@ and it grows only inside the transaction that stored the ledgers' rows. Work is
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from sqlalchemy import Connection, Engine, text
+import psycopg
+from sqlalchemy import Engine, text
 
 from sorobanflow.errors import SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange, merge
@@ -113,34 +114,40 @@ def last_advance(engine: Engine, stream: str) -> Advance:
     return Advance(*row)
 
 
-def add_coverage(connection: Connection, stream: str, ledgers: LedgerRange) -> None:
+def add_coverage(cursor: "psycopg.Cursor[Any]", stream: str, ledgers: LedgerRange) -> None:
     """Mark ledgers of an open stream as stored whole, in the transaction that stored them.
 
-    Gaps shrink by them. The row's lock orders writers that run side by side.
+    Gaps shrink by them. The row's lock orders writers that run side by side. Then
+    `refuse_unopened` knows whether the stream is open.
     """
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last}
-    updated = connection.execute(
-        text(
-            "UPDATE coverage "
-            "SET ledgers = ledgers + int4multirange(int4range(:first, :last, '[]')), "
-            "advanced_at = CASE WHEN upper(ledgers) > :last THEN advanced_at ELSE now() END "
-            "WHERE stream = :stream"
-        ),
+    cursor.execute(
+        "UPDATE coverage "
+        "SET ledgers = ledgers + int4multirange(int4range(%(first)s, %(last)s, '[]')), "
+        "advanced_at = CASE WHEN upper(ledgers) > %(last)s THEN advanced_at ELSE now() END "
+        "WHERE stream = %(stream)s",
         values,
     )
-    if updated.rowcount != 1:
+    cursor.execute(
+        "WITH hit AS (DELETE FROM gaps WHERE stream = %(stream)s "
+        "AND first_ledger <= %(last)s AND last_ledger >= %(first)s RETURNING *), "
+        "cut AS (INSERT INTO gaps (stream, first_ledger, last_ledger, reason, first_seen) "
+        "SELECT stream, lower(part), upper(part) - 1, reason, first_seen FROM hit, "
+        "unnest(int4multirange(int4range(first_ledger, last_ledger, '[]')) "
+        "- int4multirange(int4range(%(first)s, %(last)s, '[]'))) AS part) "
+        "SELECT FROM coverage WHERE stream = %(stream)s",
+        values,
+    )
+
+
+def refuse_unopened(cursor: "psycopg.Cursor[Any]", stream: str) -> None:
+    """Refuse what `add_coverage` could not mark.
+
+    Raises:
+        SchemaError: the stream was not opened.
+    """
+    if cursor.rowcount != 1:
         raise SchemaError(f"coverage has no stream {stream!r}; it must be opened before writing")
-    connection.execute(
-        text(
-            "WITH hit AS (DELETE FROM gaps WHERE stream = :stream "
-            "AND first_ledger <= :last AND last_ledger >= :first RETURNING *) "
-            "INSERT INTO gaps (stream, first_ledger, last_ledger, reason, first_seen) "
-            "SELECT stream, lower(part), upper(part) - 1, reason, first_seen FROM hit, "
-            "unnest(int4multirange(int4range(first_ledger, last_ledger, '[]')) "
-            "- int4multirange(int4range(:first, :last, '[]'))) AS part"
-        ),
-        values,
-    )
 
 
 def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None) -> None:

@@ -7,7 +7,7 @@ whatever the order of merging; at the same order the incoming one does, so that
 indexing again after a mended decoder corrects what is stored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, LiteralString
 
@@ -22,23 +22,30 @@ from sorobanflow.store.tables import STATE_TABLES, VersionGroup
 STAGE_BYTES = 1 << 20
 
 
-def merge_rows(cursor: "psycopg.Cursor[Any]", table: Table, rows: Sequence[Row]) -> None:
-    """Copy rows, in column order, and merge them by key; a key must not repeat in `rows`."""
+def stage_rows(cursor: "psycopg.Cursor[Any]", rows: Mapping[Table, Sequence[Row]]) -> None:
+    """Copy rows, in column order, to where `merge_staged` takes them from.
+
+    A key must not repeat in the rows of a table.
+    """
     if not rows:
         return
-    statements = _merge_statements(table)
-    _stage(cursor, statements)
-    copy_rows(cursor, table, rows, statements.stage_name)
-    cursor.execute(statements.merge)
+    connection = cursor.connection
+    with connection.pipeline():  # one round trip for all tables
+        sizes = []
+        for table in rows:
+            cursor.execute(_merge_statements(table).stage)
+            sizes.append(connection.execute(_merge_statements(table).size))
+    for (table, its_rows), size in zip(rows.items(), sizes, strict=True):
+        statements = _merge_statements(table)
+        if (size.fetchone() or (0,))[0] > STAGE_BYTES:
+            cursor.execute(statements.empty)
+        copy_rows(cursor, table, its_rows, statements.stage_name)
 
 
-def _stage(cursor: "psycopg.Cursor[Any]", statements: "_MergeStatements") -> None:
-    """Have the temporary table ready, and not large with rows of earlier transactions."""
-    cursor.execute(statements.stage)
-    cursor.nextset()
-    (size,) = cursor.fetchone() or (0,)
-    if size > STAGE_BYTES:
-        cursor.execute(statements.empty)
+def merge_staged(cursor: "psycopg.Cursor[Any]", tables: Iterable[Table]) -> None:
+    """Merge the rows that this transaction staged, by key."""
+    for table in tables:
+        cursor.execute(_merge_statements(table).merge)
 
 
 class _MergeStatements:
@@ -66,10 +73,12 @@ class _MergeStatements:
         }
         self.stage = _format(
             "CREATE TEMPORARY TABLE IF NOT EXISTS {stage} "
-            "(LIKE {target}, written_by xid8 NOT NULL DEFAULT pg_current_xact_id()); "
+            "(LIKE {target}, written_by xid8 NOT NULL DEFAULT pg_current_xact_id())",
+            **names,
+        ).as_bytes()
+        self.size = _format(
             "SELECT pg_relation_size({name}::regclass)",
             name=sql.Literal(f"pg_temp.{self.stage_name}"),
-            **names,
         ).as_bytes()
         self.empty = _format("TRUNCATE {stage}", **names).as_bytes()
         self.merge = _format(

@@ -5,22 +5,36 @@ item leaves when it is stored after all; one without an id of its own stays,
 because nothing can tell that another item took its place.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 
 
-def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch, stream: str) -> None:
+def read_quarantine(cursor: "psycopg.Cursor[Any]", ledgers: LedgerRange) -> None:
+    """Read what is held of the ledgers; `write_quarantine` wants it."""
+    cursor.execute(
+        "SELECT kind, key FROM quarantine WHERE ledger BETWEEN %s AND %s",
+        (ledgers.first, ledgers.last),
+    )
+
+
+def write_quarantine(
+    cursor: "psycopg.Cursor[Any]", held: Sequence[tuple[str, str]], batch: Batch, stream: str
+) -> None:
     """Put the batch's bad items in, and take out those that it stores.
 
     Args:
         cursor: In the batch's transaction.
+        held: Kind and key of what is in for the batch's ledgers.
         batch: The batch.
         stream: The stream of coverage that fetched it.
     """
-    _release(cursor, batch)
+    if released := _released(held, batch):
+        cursor.executemany("DELETE FROM quarantine WHERE kind = %s AND key = %s", released)
     if not batch.quarantine:
         return
     cursor.executemany(
@@ -33,13 +47,9 @@ def write_quarantine(cursor: "psycopg.Cursor[Any]", batch: Batch, stream: str) -
     )
 
 
-def _release(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
-    held = cursor.execute(
-        "SELECT kind, key FROM quarantine WHERE ledger BETWEEN %s AND %s",
-        (batch.ledgers.first, batch.ledgers.last),
-    ).fetchall()
+def _released(held: Sequence[tuple[str, str]], batch: Batch) -> list[tuple[str, str]]:
     if not held:
-        return
+        return []
     bad = {(row.kind, row.key) for row in batch.quarantine}
     event_ids = {row.id for row in batch.events}
     stored = {
@@ -47,7 +57,6 @@ def _release(cursor: "psycopg.Cursor[Any]", batch: Batch) -> None:
         "token_operation": event_ids,
         "transaction": {row.hash for row in batch.transactions},
     }
-    released = [
+    return [
         (kind, key) for kind, key in held if (kind, key) not in bad and key in stored.get(kind, ())
     ]
-    cursor.executemany("DELETE FROM quarantine WHERE kind = %s AND key = %s", released)
