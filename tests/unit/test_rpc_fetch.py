@@ -202,6 +202,28 @@ def test_ledger_chunk_goes_on_behind_a_malformed_last_transaction() -> None:
     assert places(found) == [(10, 1), (0, 0), (10, 3), (10, 4)]
 
 
+@pytest.mark.parametrize("lacks", ["ledger", "applicationOrder"])
+@pytest.mark.parametrize(("wrong", "kept"), [({}, 0), ({"ledger": 10, "applicationOrder": 4}, 1)])
+def test_ledger_chunk_leaves_a_malformed_last_transaction_to_the_chunk_that_it_is_of(
+    lacks: str, wrong: dict[str, int], kept: int
+) -> None:
+    def spoil_last(page: dict[str, Any]) -> None:
+        last = page["transactions"][-1] | wrong  # it is not known then to be where the cursor says
+        page["transactions"][-1] = {name: last[name] for name in last if name != lacks}
+
+    found = whole(10, 10, limit=2).fetch(client_of(spoil(node_of((10, 1), (11, 2)), spoil_last)))
+    assert places(found) == [(10, 1), (0, 0)][: 1 + kept]
+
+
+@pytest.mark.parametrize("lacks", ["ledger", "applicationOrder"])
+def test_ledger_chunk_keeps_its_own_malformed_last_transaction(lacks: str) -> None:
+    def spoil_last(page: dict[str, Any]) -> None:
+        del page["transactions"][-1][lacks]
+
+    found = whole(10, 10, limit=2).fetch(client_of(spoil(node_of((10, 2), (11, 2)), spoil_last)))
+    assert places(found) == [(10, 1), (0, 0)]
+
+
 def test_ledger_chunk_malformed_and_no_cursor_prove_nothing() -> None:
     node = node_of((10, 2), (11, 1))
     node.transactions[1]["envelopeXdr"] = None

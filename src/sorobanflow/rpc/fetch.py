@@ -8,6 +8,7 @@ plain classes because Prefect walks into the fields of dataclasses and models.
 
 from collections.abc import Sequence
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 
@@ -31,8 +32,8 @@ Place = tuple[int, int]  # a ledger, and the 1-based order of a transaction in i
 class _Claim(msgspec.Struct, rename="camel", frozen=True):
     """What of a malformed transaction may still say where it belongs."""
 
-    ledger: int
-    application_order: int
+    ledger: Any = None
+    application_order: Any = None
 
 
 _items = Items(Transaction)
@@ -102,7 +103,12 @@ class LedgerChunk:
         # Behind a malformed last item only the cursor knows where the page ends.
         if cursor and items and isinstance(items[-1], Malformed):
             newest = max(newest, min(cursor, (page.latest_ledger, MAX_TX)))
-        for place, item in placed(items, _place_of, _claimed, self._reached, behind):
+        ends = cursor if cursor == behind else None
+
+        def claimed(item: Malformed) -> Place | None:
+            return _claimed(item, ends if item is items[-1] else None)
+
+        for place, item in placed(items, _place_of, claimed, self._reached, behind):
             self._keep(place, item)
         advanced = newest > self._reached
         self._reached = max(self._reached, newest)
@@ -221,12 +227,21 @@ def _place_of(transaction: Transaction) -> Place:
     return transaction.ledger, transaction.application_order
 
 
-def _claimed(item: Malformed) -> Place | None:
+def _claimed(item: Malformed, cursor: Place | None) -> Place | None:
+    """Give the place that an item says it has.
+
+    The last one's is the page's cursor (order 0 is none), if what the item says agrees:
+    one of a later chunk, where it may come sound, must not be kept here as well.
+    """
     try:
         claim = _claims.decode(item.payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    return claim.ledger, claim.application_order
+    said = claim.ledger, claim.application_order
+    if type(said[0]) is int and type(said[1]) is int:
+        return said
+    agrees = cursor is not None and cursor[1] > 0 and (cursor[0] == said[0] or cursor[1] == said[1])
+    return cursor if agrees else None
 
 
 def _cursor(page: TransactionsPage) -> Place | None:
