@@ -203,25 +203,37 @@ def test_ledger_chunk_goes_on_behind_a_malformed_last_transaction() -> None:
 
 
 @pytest.mark.parametrize("lacks", ["ledger", "applicationOrder"])
-@pytest.mark.parametrize(("wrong", "kept"), [({}, 0), ({"ledger": 10, "applicationOrder": 4}, 1)])
-def test_ledger_chunk_leaves_a_malformed_last_transaction_to_the_chunk_that_it_is_of(
-    lacks: str, wrong: dict[str, int], kept: int
+@pytest.mark.parametrize("limit", [2, 3])
+def test_ledger_chunk_leaves_a_malformed_one_to_the_chunk_that_it_is_of(
+    lacks: str, limit: int
 ) -> None:
-    def spoil_last(page: dict[str, Any]) -> None:
-        last = page["transactions"][-1] | wrong  # it is not known then to be where the cursor says
-        page["transactions"][-1] = {name: last[name] for name in last if name != lacks}
+    def spoil_second(page: dict[str, Any]) -> None:
+        for row in page["transactions"][1:2]:
+            del row[lacks]
 
-    found = whole(10, 10, limit=2).fetch(client_of(spoil(node_of((10, 1), (11, 2)), spoil_last)))
-    assert places(found) == [(10, 1), (0, 0)][: 1 + kept]
-
-
-@pytest.mark.parametrize("lacks", ["ledger", "applicationOrder"])
-def test_ledger_chunk_keeps_its_own_malformed_last_transaction(lacks: str) -> None:
-    def spoil_last(page: dict[str, Any]) -> None:
-        del page["transactions"][-1][lacks]
-
-    found = whole(10, 10, limit=2).fetch(client_of(spoil(node_of((10, 2), (11, 2)), spoil_last)))
+    handler = spoil(node_of((10, 1), (12, 2)), spoil_second)
+    assert places(whole(10, 10, limit=limit).fetch(client_of(handler))) == [(10, 1)]
+    handler = spoil(node_of((10, 2), (12, 1)), spoil_second)
+    found = whole(10, 10, limit=limit).fetch(client_of(handler))
     assert places(found) == [(10, 1), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"ledger": 13, "applicationOrder": None},
+        {"ledger": "13", "applicationOrder": "1"},
+        {"ledger": None, "applicationOrder": 0},
+        {"ledger": None, "applicationOrder": 3},
+        {"ledger": True, "applicationOrder": True},
+    ],
+)
+def test_ledger_chunk_keeps_a_malformed_one_whose_place_does_not_fit(says: dict[str, Any]) -> None:
+    def spoil_second(page: dict[str, Any]) -> None:
+        page["transactions"][1] |= says | {"feeBump": "x"}
+
+    handler = spoil(node_of((10, 1), (12, 2)), spoil_second)
+    assert places(whole(10, 10, limit=3).fetch(client_of(handler))) == [(10, 1), (0, 0)]
 
 
 def test_ledger_chunk_malformed_and_no_cursor_prove_nothing() -> None:

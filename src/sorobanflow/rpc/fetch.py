@@ -103,12 +103,7 @@ class LedgerChunk:
         # Behind a malformed last item only the cursor knows where the page ends.
         if cursor and items and isinstance(items[-1], Malformed):
             newest = max(newest, min(cursor, (page.latest_ledger, MAX_TX)))
-        ends = cursor if cursor == behind else None
-
-        def claimed(item: Malformed) -> Place | None:
-            return _claimed(item, ends if item is items[-1] else None)
-
-        for place, item in placed(items, _place_of, claimed, self._reached, behind):
+        for place, item in placed(items, _place_of, _claimed, self._reached, behind):
             self._keep(place, item)
         advanced = newest > self._reached
         self._reached = max(self._reached, newest)
@@ -227,21 +222,20 @@ def _place_of(transaction: Transaction) -> Place:
     return transaction.ledger, transaction.application_order
 
 
-def _claimed(item: Malformed, cursor: Place | None) -> Place | None:
-    """Give the place that an item says it has.
+def _claimed(item: Malformed, before: Place) -> Place | None:
+    """Give the place that an item says it has; if it says half of it, the earliest that fits.
 
-    The last one's is the page's cursor (order 0 is none), if what the item says agrees:
-    one of a later chunk, where it may come sound, must not be kept here as well.
+    Then one of a later chunk, where it may come sound, is not kept here as well.
     """
     try:
         claim = _claims.decode(item.payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    said = claim.ledger, claim.application_order
-    if type(said[0]) is int and type(said[1]) is int:
-        return said
-    agrees = cursor is not None and cursor[1] > 0 and (cursor[0] == said[0] or cursor[1] == said[1])
-    return cursor if agrees else None
+    ledger = claim.ledger if type(claim.ledger) is int else None
+    order = claim.application_order
+    if type(order) is not int or order < 1:
+        return (ledger, 0) if ledger is not None else None
+    return (before[0] + (order <= before[1]) if ledger is None else ledger), order
 
 
 def _cursor(page: TransactionsPage) -> Place | None:

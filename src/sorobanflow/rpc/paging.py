@@ -194,7 +194,7 @@ def _place_of(event: Event) -> Position:
     return parse_event_id(event.id)
 
 
-def _claimed(item: Malformed) -> Position | None:
+def _claimed(item: Malformed, _before: Position) -> Position | None:
     try:
         return parse_event_id(_claims.decode(item.payload).id)
     except (msgspec.DecodeError, UnicodeError, RecursionError, DecodeError):

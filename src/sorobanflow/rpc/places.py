@@ -96,7 +96,7 @@ def _ascending(places: dict[int, PlaceT]) -> set[int]:
 def placed(
     items: Sequence[ItemT | Malformed],
     place_of: Callable[[ItemT], PlaceT],
-    claimed: Callable[[Malformed], PlaceT | None],
+    claimed: Callable[[Malformed, PlaceT], PlaceT | None],
     before: PlaceT,
     behind: PlaceT,
 ) -> list[tuple[PlaceT, ItemT | Malformed]]:
@@ -105,7 +105,8 @@ def placed(
     Args:
         items: The page.
         place_of: Place of a good item.
-        claimed: Place that a malformed item says it has, if that can be read.
+        claimed: Place that a malformed item behind another place says it has, if that can
+            be read.
         before: Where the page starts.
         behind: Where it ends, as its cursor says.
     """
@@ -117,7 +118,7 @@ def placed(
     for item, bound in zip(items, reversed(bounds), strict=True):
         if not isinstance(item, Malformed):
             before = bound
-        elif (own := claimed(item)) is not None and before <= own <= bound:
+        elif (own := claimed(item, before)) is not None and before <= own <= bound:
             before = own
         found.append((before, item))
     return found
