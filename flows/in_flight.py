@@ -110,6 +110,7 @@ class BatchInFlight:
         ledgers: The ledgers to read; it keeps fewer if they hold too many events.
         source: Where from.
         most_events: Events at which the batch is full.
+        beside: Batches in flight beside this one.
         lane: Where tasks start.
 
     Attributes:
@@ -171,6 +172,8 @@ class BatchInFlight:
 
     def plan(self, *, much_left: bool) -> None:
         """Start to fetch the transactions of the events that were read.
+
+        The first chunk is fetched already, by the task that has read the events.
 
         Args:
             much_left: See `Makers.begin`.
