@@ -87,13 +87,13 @@ def test_growth(services: common.Services) -> None:
     assert growth.measure_run(services, 1, size)["ledger"].iloc[-1] == 100
 
 
-def test_tenths_are_cut_where_a_sample_reached_them() -> None:
+def test_fifths_are_cut_where_a_sample_reached_them() -> None:
     covered = [Sample(0, 0), Sample(5, 10), Sample(6, 25), *(Sample(n, n * 10) for n in (7, 9, 10))]
     memory = [Sample(at, 100 + at) for at in range(11)]
-    tenths = growth.in_tenths(covered, memory, 100)
-    assert tenths["ledger"].to_list() == [25, 70, 90, 100]
-    assert tenths["ms"].to_list() == pytest.approx([1000 / 15, 1000 / 45, 100, 100])
-    assert tenths["mib"].to_list() == [106, 107, 109, 110]
+    fifths = growth.in_fifths(covered, memory, 100)
+    assert fifths["ledger"].to_list() == [25, 70, 90, 100]
+    assert fifths["ms"].to_list() == pytest.approx([1000 / 15, 1000 / 45, 100, 100])
+    assert fifths["mib"].to_list() == [106, 107, 109, 110]
 
 
 @pytest.mark.long

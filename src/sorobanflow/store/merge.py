@@ -31,13 +31,13 @@ def stage_rows(cursor: "psycopg.Cursor[Any]", rows: Mapping[Table, Sequence[Row]
         return
     connection = cursor.connection
     with connection.pipeline():  # one round trip for all tables
-        sizes = []
-        for table in rows:
-            cursor.execute(_merge_statements(table).stage)
-            sizes.append(connection.execute(_merge_statements(table).size))
-    for (table, its_rows), size in zip(rows.items(), sizes, strict=True):
+        answers = [connection.execute(_merge_statements(table).size) for table in rows]
+    for (table, its_rows), answer in zip(rows.items(), answers, strict=True):
         statements = _merge_statements(table)
-        if (size.fetchone() or (0,))[0] > STAGE_BYTES:
+        (size,) = answer.fetchone() or (None,)
+        if size is None:
+            cursor.execute(statements.make)
+        elif size > STAGE_BYTES:
             cursor.execute(statements.empty)
         copy_rows(cursor, table, its_rows, statements.stage_name)
 
@@ -71,14 +71,14 @@ class _MergeStatements:
             if groups
             else _incoming([name for name in columns if name not in keys]),
         }
-        self.stage = _format(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS {stage} "
+        self.size = _format(
+            "SELECT pg_relation_size(to_regclass({name}))",
+            name=sql.Literal(f"pg_temp.{self.stage_name}"),
+        ).as_bytes()
+        self.make = _format(
+            "CREATE TEMPORARY TABLE {stage} "
             "(LIKE {target}, written_by xid8 NOT NULL DEFAULT pg_current_xact_id())",
             **names,
-        ).as_bytes()
-        self.size = _format(
-            "SELECT pg_relation_size({name}::regclass)",
-            name=sql.Literal(f"pg_temp.{self.stage_name}"),
         ).as_bytes()
         self.empty = _format("TRUNCATE {stage}", **names).as_bytes()
         self.merge = _format(
