@@ -120,7 +120,7 @@ class BatchInFlight:
         size_bytes: Bytes of their XDR, likewise.
         fetch_s: Seconds from its begin to the last answer, likewise.
         rows: The rows, once all they are made of has come.
-        write: Their writing, and `written` its task; the pipeline's.
+        writing: Their writing; the pipeline's.
         error: Why the batch goes no further.
     """
 
@@ -133,8 +133,7 @@ class BatchInFlight:
         self.fetch_s = self._make_s = self._made_at = 0.0
         self._began = time.monotonic()
         self.rows: Awaited | None = None
-        self.write: BatchWrite | None = None
-        self.written: Awaited | None = None
+        self.writing: Writing | None = None
         self.error: Exception | None = None
         self._source = source
         self._lane = lane
@@ -155,7 +154,7 @@ class BatchInFlight:
     @property
     def can_plan(self) -> bool:
         """Whether `plan` has what it needs."""
-        return (self._first.is_planned or self._reading.done) and not self.is_planned
+        return not self.is_planned and (self._first.is_planned or self._reading.done)
 
     @property
     def can_make(self) -> bool:
@@ -224,9 +223,8 @@ class BatchInFlight:
         self._source.planner.learn(self.ledgers, len(self._came))
         self.items = len(self._fetch.events) + len(self._came)
         self.size_bytes = sum(item.size_bytes for item in [*self._came, *self._fetch.events])
-        self._came = []  # a batch in writing need not hold what its rows were made of
-        self._fetch = EventsFetch(self.ledgers, None, 1)
-        self._first = BatchFetch(self._fetch, self._source.planner, 0, lambda: None)
+        # A batch in writing need not hold what its rows were made of.
+        del self._came, self._fetch, self._first
         self.rows = Awaited(making.finish(), self._lane.bell)
 
     def _start(self, chunks: list[TransactionChunk]) -> None:
@@ -241,6 +239,13 @@ class BatchInFlight:
 
     def _next_chunk(self) -> "_Fetching | None":
         return next((one for one in self._fetching if one.awaited.done), None)
+
+
+class Writing(NamedTuple):
+    """A batch that is being written."""
+
+    write: BatchWrite
+    awaited: Awaited
 
 
 class _Fetching(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from prefect.task_runners import TaskRunner
 from sqlalchemy import Engine
 
-from flows.in_flight import BatchInFlight, Lane, Source
+from flows.in_flight import BatchInFlight, Lane, Source, Writing
 from sorobanflow.backfill import Probe
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.plan import BatchSizer
@@ -155,9 +155,11 @@ class Pipeline:
         first, whole_last = self._todo
         last = min(first + self._sizer.next_size() - 1, whole_last)
         self._todo = LedgerRange(last + 1, whole_last)
-        most_events = BURST * self._sizer.target
-        beside = len(self._batches)
-        return BatchInFlight(LedgerRange(first, last), self.source, most_events, beside, self._lane)
+        return self._begin_with(LedgerRange(first, last))
+
+    def _begin_with(self, ledgers: LedgerRange) -> BatchInFlight:
+        most_events, beside = BURST * self._sizer.target, len(self._batches)
+        return BatchInFlight(ledgers, self.source, most_events, beside, self._lane)
 
     def _commit(self) -> bool:
         """Take out the first batch when it is committed, or fail with it."""
@@ -166,26 +168,26 @@ class Pipeline:
         batch = self._batches[0]
         if batch.error is not None:
             raise batch.error
-        if batch.written is None or not batch.written.done:
+        if batch.writing is None or not batch.writing.awaited.done:
             return False
         self._finish_write(batch)
         return True
 
     def _finish_write(self, batch: BatchInFlight) -> None:
-        assert batch.write is not None
-        assert batch.written is not None
+        assert batch.writing is not None
+        write, awaited = batch.writing
         self._batches.remove(batch)
-        batch.written.check()
-        self._sizer.wrote(batch.items, batch.write.seconds)
-        counts = batch.write.batch.counts()
+        awaited.check()
+        self._sizer.wrote(batch.items, write.seconds)
+        counts = write.batch.counts()
         stream = self.target.stream.name
-        report(self._hook, StepDone("write", batch.write.seconds))
+        report(self._hook, StepDone("write", write.seconds))
         report(self._hook, BatchWritten(stream, batch.ledgers, counts, batch.size_bytes))
         self._on_written(batch.ledgers, counts)
 
     def _being_written(self) -> list[BatchInFlight]:
         """The batches whose writing began: the first ones."""
-        return [batch for batch in self._batches if batch.write is not None]
+        return [batch for batch in self._batches if batch.writing is not None]
 
     def _write(self) -> bool:
         """Have the next batch written when its rows are made."""
@@ -199,8 +201,8 @@ class Pipeline:
         report(self._hook, StepDone("fetch", batch.fetch_s))
         report(self._hook, StepDone("decode", batch.decode_s))
         refuse_mass_failure(rows)
-        batch.write = BatchWrite(self.target.engine, rows, self.target.stream.name)
-        batch.written = self._lane.submit(upsert_batch, write=batch.write)
+        write = BatchWrite(self.target.engine, rows, self.target.stream.name)
+        batch.writing = Writing(write, self._lane.submit(upsert_batch, write=write))
         return True
 
     def _read(self) -> bool:
@@ -232,10 +234,7 @@ class Pipeline:
         if index == len(self._batches) - 1:
             self._todo = LedgerRange(rest.first, max(rest.last, self._todo.last))
             return
-        most_events = BURST * self._sizer.target
-        beside = len(self._batches)
-        batch = BatchInFlight(rest, self.source, most_events, beside, self._lane)
-        self._batches.insert(index + 1, batch)
+        self._batches.insert(index + 1, self._begin_with(rest))
 
     def _make(self) -> bool:
         """Make rows of what has come, for the first batch of which something has."""

@@ -235,7 +235,9 @@ def _claimed(item: Malformed, before: Place) -> Place | None:
     order = claim.application_order
     if type(order) is not int or order < 1:
         return (ledger, 0) if ledger is not None else None
-    return (before[0] + (order <= before[1]) if ledger is None else ledger), order
+    if ledger is None:
+        ledger = before[0] if order > before[1] else before[0] + 1
+    return ledger, order
 
 
 def _cursor(page: TransactionsPage) -> Place | None:

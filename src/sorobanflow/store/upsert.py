@@ -90,7 +90,8 @@ def _add_ledgers(cursor: "psycopg.Cursor[Any]", batch: Batch) -> bool:
     """Make the ledgers' rows, with what the batch holds of them; whether all are new.
 
     A ledger of which anything is stored has a row, and a writer side by side waits
-    here for the one that makes it. So of new ledgers no table holds anything yet.
+    here for the one that makes it. So of new ledgers no table holds anything yet. The
+    savepoint is set in the same round trip; `_copy_new` goes back to it.
     """
     sequences = sorted(batch.closed_at)
     transactions = Counter(row.ledger for row in batch.transactions)
