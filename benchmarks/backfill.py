@@ -24,10 +24,10 @@ from sqlalchemy import Engine
 from benchmarks import common, plain
 from benchmarks.processes import PARTS, Cpu
 from deployments.services import devnet
-from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.pipeline.decoding import seldom_looking_for_garbage
 from sorobanflow.rows.batch import Batch
-from sorobanflow.rows.making import seldom_looking_for_garbage
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.store.embedded import EmbeddedPostgres
 
 WORKERS = 10
 #: Events of a batch; a batch of the flow grows to about as much.

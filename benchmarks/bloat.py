@@ -18,10 +18,10 @@ from sqlalchemy import Engine, text
 
 from benchmarks import common, plain
 from deployments.services import devnet
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.rows.batch import Batch
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
 

@@ -23,10 +23,10 @@ import pandas as pd
 import psycopg
 
 from deployments.services import PREFECT_SETTINGS, PrefectServer
-from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store import schema
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
-from sorobanflow.summary import RunSummary
 
 RESULTS = Path(".sorobanflow/benchmarks")
 RECORDINGS = (

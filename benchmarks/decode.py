@@ -24,9 +24,9 @@ from benchmarks import common, plain
 from deployments.services import devnet
 from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.transactions import decode_transaction
-from sorobanflow.rows.making import seldom_looking_for_garbage
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.wire import Event, Transaction
+from sorobanflow.pipeline.decoding import seldom_looking_for_garbage
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.wire import Event, Transaction
 
 #: Events at which the sample is full; it ends with whole ledgers.
 MOST_EVENTS = 1000

@@ -24,7 +24,7 @@ from sqlalchemy import Engine, text
 from benchmarks import common, plain
 from benchmarks.processes import Sample, resident_mib, sampled
 from deployments.services import devnet
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import tables
 
 STORED = (10**5, 10**6, 10**7)

@@ -28,9 +28,9 @@ from sqlalchemy import Table
 
 from benchmarks import common, plain
 from deployments.services import devnet
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.rows.batch import Batch
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
 
 TABLES = (*BATCH_TABLES, *STATE_TABLES)

@@ -21,12 +21,12 @@ import psycopg
 from sqlalchemy import Table
 
 from sorobanflow.devnet import Chain, DevnetServer, Generator
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionPlanner
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.store import schema
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.merge import merge_staged, stage_rows
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES

@@ -30,7 +30,7 @@ import pandas as pd
 from benchmarks import common, plain
 from benchmarks.processes import PARTS, Cpu, Sample, sampled
 from deployments.services import devnet
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 
 TRANSACTIONS = 300  # a ledger
 CLOSES_WATCHED = 4

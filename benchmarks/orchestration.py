@@ -29,11 +29,11 @@ import pandas as pd
 from benchmarks import common, plain
 from benchmarks.processes import PARTS, Cpu
 from deployments.services import devnet
-from sorobanflow.embedded import EmbeddedPostgres
-from sorobanflow.plan import BatchBounds, BatchSizer
-from sorobanflow.rows.making import Makers, seldom_looking_for_garbage
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import TransactionPlanner
+from sorobanflow.pipeline.decoding import Makers, seldom_looking_for_garbage
+from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.fetch_plan import TransactionPlanner
+from sorobanflow.store.embedded import EmbeddedPostgres
 
 BATCHES = 50
 LEDGERS, TRANSACTIONS, EVENTS = 10, 20, 5  # each, of the one before
@@ -121,8 +121,8 @@ class _Threads:
 
 
 def _pipeline(place: Place) -> dict[str, float]:
-    from flows.in_flight import Source  # noqa: PLC0415
-    from flows.pipeline import Pipeline, Target  # noqa: PLC0415
+    from sorobanflow.pipeline.batch import Source  # noqa: PLC0415
+    from sorobanflow.pipeline.pipeline import Pipeline, Target  # noqa: PLC0415
 
     with (
         _database(place) as url,

@@ -15,10 +15,10 @@ from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
-from sorobanflow.rpc.batch import Answer
-from sorobanflow.rpc.client import MAX_EVENTS, RpcClient
-from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionPlanner
-from sorobanflow.rpc.wire import Event, Malformed, NotFound, Transaction
+from sorobanflow.sources.rpc.batch import Answer
+from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
+from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
+from sorobanflow.sources.rpc.wire import Event, Malformed, NotFound, Transaction
 from sorobanflow.store.coverage import (
     Coverage,
     Stream,

@@ -27,12 +27,12 @@ from sqlalchemy import Engine, Table
 
 from benchmarks import plain
 from sorobanflow.devnet import Chain, DevnetServer, Generator
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 from sorobanflow.rows.state_rows import ContractCodeRow, TokenMetadataRow
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema, tables
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.upsert import write_rows
 

@@ -1,6 +1,6 @@
 """Blocks: settings and secrets, each with one method that builds the core's object."""
 
 from blocks.database import Database
-from blocks.rpc import StellarRpc
+from blocks.stellar_rpc import StellarRpc
 
 __all__ = ["Database", "StellarRpc"]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from sqlalchemy import Engine
 
 from blocks.presets import POOLS, PROFILES, PoolPreset, ProfileName
-from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")

@@ -28,9 +28,9 @@ from psycopg import sql
 from sqlalchemy.exc import OperationalError
 
 from deployments.services import PREFECT_SETTINGS, PrefectServer, devnet
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import LAST_LEDGER
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import public_conninfo
 
 HOME = Path(".sorobanflow")
@@ -113,9 +113,9 @@ def _index(rpc_url: str, database_url: str, parameters: dict[str, Any], metrics_
     from blocks.documents import load_block  # noqa: PLC0415
     from deployments.metrics import metrics_folder, serve_metrics  # noqa: PLC0415
     from deployments.register_blocks import register_blocks  # noqa: PLC0415
+    from flows.harness.metrics import VARIABLE  # noqa: PLC0415
+    from flows.harness.terminal import run_and_print  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
-    from flows.metrics import VARIABLE  # noqa: PLC0415
-    from flows.terminal import run_and_print  # noqa: PLC0415
 
     names = {"RPC_URL": rpc_url, "DATABASE_URL": database_url, "BLOCK": BLOCK}
     register_blocks({f"SOROBANFLOW_{key}": value for key, value in names.items()})

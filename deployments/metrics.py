@@ -26,7 +26,7 @@ from sqlalchemy import Engine
 from blocks import Database, StellarRpc
 from blocks.database import ConnectionPool
 from blocks.documents import DEFAULT_NAME, load_block
-from flows.metrics import VARIABLE
+from flows.harness.metrics import VARIABLE
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.metrics.slots import FolderCollector
 from sorobanflow.metrics.state import status_metrics

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from deployments.metrics import metrics_folder
-from flows.metrics import VARIABLE
+from flows.harness.metrics import VARIABLE
 
 WORKER = ("--pool", "local", "--type", "process")
 

@@ -17,12 +17,12 @@ from prefect.futures import PrefectFuture
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.indexer import Indexer, Settings, open_indexer
-from flows.outcome import final_state, index_closed_range, record_lost
-from flows.parameters import Ledger
-from flows.progress import Progress
-from flows.run_page import conclude, tag_run
-from flows.terminal import run_flow
+from flows.harness.indexer import Indexer, Settings, open_indexer
+from flows.harness.outcome import final_state, index_closed_range, record_lost
+from flows.harness.parameters import Ledger
+from flows.harness.progress import Progress
+from flows.harness.run_page import conclude, tag_run
+from flows.harness.terminal import run_flow
 from sorobanflow.audit.agreement import Comparison, Difference
 from sorobanflow.audit.continuity import (
     RetentionClock,
@@ -32,17 +32,17 @@ from sorobanflow.audit.continuity import (
     requested_range,
 )
 from sorobanflow.audit.metrics import write_metrics
+from sorobanflow.audit.replay import replay
 from sorobanflow.audit.sample import Sample, choose, portions
 from sorobanflow.audit.shapes import recognize
 from sorobanflow.audit.stored import quarantined, seconds_per_ledger
 from sorobanflow.audit.summary import AuditSummary, Failure, Look
 from sorobanflow.errors import LedgerOutsideRetentionError, SorobanflowError
 from sorobanflow.ledgers import LedgerRange, merge
-from sorobanflow.replay import replay
-from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.pipeline.summary import RunSummary
+from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
-from sorobanflow.summary import RunSummary
-from tasks.audit import compare_ledgers, report_findings
+from tasks.compare_ledgers import compare_ledgers, report_findings
 from tasks.status import report_status
 
 #: Portions that wait for a worker, or for the others to be taken in.

@@ -2,7 +2,7 @@
 
 Beside live indexing: it takes what coverage lacks of the range, and neither
 moves nor waits for the live position. What to do is planned in
-`sorobanflow.backfill`; `fan_out` has chunks carried out elsewhere.
+`sorobanflow.pipeline.backfill`; `fan_out` has chunks carried out elsewhere.
 """
 
 import sys
@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import partial
-from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from prefect import flow, get_run_logger
@@ -20,29 +19,29 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.deployment_fan_out import deployment
-from flows.fan_out import FanOut, OpenCarrier
-from flows.indexer import Indexer, Settings, in_use, open_indexer
-from flows.outcome import final_state, index_closed_range, record_lost
-from flows.parameters import Ledger, Workers
-from flows.pipeline import Pipeline
-from flows.progress import Progress
-from flows.run_page import conclude, tag_run
-from flows.stall import fail_on_stall
-from flows.terminal import run_flow
-from sorobanflow.backfill import (
+from flows.harness.deployment_fan_out import deployment
+from flows.harness.fan_out import FanOut
+from flows.harness.indexer import Indexer, Settings, in_use, open_indexer
+from flows.harness.outcome import final_state, index_closed_range, record_lost
+from flows.harness.parameters import Ledger, Workers
+from flows.harness.progress import Progress
+from flows.harness.run_page import conclude, tag_run
+from flows.harness.stall import fail_on_stall
+from flows.harness.terminal import run_flow
+from sorobanflow.errors import ClientStoppedError, ConfigurationError
+from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.pipeline.backfill import (
     BackfillPlan,
     FanOutSummary,
     PlanSummary,
     plan_backfill,
     refuse_incomplete,
 )
-from sorobanflow.errors import ClientStoppedError, ConfigurationError
-from sorobanflow.ledgers import LedgerRange, subtract
-from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.pipeline.pipeline import Pipeline
+from sorobanflow.pipeline.summary import RunSummary, ranges_text
+from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
 from sorobanflow.store.pool import stop_engine
-from sorobanflow.summary import RunSummary, ranges_text
 
 #: Chunks at once in this process. 14,760 transactions from a node that answers in 300 ms: 44 s
 #: with 1, 29 s with 2, 26 s with 3; from one that answers at once, decoding is the limit.
@@ -65,8 +64,7 @@ def backfill(
     chunk_ledgers: Annotated[int, Field(ge=1, le=1_000_000)] = 1000,
     max_workers: Workers | None = None,
     dry_run: bool = False,
-    fan_out: Literal["here", "deployments", "dask"] = "here",
-    dask_address: str | None = None,
+    fan_out: Literal["here", "deployments"] = "here",
     force: bool = False,
     stall_s: Annotated[float, Field(ge=5, le=86_400)] = 300,
     rpc: str = DEFAULT_NAME,
@@ -90,15 +88,11 @@ def backfill(
             those nearest to the node's oldest ledger first.
         max_workers: Calls to the node at once, per process. Empty: the block's.
         dry_run: Write nothing; show the plan, and what it would take.
-        fan_out: Where chunks run: "here", in this process; or as a run of
-            `backfill-range` each: with "deployments" on whatever workers there
-            are, with "dask" on a Dask cluster (the extra `dask`).
-        dask_address: With dask: address of the scheduler, as tcp://host:8786;
-            its workers have the project and reach the Prefect API. Empty: this
-            machine, a process per core.
+        fan_out: Where chunks run: "here", in this process; or with "deployments" as a
+            run of `backfill-range` each, on whatever workers there are.
         force: Index the covered ledgers of the range as well.
-        stall_s: Seconds without a committed batch after which the run fails; with deployments
-            or dask: without a sign of life of a chunk's run, which is then started again.
+        stall_s: Seconds without a committed batch after which the run fails; with
+            deployments: without a sign of life of a chunk's run, which is then started again.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -113,7 +107,7 @@ def backfill(
             if isinstance(summary, PlanSummary):
                 _estimate(indexer, plan, summary)
             elif isinstance(summary, FanOutSummary):
-                fan = FanOut(indexer, settings, summary, stall_s, _open(fan_out, dask_address))
+                fan = FanOut(indexer, settings, summary, stall_s, deployment)
                 _carry_out(indexer, plan, fan, summary)
             else:
                 with fail_on_stall(indexer, summary, stall_s, partial(_rest, plan, summary)):
@@ -128,16 +122,6 @@ def _check(fan_out: str, force: bool) -> None:
     if fan_out != "here" and force:
         # Coverage is how the chunks' progress is seen, and it does not grow then.
         raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
-    if fan_out == "dask" and not find_spec("prefect_dask"):
-        raise ConfigurationError("fan_out 'dask' needs prefect-dask: pip install -e '.[dask]'")
-
-
-def _open(fan_out: str, dask_address: str | None) -> OpenCarrier:
-    if fan_out == "deployments":
-        return deployment
-    from flows.dask_fan_out import dask_cluster  # noqa: PLC0415 - an extra
-
-    return partial(dask_cluster, dask_address)
 
 
 def _summary(dry_run: bool, fan_out: str) -> RunSummary:

@@ -1,28 +1,20 @@
-"""Backfill-range: one chunk of a backfill, as a run of its own on some worker.
-
-    python -m flows.backfill_range RUN_ID
-
-carries out a run that exists already, and ends when its standard input does.
-"""
+"""Backfill-range: one chunk of a backfill, as a run of its own on some worker."""
 
 import sys
-from uuid import UUID
 
-from prefect import flow, get_client
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.flow_engine import run_flow
 
 from blocks.documents import DEFAULT_NAME
-from flows.indexer import Settings, open_indexer
-from flows.leash import end_with_starter
-from flows.outcome import final_state, index_closed_range
-from flows.parameters import Ledger, Workers
-from flows.run_page import conclude, tag_run
+from flows.harness.indexer import Settings, open_indexer
+from flows.harness.outcome import final_state, index_closed_range
+from flows.harness.parameters import Ledger, Workers
+from flows.harness.run_page import conclude, tag_run
+from flows.harness.terminal import run_flow
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.pipeline.summary import RunSummary
+from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import open_stream, read_coverage
-from sorobanflow.summary import RunSummary
-from tasks.policy import quiet_task_runs
 
 
 @flow(
@@ -75,23 +67,5 @@ def backfill_range(
     return final_state(summary)
 
 
-def carry_out(run_id: UUID) -> int:
-    """Carry out a run that somebody else made; gives the exit code.
-
-    A run is begun once: its first process may live still. The second would say
-    what the first does, and end as it does not.
-    """
-    with get_client(sync_client=True) as client:
-        run = client.read_flow_run(run_id)
-    if run.state is None or not run.state.is_scheduled():
-        print(f"run {run_id} was begun before", file=sys.stderr)
-        return 1
-    quiet_task_runs()
-    state = run_flow(backfill_range, run, return_type="state")
-    assert isinstance(state, State)
-    return 0 if state.is_completed() else 1
-
-
 if __name__ == "__main__":
-    end_with_starter()
-    sys.exit(carry_out(UUID(sys.argv[1])))
+    sys.exit(run_flow(backfill_range, sys.argv[1:]))

@@ -18,10 +18,10 @@ from pydantic import Field
 
 from blocks import Database
 from blocks.documents import DEFAULT_NAME, load_block
-from flows.parameters import Ledger
-from flows.progress import Spacing
-from flows.run_page import conclude
-from flows.terminal import run_flow
+from flows.harness.parameters import Ledger
+from flows.harness.progress import Spacing
+from flows.harness.run_page import conclude
+from flows.harness.terminal import run_flow
 from sorobanflow.export.files import Format
 from sorobanflow.export.run import ExportSummary, Request
 from sorobanflow.export.run import export as run_export

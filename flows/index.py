@@ -2,7 +2,7 @@
 
 The main job, run on a schedule. Progress is the coverage in the database and
 nothing else; the parts that index a range are in `pipeline`, what to index is
-decided in `sorobanflow.plan`.
+decided in `sorobanflow.pipeline.work`.
 """
 
 import sys
@@ -15,16 +15,17 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.indexer import Indexer, Settings, open_indexer
-from flows.outcome import LOOKS_AT_EDGE, POLL_S, final_state, record_lost
-from flows.parameters import Ledger, Workers
-from flows.progress import Progress
-from flows.run_page import conclude, range_text, tag_run
-from flows.stall import fail_on_stall, fail_on_still_chain, ledger_after
-from flows.terminal import run_flow
+from flows.harness.indexer import Indexer, Settings, open_indexer
+from flows.harness.outcome import LOOKS_AT_EDGE, POLL_S, final_state, record_lost
+from flows.harness.parameters import Ledger, Workers
+from flows.harness.progress import Progress
+from flows.harness.run_page import conclude, range_text, tag_run
+from flows.harness.stall import fail_on_stall, fail_on_still_chain, ledger_after
+from flows.harness.terminal import run_flow
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.plan import (
+from sorobanflow.pipeline.summary import RunSummary, ranges_text
+from sorobanflow.pipeline.work import (
     LEDGERS_BEHIND_TIP,
     Start,
     Work,
@@ -32,11 +33,10 @@ from sorobanflow.plan import (
     refuse_lost_start,
     work_to_do,
 )
-from sorobanflow.rpc.fetch_plan import FetchPlan
-from sorobanflow.rpc.stats import RpcStats
-from sorobanflow.rpc.wire import Health
+from sorobanflow.sources.rpc.fetch_plan import FetchPlan
+from sorobanflow.sources.rpc.stats import RpcStats
+from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import open_stream, read_coverage
-from sorobanflow.summary import RunSummary, ranges_text
 
 #: A catch-up shorter than this has reached the tip; after a longer one, look again.
 CAUGHT_UP_S = 60.0

@@ -4,7 +4,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from sorobanflow.summary import Summary, sections
+from sorobanflow.pipeline.summary import Summary, sections
 
 
 @task(name="report", task_run_name="report {key}", cache_policy=NO_CACHE, persist_result=False)

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Connection, Engine, Table, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.store import schema
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.tables import metadata
 

@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 
 from docs.generator.configuration import configuration_page
 from docs.generator.tables import tables_page
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.store import schema
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 
 DOCS = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from prefect.flows import Flow
 from blocks import Database, StellarRpc
 from blocks.database import ConnectionPool
 from blocks.presets import POOLS, PROFILES
-from blocks.rpc import DEVNET_URL
+from blocks.stellar_rpc import DEVNET_URL
 from docs.generator.environment import MAKE_VARIABLES, VARIABLES, Variable
 from docs.generator.markdown import code, page, table
 from docs.generator.schema import HEAD, Schema, setting_rows

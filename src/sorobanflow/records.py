@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.stats import Record
+from sorobanflow.sources.rpc.stats import Record
 from sorobanflow.store.pool import PoolStats
 
 Step = Literal["fetch", "decode", "write"]

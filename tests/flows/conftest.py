@@ -19,7 +19,7 @@ from prefect.testing.utilities import prefect_test_harness
 from deployments.register_blocks import register_blocks
 from flows.index import index
 from sorobanflow.devnet import DevnetServer
-from sorobanflow.summary import RunSummary
+from sorobanflow.pipeline.summary import RunSummary
 from tests.flows.flow_server import FlowServer, open_flow_server
 
 _numbers = itertools.count(1)

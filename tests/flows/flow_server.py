@@ -104,8 +104,8 @@ def open_flow_server(api_url: str, log: Path) -> Iterator[FlowServer]:
 
 def _serve() -> None:
     from flows.backfill import backfill  # noqa: PLC0415 - not in the tests' own process
+    from flows.harness.terminal import run_flow  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
-    from flows.terminal import run_flow  # noqa: PLC0415
 
     assert threading.active_count() == 1, "a fork copies no other thread"
     gc.freeze()

@@ -13,16 +13,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
 from flows.audit import audit
+from flows.harness.outcome import IncompleteError
+from flows.harness.terminal import run_flow
 from flows.index import index
-from flows.outcome import IncompleteError
-from flows.terminal import run_flow
 from sorobanflow.audit.summary import AuditSummary
 from sorobanflow.devnet import Chain, DevnetServer, Generator, Recording, parse_faults
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import payload_of
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import EventsFetch
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.fetch_plan import EventsFetch
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
 from tests.integration.index_all import index_all

@@ -18,12 +18,12 @@ from sqlalchemy import Engine, text
 
 from flows.backfill import backfill
 from flows.index import index
-from sorobanflow.backfill import PlanSummary
 from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
 from sorobanflow.errors import ConfigurationError, RetriableError, StalledError
+from sorobanflow.pipeline.backfill import PlanSummary
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
-from sorobanflow.summary import RunSummary
-from tasks.upsert import upsert_batch
+from tasks.upsert_batch import upsert_batch
 from tests.flows.load_balancer import balanced
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
@@ -247,7 +247,7 @@ def test_end_above_the_tip_is_refused_with_both_numbers_before_anything_starts(
     ("parameters", "message"),
     [
         ({"chunk_ledgers": 0}, "greater than or equal to 1"),
-        ({"fan_out": "ray"}, "'here', 'deployments' or 'dask'"),
+        ({"fan_out": "ray"}, "'here' or 'deployments'"),
     ],
 )
 def test_bad_parameter_is_refused(

@@ -11,10 +11,10 @@ from sqlalchemy import Engine, text
 from deployments.register_blocks import register_blocks
 from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, Generator
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import DatabaseRefusesError, SchemaError
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from tests.flows.flow_server import FlowProcess, FlowServer
 from tests.integration.database_server import (

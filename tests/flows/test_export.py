@@ -14,8 +14,8 @@ from pyarrow import parquet
 from sqlalchemy import Engine, text
 
 from flows.export import Progress, export
+from flows.harness.terminal import run_flow
 from flows.index import index
-from flows.terminal import run_flow
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.export.run import ExportSummary

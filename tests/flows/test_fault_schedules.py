@@ -12,9 +12,9 @@ from blocks import StellarRpc
 from deployments.register_blocks import register_blocks
 from flows import index as index_flow
 from sorobanflow.devnet import Chain, DevnetServer, parse_faults
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import SorobanflowError
 from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.embedded import EmbeddedPostgres
 from tests.property.fault_databases import Checksums, Databases, open_databases
 from tests.property.fault_runs import LEDGERS, Setup, source_of
 

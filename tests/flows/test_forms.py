@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 from blocks import StellarRpc
 from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, Recording
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.tables import metadata
-from sorobanflow.summary import RunSummary
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]

@@ -11,8 +11,8 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 from sqlalchemy import Engine, text
 
+from flows.harness.outcome import IncompleteError
 from flows.index import index
-from flows.outcome import IncompleteError
 from sorobanflow.devnet import (
     Chain,
     DevnetServer,
@@ -29,8 +29,8 @@ from sorobanflow.errors import (
     WrongNetworkError,
 )
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
-from sorobanflow.summary import RunSummary
 from tests.flows.load_balancer import balanced
 from tests.flows.tomorrow import of_tomorrow
 

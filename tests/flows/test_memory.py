@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flows import pipeline
-from flows.in_flight import BatchInFlight
 from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.pipeline import pipeline
+from sorobanflow.pipeline.batch import BatchInFlight
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.rows.batch import Batch
-from sorobanflow.rpc.fetch import LedgerChunk
-from sorobanflow.rpc.fetch_plan import EventsFetch
-from sorobanflow.summary import RunSummary
+from sorobanflow.sources.rpc.fetch import LedgerChunk
+from sorobanflow.sources.rpc.fetch_plan import EventsFetch
 
 HEAVY = (Batch, BatchInFlight, EventsFetch, LedgerChunk)
 

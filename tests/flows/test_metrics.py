@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from blocks import Database, StellarRpc
 from deployments.metrics import serve_metrics
-from flows.metrics import VARIABLE
+from flows.harness.metrics import VARIABLE
 from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.metrics.catalogue import COUNTED, READ
@@ -155,7 +155,7 @@ def test_damaged_files_leave_a_run_without_metrics(folder: Path) -> None:
     folder.mkdir()
     (folder / "counter_0.db").write_bytes(b"\x40" * 131_072)
     code = (
-        "from flows.metrics import process_metrics; from prometheus_client import Counter; "
+        "from flows.harness.metrics import process_metrics; from prometheus_client import Counter; "
         "print(process_metrics()); Counter('others', 'Not ours').inc()"
     )
     done = subprocess.run(

@@ -15,15 +15,15 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from sqlalchemy import Engine, text
 
-from flows import stall
+from flows.harness import stall
+from flows.harness.outcome import IncompleteError
+from flows.harness.terminal import run_flow
 from flows.index import index
-from flows.outcome import IncompleteError
-from flows.terminal import run_flow
 from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
 from sorobanflow.errors import StalledError
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import read_coverage
-from sorobanflow.summary import RunSummary
-from tasks.upsert import upsert_batch
+from tasks.upsert_batch import upsert_batch
 from tests.flows.tomorrow import of_tomorrow
 
 Serve = Callable[..., DevnetServer]

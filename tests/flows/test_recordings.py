@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sorobanflow.devnet import Chain, DevnetServer, Recording
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import read_coverage
-from sorobanflow.summary import RunSummary
 from tests.flows.chain_facts import ChainFacts
 
 Serve = Callable[..., DevnetServer]

@@ -13,14 +13,14 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import TagsContext
 from sqlalchemy import Engine
 
-from flows import progress
 from flows.audit import audit
 from flows.backfill import backfill
 from flows.backfill_range import backfill_range
 from flows.export import export
+from flows.harness import progress
+from flows.harness.progress import Spacing
+from flows.harness.terminal import run_flow
 from flows.index import index
-from flows.progress import Spacing
-from flows.terminal import run_flow
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from tasks.policy import LOG_LEVEL
 

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, text
 
-from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store.embedded import EmbeddedPostgres
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from sqlalchemy import Engine
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import make_batch
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import EventsFetch, TransactionPlanner
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.store.coverage import Stream, open_stream, pin_network
 from sorobanflow.store.upsert import upsert_batch
 

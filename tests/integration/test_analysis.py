@@ -16,7 +16,7 @@ from sorobanflow.devnet import Chain, DevnetServer, Recording
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.state_rows import TokenBalanceRow, TokenMetadataRow
 from sorobanflow.rows.tokens import TokenOperationRow
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.tables import token_balances, token_metadata, token_operations
 from tests.integration.index_all import index_all
 from tests.integration.state_changes import store

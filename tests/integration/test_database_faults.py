@@ -14,17 +14,17 @@ from prefect.states import Failed
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, text
 
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import DatabaseRefusesError, DatabaseUnavailableError, SchemaError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 from sorobanflow.rows.events import EventRow
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine, pool_stats, stop_engine
 from sorobanflow.store.upsert import BatchWrite
 from sorobanflow.toid import Position
-from tasks.upsert import upsert_batch
+from tasks.upsert_batch import upsert_batch
 from tests.integration.database_server import (
     fail_writes,
     mend_writes,

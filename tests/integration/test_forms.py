@@ -11,10 +11,10 @@ from sorobanflow.decode.forms import choose_form
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
 from sorobanflow.devnet import Chain, DevnetServer, Generator, Recording
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch import HashChunk, LedgerChunk
-from sorobanflow.rpc.paging import EventsWalk
-from sorobanflow.rpc.wire import Event, Malformed, Transaction, XdrFormat
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk
+from sorobanflow.sources.rpc.paging import EventsWalk
+from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction, XdrFormat
 from sorobanflow.toid import MAX_TX
 from tests.unit.wire_items import in_json
 

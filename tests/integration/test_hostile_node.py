@@ -33,11 +33,11 @@ from sorobanflow.errors import (
     WrongNetworkError,
 )
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch import LedgerChunk
-from sorobanflow.rpc.paging import EventsWalk
-from sorobanflow.rpc.retry import RetrySettings
-from sorobanflow.rpc.transport import HttpSettings
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.fetch import LedgerChunk
+from sorobanflow.sources.rpc.paging import EventsWalk
+from sorobanflow.sources.rpc.retry import RetrySettings
+from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.store.coverage import pin_network
 from sorobanflow.toid import MAX_TX
 

@@ -18,13 +18,13 @@ from sqlalchemy import Engine, text
 from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.scval import MAX_DEPTH
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
-from sorobanflow.rpc.wire import Event, Transaction
+from sorobanflow.sources.rpc.wire import Event, Transaction
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.tables import metadata
 from sorobanflow.store.upsert import upsert_batch

@@ -18,7 +18,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, values
 from sorobanflow.metrics.sink import Metrics
 from sorobanflow.metrics.slots import take_slot
-from sorobanflow.rpc.stats import BreakerChanged, CallFinished, PaceChanged
+from sorobanflow.sources.rpc.stats import BreakerChanged, CallFinished, PaceChanged
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
 slot = take_slot(Path(sys.argv[1]))
 values.ValueClass = values.MultiProcessValue(lambda: slot.number)

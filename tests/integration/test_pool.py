@@ -11,8 +11,8 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import ConfigurationError
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine, pool_stats
 
 

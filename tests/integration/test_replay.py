@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from sqlalchemy import Engine, text
 
+from sorobanflow.audit.replay import PAGE, ReplayResult, replay
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.replay import PAGE, ReplayResult, replay
 from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rows.quarantine import Item, quarantine_row
-from sorobanflow.rpc.places import believed
-from sorobanflow.rpc.wire import Event, Malformed
+from sorobanflow.sources.rpc.places import believed
+from sorobanflow.sources.rpc.wire import Event, Malformed
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position, parse_event_id

@@ -10,13 +10,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
 
+from sorobanflow.audit.replay import replay
 from sorobanflow.devnet import Chain, DevnetServer, Generator
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.replay import replay
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage, record_gap
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.tables import metadata
 from tests.integration.index_all import index_all

@@ -14,14 +14,13 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from blocks import database as database_block
-from blocks.rpc import DEVNET_URL
+from blocks.stellar_rpc import DEVNET_URL
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.devnet.fault_text import parse_faults
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import DatabaseUnavailableError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.retry import RetrySettings
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.status.__main__ import DEFAULT_RPC_URL, EMBEDDED_FOLDER, main
 from sorobanflow.status.health import Limits
 from sorobanflow.status.model import Status
@@ -29,6 +28,7 @@ from sorobanflow.status.read import read_status
 from sorobanflow.status.report import from_json, to_json, to_text
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, record_gap
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from tests.integration.index_all import index_all
 

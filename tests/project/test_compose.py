@@ -21,10 +21,10 @@ import yaml
 from psycopg.conninfo import make_conninfo
 
 from sorobanflow.devnet import Chain, DevnetServer, Generator
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from tests.integration.index_all import index_all
 

@@ -24,12 +24,12 @@ from docs.generator.configuration import configuration_page
 from docs.generator.environment import MAKE_VARIABLES, VARIABLES
 from docs.generator.tables import tables_page
 from sorobanflow import errors
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.stats import RpcStats
+from sorobanflow.pipeline.summary import RunSummary, sections
+from sorobanflow.sources.rpc.stats import RpcStats
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import pool_stats
 from sorobanflow.store.tables import metadata
-from sorobanflow.summary import RunSummary, sections
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

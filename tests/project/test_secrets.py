@@ -28,7 +28,7 @@ from blocks import StellarRpc
 from deployments.automations import register_automations
 from deployments.register_blocks import register_blocks
 from sorobanflow.devnet import Chain, DevnetServer, Generator
-from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 PLANTED = {

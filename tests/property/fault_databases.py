@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine
 
-from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from tests.property.fault_oracle import Checksums, check
 from tests.property.fault_runs import Setup, clear, index_through, source_of

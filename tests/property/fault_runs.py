@@ -18,26 +18,26 @@ from prefect.states import Failed
 from sqlalchemy import Engine, text
 
 from flows import index as index_flow
-from flows.in_flight import Source
-from flows.indexer import Indexer
-from flows.pipeline import Target
+from flows.harness.indexer import Indexer
 from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
 from sorobanflow.devnet.source import Ledger
 from sorobanflow.errors import SorobanflowError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.plan import BatchBounds
-from sorobanflow.rows.making import Makers
-from sorobanflow.rpc.breaker import BreakerSettings
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.fetch_plan import FetchPlan, TransactionPlanner
-from sorobanflow.rpc.filters import EventFilter
-from sorobanflow.rpc.retry import RetrySettings
-from sorobanflow.rpc.stats import RpcStats
-from sorobanflow.rpc.transport import HttpSettings
-from sorobanflow.rpc.wire import XdrFormat
+from sorobanflow.pipeline.batch import Source
+from sorobanflow.pipeline.decoding import Makers
+from sorobanflow.pipeline.pipeline import Target
+from sorobanflow.pipeline.sizer import BatchBounds
+from sorobanflow.pipeline.summary import RunSummary
+from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.fetch_plan import FetchPlan, TransactionPlanner
+from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.retry import RetrySettings
+from sorobanflow.sources.rpc.stats import RpcStats
+from sorobanflow.sources.rpc.transport import HttpSettings
+from sorobanflow.sources.rpc.wire import XdrFormat
 from sorobanflow.store.coverage import Stream, pin_network, read_coverage
 from sorobanflow.store.tables import metadata
-from sorobanflow.summary import RunSummary
 
 LEDGERS = LedgerRange(1, 8)
 #: Runs within which every schedule of finite length is through.

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from flows import index as index_flow
-from sorobanflow.embedded import EmbeddedPostgres
+from sorobanflow.store.embedded import EmbeddedPostgres
 from tests.property.fault_databases import Checksums, Databases, open_databases
 from tests.property.fault_oracle import quarantine
 from tests.property.fault_runs import LEDGERS, Setup, index_through

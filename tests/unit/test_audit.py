@@ -13,7 +13,7 @@ from sorobanflow.audit.continuity import (
 from sorobanflow.audit.sample import Sample, choose, portions
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.wire import Health
+from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 
 WINDOW = LedgerRange(50, 200)

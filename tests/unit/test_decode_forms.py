@@ -15,7 +15,7 @@ from sorobanflow.devnet.jsonrpc import RpcError
 from sorobanflow.devnet.node import Node
 from sorobanflow.devnet.source import ListedLedgers
 from sorobanflow.errors import RpcUnavailableError
-from sorobanflow.rpc.client import RpcClient
+from sorobanflow.sources.rpc.client import RpcClient
 from tests.unit.rpc_node import client_of
 
 GENERATOR = Generator(4, transactions_per_ledger=3)

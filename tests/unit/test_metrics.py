@@ -10,7 +10,7 @@ from sorobanflow.metrics.catalogue import COUNTED, READ
 from sorobanflow.metrics.sink import Metrics
 from sorobanflow.metrics.state import status_metrics
 from sorobanflow.records import BatchFailed, BatchWritten, GapRecorded, PoolLooked, StepDone
-from sorobanflow.rpc.stats import (
+from sorobanflow.sources.rpc.stats import (
     BreakerChanged,
     CallFinished,
     PaceChanged,

@@ -6,7 +6,7 @@ import pytest
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
-from sorobanflow.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction
 from sorobanflow.toid import Position
 from tests.unit.wire_items import (
     ALICE,

@@ -19,8 +19,8 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
-from sorobanflow.rpc.breaker import BreakerSettings, CircuitBreaker
-from sorobanflow.rpc.stats import BreakerChanged, Record
+from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker
+from sorobanflow.sources.rpc.stats import BreakerChanged, Record
 
 FAULT = RpcUnavailableError("down")
 

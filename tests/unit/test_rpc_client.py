@@ -17,9 +17,9 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
-from sorobanflow.rpc.breaker import BreakerSettings
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.stats import (
+from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.stats import (
     BreakerChanged,
     CallFinished,
     MethodStats,
@@ -27,8 +27,8 @@ from sorobanflow.rpc.stats import (
     Retrying,
     RpcStats,
 )
-from sorobanflow.rpc.transport import HttpSettings
-from sorobanflow.rpc.wire import Health, Malformed, Network, NotFound, Transaction
+from sorobanflow.sources.rpc.transport import HttpSettings
+from sorobanflow.sources.rpc.wire import Health, Malformed, Network, NotFound, Transaction
 from sorobanflow.toid import Position, transactions_cursor
 from tests.unit.rpc_node import (
     Node,

@@ -7,10 +7,15 @@ import pytest
 
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError, RpcUnavailableError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.fetch import HashChunk, LedgerChunk
-from sorobanflow.rpc.fetch_plan import BatchFetch, EventsFetch, FetchPlan, TransactionPlanner
-from sorobanflow.rpc.filters import EventFilter
-from sorobanflow.rpc.wire import Malformed, Transaction
+from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk
+from sorobanflow.sources.rpc.fetch_plan import (
+    BatchFetch,
+    EventsFetch,
+    FetchPlan,
+    TransactionPlanner,
+)
+from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.wire import Malformed, Transaction
 from sorobanflow.toid import Position
 from tests.unit.rpc_node import Node, client_of, event, fill, tx_hash
 

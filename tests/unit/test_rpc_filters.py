@@ -1,7 +1,7 @@
 import pytest
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.rpc.filters import EventFilter, wire_filters
+from sorobanflow.sources.rpc.filters import EventFilter, wire_filters
 
 CONTRACT = "C" + "A" * 55
 TRANSFER = "AAAADwAAAAh0cmFuc2Zlcg=="

@@ -15,8 +15,8 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
-from sorobanflow.rpc.pace import CallSize, Pace
-from sorobanflow.rpc.stats import PaceChanged, RpcStats
+from sorobanflow.sources.rpc.pace import CallSize, Pace
+from sorobanflow.sources.rpc.stats import PaceChanged, RpcStats
 
 
 class Node:

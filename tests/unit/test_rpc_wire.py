@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sorobanflow.rpc.wire import (
+from sorobanflow.sources.rpc.wire import (
     Event,
     EventsPage,
     Items,

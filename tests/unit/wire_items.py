@@ -9,7 +9,7 @@ from stellar_sdk import xdr
 from sorobanflow.decode.hashes import network_id, transaction_hash
 from sorobanflow.decode.transactions import read_envelope
 from sorobanflow.devnet.formats import xdr_json
-from sorobanflow.rpc.wire import Event, Transaction
+from sorobanflow.sources.rpc.wire import Event, Transaction
 from sorobanflow.toid import Position
 
 ALICE = "GDK36SR7ZTTRPMBYRPGCOSPLYFEK3GLJWI7UL3Q3MBP5LB3YK5VMI6ET"

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sorobanflow.audit.agreement import Difference
-from sorobanflow.backfill import duration
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, merge, subtract
-from sorobanflow.rpc.wire import Health
+from sorobanflow.pipeline.backfill import duration
+from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 
 #: The newest ledgers are for live indexing, which comes by every minute.

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sorobanflow.audit.stored import is_wanted
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.tables import event_shapes, events, quarantine, token_operations
 

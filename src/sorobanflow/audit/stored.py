@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sorobanflow.decode.reader import from_base64
 from sorobanflow.decode.scval import read_scval
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.tables import events, operations, quarantine, transactions
 
 #: Stored ledgers over which the pace of the chain is measured: an hour and a half.

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from sorobanflow.audit.agreement import Difference
 from sorobanflow.audit.continuity import RetentionClock
+from sorobanflow.audit.replay import ReplayResult
 from sorobanflow.audit.shapes import Recognition
 from sorobanflow.audit.stored import Quarantined
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.replay import ReplayResult
-from sorobanflow.summary import RunSummary, ranges_text
+from sorobanflow.pipeline.summary import RunSummary, ranges_text
 
 
 class Finding(NamedTuple):

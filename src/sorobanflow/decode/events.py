@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sorobanflow.decode.json_form import read_topics_json, read_value_json
 from sorobanflow.decode.reader import Json, from_base64
 from sorobanflow.decode.scval import read_scval
-from sorobanflow.rpc.wire import Event
+from sorobanflow.sources.rpc.wire import Event
 
 _CACHED_LENGTH = 256
 

@@ -20,8 +20,8 @@ from sorobanflow.errors import (
     RpcRequestError,
 )
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.wire import Event, Items, Malformed, Transaction, XdrFormat
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.wire import Event, Items, Malformed, Transaction, XdrFormat
 
 WantedFormat = Literal["base64", "json", "auto"]
 ItemT = TypeVar("ItemT", Event, Transaction)

@@ -16,7 +16,7 @@ from sorobanflow.decode.json_form import read_json, read_meta_json
 from sorobanflow.decode.metas import read_meta
 from sorobanflow.decode.reader import Json, from_base64, whole
 from sorobanflow.decode.result_types import TRANSACTION_RESULT
-from sorobanflow.rpc.wire import Transaction
+from sorobanflow.sources.rpc.wire import Transaction
 
 
 class DecodedTransaction(NamedTuple):

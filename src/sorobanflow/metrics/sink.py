@@ -18,8 +18,8 @@ from sorobanflow.records import (
     PoolLooked,
     StepDone,
 )
-from sorobanflow.rpc.calls import METHODS
-from sorobanflow.rpc.stats import (
+from sorobanflow.sources.rpc.calls import METHODS
+from sorobanflow.sources.rpc.stats import (
     BreakerChanged,
     CallFinished,
     PaceChanged,

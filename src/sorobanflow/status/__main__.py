@@ -17,17 +17,17 @@ import msgspec
 import psycopg
 from sqlalchemy import Engine
 
-from sorobanflow.embedded import EmbeddedPostgres
 from sorobanflow.errors import ConfigurationError, SorobanflowError
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.retry import RetrySettings
-from sorobanflow.rpc.transport import HttpSettings
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.retry import RetrySettings
+from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.status import health
 from sorobanflow.status.health import Limits
 from sorobanflow.status.model import Problem, Status
 from sorobanflow.status.read import read_status
 from sorobanflow.status.report import to_json, to_text
 from sorobanflow.status.runs import read_runs
+from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine, public_conninfo
 
 #: As the flows use them where no block is saved.

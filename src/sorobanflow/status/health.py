@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sorobanflow.audit.continuity import LEDGERS_OF_LAG
-from sorobanflow.backfill import duration
-from sorobanflow.plan import LEDGERS_BEHIND_TIP
+from sorobanflow.pipeline.backfill import duration
+from sorobanflow.pipeline.work import LEDGERS_BEHIND_TIP
 from sorobanflow.status.model import (
     SHOWN,
     SHOWN_STREAMS,

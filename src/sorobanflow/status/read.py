@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sorobanflow.audit.stored import seconds_per_ledger
 from sorobanflow.errors import NodeBehindError, SorobanflowError
-from sorobanflow.rpc.client import RpcClient
-from sorobanflow.rpc.wire import Event, Items
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.wire import Event, Items
 from sorobanflow.status import database as db
 from sorobanflow.status.health import Limits, judged
 from sorobanflow.status.model import (

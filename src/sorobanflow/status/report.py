@@ -11,7 +11,7 @@ from textwrap import wrap
 import msgspec
 
 from sorobanflow.audit.continuity import LEDGERS_OF_LAG
-from sorobanflow.backfill import duration
+from sorobanflow.pipeline.backfill import duration
 from sorobanflow.status.model import (
     Database,
     Problem,

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sorobanflow.audit.continuity import RetentionClock, clip, continuity
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.plan import Work, work_to_do
-from sorobanflow.rpc.wire import Health
+from sorobanflow.pipeline.work import Work, work_to_do
+from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.status.database import StreamRow
 from sorobanflow.status.model import Gap, Node, Ranges, Stream
 from sorobanflow.store.coverage import Coverage

@@ -1,0 +1,168 @@
+"""The StellarRpc block: where the node is, and how hard to ask it."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from prefect.blocks.core import Block
+from prefect.types import SecretDict
+from pydantic import ConfigDict, Field, SecretStr
+
+from blocks.presets import PROFILES, ProfileName
+from sorobanflow.decode.forms import WantedFormat
+from sorobanflow.pipeline.decoding import processes_by_default
+from sorobanflow.pipeline.sizer import BatchBounds
+from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.retry import RetrySettings
+from sorobanflow.sources.rpc.stats import Hook
+from sorobanflow.sources.rpc.transport import HttpSettings
+
+DEVNET_URL = "http://127.0.0.1:8000"
+
+
+class StellarRpc(Block):
+    """A Stellar RPC endpoint, and how fetching from it behaves.
+
+    The URL and the headers are secrets, because providers put keys in both.
+    """
+
+    _block_type_name = "Stellar RPC"
+    _block_type_slug = "stellar-rpc"
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    url: SecretStr = Field(
+        default=SecretStr(DEVNET_URL),
+        title="URL",
+        description="URL of the RPC endpoint. Default: the local devnet.",
+    )
+    headers: SecretDict | None = Field(
+        default=None,
+        description="HTTP headers sent with each call, such as an API key.",
+    )
+    max_workers: int = Field(
+        default=10, ge=1, le=100, description="Calls to the node at once, at most."
+    )
+    max_requests_per_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description="HTTP calls per second to the node, all runs and workers together, which "
+        "share a global concurrency limit of Prefect; costs some 10 ms a call. Empty: no limit.",
+    )
+    batch_size: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Events and transactions per database transaction to aim at first. The aim "
+        "follows the time that writing takes; ledgers are never split.",
+    )
+    min_batch_size: int = Field(
+        default=100, ge=1, le=100_000, description="The least that the batch size falls to."
+    )
+    max_batch_size: int = Field(
+        default=10_000, ge=1, le=100_000, description="The most that the batch size rises to."
+    )
+    max_batch_mib: int = Field(
+        default=32,
+        ge=1,
+        le=1024,
+        description="XDR in a batch at most, in MiB; takes some five times of that in memory.",
+    )
+    decode_processes: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="Processes that decode beside the flow's own while much is to be indexed; "
+        "0: none. Empty: one for each further core, at most 4.",
+    )
+    batch_calls: int = Field(
+        default=50,
+        ge=1,
+        le=200,
+        description="Transactions asked for in one JSON-RPC batch when fetching by hash; "
+        "1 sends single calls.",
+    )
+    xdr_format: WantedFormat = Field(
+        default="base64",
+        title="XDR format",
+        description="How the node is to give XDR. base64 decodes alike on every node; json is "
+        "its own JSON, two thirds of the time to decode and twice the bytes; auto takes json "
+        "if the newest transactions and events come out the same in both.",
+    )
+    timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds that one call may take."
+    )
+    max_response_mib: int = Field(
+        default=64, ge=1, le=1024, description="Largest answer that is read, in MiB."
+    )
+    retry_attempts: int = Field(
+        default=5, ge=1, le=20, description="Tries per call, the first one included."
+    )
+    retry_base_s: float = Field(
+        default=0.5, gt=0, le=60, description="Bound of the first random wait, in seconds; doubles."
+    )
+    retry_cap_s: float = Field(
+        default=20.0, gt=0, le=600, description="Largest bound of a random wait, in seconds."
+    )
+    breaker_failures: int = Field(
+        default=5, ge=1, le=1000, description="Failures in a row that open a method's breaker."
+    )
+    breaker_open_s: float = Field(
+        default=10.0, gt=0, le=3600, description="Seconds that it stays open before it probes."
+    )
+    breaker_probes: int = Field(
+        default=3, ge=1, le=100, description="Probes at once while it is half open."
+    )
+    breaker_wait_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="Seconds that a call waits for an open breaker before it fails.",
+    )
+
+    @classmethod
+    def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field
+        """Make a block of these fields, with a profile's workers and batch size."""
+        values = PROFILES[profile]
+        preset = {"max_workers": values.max_workers, "batch_size": values.batch_size}
+        return cls(**fields | preset)
+
+    def batch_bounds(self) -> BatchBounds:
+        """What a batch may hold; a first size beyond a bound moves the bound."""
+        return BatchBounds(
+            self.batch_size,
+            min(self.min_batch_size, self.batch_size),
+            max(self.max_batch_size, self.batch_size),
+            self.max_batch_mib * 2**20,
+        )
+
+    def processes(self) -> int:
+        """Processes that decode."""
+        chosen = self.decode_processes
+        return processes_by_default() if chosen is None else chosen
+
+    def client(
+        self,
+        hook: Hook | None = None,
+        max_workers: int | None = None,
+        before_call: Callable[[], object] | None = None,
+    ) -> RpcClient:
+        """Build the client; close it when done."""
+        return RpcClient(
+            self.url.get_secret_value(),
+            headers=self.headers.get_secret_value() if self.headers else {},
+            http=HttpSettings(
+                timeout_s=self.timeout_s,
+                max_response_bytes=self.max_response_mib * 2**20,
+                max_connections=max_workers or self.max_workers,
+            ),
+            retry=RetrySettings(self.retry_attempts, self.retry_base_s, self.retry_cap_s),
+            breaker=BreakerSettings(
+                failure_threshold=self.breaker_failures,
+                open_s=self.breaker_open_s,
+                half_open_max=self.breaker_probes,
+                wait_s=self.breaker_wait_s,
+            ),
+            hook=hook,
+            before_call=before_call,
+        )

@@ -1,0 +1,1 @@
+"""Batches in flight: what is fetched, decoded and written when."""

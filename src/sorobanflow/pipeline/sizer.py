@@ -1,0 +1,95 @@
+"""Choose how many ledgers a batch holds.
+
+The one place that adapts the size of batches; each pipeline has a sizer of its own.
+Invariant: a batch aims at no more than its bounds; a single ledger may exceed them,
+since ledgers are never split.
+"""
+
+from dataclasses import dataclass
+
+from sorobanflow.errors import ConfigurationError
+
+#: One getEvents call scans this many ledgers at most.
+LARGEST_BATCH = 10_000
+#: A batch grows by this factor at most over what was measured.
+GROWTH = 4
+#: Ledgers of the first batch: nothing is known of what they hold, so it is also cut by its events.
+FIRST_BATCH = 16
+#: Seconds that writing a batch should take: what a batch costs in any case, its tasks above all,
+#: is little then, and a crash loses little.
+WRITE_S = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBounds:
+    """What a batch may hold; items are its events and transactions.
+
+    Attributes:
+        start: Items to aim at first.
+        least: Items that the aim never falls below.
+        most: Items that the aim never rises above.
+        most_bytes: Bytes of the node's answers; some five times of that in memory.
+    """
+
+    start: int
+    least: int
+    most: int
+    most_bytes: int = 32 * 2**20
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.start <= self.most:
+            raise ConfigurationError(
+                f"batch sizes are at least {self.least}, first {self.start} and at most "
+                f"{self.most}; wanted in ascending order, from 1 on"
+            )
+
+
+class BatchSizer:
+    """Chooses the number of ledgers of a batch from what the last ones held and took to write.
+
+    A single ledger may exceed every bound: it is never split.
+    """
+
+    def __init__(self, bounds: BatchBounds) -> None:
+        self._bounds = bounds
+        self._held: tuple[float, float] | None = None
+        self._largest = FIRST_BATCH // GROWTH
+        self.target = bounds.start
+
+    @property
+    def knows(self) -> bool:
+        """Whether it has seen a batch."""
+        return self._held is not None
+
+    def expected_items(self, ledgers: int) -> float:
+        """Items that so many ledgers may hold."""
+        return self._held[0] * ledgers if self._held else 0.0
+
+    def next_size(self) -> int:
+        """Number of ledgers for the next batch, at least 1."""
+        size = float(min(self._largest * GROWTH, LARGEST_BATCH))
+        if self._held is not None:
+            items, size_bytes = self._held
+            size = min(size, self.target / max(items, 1 / LARGEST_BATCH))
+            size = min(size, self._bounds.most_bytes / max(size_bytes, 1.0))
+        return max(1, round(size))
+
+    def learn(self, ledgers: int, items: int, size_bytes: int) -> None:
+        """Take in what a batch held; recent batches weigh most."""
+        measured = items / ledgers, size_bytes / ledgers
+        if self._held is not None:
+            old_items, old_bytes = self._held
+            measured = (old_items + measured[0]) / 2, (old_bytes + measured[1]) / 2
+        self._held = measured
+        self._largest = ledgers
+
+    def wrote(self, items: int, seconds: float) -> None:
+        """Take in how long a batch took to write: the aim moves towards `WRITE_S`.
+
+        At most twofold a batch; what a batch far below the aim takes says nothing.
+        """
+        if 2 * items < self.target or seconds <= 0:
+            return
+        factor = min(2.0, max(0.5, WRITE_S / seconds))
+        aim = min(items, self.target) * factor
+        self.target = round(min(self._bounds.most, max(self._bounds.least, aim)))

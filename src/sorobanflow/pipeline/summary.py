@@ -1,0 +1,211 @@
+"""What a run did, as figures a person can read: for the terminal and the UI."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sorobanflow.ledgers import LedgerRange, merge
+from sorobanflow.sources.rpc.stats import RpcStats
+from sorobanflow.store.coverage import Coverage
+from sorobanflow.store.pool import PoolStats
+
+MIB = 2**20
+
+
+class Summary(Protocol):
+    """What every flow says at its end, in the terminal and in an artifact."""
+
+    @property
+    def exit_code(self) -> int:
+        """What a script is told: 0 where all is well."""
+
+    def headline(self) -> str:
+        """One sentence: what was done."""
+
+    def table(self) -> list[tuple[str, str]]:
+        """Label and value per line, for a person; see `sections` for what a colon means."""
+
+
+@dataclass
+class RunSummary:
+    """Counts of one run, filled while it goes on.
+
+    Attributes:
+        stats: The client's counts.
+        written: Ledger ranges that this run stored; ascending, disjoint.
+        rows: Rows that this run stored, per table.
+        gaps: Ranges that this run recorded as missing.
+        behind: Ledgers of the node that the stream lacks at the end, if too many.
+        seconds: Time spent working, without the waiting for new ledgers.
+        coverage: What the stream holds now, as text.
+        covered_ledgers: Number of ledgers that the stream holds now.
+        last_covered: The newest of them.
+        finished: Whether the run came to its end.
+        xdr_form: The form of XDR that the node was asked for, and why.
+        batch_aims: What batches aimed at in the end, per pipeline.
+        pool: What became of the database's connections.
+    """
+
+    stats: RpcStats
+    written: list[LedgerRange] = field(default_factory=list)
+    rows: Counter[str] = field(default_factory=Counter)
+    gaps: list[LedgerRange] = field(default_factory=list)
+    behind: int = 0
+    seconds: float = 0.0
+    _watch: float | None = None
+    coverage: str = "none"
+    covered_ledgers: int = 0
+    last_covered: int | None = None
+    finished: bool = False
+    xdr_form: str = ""
+    batch_aims: list[int] = field(default_factory=list)
+    pool: PoolStats | None = None
+
+    def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
+        """Take in a committed batch."""
+        self.written = merge((*self.written, ledgers))
+        self.rows.update(rows)
+        self._tick()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time within as work."""
+        self._watch = time.monotonic()
+        try:
+            yield
+        finally:
+            self._tick()
+            self._watch = None
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._watch is not None:
+            self.seconds += now - self._watch
+            self._watch = now
+
+    def take_stock(self, coverage: Coverage) -> None:
+        """Note what the stream holds at the end."""
+        self.coverage = str(coverage)
+        self.covered_ledgers = coverage.count
+        self.last_covered = coverage.covered[-1].last if coverage.covered else None
+        self.finished = True
+
+    @property
+    def ledgers(self) -> int:
+        """Number of ledgers that this run stored."""
+        return sum(part.size for part in self.written)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What this run left out, for a person; what earlier ones left is not its fault."""
+        bad = self.rows["quarantine"]
+        parts = [f"ledgers {ranges_text(self.gaps)} recorded as a gap"] if self.gaps else []
+        parts += [f"items in quarantine: {bad:,}"] if bad else []
+        parts += [f"ledgers behind the node: {self.behind:,}"] if self.behind else []
+        return parts
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run left nothing out."""
+        return not self.left_out
+
+    @property
+    def exit_code(self) -> int:
+        """What a script is told: 0 if nothing was left out, else 1."""
+        return int(not self.complete)
+
+    def per_second(self, table: str) -> float:
+        """Rows of a table per second of work."""
+        return self._per_second(self.rows[table])
+
+    def _per_second(self, count: int) -> float:
+        return count / self.seconds if self.seconds else 0.0
+
+    def headline(self) -> str:
+        """One sentence: what was indexed."""
+        if not self.written and not self.finished:
+            return "stopped before anything was indexed"
+        if not self.written and self.gaps:
+            return f"nothing indexed: the node no longer has ledgers {ranges_text(self.gaps)}"
+        if not self.written:
+            return f"nothing new: ledgers {self.coverage} were covered already"
+        ranges = ranges_text(self.written)
+        noun = "ledger" if self.ledgers == 1 else "ledgers"
+        early = "" if self.finished else "stopped early: "
+        return (
+            f"{early}indexed {self.ledgers:,} {noun} ({ranges}): {self.rows['transactions']:,} "
+            f"transactions and {self.rows['events']:,} events in {self.seconds:,.1f} s"
+        )
+
+    def table(self) -> list[tuple[str, str]]:
+        """Label and value per line, for a person: how the run went, then the details in groups."""
+        lines = [
+            ("health", self.health),
+            ("ledgers", f"{self.ledgers:,} ({ranges_text(self.written)})"),
+            ("seconds of work", f"{self.seconds:,.1f}"),
+            ("per second", self._rates()),
+            ("gaps recorded", ranges_text(self.gaps)),
+            ("items in quarantine", f"{self.rows['quarantine']:,}"),
+            ("RPC", self._calls()),
+            ("calls at once", str(self.stats.pace())),
+            ("XDR form", self.xdr_form),
+        ]
+        if self.batch_aims:
+            aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)
+            lines.append(("events and transactions per batch, in the end", aims))
+        if self.pool:
+            waits = f"{self.pool.wait_count:,}, {self.pool.wait_s:.1f} s"
+            lines.append(("waits for a connection", waits))
+        if self.finished:
+            lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
+        lines += [
+            (f"rows: {name}", f"{count:,}")
+            for name, count in self.rows.items()
+            if count and name != "quarantine"
+        ]
+        pool = self.pool.table() if self.pool else []
+        return lines + [
+            (f"connections: {label.removeprefix('connections: ')}", value) for label, value in pool
+        ]
+
+    @property
+    def health(self) -> str:
+        """Whether all is well, and if not, what is not."""
+        if not self.finished:
+            return "stopped early: what was committed stays, and the next run goes on from there"
+        return f"incomplete: {'; '.join(self.left_out)}" if self.left_out else "good"
+
+    def _rates(self) -> str:
+        ledgers = f"{self._per_second(self.ledgers):,.1f} ledgers"
+        rows = [f"{self.per_second(name):,.0f} {name}" for name in ("transactions", "events")]
+        return ", ".join([ledgers, *rows])
+
+    def _calls(self) -> str:
+        methods = self.stats.snapshot().values()
+        return (
+            f"{sum(one.calls for one in methods):,} calls, "
+            f"{sum(one.size_bytes for one in methods) / MIB:,.1f} MiB, "
+            f"{sum(one.retries for one in methods):,} retries, "
+            f"{sum(one.trips for one in methods):,} breaker trips"
+        )
+
+
+def sections(lines: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Group a summary's lines by what their labels begin with: `rows: events` is in `rows`.
+
+    The group without a title is the first; the others come in the order of their first lines.
+    """
+    groups: dict[str, list[tuple[str, str]]] = {"": []}
+    for label, value in lines:
+        before, colon, after = label.partition(": ")
+        title, name = (before, after) if colon else ("", label)
+        groups.setdefault(title, []).append((name, value))
+    return [(title, rows) for title, rows in groups.items() if rows]
+
+
+def ranges_text(parts: Iterable[LedgerRange]) -> str:
+    """Name ranges in one line, joined where they meet; of many, those at both ends."""
+    return str(Coverage(tuple(merge(parts))))

@@ -1,0 +1,1 @@
+"""Where ledgers come from."""

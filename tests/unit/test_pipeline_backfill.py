@@ -1,0 +1,135 @@
+"""The plan of a backfill: pure arithmetic, and what it shows to a person."""
+
+import pytest
+
+from sorobanflow.errors import ConfigurationError, RetriableError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.pipeline.backfill import (
+    BackfillPlan,
+    FanOutSummary,
+    PlanSummary,
+    Probe,
+    duration,
+    estimate,
+    intersect,
+    plan_backfill,
+    refuse_incomplete,
+    split,
+)
+from sorobanflow.sources.rpc.stats import RpcStats
+from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.store.coverage import Coverage
+
+NODE = Health(latest_ledger=200, oldest_ledger=100)
+
+
+def _coverage(*covered: tuple[int, int], gaps: tuple[tuple[int, int], ...] = ()) -> Coverage:
+    return Coverage(
+        tuple(LedgerRange(*one) for one in covered), tuple(LedgerRange(*one) for one in gaps)
+    )
+
+
+def _plan(first: int, last: int, coverage: Coverage, chunk: int, force: bool) -> BackfillPlan:
+    return plan_backfill(LedgerRange(first, last), NODE, coverage, chunk, force)
+
+
+def test_split_cuts_into_chunks_and_only_the_last_is_shorter() -> None:
+    assert split(LedgerRange(5, 14), 4) == [(5, 8), (9, 12), (13, 14)]
+    assert split(LedgerRange(5, 5), 4) == [(5, 5)]
+
+
+def test_plan_leaves_out_what_is_covered_and_starts_at_the_retention_edge() -> None:
+    plan = _plan(100, 160, _coverage((90, 109), (121, 130)), 8, force=False)
+    assert plan.chunks == [(110, 117), (118, 120), (131, 138), (139, 146), (147, 154), (155, 160)]
+    assert (plan.covered, plan.lost, plan.ledgers) == (20, [], 41)
+
+
+def test_plan_names_what_the_node_no_longer_has() -> None:
+    plan = _plan(50, 120, _coverage((60, 69)), 100, force=False)
+    assert plan.lost == [(50, 59), (70, 99)]
+    assert plan.chunks == [(100, 120)]
+
+
+def test_plan_takes_up_a_known_gap_that_the_node_has_after_all() -> None:
+    plan = _plan(100, 120, _coverage((100, 109), (116, 120), gaps=((110, 115),)), 100, force=False)
+    assert plan.chunks == [(110, 115)]
+
+
+def test_forced_plan_holds_covered_ledgers_but_not_lost_ones() -> None:
+    plan = _plan(90, 120, _coverage((90, 120)), 20, force=True)
+    assert plan.chunks == [(100, 119), (120, 120)]
+    assert (plan.covered, plan.lost) == (31, [])
+
+
+def test_plan_of_a_covered_range_is_empty() -> None:
+    assert _plan(100, 120, _coverage((1, 200)), 20, force=False).chunks == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        (10, 9, "start_ledger 10 is above end_ledger 9"),
+        (150, 201, "end_ledger 201 is above the node's newest ledger 200; it has 100 to 200"),
+    ],
+)
+def test_impossible_range_is_refused(first: int, last: int, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        _plan(first, last, Coverage(), 10, force=False)
+
+
+def test_intersect_gives_common_parts() -> None:
+    others = [LedgerRange(1, 4), LedgerRange(8, 9), LedgerRange(12, 30)]
+    assert intersect(LedgerRange(3, 15), others) == [(3, 4), (8, 9), (12, 15)]
+    assert intersect(LedgerRange(5, 7), others) == []
+
+
+@pytest.mark.parametrize(("fetch_s", "decode_s", "seconds"), [(4.0, 1.0, 20.0), (1.0, 3.0, 30.0)])
+def test_estimate_scales_the_probe_and_takes_the_longer_time(
+    fetch_s: float, decode_s: float, seconds: float
+) -> None:
+    probe = Probe(LedgerRange(1, 10), 3, 1000, fetch_s, decode_s)
+    assert estimate(100, probe, at_once=2) == (30, 10_000, seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_duration_reads_as_a_person_says_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_dry_run_shows_plan_and_where_the_estimate_is_from() -> None:
+    plan = _plan(50, 199, _coverage((120, 129)), 40, force=False)
+    probe = Probe(LedgerRange(100, 109), 3, 2**20, 0.5, 0.25)
+    summary = PlanSummary(RpcStats(), plan=plan, probe=probe)
+    assert summary.headline() == (
+        "dry run: would index 90 of the 150 ledgers 50-199 in 3 chunks; nothing was written"
+    )
+    assert summary.table() == [
+        ("ledgers requested", "150 (50-199)"),
+        ("covered already", "10"),
+        ("outside the node's retention (below 100)", "50 (50-99)"),
+        ("to index", "90 (100-119, 130-199)"),
+        ("chunks", "3 of up to 40 ledgers"),
+        ("first chunk", "100-119"),
+        ("RPC calls, estimated", "27"),
+        ("MiB to fetch, estimated", "9.0"),
+        ("time on this machine, estimated", "4 s"),
+        (
+            "the estimate is from ledgers 100-109, fetched and decoded, not written",
+            "3 calls, 1.00 MiB, 0.50 s + 0.25 s",
+        ),
+    ]
+
+
+def test_fan_out_that_met_an_incomplete_run_is_not_complete() -> None:
+    assert FanOutSummary(RpcStats()).complete
+    assert not FanOutSummary(RpcStats(), incomplete=1).complete
+
+
+def test_failed_chunks_are_named_with_their_reasons() -> None:
+    refuse_incomplete({})
+    failed = {LedgerRange(20, 29): "RpcTimeoutError: no answer", LedgerRange(1, 9): "Crashed: dead"}
+    with pytest.raises(RetriableError, match=r"1-9 \(Crashed: dead\); 20-29 \(RpcT.*again goes on"):
+        refuse_incomplete(failed)
