@@ -8,7 +8,7 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from sorobanflow.pipeline.backfill import duration
+from sorobanflow.texts import duration
 
 #: Seconds between two updates of the artifact, at least.
 SHOW_S = 3.0

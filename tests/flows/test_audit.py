@@ -149,7 +149,10 @@ def test_moving_window_shows_clock_order_and_an_honest_gap(
     assert seen.found is not None
     assert seen.found.clock[:2] == (20, 11)
     assert seen.seconds_left == 45.0
-    assert ("retention clock", "45 s until ledger 20 leaves the node (oldest: 11)") in seen.table()
+    assert (
+        "retention clock",
+        "45 seconds until ledger 20 leaves the node (oldest: 11)",
+    ) in seen.table()
     assert read_coverage(engine, "all").gaps == ()
 
     state = audit(**blocks, sample="all", repair=True, return_state=True)

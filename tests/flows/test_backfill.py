@@ -274,7 +274,7 @@ def test_progress_artifact_ends_at_100_percent_with_rate_and_time_left(
         artifacts = client.read_artifacts(artifact_filter=wanted)
     (artifact,) = [one for one in artifacts if "23 of 23 ledgers" in (one.description or "")]
     assert (artifact.type, artifact.data) == ("progress", 100)
-    assert "ledgers/s, 0 s left" in (artifact.description or "")
+    assert "ledgers/s, 0 seconds left" in (artifact.description or "")
 
 
 def test_node_that_keeps_its_answers_back_fails_the_run(

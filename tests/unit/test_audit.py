@@ -86,7 +86,7 @@ def test_repair_goes_from_the_edge_of_retention_to_the_tip() -> None:
 def test_clock_counts_the_closes_until_the_ledger_is_the_oldest() -> None:
     clock = RetentionClock(ledger=170, oldest=50, seconds_per_ledger=5.5)
     assert clock.seconds_left == 660.0
-    assert str(clock) == "11 min 0 s until ledger 170 leaves the node (oldest: 50)"
+    assert str(clock) == "11 minutes until ledger 170 leaves the node (oldest: 50)"
 
 
 def test_clock_without_a_pace_says_so() -> None:

@@ -9,7 +9,6 @@ from sorobanflow.pipeline.backfill import (
     FanOutSummary,
     PlanSummary,
     Probe,
-    duration,
     estimate,
     intersect,
     plan_backfill,
@@ -91,14 +90,6 @@ def test_estimate_scales_the_probe_and_takes_the_longer_time(
     assert estimate(100, probe, at_once=2) == (30, 10_000, seconds)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
-)
-def test_duration_reads_as_a_person_says_it(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
 def test_dry_run_shows_plan_and_where_the_estimate_is_from() -> None:
     plan = _plan(50, 199, _coverage((120, 129)), 40, force=False)
     probe = Probe(LedgerRange(100, 109), 3, 2**20, 0.5, 0.25)
@@ -115,7 +106,7 @@ def test_dry_run_shows_plan_and_where_the_estimate_is_from() -> None:
         ("first chunk", "100-119"),
         ("RPC calls, estimated", "27"),
         ("MiB to fetch, estimated", "9.0"),
-        ("time on this machine, estimated", "4 s"),
+        ("time on this machine, estimated", "4 seconds"),
         (
             "the estimate is from ledgers 100-109, fetched and decoded, not written",
             "3 calls, 1.00 MiB, 0.50 s + 0.25 s",

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from sorobanflow.audit.agreement import Difference
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, merge, subtract
-from sorobanflow.pipeline.backfill import duration
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
+from sorobanflow.texts import duration
 
 #: The newest ledgers are for live indexing, which comes by every minute.
 LEDGERS_OF_LAG = 12

@@ -15,6 +15,7 @@ from sorobanflow.ledgers import LedgerRange, merge, subtract
 from sorobanflow.pipeline.summary import RunSummary, ranges_text
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
+from sorobanflow.texts import duration
 
 MIB = 2**20
 
@@ -244,16 +245,6 @@ class FanOutSummary(RunSummary):
         if self.finished:
             lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
         return lines + [("gap recorded", str(part)) for part in self.gaps]
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as a person reads them: 45 s, 3 min 20 s, 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _sizes(parts: Sequence[LedgerRange]) -> str:

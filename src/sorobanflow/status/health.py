@@ -26,7 +26,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sorobanflow.audit.continuity import LEDGERS_OF_LAG
-from sorobanflow.pipeline.backfill import duration
 from sorobanflow.pipeline.work import LEDGERS_BEHIND_TIP
 from sorobanflow.status.model import (
     SHOWN,
@@ -37,6 +36,7 @@ from sorobanflow.status.model import (
     Status,
     Stream,
 )
+from sorobanflow.texts import duration
 
 #: A gap or an item in quarantine is news for a day.
 NEWS = timedelta(days=1)

@@ -11,7 +11,6 @@ from textwrap import wrap
 import msgspec
 
 from sorobanflow.audit.continuity import LEDGERS_OF_LAG
-from sorobanflow.pipeline.backfill import duration
 from sorobanflow.status.model import (
     Database,
     Problem,
@@ -23,6 +22,7 @@ from sorobanflow.status.model import (
     Table,
     network_name,
 )
+from sorobanflow.texts import duration
 
 MIB, GIB = 2**20, 2**30
 WIDTH = 100
