@@ -111,8 +111,8 @@ def _measure(
         connection.commit()
         began = time.perf_counter()
         for one in rows:
-            stage_rows(cursor, {variant.table: one})
-            merge_staged(cursor, [variant.table])
+            stage_rows(connection, {variant.table: one})
+            merge_staged(connection, [variant.table])
             connection.commit()
         merged = time.perf_counter()
         cursor.execute(f"ANALYZE {variant.table.name}")

@@ -1,14 +1,20 @@
-"""The write step: one batch and its coverage, in one database transaction."""
+"""The write step: the rows of one batch and its coverage, in one database transaction."""
 
-from sorobanflow.store.upsert import BatchWrite
+from sqlalchemy import Engine
+
+from sorobanflow.rows.batch import Batch
+from sorobanflow.store import upsert
+from sorobanflow.store.upsert import Written
 from tasks.policy import step
 
 
-@step("upsert-batch", "upsert-batch {write.batch.ledgers}")
-def upsert_batch(write: BatchWrite) -> None:
+@step("upsert-batch", "upsert-batch {rows.ledgers}")
+def upsert_batch(engine: Engine, rows: Batch, stream: str) -> Written:
     """Store a batch whole.
 
     Args:
-        write: The batch, and where to; keeps the seconds that it took.
+        engine: The database.
+        rows: The batch's rows.
+        stream: Name of the stream whose coverage grows.
     """
-    write.run()
+    return upsert.upsert_batch(engine, rows, stream)

@@ -59,9 +59,9 @@ def store(engine: Engine, table: Table, *rows: Row) -> None:
 
 def merge(connection: Connection, table: Table, *rows: Row) -> None:
     """Merge rows in the caller's transaction."""
-    cursor = driver_connection(connection).cursor()
-    stage_rows(cursor, {table: rows})
-    merge_staged(cursor, [table])
+    driver = driver_connection(connection)
+    stage_rows(driver, {table: rows})
+    merge_staged(driver, [table])
 
 
 def stored(engine: Engine, table: Table) -> list[Row]:

@@ -20,7 +20,7 @@ from sorobanflow.store.upsert import driver_connection
 
 def _cover(engine: Engine, first: int, last: int, stream: str = "all") -> None:
     with engine.begin() as connection:
-        add_coverage(driver_connection(connection).cursor(), stream, LedgerRange(first, last))
+        add_coverage(driver_connection(connection), stream, LedgerRange(first, last))
 
 
 def test_unknown_stream_covers_nothing(engine: Engine) -> None:
@@ -44,7 +44,7 @@ def test_coverage_in_many_parts_is_shown_by_its_ends() -> None:
 def test_coverage_rolls_back_with_its_transaction(engine: Engine) -> None:
     open_stream(engine, Stream())
     with engine.connect() as connection:
-        add_coverage(driver_connection(connection).cursor(), "all", LedgerRange(1, 9))
+        add_coverage(driver_connection(connection), "all", LedgerRange(1, 9))
         connection.rollback()
     assert read_coverage(engine, "all").covered == ()
 

@@ -22,7 +22,6 @@ from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine, pool_stats, stop_engine
-from sorobanflow.store.upsert import BatchWrite
 from sorobanflow.toid import Position
 from tasks.upsert_batch import upsert_batch
 from tests.integration.database_server import (
@@ -68,7 +67,7 @@ def _store(engine: Engine, look: Callable[[], object] = lambda: None) -> list[Ex
     failures: list[Exception] = []
     while True:
         try:
-            upsert_batch.fn(BatchWrite(engine, _batch(), "all"))
+            upsert_batch.fn(engine, _batch(), "all")
             return failures
         except Exception as error:
             failures.append(error)

@@ -33,7 +33,7 @@ def _cover(engine: Engine, *ranges: tuple[int, int], stream: str = "all") -> Non
     open_stream(engine, Stream(stream))
     with engine.begin() as connection:
         for first, last in ranges:
-            add_coverage(driver_connection(connection).cursor(), stream, LedgerRange(first, last))
+            add_coverage(driver_connection(connection), stream, LedgerRange(first, last))
 
 
 def _store(engine: Engine, event_id: str, ledger: int, amount: int | None = None) -> None:

@@ -25,7 +25,6 @@ from sorobanflow.sources.rpc.fetch_plan import (
 )
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.wire import Malformed, Transaction
-from sorobanflow.store.upsert import BatchWrite
 from tasks.fetch_events import fetch_batch, fetch_transactions
 
 
@@ -120,7 +119,7 @@ class BatchInFlight:
         size_bytes: Bytes of their XDR, likewise.
         fetch_s: Seconds from its begin to the last answer, likewise.
         rows: The rows, once all they are made of has come.
-        writing: Their writing; the pipeline's.
+        writing: Their upsert; the pipeline's.
         error: Why the batch goes no further.
     """
 
@@ -133,7 +132,7 @@ class BatchInFlight:
         self.fetch_s = self._make_s = self._made_at = 0.0
         self._began = time.monotonic()
         self.rows: Awaited | None = None
-        self.writing: Writing | None = None
+        self.writing: Awaited | None = None
         self.error: Exception | None = None
         self._source = source
         self._lane = lane
@@ -239,13 +238,6 @@ class BatchInFlight:
 
     def _next_chunk(self) -> "_Fetching | None":
         return next((one for one in self._fetching if one.awaited.done), None)
-
-
-class Writing(NamedTuple):
-    """A batch that is being written."""
-
-    write: BatchWrite
-    awaited: Awaited
 
 
 class _Fetching(NamedTuple):

@@ -20,14 +20,14 @@ from sqlalchemy import Engine
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.backfill import Probe
-from sorobanflow.pipeline.batch import BatchInFlight, Lane, Source, Writing
+from sorobanflow.pipeline.batch import BatchInFlight, Lane, Source
 from sorobanflow.pipeline.sizer import BatchSizer
 from sorobanflow.records import BatchFailed, BatchWritten, StepDone
 from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.sources.rpc.stats import Hook, RpcStats, report
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.pool import stop_engine
-from sorobanflow.store.upsert import BatchWrite
+from sorobanflow.store.upsert import Written
 from tasks.upsert_batch import upsert_batch
 
 #: Batches in flight at once, and of them those whose events are being read, or that are written.
@@ -168,22 +168,21 @@ class Pipeline:
         batch = self._batches[0]
         if batch.error is not None:
             raise batch.error
-        if batch.writing is None or not batch.writing.awaited.done:
+        if batch.writing is None or not batch.writing.done:
             return False
         self._finish_write(batch)
         return True
 
     def _finish_write(self, batch: BatchInFlight) -> None:
         assert batch.writing is not None
-        write, awaited = batch.writing
         self._batches.remove(batch)
-        awaited.check()
-        self._sizer.wrote(batch.items, write.seconds)
-        counts = write.batch.counts()
+        batch.writing.check()
+        written: Written = batch.writing.result()
+        self._sizer.wrote(batch.items, written.seconds)
         stream = self.target.stream.name
-        report(self._hook, StepDone("write", write.seconds))
-        report(self._hook, BatchWritten(stream, batch.ledgers, counts, batch.size_bytes))
-        self._on_written(batch.ledgers, counts)
+        report(self._hook, StepDone("write", written.seconds))
+        report(self._hook, BatchWritten(stream, batch.ledgers, written.rows, batch.size_bytes))
+        self._on_written(batch.ledgers, written.rows)
 
     def _being_written(self) -> list[BatchInFlight]:
         """The batches whose writing began: the first ones."""
@@ -201,8 +200,8 @@ class Pipeline:
         report(self._hook, StepDone("fetch", batch.fetch_s))
         report(self._hook, StepDone("decode", batch.decode_s))
         refuse_mass_failure(rows)
-        write = BatchWrite(self.target.engine, rows, self.target.stream.name)
-        batch.writing = Writing(write, self._lane.submit(upsert_batch, write=write))
+        engine, stream = self.target.engine, self.target.stream.name
+        batch.writing = self._lane.submit(upsert_batch, engine=engine, rows=rows, stream=stream)
         return True
 
     def _read(self) -> bool:

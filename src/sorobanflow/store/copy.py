@@ -46,13 +46,17 @@ _TYPES: dict[type[Any], str] = {
 
 
 def copy_rows(
-    cursor: "psycopg.Cursor[Any]", table: Table, rows: Iterable[Row], into: str | None = None
+    connection: "psycopg.Connection[Any]",
+    table: Table,
+    rows: Iterable[Row],
+    into: str | None = None,
 ) -> None:
     """Copy rows into the table, or into another of the same columns.
 
     Raises:
         psycopg.DataError: a value does not fit its column.
     """
+    cursor = connection.cursor()
     for dumper in (_Json, _Int2, _Int4):
         cursor.adapters.register_dumper(None, dumper)
     with cursor.copy(_statement(table, into or table.name)) as copy:

@@ -114,39 +114,41 @@ def last_advance(engine: Engine, stream: str) -> Advance:
     return Advance(*row)
 
 
-def add_coverage(cursor: "psycopg.Cursor[Any]", stream: str, ledgers: LedgerRange) -> None:
-    """Mark ledgers of an open stream as stored whole, in the transaction that stored them.
+def add_coverage(
+    connection: "psycopg.Connection[Any]", stream: str, ledgers: LedgerRange
+) -> "psycopg.Cursor[Any]":
+    """Mark ledgers as stored whole, and remove them from the gaps.
 
-    Gaps shrink by them. The row's lock orders writers that run side by side. Then
-    `refuse_unopened` knows whether the stream is open.
+    For the transaction that stores their rows, which passes the cursor returned here to
+    `refuse_unopened` once the statements are done. The row's lock orders concurrent writers.
     """
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last}
-    cursor.execute(
+    covered = connection.execute(
         "UPDATE coverage "
         "SET ledgers = ledgers + int4multirange(int4range(%(first)s, %(last)s, '[]')), "
         "advanced_at = CASE WHEN upper(ledgers) > %(last)s THEN advanced_at ELSE now() END "
         "WHERE stream = %(stream)s",
         values,
     )
-    cursor.execute(
+    connection.execute(
         "WITH hit AS (DELETE FROM gaps WHERE stream = %(stream)s "
-        "AND first_ledger <= %(last)s AND last_ledger >= %(first)s RETURNING *), "
-        "cut AS (INSERT INTO gaps (stream, first_ledger, last_ledger, reason, first_seen) "
+        "AND first_ledger <= %(last)s AND last_ledger >= %(first)s RETURNING *) "
+        "INSERT INTO gaps (stream, first_ledger, last_ledger, reason, first_seen) "
         "SELECT stream, lower(part), upper(part) - 1, reason, first_seen FROM hit, "
         "unnest(int4multirange(int4range(first_ledger, last_ledger, '[]')) "
-        "- int4multirange(int4range(%(first)s, %(last)s, '[]'))) AS part) "
-        "SELECT FROM coverage WHERE stream = %(stream)s",
+        "- int4multirange(int4range(%(first)s, %(last)s, '[]'))) AS part",
         values,
     )
+    return covered
 
 
-def refuse_unopened(cursor: "psycopg.Cursor[Any]", stream: str) -> None:
-    """Refuse what `add_coverage` could not mark.
+def refuse_unopened(covered: "psycopg.Cursor[Any]", stream: str) -> None:
+    """Check that `add_coverage` found the stream's row.
 
     Raises:
         SchemaError: the stream was not opened.
     """
-    if cursor.rowcount != 1:
+    if covered.rowcount != 1:
         raise SchemaError(f"coverage has no stream {stream!r}; it must be opened before writing")
 
 

@@ -22,30 +22,29 @@ from sorobanflow.store.tables import STATE_TABLES, VersionGroup
 STAGE_BYTES = 1 << 20
 
 
-def stage_rows(cursor: "psycopg.Cursor[Any]", rows: Mapping[Table, Sequence[Row]]) -> None:
+def stage_rows(connection: "psycopg.Connection[Any]", rows: Mapping[Table, Sequence[Row]]) -> None:
     """Copy rows, in column order, to where `merge_staged` takes them from.
 
     A key must not repeat in the rows of a table.
     """
     if not rows:
         return
-    connection = cursor.connection
     with connection.pipeline():  # one round trip for all tables
         answers = [connection.execute(_merge_statements(table).size) for table in rows]
     for (table, its_rows), answer in zip(rows.items(), answers, strict=True):
         statements = _merge_statements(table)
         (size,) = answer.fetchone() or (None,)
         if size is None:
-            cursor.execute(statements.make)
+            connection.execute(statements.make)
         elif size > STAGE_BYTES:
-            cursor.execute(statements.empty)
-        copy_rows(cursor, table, its_rows, statements.stage_name)
+            connection.execute(statements.empty)
+        copy_rows(connection, table, its_rows, statements.stage_name)
 
 
-def merge_staged(cursor: "psycopg.Cursor[Any]", tables: Iterable[Table]) -> None:
+def merge_staged(connection: "psycopg.Connection[Any]", tables: Iterable[Table]) -> None:
     """Merge the rows that this transaction staged, by key."""
     for table in tables:
-        cursor.execute(_merge_statements(table).merge)
+        connection.execute(_merge_statements(table).merge)
 
 
 class _MergeStatements:

@@ -14,49 +14,59 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 
 
-def read_quarantine(cursor: "psycopg.Cursor[Any]", ledgers: LedgerRange) -> None:
-    """Read what is held of the ledgers; `write_quarantine` wants it."""
-    cursor.execute(
+def read_quarantine(
+    connection: "psycopg.Connection[Any]", ledgers: LedgerRange
+) -> "psycopg.Cursor[tuple[str, str]]":
+    """Read kind and key of the ledgers' items, for `update_quarantine`."""
+    return connection.execute(
         "SELECT kind, key FROM quarantine WHERE ledger BETWEEN %s AND %s",
         (ledgers.first, ledgers.last),
     )
 
 
-def write_quarantine(
-    cursor: "psycopg.Cursor[Any]", held: Sequence[tuple[str, str]], batch: Batch, stream: str
+def update_quarantine(
+    connection: "psycopg.Connection[Any]",
+    quarantined: Sequence[tuple[str, str]],
+    rows: Batch,
+    stream: str,
 ) -> None:
-    """Put the batch's bad items in, and take out those that it stores.
+    """Add the batch's bad items, and remove those that it stores.
 
     Args:
-        cursor: In the batch's transaction.
-        held: Kind and key of what is in for the batch's ledgers.
-        batch: The batch.
-        stream: The stream of coverage that fetched it.
+        connection: In the batch's transaction.
+        quarantined: Kind and key of the items of the batch's ledgers.
+        rows: The batch's rows.
+        stream: The stream of coverage that fetched them.
     """
-    if released := _released(held, batch):
-        cursor.executemany("DELETE FROM quarantine WHERE kind = %s AND key = %s", released)
-    if not batch.quarantine:
+    if stored := _stored(quarantined, rows):
+        connection.cursor().executemany(
+            "DELETE FROM quarantine WHERE kind = %s AND key = %s", stored
+        )
+    if not rows.quarantine:
         return
-    cursor.executemany(
+    connection.cursor().executemany(
         "INSERT INTO quarantine AS q (kind, key, ledger, payload, error_class, error, stream) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s) "
         "ON CONFLICT (kind, key) DO UPDATE SET payload = excluded.payload, "
         "error_class = excluded.error_class, error = excluded.error, attempts = q.attempts + 1, "
         "stream = excluded.stream",
-        [(*row, stream) for row in sorted(batch.quarantine)],
+        [(*row, stream) for row in sorted(rows.quarantine)],
     )
 
 
-def _released(held: Sequence[tuple[str, str]], batch: Batch) -> list[tuple[str, str]]:
-    if not held:
+def _stored(quarantined: Sequence[tuple[str, str]], rows: Batch) -> list[tuple[str, str]]:
+    """Select the quarantined items that the batch holds as rows."""
+    if not quarantined:
         return []
-    bad = {(row.kind, row.key) for row in batch.quarantine}
-    event_ids = {row.id for row in batch.events}
-    stored = {
+    bad = {(row.kind, row.key) for row in rows.quarantine}
+    event_ids = {row.id for row in rows.events}
+    keys = {
         "event": event_ids,
         "token_operation": event_ids,
-        "transaction": {row.hash for row in batch.transactions},
+        "transaction": {row.hash for row in rows.transactions},
     }
     return [
-        (kind, key) for kind, key in held if (kind, key) not in bad and key in stored.get(kind, ())
+        (kind, key)
+        for kind, key in quarantined
+        if (kind, key) not in bad and key in keys.get(kind, ())
     ]
