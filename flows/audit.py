@@ -42,8 +42,8 @@ from sorobanflow.ledgers import LedgerRange, merge
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
-from tasks.compare_ledgers import compare_ledgers, report_findings
-from tasks.status import report_status
+from tasks.compare_ledgers import compare_ledgers
+from tasks.report import report_findings, report_status
 
 #: Portions that wait for a worker, or for the others to be taken in.
 PORTIONS_AT_ONCE = 50

@@ -1,32 +1,43 @@
-"""The report step: leave an artifact that says what a run did."""
+"""The report steps: leave artifacts for a person. They write nothing to the database.
+
+An artifact's key is shared by the runs of one flow, so the UI shows its history.
+"""
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
 
+from sorobanflow.audit.summary import AuditSummary
 from sorobanflow.pipeline.summary import Summary, sections
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.status.read import read_status
+from sorobanflow.status.report import headline, to_markdown
+from sorobanflow.texts import markdown_table
+
+#: Findings in the artifact of an audit; the summary counts all.
+MAX_FINDINGS = 1000
 
 
 @task(name="report", task_run_name="report {key}", cache_policy=NO_CACHE, persist_result=False)
 def report(key: str, summary: Summary) -> None:
-    """Write the run's summary as a Markdown artifact: small tables, and the headline above them.
-
-    Args:
-        key: Key of the artifact; runs of one flow share it.
-        summary: The run's counts.
-    """
-    create_markdown_artifact(key=key, markdown=to_markdown(summary), description=summary.headline())
-
-
-def to_markdown(summary: Summary) -> str:
-    """Write a summary's lines as a table for each of its groups."""
+    """Write a run's summary as a Markdown artifact: a table per section, and the headline."""
     lines: list[str] = []
     for title, rows in sections(summary.table()):
-        lines += [f"| {title or 'this run'} | |", "|---|---:|"]
-        lines += [f"| {_cell(label)} | {_cell(value)} |" for label, value in rows]
-        lines.append("")
-    return "\n".join(lines)
+        lines += [*markdown_table(rows, (title or "this run", ""), "|---|---:|"), ""]
+    description = summary.headline()
+    create_markdown_artifact(key=key, markdown="\n".join(lines), description=description)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+@task(name="report-status", cache_policy=NO_CACHE, persist_result=False)
+def report_status(key: str, engine: Engine, client: RpcClient) -> None:
+    """Read the status of node, database and streams, and write it as a Markdown artifact."""
+    status = read_status(engine, client)
+    create_markdown_artifact(key=key, markdown=to_markdown(status), description=headline(status))
+
+
+@task(name="report-findings", cache_policy=NO_CACHE, persist_result=False)
+def report_findings(key: str, summary: AuditSummary) -> None:
+    """Write an audit's findings as a table artifact, a row each."""
+    rows = summary.finding_rows()[:MAX_FINDINGS]
+    create_table_artifact(key=key, table=rows, description=summary.headline())

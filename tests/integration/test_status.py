@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from sqlalchemy import Engine, event, text
@@ -25,7 +26,7 @@ from sorobanflow.status.__main__ import DEFAULT_RPC_URL, EMBEDDED_FOLDER, main
 from sorobanflow.status.health import Limits
 from sorobanflow.status.model import Status
 from sorobanflow.status.read import read_status
-from sorobanflow.status.report import from_json, to_json, to_text
+from sorobanflow.status.report import to_json, to_text
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
@@ -77,15 +78,13 @@ def test_healthy_status_has_every_figure(indexed: Engine, client: RpcClient) -> 
     assert database.revision == status.program_revision
     assert database.size_bytes is not None
     assert database.size_bytes > 1_000_000
-    assert {"ledgers": 10, "quarantine": 0}.items() <= {
-        one.name: one.rows for one in database.tables
-    }.items()
+    assert (database.rows["ledgers"], database.rows["quarantine"]) == (10, 0)
     (stream,) = database.streams
     assert (stream.covered.shown, stream.covered.ledgers) == ((INDEXED,), 10)
     assert (stream.lag_ledgers, stream.lag_s, stream.oldest_missing) == (1, 5.0, 13)
     assert stream.retention_left_s == 60.0
     assert stream.advanced_at is not None
-    assert from_json(to_json(status)) == status
+    assert msgspec.json.decode(to_json(status), type=Status) == status
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,7 @@ def test_stream_far_behind_is_unhealthy_and_the_clock_runs(
     limits = Limits(max_lag_ledgers=7)
     status = read_status(indexed, client, limits=limits)
     assert _kinds(status) == [("behind", "all")]
-    assert "8 ledgers (40 s) behind the node; allowed are 7" in status.problems[0].text
+    assert "8 ledgers (40 seconds) behind the node; the limit is 7" in status.problems[0].text
     assert status.database
     assert status.database.streams[0].retention_left_s == 25.0
     assert read_status(indexed, client, limits=Limits(max_lag_ledgers=8)).healthy
@@ -157,12 +156,12 @@ def test_gap_is_news_for_a_day_and_then_a_note(
     chain.close(4)
     status = read_status(indexed, client)
     assert _kinds(status) == [("gap", "all")]
-    assert "2 ledgers (3-4) (the node's oldest ledger was 5)" in status.problems[0].text
+    assert "2 ledgers (3-4): the node's oldest ledger was 5" in status.problems[0].text
     _run(indexed, "UPDATE gaps SET first_seen = now() - interval '25 hours'")
     status = read_status(indexed, client)
     assert status.healthy
     assert [(one.kind, one.stream) for one in status.notes] == [("gap", "all")]
-    assert "recorded last: 3-4" in to_text(status)
+    assert "last gap  3-4, recorded" in to_text(status)
 
 
 def test_quarantine_is_news_for_a_day_and_then_a_note(indexed: Engine, client: RpcClient) -> None:
@@ -173,7 +172,7 @@ def test_quarantine_is_news_for_a_day_and_then_a_note(indexed: Engine, client: R
     _run(indexed, insert, items=3)
     status = read_status(indexed, client)
     assert _kinds(status) == [("quarantine", "all")]
-    assert "3 of kind event by stream all" in to_text(status)
+    assert "3 items of kind event in stream all" in to_text(status)
     _run(indexed, "UPDATE quarantine SET first_seen = now() - interval '25 hours'")
     status = read_status(indexed, client)
     assert (status.healthy, [one.kind for one in status.notes]) == (True, ["quarantine"])
@@ -239,7 +238,7 @@ def test_database_that_goes_leaves_the_node_in_the_status(
     assert _kinds(status) == [("database", None)]
     assert status.database is None
     assert status.node
-    assert "could not be asked" in to_text(status)
+    assert "cannot be reached" in to_text(status)
     told = read_status(DatabaseUnavailableError("it is away"), client)
     assert "it is away" in told.problems[0].text
 
@@ -302,8 +301,7 @@ def test_long_coverage_is_shown_bounded(indexed: Engine, client: RpcClient, chai
     assert (stream.covered.count, len(stream.covered.shown)) == (1501, 10)
     assert stream.covered.shown[-1] == (12_000, 12_002)
     shown = to_text(status).splitlines()
-    assert "4,503 ledgers: 11988-11990, " in " ".join(shown)
-    assert "the last of 1,501 ranges" in " ".join(" ".join(shown).split())
+    assert "4,503 ledgers in 1,501 ranges (6000-6002, " in " ".join(shown)
     assert len(shown) < 30
 
 

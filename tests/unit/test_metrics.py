@@ -29,7 +29,6 @@ from sorobanflow.status.model import (
     Ranges,
     Status,
     Stream,
-    Table,
 )
 from sorobanflow.store.pool import PoolStats
 
@@ -172,7 +171,7 @@ STATUS = Status(
     Node("Network", network=None, oldest_ledger=7, latest_ledger=104, latest_closed_at=NOON),
     Database(
         size_bytes=4096,
-        tables=(Table("events", 1234), Table("transactions", None)),
+        rows={"events": 1234, "transactions": None},
         streams=(STREAM, Stream("filter-0a", covered=Ranges(1, 8), covered_end=50)),
         quarantine=Quarantine(
             (QuarantineCount("event", "all", 2, NOON), QuarantineCount("event", None, 1, NOON))

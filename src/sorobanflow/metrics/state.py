@@ -53,8 +53,8 @@ def _samples(status: Status | None) -> Iterator[Sample]:
 
 def _of_database(database: Database) -> Iterator[Sample]:
     yield Sample("database_size_bytes", database.size_bytes)
-    for table in database.tables:
-        yield Sample("table_rows", table.rows, table.name)
+    for table, rows in database.rows.items():
+        yield Sample("table_rows", rows, table)
     items = Counter({"event": 0, "transaction": 0, "token_operation": 0})
     for one in database.quarantine.counts:
         items[one.kind] += one.items

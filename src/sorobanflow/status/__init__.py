@@ -1,4 +1,4 @@
-"""The status: how the node, the database and each stream are now, and what is wrong.
+"""The status: the state of the node, the database and each stream, and what is wrong.
 
-Reads and judges, and writes nothing; `read` reads, `health` judges, `report` shows.
+`read` reads, `health` judges, `report` shows; nothing is written.
 """

@@ -1,7 +1,7 @@
-"""Say how everything is: `python -m sorobanflow.status --help`.
+"""Print the status: `python -m sorobanflow.status --help`.
 
-The one program of the core that reads the environment: the addresses are the
-same variables as for `deployments.register_blocks`.
+The one program of the core that reads the environment; the variables are those
+of `deployments.register_blocks`.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from sorobanflow.store.pool import PoolSettings, open_engine, public_conninfo
 #: As the flows use them where no block is saved.
 DEFAULT_RPC_URL = "http://127.0.0.1:8000"
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
-#: Whoever asks waits: a node or database that does not answer soon is a problem.
+#: A person waits: a node or database that does not answer within this time is a problem.
 TIMEOUT_S = 5.0
 RETRIES = RetrySettings(attempts=2, base_s=0.5, cap_s=0.5, max_retry_after_s=2.0)
 
@@ -51,13 +51,12 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     parser = _make_parser()
     options = parser.parse_args(arguments)
     limits = Limits(options.max_lag_ledgers, options.stall_s, tuple(options.stream))
-    rpc_url = options.rpc_url or environment.get("SOROBANFLOW_RPC_URL") or DEFAULT_RPC_URL
     database_url = options.database_url or environment.get("SOROBANFLOW_DATABASE_URL")
     try:
         if database_url:
-            public_conninfo(database_url)
+            public_conninfo(database_url)  # raises if it is not valid
         client = RpcClient(
-            rpc_url,
+            options.rpc_url or environment.get("SOROBANFLOW_RPC_URL") or DEFAULT_RPC_URL,
             headers=_headers(environment.get("SOROBANFLOW_RPC_HEADERS")),
             http=HttpSettings(timeout_s=TIMEOUT_S, connect_timeout_s=TIMEOUT_S),
             retry=RETRIES,
@@ -66,53 +65,36 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         parser.error(str(error))
     with client, ExitStack() as stack:
         status = read_status(_open(stack, database_url), client, limits=limits)
-    status = _with_runs(status, environment)
-    if options.json:
-        print(to_json(status).decode())
-    else:
-        print(to_text(status))
+    if api_url := environment.get("PREFECT_API_URL"):
+        status = _with_runs(status, api_url, environment.get("PREFECT_API_KEY"))
+    print(to_json(status).decode() if options.json else to_text(status))
     return 0 if status.healthy else 1
 
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sorobanflow.status",
-        description="Say how node, database and coverage are, and what is wrong.",
+        description="Show the state of the node, the database and coverage, and what is wrong.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--rpc-url", help=f"of the node; default: the environment's, else {DEFAULT_RPC_URL}")
-    add(
-        "--database-url",
-        help=f"a libpq URL; default: the environment's, else the embedded one, {EMBEDDED_FOLDER}",
-    )
-    add(
-        "--stream",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="judge this stream only, for streams that are no longer indexed; may be repeated",
-    )
-    add(
-        "--max-lag-ledgers",
-        type=int,
-        default=Limits.max_lag_ledgers,
-        help="ledgers that a stream may be behind (%(default)s)",
-    )
-    add(
-        "--stall-s",
-        type=float,
-        default=Limits.stall_s,
-        help="seconds without a newer ledger while the node has more (%(default)g)",
-    )
+    add("--rpc-url", help=f"the node's URL; default: the environment's, else {DEFAULT_RPC_URL}")
+    embedded = f"the embedded database in {EMBEDDED_FOLDER}"
+    add("--database-url", help=f"a libpq URL; default: the environment's, else {embedded}")
+    stream_help = "judge only this stream, to leave out those no longer indexed; repeatable"
+    add("--stream", action="append", default=[], metavar="NAME", help=stream_help)
+    lag_help = "ledgers that a stream may be behind (%(default)s)"
+    add("--max-lag-ledgers", type=int, default=Limits.max_lag_ledgers, help=lag_help)
+    stall_help = "seconds without a newer ledger while the node has more (%(default)g)"
+    add("--stall-s", type=float, default=Limits.stall_s, help=stall_help)
     add("--json", action="store_true", help="print a JSON object")
     return parser
 
 
-def _headers(said: str | None) -> dict[str, str]:
+def _headers(text: str | None) -> dict[str, str]:
     try:
-        return msgspec.json.decode(said, type=dict[str, str]) if said else {}
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
     except msgspec.MsgspecError:
         # The text is a secret: the message does not repeat it.
         raise ConfigurationError(
@@ -121,7 +103,7 @@ def _headers(said: str | None) -> dict[str, str]:
 
 
 def _open(stack: ExitStack, url: str | None) -> Engine | SorobanflowError:
-    """Open the database, or give why it cannot be; makes no embedded one."""
+    """Open the database, or give the reason why not; never creates the embedded one."""
     try:
         if not url:
             if not EMBEDDED_FOLDER.exists():
@@ -130,27 +112,24 @@ def _open(stack: ExitStack, url: str | None) -> Engine | SorobanflowError:
                     "given; run the flow index here, or pass --database-url"
                 )
             url = stack.enter_context(EmbeddedPostgres(EMBEDDED_FOLDER)).url
-        # The pool would go on trying, and not say why.
+        # The pool would keep trying and hide the reason.
         psycopg.connect(url, connect_timeout=round(TIMEOUT_S)).close()
         pool = PoolSettings(max_idle=1, max_open=2, connect_timeout_s=TIMEOUT_S)
         return stack.enter_context(open_engine(url, pool))
     except psycopg.OperationalError as error:
-        said = str(error).partition("\n")[0]
-        return ConfigurationError(f"no connection ({public_conninfo(url or '')}): {said}")
+        reason = str(error).partition("\n")[0]
+        return ConfigurationError(f"no connection ({public_conninfo(url or '')}): {reason}")
     except SorobanflowError as error:
         return error
 
 
-def _with_runs(status: Status, environment: Mapping[str, str]) -> Status:
-    api_url = environment.get("PREFECT_API_URL")
-    if not api_url:
-        return status
-    runs = read_runs(api_url, environment.get("PREFECT_API_KEY"))
+def _with_runs(status: Status, api_url: str, api_key: str | None) -> Status:
+    runs = read_runs(api_url, api_key)
     if isinstance(runs, Problem):
         return replace(status, runs=(), problems=(*status.problems, runs))
     return replace(status, runs=runs)
 
 
 if __name__ == "__main__":
-    logging.disable()  # what the libraries log of a node or database that is away is in the status
+    logging.disable()  # what libraries log about an unreachable node or database is in the status
     sys.exit(main(sys.argv[1:], os.environ))

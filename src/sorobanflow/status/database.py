@@ -1,47 +1,29 @@
-"""Read the database for a status: statements that touch no big table but by its index.
+"""Read the database for a status; no statement scans a large table.
 
 Each part is read in a read-only transaction of its own with a time limit, so a
-lock, a missing table or right costs that part and not the others.
+lock, a missing table or a missing right affects that part alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import NamedTuple
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, Row, event, text
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.status.model import SHOWN, SHOWN_STREAMS, Gap, Quarantine, QuarantineCount, Table
+from sorobanflow.status.model import MAX_SHOWN, Gap, Quarantine, QuarantineCount, Stream
 from sorobanflow.store.tables import metadata
 
-#: A lock that is not free by then, or a statement that takes longer, is a problem in itself.
+#: A statement that takes longer, or waits longer for a lock, is reported as a problem.
 STATEMENT_TIMEOUT_MS = 5000
-#: Items of the quarantine that are counted at most.
-COUNTED_QUARANTINE = 10_000
-
-
-class Name(NamedTuple):
-    """The name of a database, and its bytes on disk."""
-
-    name: str | None
-    size_bytes: int | None
-
-
-class StreamRow(NamedTuple):
-    """A row of coverage without its ranges; `closed_at` is of its newest ledger, if stored."""
-
-    name: str
-    filter: str | None
-    indexed_from: int | None
-    advanced_at: datetime | None
-    closed_at: datetime | None
+#: Items in quarantine that are counted at most.
+MAX_QUARANTINE = 10_000
 
 
 @contextmanager
 def bounded(engine: Engine) -> Iterator[Engine]:
-    """Give the engine, its transactions read only and their statements limited in time."""
+    """Give the engine with read-only transactions whose statements are limited in time."""
     limited = engine.execution_options()
 
     def limit(connection: Connection) -> None:
@@ -55,82 +37,83 @@ def bounded(engine: Engine) -> Iterator[Engine]:
         event.remove(limited, "begin", limit)
 
 
-def read_name(engine: Engine) -> Name:
-    """Give the name of the database, and its bytes on disk."""
-    query = text("SELECT current_database(), pg_database_size(current_database())")
-    with engine.begin() as connection:
-        return Name(*connection.execute(query).one())
-
-
 def read_revision(engine: Engine) -> str | None:
-    """Give the schema's revision; None: no tables."""
+    """Read the schema's revision; None: no tables."""
     with engine.begin() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def read_size(engine: Engine) -> tuple[str | None, int | None]:
+    """Read the name of the database and its size on disk in bytes."""
+    query = "SELECT current_database(), pg_database_size(current_database())"
+    ((name, size_bytes),) = _rows(engine, query)
+    return name, size_bytes
+
+
 def read_passphrase(engine: Engine) -> str | None:
-    """Give the passphrase of the network that the database is pinned to."""
-    with engine.begin() as connection:
-        return connection.execute(text("SELECT passphrase FROM network")).scalar()
+    """Read the passphrase of the network that the database is pinned to."""
+    rows = _rows(engine, "SELECT passphrase FROM network")
+    return str(rows[0][0]) if rows else None
 
 
-def read_tables(engine: Engine) -> tuple[Table, ...]:
+def read_row_counts(engine: Engine) -> dict[str, int | None]:
     """Estimate the rows of each table: the live count of the statistics, else the planner's.
 
-    Both are 0 or less where nobody counted yet, also in a table that has rows.
+    Both are 0 or less before the first count, also in a table that has rows.
     """
-    query = text(
+    query = (
         "SELECT c.relname, coalesce(nullif(s.n_live_tup, 0), "
         "CASE WHEN c.reltuples > 0 THEN c.reltuples::bigint "
         "WHEN c.reltuples = 0 OR pg_relation_size(c.oid) = 0 THEN 0 END) "
         "FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid "
-        "WHERE c.relkind = 'r' AND c.relname = ANY(:names) AND pg_table_is_visible(c.oid)"
+        "WHERE c.relkind = 'r' AND c.relname = ANY(:names) AND pg_table_is_visible(c.oid) "
+        "ORDER BY c.relname"
     )
     names = [table.name for table in metadata.sorted_tables]
-    with engine.begin() as connection:
-        rows = dict(connection.execute(query, {"names": names}).tuples().all())
-    return tuple(Table(name, rows[name]) for name in sorted(rows))
+    return {name: rows for name, rows in _rows(engine, query, names=names)}  # noqa: C416 - typed
 
 
-def read_streams(engine: Engine) -> list[StreamRow]:
-    """Read the streams by name, one more than are shown.
+def read_streams(engine: Engine) -> list[Stream]:
+    """Read the streams by name, without their ranges.
 
-    As JSON the row has `advanced_at` where the schema has it: a schema that is
-    behind is no reason to say nothing.
+    `advanced_at` is read as JSON, because the schema of an older version lacks it.
     """
-    query = text(
+    query = (
         "SELECT stream, filter::text, indexed_from, "
-        "((to_jsonb(c) - 'ledgers') ->> 'advanced_at')::timestamptz, "
-        "(SELECT closed_at FROM ledgers WHERE sequence = upper(c.ledgers) - 1) "
-        "FROM coverage AS c ORDER BY stream LIMIT :most"
+        "(SELECT closed_at FROM ledgers WHERE sequence = upper(c.ledgers) - 1), "
+        "((to_jsonb(c) - 'ledgers') ->> 'advanced_at')::timestamptz "
+        "FROM coverage AS c ORDER BY stream"
     )
-    with engine.begin() as connection:
-        return [StreamRow(*row) for row in connection.execute(query, {"most": SHOWN_STREAMS + 1})]
+    return [
+        Stream(name, filter_json, indexed_from, closed_at=closed_at, advanced_at=advanced_at)
+        for name, filter_json, indexed_from, closed_at, advanced_at in _rows(engine, query)
+    ]
 
 
 def read_gaps(engine: Engine, stream: str) -> tuple[Gap, ...]:
     """Read the gaps of a stream that were recorded last, newest first."""
-    query = text(
+    query = (
         "SELECT first_ledger, last_ledger, reason, first_seen FROM gaps WHERE stream = :stream "
-        "ORDER BY first_seen DESC, first_ledger DESC LIMIT :most"
+        "ORDER BY first_seen DESC, first_ledger DESC LIMIT :max"
     )
-    with engine.begin() as connection:
-        return tuple(
-            Gap(LedgerRange(first, last), reason, seen)
-            for first, last, reason, seen in connection.execute(
-                query, {"stream": stream, "most": SHOWN}
-            )
-        )
+    return tuple(
+        Gap(LedgerRange(first, last), reason, first_seen)
+        for first, last, reason, first_seen in _rows(engine, query, stream=stream, max=MAX_SHOWN)
+    )
 
 
 def read_quarantine(engine: Engine) -> Quarantine:
-    """Count the quarantine by kind and stream, up to `COUNTED_QUARANTINE` items."""
-    query = text(
+    """Count the quarantine by kind and stream, up to `MAX_QUARANTINE` items."""
+    query = (
         "SELECT kind, stream, count(*), max(first_seen) FROM "
-        "(SELECT kind, stream, first_seen FROM quarantine LIMIT :most) AS q "
+        "(SELECT kind, stream, first_seen FROM quarantine LIMIT :max) AS q "
         "GROUP BY kind, stream ORDER BY kind, stream"
     )
+    rows = _rows(engine, query, max=MAX_QUARANTINE + 1)
+    counts = tuple(QuarantineCount(*row) for row in rows)
+    return Quarantine(counts, sum(one.items for one in counts) > MAX_QUARANTINE)
+
+
+def _rows(engine: Engine, query: str, **values: object) -> Sequence[Row[Any]]:
     with engine.begin() as connection:
-        rows = connection.execute(query, {"most": COUNTED_QUARANTINE + 1})
-        counts = tuple(QuarantineCount(*row) for row in rows)
-    return Quarantine(counts, sum(one.items for one in counts) > COUNTED_QUARANTINE)
+        return connection.execute(text(query), values).all()

@@ -1,11 +1,12 @@
-"""Read the status of everything: the node, the database, and each stream between the two.
+"""Read the status of everything: the node, the database, and each stream between them.
 
-A status is for bad days: what cannot be read becomes a problem in it, never an
-exception. Leaves to `health` what else is a problem, and to the caller how
-long node and database may take to answer: the client's and the engine's limits.
+Invariant: what cannot be read becomes a problem of the status, never an
+exception. Leaves judging to `health`, and how long to wait for node and
+database to the limits of the client and the engine.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -20,7 +21,6 @@ from sorobanflow.sources.rpc.wire import Event, Items
 from sorobanflow.status import database as db
 from sorobanflow.status.health import Limits, judged
 from sorobanflow.status.model import (
-    SHOWN_STREAMS,
     Database,
     Node,
     Problem,
@@ -29,7 +29,7 @@ from sorobanflow.status.model import (
     Stream,
     network_name,
 )
-from sorobanflow.status.streams import make_stream
+from sorobanflow.status.streams import compared
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage
 
@@ -46,129 +46,110 @@ def read_status(
     now: datetime | None = None,
     limits: Limits | None = None,
 ) -> Status:
-    """Read how everything is now.
+    """Read the state of everything now; no failure of node or database is raised.
 
     Args:
-        engine: The database's; or why there is none, for a database that is away.
-        client: The node's; its retries decide how long a node that is away takes.
-        now: Stands in for the clock; aware.
-        limits: What is too much.
-
-    Returns:
-        The status; it raises nothing that node or database do.
+        engine: The database's; or the reason why it cannot be opened.
+        client: The node's; its retries decide how long an unreachable node takes.
+        now: Stands in for the clock; timezone-aware.
+        limits: What is tolerated.
     """
-    problems: list[Problem] = []
-    node = _attempt("node", "the node", problems, lambda: _read_node(client, problems), None)
+    reader = _Reader()
+    node = reader.part("node", "the node", lambda: reader.node(client))
     database = None
     if isinstance(engine, SorobanflowError):
-        problems.append(Problem("database", f"the database: {engine}"))
+        reader.problems.append(Problem("database", f"the database: {engine}"))
     else:
         with db.bounded(engine) as limited:
-            database = _read_database(limited, node, problems)
+            database = reader.database(limited, node)
     status = Status(
         now or datetime.now(UTC),
         schema.newest_revision(),
         client.endpoint,
         node,
         database,
-        problems=tuple(problems),
+        problems=tuple(reader.problems),
     )
     return judged(status, limits or Limits())
 
 
-def _attempt(
-    kind: str, what: str, problems: list[Problem], read: Callable[[], T], otherwise: T
-) -> T:
-    try:
-        return read()
-    except _FAILURES as error:
-        problems.append(Problem(kind, f"{what}: {_words(error)}"))
-        return otherwise
+class _Reader:
+    """Reads part after part; one that fails gives None and leaves a problem."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def part(self, kind: str, what: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except _FAILURES as error:
+            self.problems.append(Problem(kind, f"{what}: {_reason(error)}"))
+            return None
+
+    def node(self, client: RpcClient) -> Node:
+        health = client.get_health()
+        passphrase = client.get_network().passphrase
+        latest = health.latest_ledger
+        closed_at = _from_unix(health.latest_ledger_close_time) or self.part(
+            "node", "the tip's events", lambda: _close_time(client, latest)
+        )
+        return Node(passphrase, network_name(passphrase), health.oldest_ledger, latest, closed_at)
+
+    def database(self, engine: Engine, node: Node | None) -> Database | None:
+        def part(what: str, read: Callable[[Engine], T]) -> T | None:
+            return self.part("database", what, lambda: read(engine))
+
+        before = len(self.problems)
+        revision = part("the database", db.read_revision)
+        if len(self.problems) > before:
+            return None  # not reached: every other part would wait just as long
+        name, size_bytes = part("the database's size", db.read_size) or (None, None)
+        if revision is None:
+            return Database(name, size_bytes)
+        passphrase = part("the table network", db.read_passphrase)
+        pace = part("the table ledgers", seconds_per_ledger)
+        rows = part("rows per table", db.read_row_counts) or {}
+        same_network = node is None or passphrase in (None, node.passphrase)
+        peer = node if same_network else None
+        streams = part("coverage and gaps", lambda engine: _streams(engine, peer, pace)) or ()
+        quarantine = part("the table quarantine", db.read_quarantine) or Quarantine()
+        return Database(name, size_bytes, revision, passphrase, rows, pace, streams, quarantine)
 
 
-def _words(error: Exception) -> str:
+def _streams(engine: Engine, node: Node | None, pace: float | None) -> tuple[Stream, ...]:
+    return tuple(
+        replace(
+            compared(stream, read_coverage(engine, stream.name), node, pace),
+            newest_gaps=db.read_gaps(engine, stream.name),
+        )
+        for stream in db.read_streams(engine)
+    )
+
+
+def _reason(error: Exception) -> str:
     """Say what failed in one line, without SQLAlchemy's statement and parameters."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return str(error.orig).partition("\n")[0]
     return " ".join(str(error).split())
 
 
-def _read_node(client: RpcClient, problems: list[Problem]) -> Node:
-    health = client.get_health()
-    passphrase = client.get_network().passphrase
-    oldest, latest = health.oldest_ledger, health.latest_ledger
-    closed_at = _unix_time(health.latest_ledger_close_time)
-    if closed_at is None:
-        closed_at = _attempt(
-            "node", "the tip's events", problems, lambda: _closed_at(client, latest), None
-        )
-    return Node(passphrase, network_name(passphrase), oldest, latest, closed_at)
-
-
-def _unix_time(said: str | int | None) -> datetime | None:
+def _from_unix(text: str | int | None) -> datetime | None:
     try:
-        return datetime.fromtimestamp(int(said or 0), UTC) if said else None
+        return datetime.fromtimestamp(int(text), UTC) if text else None
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def _closed_at(client: RpcClient, ledger: int) -> datetime | None:
-    """Read when a ledger closed from one of its events, for nodes whose getHealth does not say."""
+def _close_time(client: RpcClient, ledger: int) -> datetime | None:
+    """Take a ledger's close time from one of its events, for nodes whose getHealth lacks it."""
     try:
         page = client.get_events(ledger, ledger + 1, limit=1)
     except NodeBehindError:  # another replica behind a load balancer
         return None
-    times = [
-        item.ledger_closed_at for item in _events.decode(page.events) if isinstance(item, Event)
-    ]
-    return _iso_time(times[0]) if times else None
-
-
-def _iso_time(said: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(said).astimezone(UTC)
-    except ValueError:
-        return None
-
-
-def _read_database(engine: Engine, node: Node | None, problems: list[Problem]) -> Database | None:
-    before = len(problems)
-    revision = _attempt(
-        "database", "the database", problems, lambda: db.read_revision(engine), None
-    )
-    if len(problems) > before:
-        return None  # nobody answers: the other parts would only wait as long
-
-    def part(what: str, read: Callable[[], T], otherwise: T) -> T:
-        return _attempt("database", what, problems, read, otherwise)
-
-    name, size = part("the database's size", lambda: db.read_name(engine), db.Name(None, None))
-    if revision is None:
-        return Database(name, size)
-    passphrase = part("the table network", lambda: db.read_passphrase(engine), None)
-    pace = part("the table ledgers", lambda: seconds_per_ledger(engine), None)
-    if node and passphrase not in (None, node.passphrase):
-        node = None  # of another network: its ledgers are not these
-    rows: list[db.StreamRow] = part("the table coverage", lambda: db.read_streams(engine), [])
-    return Database(
-        name,
-        size,
-        revision,
-        passphrase,
-        part("rows per table", lambda: db.read_tables(engine), ()),
-        pace,
-        part("coverage and gaps", lambda: _streams(engine, rows, node, pace), ()),
-        len(rows) > SHOWN_STREAMS,
-        part("the table quarantine", lambda: db.read_quarantine(engine), Quarantine()),
-    )
-
-
-def _streams(
-    engine: Engine, rows: list[db.StreamRow], node: Node | None, pace: float | None
-) -> tuple[Stream, ...]:
-    return tuple(
-        make_stream(
-            row, read_coverage(engine, row.name), db.read_gaps(engine, row.name), node, pace
-        )
-        for row in rows[:SHOWN_STREAMS]
-    )
+    for item in _events.decode(page.events):
+        if isinstance(item, Event):
+            try:
+                return datetime.fromisoformat(item.ledger_closed_at).astimezone(UTC)
+            except ValueError:
+                return None
+    return None

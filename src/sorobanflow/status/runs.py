@@ -1,26 +1,19 @@
-"""Ask Prefect's REST API for the last runs of the flows, by plain HTTP.
+"""Ask Prefect's REST API for the last runs of the flows.
 
-Stands beside the reading of node and database: Prefect holds the history of
-runs and no progress, so a status without it is whole. No redirects are
-followed, and nothing of the URL but scheme, host and port is shown.
+Prefect holds the history of runs and no progress, so the status is complete
+without it. Invariant: of the URL only scheme, host and port are shown.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import SplitResult, urlsplit
 
+import httpx
 import msgspec
 
 from sorobanflow.status.model import Problem, Run
 
-#: The flows asked for, and how many of their runs.
+#: The flows, and the number of their runs that are read.
 FLOWS = {"index": 3, "backfill": 1, "audit": 1, "export": 1}
 TIMEOUT_S = 3.0
-MAX_ANSWER_BYTES = 2**20
-
-_CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
 
 
 class _FlowRun(msgspec.Struct):
@@ -31,69 +24,54 @@ class _FlowRun(msgspec.Struct):
     estimated_run_time: float | None = None
 
 
-_answer = msgspec.json.Decoder(list[_FlowRun])
+_flow_runs = msgspec.json.Decoder(list[_FlowRun])
 
 
 def read_runs(api_url: str, api_key: str | None = None) -> tuple[Run, ...] | Problem:
-    """Read the last runs of each flow, those that are only scheduled left out.
+    """Read the last runs of each flow, without those that are only scheduled.
 
     Args:
         api_url: Prefect's API, as in PREFECT_API_URL.
-        api_key: Sent as bearer; never shown.
+        api_key: Sent as bearer token.
 
     Returns:
-        The runs, newest first within a flow; or why there are none.
+        The runs, newest first within a flow; or the problem that prevented it.
 
     Source: POST flow_runs/filter of Prefect's REST API.
     """
     try:
-        url = urlsplit(api_url)
-        endpoint = f"{url.scheme}://{url.hostname}" + (f":{url.port}" if url.port else "")
-    except ValueError:
-        url, endpoint = urlsplit(""), ""
-    if url.scheme not in _CONNECTIONS or not url.hostname:
+        url = httpx.URL(api_url)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host:
         return Problem("prefect", "PREFECT_API_URL is not an http or https URL with a host")
-    headers = {"Content-Type": "application/json"}
-    if api_key:
-        headers["Authorization"] = f"Bearer {api_key}"
     try:
-        return tuple(run for flow, most in FLOWS.items() for run in _ask(url, headers, flow, most))
-    except _Refused as error:
-        why = str(error)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-    except (HTTPException, ValueError, msgspec.MsgspecError) as error:
-        why = type(error).__name__  # its words may hold the header, and so the key
-    return Problem("prefect", f"Prefect's API at {endpoint} does not tell of runs: {why}")
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S) as client:
+            return tuple(run for flow in FLOWS for run in _last_runs(client, flow))
+    except httpx.HTTPStatusError as error:
+        reason = f"HTTP {error.response.status_code}"
+    except (httpx.HTTPError, ValueError, msgspec.MsgspecError) as error:
+        reason = type(error).__name__  # the message may hold a header, and so the key
+    endpoint = f"{url.scheme}://{url.netloc.decode()}"
+    return Problem("prefect", f"the runs cannot be read from Prefect's API at {endpoint}: {reason}")
 
 
-class _Refused(Exception):
-    """An answer other than 200, or too long a one."""
-
-
-def _ask(url: SplitResult, headers: Mapping[str, str], flow: str, most: int) -> list[Run]:
-    wanted = {
+def _last_runs(client: httpx.Client, flow: str) -> list[Run]:
+    query = {
         "flows": {"name": {"any_": [flow]}},
         "flow_runs": {"state": {"name": {"not_any_": ["Scheduled"]}}},
         "sort": "EXPECTED_START_TIME_DESC",
-        "limit": most,
+        "limit": FLOWS[flow],
     }
-    connection = _CONNECTIONS[url.scheme](url.hostname or "", url.port, timeout=TIMEOUT_S)
-    try:
-        path = f"{url.path.rstrip('/')}/flow_runs/filter"
-        connection.request("POST", path, msgspec.json.encode(wanted), headers)
-        response = connection.getresponse()
-        if response.status != HTTPStatus.OK:
-            raise _Refused(f"HTTP {response.status}")
-        said = response.read(MAX_ANSWER_BYTES + 1)
-    finally:
-        connection.close()
-    if len(said) > MAX_ANSWER_BYTES:
-        raise _Refused("too long an answer")
-    return [_run(flow, one) for one in _answer.decode(said)]
-
-
-def _run(flow: str, one: _FlowRun) -> Run:
-    started = one.start_time and one.start_time.astimezone(UTC)
-    seconds = one.total_run_time or one.estimated_run_time
-    return Run(flow, one.name, one.state_name or "not known", started, seconds)
+    response = client.post("flow_runs/filter", json=query).raise_for_status()
+    return [
+        Run(
+            flow,
+            one.name,
+            one.state_name or "not known",
+            one.start_time and one.start_time.astimezone(UTC),
+            one.total_run_time or one.estimated_run_time,
+        )
+        for one in _flow_runs.decode(response.content)
+    ]

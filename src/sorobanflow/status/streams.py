@@ -1,87 +1,60 @@
-"""What a stream holds and lacks, against what the node has. Pure arithmetic of ledgers.
+"""Compare what a stream holds with what the node has. Pure arithmetic of ledgers.
 
-The same arithmetic by which `plan` decides what to index, so that a status
-calls a hole what the next run will do, and the audit's retention clock.
+A hole is what the next run of `index` will fill: both use `pipeline.work`.
 """
 
-from datetime import datetime
+from dataclasses import replace
 
 from sorobanflow.audit.continuity import RetentionClock, clip, continuity
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.work import Work, work_to_do
+from sorobanflow.pipeline.work import work_to_do
 from sorobanflow.sources.rpc.wire import Health
-from sorobanflow.status.database import StreamRow
-from sorobanflow.status.model import Gap, Node, Ranges, Stream
+from sorobanflow.status.model import Node, Ranges, Stream
 from sorobanflow.store.coverage import Coverage
 
 
-def make_stream(
-    row: StreamRow,
-    coverage: Coverage,
-    newest_gaps: tuple[Gap, ...],
-    node: Node | None,
-    seconds_per_ledger: float | None,
+def compared(
+    stream: Stream, coverage: Coverage, node: Node | None, seconds_per_ledger: float | None
 ) -> Stream:
-    """Compare a stream with the node.
+    """Add to a stream what it holds, and what it lacks of the node's ledgers.
 
     Args:
-        row: Its row of coverage.
+        stream: As read from its row of coverage.
         coverage: What it holds.
-        newest_gaps: Its gaps that were recorded last.
-        node: None: away, or of another network; then lag, holes and clock stay unknown.
+        node: None: not reached, or on another network; lag, holes and retention stay unknown.
         seconds_per_ledger: Between closes; None: not known.
     """
-    end = coverage.covered[-1].last if coverage.covered else None
-    work = _work(row.indexed_from, node, coverage)
+    stream = replace(
+        stream,
+        covered=Ranges.of(coverage.covered),
+        covered_end=coverage.covered[-1].last if coverage.covered else None,
+        gaps=Ranges.of(coverage.gaps),
+    )
+    if node is None:
+        return stream
+    window = LedgerRange(node.oldest_ledger, node.latest_ledger)
+    stream = replace(stream, gaps_at_node=Ranges.of(continuity(window, coverage).gaps))
+    if stream.indexed_from is None:
+        return stream
+    end = stream.indexed_from - 1 if stream.covered_end is None else stream.covered_end
+    health = Health(node.latest_ledger, node.oldest_ledger)
+    work = work_to_do(stream.indexed_from, health, coverage)
     oldest_missing = work.todo[0].first if work.todo else None
-    clock = RetentionClock(oldest_missing, node.oldest_ledger if node else 0, seconds_per_ledger)
-    lag = _lag(row.indexed_from, end, node)
-    return Stream(
-        row.name,
-        row.filter,
-        row.indexed_from,
-        Ranges.last_of(coverage.covered),
-        end,
-        row.advanced_at,
-        lag,
-        _lag_s(lag, row.closed_at, node, seconds_per_ledger),
-        Ranges.first_of(_up_to(end, work.todo)),
-        Ranges.first_of(work.lost),
-        Ranges.last_of(coverage.gaps),
-        Ranges.first_of(_at_node(coverage, node)),
-        newest_gaps,
-        oldest_missing,
-        clock.seconds_left,
+    clock = RetentionClock(oldest_missing, node.oldest_ledger, seconds_per_ledger)
+    return replace(
+        stream,
+        lag_ledgers=node.latest_ledger - end,
+        lag_s=_lag_s(stream, node, node.latest_ledger - end, seconds_per_ledger),
+        holes=Ranges.of(clip(work.todo, LedgerRange(0, stream.covered_end or 0))),
+        lost=Ranges.of(work.lost),
+        oldest_missing=oldest_missing,
+        retention_left_s=clock.seconds_left,
     )
 
 
-def _work(indexed_from: int | None, node: Node | None, coverage: Coverage) -> Work:
-    if indexed_from is None or node is None:
-        return Work([], [])
-    return work_to_do(indexed_from, Health(node.latest_ledger, node.oldest_ledger), coverage)
-
-
-def _lag(indexed_from: int | None, end: int | None, node: Node | None) -> int | None:
-    if indexed_from is None or node is None:
-        return None
-    return node.latest_ledger - (indexed_from - 1 if end is None else end)
-
-
-def _lag_s(
-    lag: int | None, closed_at: datetime | None, node: Node | None, pace: float | None
-) -> float | None:
-    if lag is None or lag <= 0:
-        return None if lag is None else 0.0
-    if closed_at and node and node.latest_closed_at:
-        return (node.latest_closed_at - closed_at).total_seconds()
+def _lag_s(stream: Stream, node: Node, lag: int, pace: float | None) -> float | None:
+    if lag <= 0:
+        return 0.0
+    if stream.closed_at and node.latest_closed_at:
+        return (node.latest_closed_at - stream.closed_at).total_seconds()
     return None if pace is None else lag * pace
-
-
-def _up_to(end: int | None, parts: list[LedgerRange]) -> list[LedgerRange]:
-    return [] if end is None else clip(parts, LedgerRange(0, end))
-
-
-def _at_node(coverage: Coverage, node: Node | None) -> list[LedgerRange]:
-    if node is None:
-        return []
-    return continuity(LedgerRange(node.oldest_ledger, node.latest_ledger), coverage).gaps
