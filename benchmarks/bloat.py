@@ -23,7 +23,7 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
-from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
+from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 RECORDING = "applyload-10048"
 REPEATS = 10
@@ -51,7 +51,7 @@ def measure(database_url: str, repeats: int, recording: str) -> pd.DataFrame:
         for _ in range(repeats):
             _write(engine, batches)
         again = _sizes(engine)
-    names = [one.name for one in (*BATCH_TABLES, *STATE_TABLES)]
+    names = [one.name for one in (*HISTORY_TABLES, *STATE_TABLES)]
     rows = dict(zip(names, common.count_rows(database_url, *names), strict=True))
     filled = [name for name in names if rows[name]]
     return pd.DataFrame({"rows": rows, "once": once, "again": again}).loc[filled]

@@ -31,9 +31,9 @@ from deployments.services import devnet
 from sorobanflow.rows.batch import Batch
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
+from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
-TABLES = (*BATCH_TABLES, *STATE_TABLES)
+TABLES = (*HISTORY_TABLES, *STATE_TABLES)
 LEDGERS, TRANSACTIONS, EVENTS = 10, 20, 5  # each, of the one before
 LATENCY_MS = 100
 WORKERS, ROWS_PER_UPSERT = 10, 100

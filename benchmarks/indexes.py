@@ -29,7 +29,7 @@ from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.merge import merge_staged, stage_rows
 from sorobanflow.store.pool import PoolSettings, open_engine
-from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
+from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 BATCHES, LEDGERS, TRANSACTIONS, EVENTS = 20, 4, 50, 5
 ALL = "all indexes"
@@ -60,7 +60,7 @@ def main(rounds: int) -> None:
 
 
 def _variants() -> Iterator[Variant]:
-    for table in (*BATCH_TABLES, *STATE_TABLES):
+    for table in (*HISTORY_TABLES, *STATE_TABLES):
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         if indexes:
             yield Variant(table, ALL, "")

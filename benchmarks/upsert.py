@@ -36,7 +36,7 @@ from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.upsert import write_rows
 
-TABLES = (*tables.BATCH_TABLES, *tables.STATE_TABLES)
+TABLES = (*tables.HISTORY_TABLES, *tables.STATE_TABLES)
 BATCHES, LEDGERS, TRANSACTIONS, EVENTS = 4, 4, 50, 5
 CHUNK, SINGLE_LIMIT, CODE_BYTES = 100, 1000, 4096
 OURS, FLOOR, SINGLE, VALUES = "ours", "COPY", "row by row", "100-row VALUES"
@@ -105,7 +105,7 @@ def _cases() -> Iterator[Case]:
         for size in (1000, 20_000):
             case = Batch(LedgerRange(1, BATCHES * LEDGERS))
             setattr(case, table.name, list(_repeat(table, source, size)))
-            if table in tables.BATCH_TABLES:
+            if table in tables.HISTORY_TABLES:
                 named = {row.ledger for row in getattr(case, table.name)}
                 case.closed_at = {
                     ledger: closed

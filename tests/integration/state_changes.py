@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 from sorobanflow.store.merge import merge_staged, stage_rows
-from sorobanflow.store.tables import STATE_TABLES
+from sorobanflow.store.tables import VERSION_GROUPS
 from sorobanflow.store.upsert import driver_connection
 
 Order = tuple[int, ...] | None
@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 def state_row(table: Table, key: int, orders: Sequence[Order]) -> Row:
     """Make a row; an order of None is a group of which no change was seen."""
     values = {column.name: _value(column, f"{key}") for column in table.columns}
-    for group, order in zip(STATE_TABLES[table], orders, strict=True):
+    for group, order in zip(VERSION_GROUPS[table], orders, strict=True):
         for name in group.data:
             column = table.columns[name]
             values[name] = _unseen(column) if order is None else _value(column, f"{key} {order}")

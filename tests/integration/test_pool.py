@@ -1,17 +1,22 @@
 """The pool on a real PostgreSQL: what it opens, keeps, closes, counts and warns of."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from inspect import getsource, signature
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from sorobanflow.errors import ConfigurationError
+from sorobanflow.store import connections
+from sorobanflow.store.connections import CountingPool
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine, pool_stats
 
@@ -149,6 +154,19 @@ def test_limits_that_contradict_are_refused(database_url: str) -> None:
     opening = open_engine(database_url, PoolSettings(max_open=0))
     with pytest.raises(ConfigurationError, match="contradict"), opening:
         pass
+
+
+def test_private_names_of_psycopg_pool_are_still_there(database_url: str) -> None:
+    source = getsource(connections)
+    with ConnectionPool(database_url, min_size=1, max_size=1, timeout=10) as plain:
+        for name in ("_lock", "_pool", "_nconns", "_nconns_min"):
+            assert re.search(rf"self\.{name}\b", source), f"{name} is not used any more"
+            assert hasattr(plain, name)
+        for name in ("_add_to_pool", "_shrink_pool"):
+            ours, theirs = getattr(CountingPool, name), getattr(ConnectionPool, name)
+            assert signature(ours).parameters.keys() == signature(theirs).parameters.keys()
+        with plain.connection() as connection:
+            assert connection._expire_at > time.monotonic()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,12 @@ from sqlalchemy import Engine, Table, text
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.state_rows import ContractDataRow, TokenBalanceRow
 from sorobanflow.store.coverage import Stream, open_stream
-from sorobanflow.store.tables import STATE_TABLES, contract_data_entries, token_balances
+from sorobanflow.store.tables import (
+    STATE_TABLES,
+    VERSION_GROUPS,
+    contract_data_entries,
+    token_balances,
+)
 from sorobanflow.store.upsert import upsert_batch
 from tests.integration.state_changes import (
     Order,
@@ -99,7 +104,7 @@ def test_older_creation_is_kept_beside_a_newer_value(engine: Engine) -> None:
 
 @pytest.mark.parametrize("table", STATE_TABLES, ids=lambda table: table.name)
 def test_every_column_has_one_place_in_the_merge(table: Table) -> None:
-    groups = STATE_TABLES[table]
+    groups = VERSION_GROUPS[table]
     grouped = [name for group in groups for name in (*group.order, *group.data)]
     keys = [column.name for column in table.primary_key]
     rest = [name for name in table.columns.keys() if name not in {*keys, *grouped}]  # noqa: SIM118
@@ -111,7 +116,7 @@ def test_every_column_has_one_place_in_the_merge(table: Table) -> None:
 def _overlapping(table: Table, writer: int) -> list[list[tuple[int, list[Order]]]]:
     """Rounds of changes of the same keys, which the two writers bring in opposite order."""
     random = Random(f"{table.name} {writer}")
-    groups = STATE_TABLES[table]
+    groups = VERSION_GROUPS[table]
     keys = range(500) if writer else range(499, -1, -1)
     return [
         [
@@ -176,7 +181,7 @@ def test_batch_again_rewrites_no_state(engine: Engine) -> None:
             state_row(table, key, [(5,) * len(group.order) for group in groups])
             for key in range(10)
         ]
-        for table, groups in STATE_TABLES.items()
+        for table, groups in VERSION_GROUPS.items()
     }
     batch = state_batch(LedgerRange(5, 5), rows)
     upsert_batch(engine, batch, "all")

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, Table, text
 
-from sorobanflow.store.tables import STATE_TABLES
+from sorobanflow.store.tables import STATE_TABLES, VERSION_GROUPS
 from tests.integration.state_changes import (
     Order,
     Row,
@@ -23,7 +23,7 @@ Change = tuple[int, tuple[Order, ...]]
 
 def changes_of(table: Table) -> st.SearchStrategy[list[Change]]:
     orders = []
-    for group in STATE_TABLES[table]:
+    for group in VERSION_GROUPS[table]:
         order: st.SearchStrategy[Order] = st.tuples(*(st.integers(1, 3) for _ in group.order))
         nullable = table.columns[group.order[0]].nullable
         orders.append(st.none() | order if nullable else order)

@@ -41,6 +41,6 @@ def test_quarantine_rows_have_its_columns_up_to_those_that_the_store_fills() -> 
 
 
 def test_every_written_table_has_rows_of_its_name_in_the_batch() -> None:
-    written = [table.name for table in (*tables.BATCH_TABLES, *tables.STATE_TABLES)]
+    written = [table.name for table in (*tables.HISTORY_TABLES, *tables.STATE_TABLES)]
     assert written == [table.name for table in ROWS]
     assert set(written) < vars(Batch(LedgerRange(1, 1))).keys()

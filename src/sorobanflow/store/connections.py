@@ -1,14 +1,15 @@
-"""psycopg's pool, made to keep few idle connections and to count what it does.
+"""psycopg's pool, with few idle connections kept open and its work counted.
 
-It grows with demand, from none. Of the connections given back it keeps at most
-`max_idle`; it closes what stayed idle for `max_idle_s` and replaces what is
-past its lifetime. psycopg_pool alone opens a fixed number and keeps it open,
-and of the others closes one per idle time; so three of its inner methods are
-overridden here, and what they lean on is tested against a real server.
+The pool grows with demand, from none. It keeps at most `max_idle` of the connections
+given back, closes what stayed idle for `max_idle_s`, and replaces what is past its
+lifetime. psycopg_pool itself keeps a fixed number open, and closes one of the others
+per idle time. So two of its private methods are overridden here: pyproject.toml bounds
+its version, and tests check each private name against a real server.
 """
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Timer
 from time import monotonic
@@ -17,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
-#: Waiting is the bottleneck when callers waited at least so long, and in so much of the time.
+#: Warn when callers waited at least this long, and for this share of the time.
 WAIT_S, WAIT_SHARE = 1.0, 0.1
 
 _log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class PoolStats:
 
 
 class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
-    """A pool of these limits, closed at first; a connection that is closed goes back to it.
+    """A pool with these limits, closed at first; closing a connection returns it to the pool.
 
     `server_left` is how many connections the server had left when the pool was opened.
 
@@ -102,13 +103,13 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
             max_lifetime=settings.max_lifetime_s,
             max_idle=settings.max_idle_s,
             timeout=settings.connect_timeout_s,
-            check=self._check_or_drop_idle,
+            check=self._check_or_close_idle,
             close_returns=True,
             open=False,
             name="sorobanflow",
         )
-        self._most_idle = settings.max_idle
-        self._closings: Counter[str] = Counter()
+        self._max_kept = settings.max_idle
+        self._closed_because: Counter[str] = Counter()
         self._wait_count, self._wait_s = 0, 0.0
         self._began = monotonic()
         self._warned: set[str] = set()
@@ -116,33 +117,52 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         self.server_left = settings.max_open
 
     def stats(self) -> PoolStats:
-        """Count, all at one moment."""
+        """Count, all at the same moment."""
         with self._lock:
+            now = self.get_stats()
             return PoolStats(
-                max_open=self._max_size,
-                open=self._nconns,
-                in_use=self._nconns - len(self._pool),
-                idle=len(self._pool),
+                max_open=now["pool_max"],
+                open=now["pool_size"],
+                in_use=now["pool_size"] - now["pool_available"],
+                idle=now["pool_available"],
                 wait_count=self._wait_count,
                 wait_s=self._wait_s,
-                closed_max_idle=self._closings["max_idle"],
-                closed_idle_time=self._closings["idle_time"],
-                closed_lifetime=self._closings["lifetime"],
+                closed_max_idle=self._closed_because["max_idle"],
+                closed_idle_time=self._closed_because["idle_time"],
+                closed_lifetime=self._closed_because["lifetime"],
             )
 
     def getconn(self, timeout: float | None = None) -> "psycopg.Connection[Any]":
-        """Take a connection; counts the waiting where all are in use."""
-        connection = self._getconn(timeout)
+        """Take a connection; counts the wait if all are in use."""
+        now = self.get_stats()
+        if now["pool_available"] == 0 and now["pool_size"] >= now["pool_max"]:
+            began = monotonic()
+            try:
+                connection = super().getconn(timeout)
+            finally:
+                self._count_wait(monotonic() - began)
+        else:
+            if now["pool_available"] == 0 and now["pool_size"] >= self.server_left:
+                self._warn_once(
+                    "the pool may open %d connections, but the server had %d left for it; "
+                    "lower max_open, or raise the server's max_connections",
+                    self.max_size,
+                    self.server_left,
+                )
+            connection = super().getconn(timeout)
         self._lent.add(connection)
         return connection
 
     def putconn(self, conn: "psycopg.Connection[Any]") -> None:
-        """Give a connection back."""
+        """Give a connection back; the pool replaces it if its lifetime is over."""
         self._lent.discard(conn)
+        if conn._expire_at <= monotonic() and not (conn.closed or self.closed):
+            with self._lock:
+                self._closed_because["lifetime"] += 1
         super().putconn(conn)
 
     def stop(self, grace_s: float) -> None:
-        """Lend no connection any more, and cancel what still runs on one after `grace_s`."""
+        """Lend no more connections; cancel what still runs on one after `grace_s`."""
         timer = Timer(grace_s, self._cancel)
         timer.daemon = True
         timer.start()
@@ -152,37 +172,22 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         for connection in self._lent.copy():
             connection.cancel_safe()
 
-    def _getconn(self, timeout: float | None) -> "psycopg.Connection[Any]":
-        if self._pool:
-            return super().getconn(timeout)
-        if self._nconns < self._max_size:
-            if self._nconns >= self.server_left:
-                self._warn(
-                    "the pool may open %d connections, but the server had %d left for it; "
-                    "lower max_open, or raise the server's max_connections",
-                    self._max_size, self.server_left,
-                )  # fmt: skip
-            return super().getconn(timeout)
-        began = monotonic()
-        try:
-            return super().getconn(timeout)
-        finally:
-            self._waited(monotonic() - began)
-
-    def _waited(self, seconds: float) -> None:
+    def _count_wait(self, seconds: float) -> None:
         with self._lock:
             self._wait_count += 1
             self._wait_s += seconds
             waited = self._wait_s
         share = waited / (monotonic() - self._began)
         if waited >= WAIT_S and share >= WAIT_SHARE:
-            self._warn(
-                "waiting for database connections holds the run up: %.1f s so far, %.0f %% of "
+            self._warn_once(
+                "waiting for database connections slows the run down: %.1f s so far, %.0f %% of "
                 "the time; raise max_open of the pool, which is %d",
-                waited, share * 100, self._max_size,
-            )  # fmt: skip
+                waited,
+                share * 100,
+                self.max_size,
+            )
 
-    def _warn(self, message: str, *values: float) -> None:
+    def _warn_once(self, message: str, *values: float) -> None:
         with self._lock:
             first = message not in self._warned
             self._warned.add(message)
@@ -190,43 +195,40 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
             _log.warning(message, *values)
 
     def _add_to_pool(self, conn: "psycopg.Connection[Any]") -> None:
+        """Take a connection that was given back or opened; close what exceeds `max_idle`."""
+        super()._add_to_pool(conn)
         with self._lock:
-            surplus = not self._waiting and len(self._pool) >= self._most_idle and not self._closed
-            if surplus:
-                self._nconns -= 1
-                self._closings["max_idle"] += 1
-        if surplus:
-            super()._close_connection(conn)
-        else:
-            super()._add_to_pool(conn)
+            surplus = self._take_idle(len(self._pool) - self._max_kept, "max_idle")
+        _close(surplus)
 
     def _shrink_pool(self) -> None:
-        closed = self._close_idle(self._nconns_min)
+        """Close the connections that nobody used in the last `max_idle_s`, a period just over."""
         with self._lock:
+            unused = self._take_idle(self._nconns_min, "idle_time")
             self._nconns_min = len(self._pool)
-            self._closings["idle_time"] += closed
+        _close(unused)
 
-    def _check_or_drop_idle(self, conn: "psycopg.Connection[Any]") -> None:
-        """Refuse a broken connection, and close the idle ones: what broke it, a restart, broke all.
+    def _check_or_close_idle(self, conn: "psycopg.Connection[Any]") -> None:
+        """Refuse a broken connection, and close the idle ones: a restart broke them too.
 
-        The pool waits longer after each failed check: eight in a row take more than 30 s.
+        The pool waits longer after each failed check; eight in a row take more than 30 s.
         """
         try:
             self.check_connection(conn)
         except Exception:
-            self._close_idle(self._max_size)
+            with self._lock:
+                idle = self._take_idle(self.max_size, "broken")
+            _close(idle)
             raise
 
-    def _close_idle(self, most: int) -> int:
-        with self._lock:
-            closing = [self._pool.popleft() for _ in range(min(most, len(self._pool)))]
-            self._nconns -= len(closing)
-        for conn in closing:
-            super()._close_connection(conn)
-        return len(closing)
+    def _take_idle(self, count: int, reason: str) -> "list[psycopg.Connection[Any]]":
+        """Take up to so many idle connections out, to be closed; the caller holds the lock."""
+        taken = [self._pool.popleft() for _ in range(min(count, len(self._pool)))]
+        self._nconns -= len(taken)
+        self._closed_because[reason] += len(taken)
+        return taken
 
-    def _close_connection(self, conn: "psycopg.Connection[Any]") -> None:
-        if not self._closed and conn._expire_at <= monotonic():
-            with self._lock:
-                self._closings["lifetime"] += 1
-        super()._close_connection(conn)
+
+def _close(connections: "Iterable[psycopg.Connection[Any]]") -> None:
+    for connection in connections:
+        connection.close()

@@ -1,9 +1,9 @@
 """Copy rows into a table with COPY in its binary form.
 
-The client's part of it for a batch of 1000 events takes 2.0 ms of CPU, against
-7.1 ms in text form: the types are fixed per column, not looked up per value,
-and nothing is escaped. A row's values are in the order of the table's columns,
-JSON as text. Invariant: a value is stored exactly, or refused.
+For a batch of 1000 events the client needs 2.0 ms of CPU, against 7.1 ms in text
+form: types are fixed per column, not looked up per value, and nothing is escaped.
+A row's values are in the order of the table's columns, JSON as text. Invariant: a
+value is stored exactly, or refused.
 """
 
 import struct
@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 Row = tuple[Any, ...]
 
-#: PostgreSQL's names of the columns' types: COPY in binary form converts nothing.
+#: PostgreSQL's name of each type; COPY in binary form converts nothing.
 _TYPES: dict[type[Any], str] = {
     BigInteger: "int8",
     Boolean: "bool",
@@ -51,7 +51,7 @@ def copy_rows(
     rows: Iterable[Row],
     into: str | None = None,
 ) -> None:
-    """Copy rows into the table, or into another of the same columns.
+    """Copy rows into the table, or into another with the same columns.
 
     Raises:
         psycopg.DataError: a value does not fit its column.
@@ -78,7 +78,7 @@ def _types(table: Table) -> list[str]:
 
 
 class _Json(Dumper):
-    """JSON that is text already, behind the version of jsonb's binary form."""
+    """JSON as text, after the version byte of jsonb's binary form."""
 
     format = Format.BINARY
     oid = psycopg.adapters.types["jsonb"].oid
@@ -88,7 +88,7 @@ class _Json(Dumper):
 
 
 class _Int4(Dumper):
-    """An integer that fits; psycopg's own dumper cuts off the upper bits of one that does not."""
+    """An integer in range; psycopg's own dumper cuts off the upper bits of a larger one."""
 
     format = Format.BINARY
     oid = psycopg.adapters.types["int4"].oid

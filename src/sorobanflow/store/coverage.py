@@ -1,8 +1,8 @@
-"""Coverage: which ledgers a stream holds whole, and what is known to be missing.
+"""Coverage: which ledgers a stream holds whole, and which are known to be missing.
 
-One row per stream, a multirange of ledgers. It is the only memory of progress,
-and it grows only inside the transaction that stored the ledgers' rows. Work is
-`requested - covered - gaps`; nothing else says what to do next.
+One row per stream, with a multirange of ledgers. It is the only memory of progress,
+and grows only in the transaction that stores the ledgers' rows. What is left to index
+follows from it alone: `requested - covered - gaps`.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from sorobanflow.errors import SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange, merge
 
-#: Ranges that a line for a person names, from both ends.
+#: Ranges that a message shows, half of them from either end.
 SHOWN_RANGES = 6
 
 
@@ -33,7 +33,7 @@ class Stream(NamedTuple):
 
     @classmethod
     def of_filter(cls, filter_json: str | None) -> Self:
-        """Name the stream of a filter in canonical JSON (None: of everything)."""
+        """Return the stream of a filter in canonical JSON; None: of everything."""
         if filter_json is None:
             return cls()
         return cls(f"filter-{hashlib.sha256(filter_json.encode()).hexdigest()[:12]}", filter_json)
@@ -41,12 +41,12 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a stream holds and lacks.
+    """What a stream holds and lacks; its ranges are ascending and disjoint.
 
     Attributes:
-        covered: Ledgers stored whole; ascending, disjoint.
-        gaps: Ledgers recorded as missing for good; ascending, disjoint.
-        indexed_from: First ledger that live indexing promised, if it ever ran.
+        covered: Ledgers stored whole.
+        gaps: Ledgers recorded as missing for good.
+        indexed_from: First ledger that live indexing promises to store, if it ever ran.
     """
 
     covered: tuple[LedgerRange, ...] = ()
@@ -73,36 +73,31 @@ class Coverage:
 def read_coverage(engine: Engine, stream: str) -> Coverage:
     """Read what the stream holds; an unknown stream holds nothing."""
     with engine.begin() as connection:
-        covered = connection.execute(
-            text(
-                "SELECT lower(part), upper(part) - 1 "
-                "FROM coverage, unnest(ledgers) AS part WHERE stream = :stream ORDER BY 1"
-            ),
+        row = connection.execute(
+            text("SELECT ledgers, indexed_from FROM coverage WHERE stream = :stream"),
             {"stream": stream},
-        ).all()
+        ).one_or_none()
         gaps = connection.execute(
             text("SELECT first_ledger, last_ledger FROM gaps WHERE stream = :stream ORDER BY 1"),
             {"stream": stream},
         ).all()
-        indexed_from = connection.execute(
-            text("SELECT indexed_from FROM coverage WHERE stream = :stream"), {"stream": stream}
-        ).scalar()
+    covered, indexed_from = row or ((), None)
     return Coverage(
-        tuple(LedgerRange(*row) for row in covered),
-        tuple(merge(LedgerRange(*row) for row in gaps)),
+        tuple(LedgerRange(part.lower, part.upper - 1) for part in covered),
+        tuple(merge(LedgerRange(*gap) for gap in gaps)),
         indexed_from,
     )
 
 
 class Advance(NamedTuple):
-    """When a stream's newest ledger was stored, and how many seconds ago: the database's clock."""
+    """When a stream's newest ledger was stored, and its age, by the database's clock."""
 
     at: datetime
     age_s: float
 
 
 def last_advance(engine: Engine, stream: str) -> Advance:
-    """Read when an open stream got on last; ledgers below its newest do not count."""
+    """Read when an open stream last stored a ledger newer than all before it."""
     with engine.begin() as connection:
         row = connection.execute(
             text(
@@ -153,9 +148,9 @@ def refuse_unopened(covered: "psycopg.Cursor[Any]", stream: str) -> None:
 
 
 def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None) -> None:
-    """Make the stream's row, and note from where live indexing promises to be whole.
+    """Create the stream's row, and note the first ledger that live indexing promises to store.
 
-    The promise only ever moves back: a later start does not take it away.
+    The promise only moves back: a later first ledger leaves it unchanged.
     """
     with engine.begin() as connection:
         connection.execute(
@@ -170,10 +165,12 @@ def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None)
 
 
 def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -> list[LedgerRange]:
-    """Write down what the stream lacks of these ledgers and the node no longer has.
+    """Record that the stream lacks these ledgers and the node no longer has them.
 
-    Gives what was written: not what is covered, nor what is a gap already. The
-    lock on coverage keeps a writer side by side from covering them meanwhile.
+    The lock on coverage keeps a concurrent writer from covering them meanwhile.
+
+    Returns:
+        What was recorded: none of the ledgers that are covered or a gap already.
     """
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last, "reason": reason}
     with engine.begin() as connection:
@@ -196,7 +193,7 @@ def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -
 
 
 def pin_network(engine: Engine, passphrase: str) -> None:
-    """Pin the database to a network at first use; later, check that it is the same.
+    """Store the network at first use; later, check that it is the same.
 
     Raises:
         WrongNetworkError: the database holds another network.

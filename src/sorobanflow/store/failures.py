@@ -1,7 +1,7 @@
-"""The database's failures by name: those that pass, and those that somebody must mend.
+"""Name the database's failures: those that may pass, and those that need a person.
 
-The driver's classes do not tell them apart: a full disk is an OperationalError as a
-cut connection is, a read-only server an InternalError. The SQLSTATE does.
+The driver's classes do not tell them apart: both a full disk and a lost connection
+are an OperationalError. The SQLSTATE does.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from sorobanflow.errors import (
     SorobanflowError,
 )
 
-#: SQLSTATEs that stay until somebody acts, and what is to be done.
+#: SQLSTATEs that last until somebody acts, and what to do.
 _REFUSALS = {
     "25006": "it is read only; use the primary server, or end its read-only mode",
     "42501": "the user may not do this; grant it the right, or use the tables' owner",
@@ -26,18 +26,18 @@ _REFUSALS = {
 }
 _NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}
 #: Classes of SQLSTATE: connection, conflict of transactions, resources, locks, operator, system.
-_PASSING = {"08", "40", "53", "55", "57", "58"}
-#: Of these classes: a statement that somebody cancelled, and a database that is dropped.
+_TRANSIENT = {"08", "40", "53", "55", "57", "58"}
+#: Exceptions from these classes: a cancelled statement, and a dropped database.
 _FINAL = {"57014", "57P04"}
 
 
 @contextmanager
 def named_failures() -> Iterator[None]:
-    """Raise what fails within by the name that says what helps; others go through as they are.
+    """Raise the database's failures as errors that say what helps; others pass unchanged.
 
     Raises:
         DatabaseUnavailableError: no connection, or a conflict; the same can succeed later.
-        DatabaseRefusesError: disk full, read only, a right is missing.
+        DatabaseRefusesError: the disk is full, the server is read only, a right is missing.
         SchemaError: a table or column is missing.
     """
     try:
@@ -59,9 +59,9 @@ def _named(error: psycopg.Error) -> SorobanflowError | None:
         return DatabaseRefusesError(f"{said} ({state})", _REFUSALS[state])
     if state in _NO_SUCH_TABLE_OR_COLUMN:
         return SchemaError(
-            f"the database's schema is not the one that this program writes: {said} ({state}); "
-            "run `python -m deployments.migrate`, or the program's version that made it"
+            f"the database's schema is not the one that this program needs: {said} ({state}); run "
+            "`python -m deployments.migrate`, or the version of the program that created it"
         )
-    if state[:2] in _PASSING and state not in _FINAL:
+    if state[:2] in _TRANSIENT and state not in _FINAL:
         return DatabaseUnavailableError(f"{said} ({state})")
     return None

@@ -1,8 +1,8 @@
-"""Quarantine: what could not be decoded, kept whole, as rows.
+"""Quarantine: items that could not be decoded, kept whole as rows.
 
-Written in the batch's transaction, so that no item is ever only logged. An
-item leaves when it is stored after all; one without an id of its own stays,
-because nothing can tell that another item took its place.
+Written in the batch's transaction, so that no item is ever only logged. An item
+leaves when it is stored after all. One without an id of its own stays, because
+nothing shows that a later item is the same one.
 """
 
 from collections.abc import Sequence

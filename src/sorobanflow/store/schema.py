@@ -1,8 +1,8 @@
 """The schema's version: bring a database to the tables of this program.
 
-Migrations are alembic's, in `migrations/`. An empty database is brought up
-without asking; one that is behind or ahead is refused with the command that
-mends it, because a migration may take long and somebody should choose when.
+The migrations are alembic's, in `migrations/`. An empty database gets its tables at
+once. One of another version is refused, with the command to run: a migration may
+take long, so its owner chooses when.
 """
 
 from pathlib import Path
@@ -16,18 +16,18 @@ from sqlalchemy import Connection, Engine, text
 from sorobanflow.errors import SchemaError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-_LOCK = 0x50B0F10  # any number, the same in each process: two first runs must not both create
+_LOCK = 0x50B0F10  # any number: two first runs must not create the tables at the same time
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Apply the missing migrations; nothing to do on a current database."""
+    """Apply the missing migrations, if any."""
     with engine.begin() as connection:
         _lock(connection)
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
-    """Take migrations back, down to `revision`; their data goes with them."""
+    """Undo the migrations after `revision`, and delete their data."""
     with engine.begin() as connection:
         _lock(connection)
         command.downgrade(_config(connection), revision)
@@ -37,7 +37,7 @@ def prepare(engine: Engine) -> None:
     """Create the tables in an empty database; check the version of any other.
 
     Raises:
-        SchemaError: the database is behind or ahead of this program.
+        SchemaError: the database has an older or newer version.
     """
     with engine.begin() as connection:
         _lock(connection)
@@ -48,13 +48,13 @@ def prepare(engine: Engine) -> None:
     wanted = newest_revision()
     if found != wanted:
         raise SchemaError(
-            f"the database's schema is revision {found}, this program writes {wanted}; "
-            "run `python -m deployments.migrate`, or the program's version that made it"
+            f"the database's schema is revision {found}, but this program needs {wanted}; run "
+            "`python -m deployments.migrate`, or the version of the program that created it"
         )
 
 
 def newest_revision() -> str:
-    """The revision that this program writes."""
+    """Return the revision that this program needs."""
     revision = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     assert revision is not None
     return revision

@@ -19,7 +19,7 @@ from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.coverage import add_coverage, refuse_unopened
 from sorobanflow.store.merge import merge_staged, stage_rows
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
-from sorobanflow.store.tables import BATCH_TABLES, STATE_TABLES
+from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 
 class Written(NamedTuple):
@@ -63,7 +63,7 @@ def _write(
 ) -> None:
     """Write the rows; the statements after the staging share one round trip."""
     all_new = _add_ledgers(connection, rows) and _copy_rows_of_new_ledgers(connection, rows)
-    merged = _by_table(rows, STATE_TABLES if all_new else (*BATCH_TABLES, *STATE_TABLES))
+    merged = _by_table(rows, STATE_TABLES if all_new else (*HISTORY_TABLES, *STATE_TABLES))
     stage_rows(connection, merged)
     with connection.pipeline():
         if not all_new:
@@ -115,7 +115,7 @@ def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: Batch
     False, with nothing copied, if a row exists all the same.
     """
     try:
-        for table, its_rows in _by_table(rows, BATCH_TABLES).items():
+        for table, its_rows in _by_table(rows, HISTORY_TABLES).items():
             keys = [table.columns.keys().index(key.name) for key in table.primary_key]
             copy_rows(connection, table, sorted(its_rows, key=itemgetter(*keys)))
     except psycopg.errors.UniqueViolation:

@@ -1,9 +1,8 @@
 """The tables, as SQLAlchemy metadata: the one description of the schema.
 
-Every table says in its comment what a row is and its key; every column whose
-name does not say it, its meaning and unit. Rows are made in `rows`, in the
-order of these columns; migrations bring a database to this description, and
-add the views that stand on it.
+A table's comment says what a row is and names its key; a column's comment gives
+meaning and unit where the name does not. The package `rows` makes rows in the order
+of these columns. Migrations bring a database to this description, and add its views.
 """
 
 from sorobanflow.store.tables.audit import audited, event_shapes
@@ -18,6 +17,7 @@ from sorobanflow.store.tables.columns import metadata
 from sorobanflow.store.tables.progress import coverage, gaps, network, quarantine
 from sorobanflow.store.tables.state import (
     STATE_TABLES,
+    VERSION_GROUPS,
     VersionGroup,
     account_entries,
     contract_code,
@@ -27,8 +27,9 @@ from sorobanflow.store.tables.state import (
 )
 
 __all__ = [
-    "BATCH_TABLES",
+    "HISTORY_TABLES",
     "STATE_TABLES",
+    "VERSION_GROUPS",
     "VersionGroup",
     "account_entries",
     "audited",
@@ -49,5 +50,5 @@ __all__ = [
     "transactions",
 ]
 
-#: Tables of what happened whose rows a batch carries, in the order in which they are written.
-BATCH_TABLES = (events, transactions, operations, token_operations)
+#: Tables of what happened, in the order in which a batch writes them; `STATE_TABLES` follow.
+HISTORY_TABLES = (events, transactions, operations, token_operations)

@@ -1,7 +1,7 @@
-"""What the tables share: the metadata that collects them, and frequent columns.
+"""What the tables share: the metadata that collects them, and common columns.
 
-Text that takes part in keys and ranges has the collation "C": byte order is
-chain order for event ids, and comparing is cheaper.
+Text in keys and ranges has the collation "C": it compares by bytes, which is cheaper,
+and is chain order for event ids.
 """
 
 from typing import Any
@@ -18,23 +18,23 @@ metadata = MetaData(
 
 
 def key_column(name: str, comment: str, primary_key: bool = False) -> Column[str]:
-    """A text that is never null and compares by its bytes."""
+    """Make a text column that is never null and compares by bytes."""
     collated = Text(collation="C")
     return Column(name, collated, nullable=False, primary_key=primary_key, comment=comment)
 
 
 def text_column(name: str, comment: str) -> Column[str]:
-    """A text for people, which may be null."""
+    """Make a column of text for people, which may be null."""
     return Column(name, Text(), comment=comment)
 
 
 def ledger_column(comment: str = "sequence of the ledger") -> Column[int]:
-    """The ledger that a row is of."""
+    """Make the column of a row's ledger."""
     return Column("ledger", Integer, nullable=False, comment=comment)
 
 
 def closed_at_column() -> Column[Any]:
-    """The close time of that ledger."""
+    """Make the column of that ledger's close time."""
     return Column(
         "closed_at", DateTime(timezone=True), nullable=False, comment="close time of the ledger"
     )

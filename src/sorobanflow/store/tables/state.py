@@ -1,9 +1,9 @@
-"""Tables of what is: contract data, code, accounts, tokens and their balances.
+"""Tables of current state: contract data, code, accounts, tokens and their balances.
 
 A row is a ledger entry, or what one says of a token, after its last change that
-was seen. Invariant: a newer change is never overwritten by an older one, so
-ledgers may be stored in any order. Some entries change in parts at different
-times, each with an order of its own: `STATE_TABLES` says which.
+was seen. Invariant: an older change never overwrites a newer one, so ledgers may be
+stored in any order. Parts of some entries change at different times, each part with
+an order of its own: see `VERSION_GROUPS`.
 """
 
 from typing import NamedTuple
@@ -27,12 +27,12 @@ from sorobanflow.store.tables.columns import key_column, metadata, text_column
 
 
 class VersionGroup(NamedTuple):
-    """Columns that change together, under the order of their last change.
+    """Columns that change together, with the order of their last change.
 
     Attributes:
-        order: Columns that say when, the most significant first; all null
-            while no such change was seen.
-        data: Columns that hold what it left.
+        order: Columns that locate the change in the chain, the most significant first;
+            all null while no such change was seen.
+        data: Columns with the values after the change.
     """
 
     order: tuple[str, ...]
@@ -183,14 +183,13 @@ _TTL = VersionGroup(("ttl_ledger", "ttl_tx_order"), ("live_until_ledger",))
 
 
 def _whole_row(table: Table) -> VersionGroup:
-    """All that is not key, under the order of the row's last change."""
+    """Group all columns outside the key under the order of the row's last change."""
     rest = [column.name for column in table.columns if not column.primary_key]
     return VersionGroup(CHANGE, tuple(name for name in rest if name not in CHANGE))
 
 
-#: State tables in the order in which they are written, with what changes by
-#: itself in their rows. A column of neither key nor group follows from the key.
-STATE_TABLES: dict[Table, tuple[VersionGroup, ...]] = {
+#: The groups of each state table. A column of neither key nor group follows from the key.
+VERSION_GROUPS: dict[Table, tuple[VersionGroup, ...]] = {
     contract_data_entries: (
         VersionGroup(CHANGE, ("value", "value_xdr", "deleted")),
         _TTL,
@@ -205,3 +204,6 @@ STATE_TABLES: dict[Table, tuple[VersionGroup, ...]] = {
     token_metadata: (_whole_row(token_metadata),),
     token_balances: (_whole_row(token_balances),),
 }
+
+#: State tables, in the order in which a batch writes them.
+STATE_TABLES = tuple(VERSION_GROUPS)

@@ -1,9 +1,9 @@
-"""What contracts and accounts hold
+"""Tables of the state of contracts and accounts
 
-The state tables start empty, and the coverage of a database made by 0001 stays:
-its ledgers count as stored, but what they changed is absent from the state tables
-and from the views on them until they are indexed again. Rows of quarantine from
-before have no stream.
+The state tables start empty. The coverage of a database made by 0001 stays: its
+ledgers count as stored, but their state changes are missing from the state tables,
+and from the views on them, until they are indexed again. Rows that are in quarantine
+already have no stream.
 """
 
 import sqlalchemy as sa

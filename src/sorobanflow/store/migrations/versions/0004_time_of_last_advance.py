@@ -1,4 +1,4 @@
-"""When a stream got on last"""
+"""Time of the last advance of a stream"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What audits remember"""
+"""Tables of the audit"""
 
 import sqlalchemy as sa
 from alembic import op

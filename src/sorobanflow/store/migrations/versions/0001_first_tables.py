@@ -1,4 +1,4 @@
-"""The tables of the first version"""
+"""Tables of the chain and of coverage"""
 
 import sqlalchemy as sa
 from alembic import op
