@@ -1,12 +1,12 @@
-"""What decoding costs: our reader of XDR, our reader of the node's JSON, stellar-sdk.
+"""What decoding costs: our reader of XDR beside stellar-sdk.
 
     python -m benchmarks.decode [rounds]
 
 Microseconds a transaction, and an event, of recorded ledgers: decoded alone, and
-decoded and made into the rows of all tables, from XDR and from JSON; beside it
-stellar-sdk's `from_xdr` and `to_json_dict` of the same values, which is no more
-than our decoding alone. Each measurement starts with empty caches, and the garbage
-collector is set as the flow sets it. The floor is base64 to bytes.
+decoded and made into the rows of all tables; beside it stellar-sdk's `from_xdr` and
+`to_json_dict` of the same values, which is no more than our decoding alone. Each
+measurement starts with empty caches, and the garbage collector is set as the flow sets
+it. The floor is base64 to bytes.
 """
 
 import gc
@@ -30,7 +30,7 @@ from sorobanflow.sources.rpc.wire import Event, Transaction
 
 #: Events at which the sample is full; it ends with whole ledgers.
 MOST_EVENTS = 1000
-COLUMNS = ("base64", "XDR", "XDR and rows", "JSON", "JSON and rows", "stellar-sdk")
+COLUMNS = ("base64", "XDR", "XDR and rows", "stellar-sdk")
 
 
 def main(rounds: int) -> None:
@@ -50,54 +50,36 @@ def measure(rounds: int, recordings: Sequence[str], most_events: int = MOST_EVEN
     results: list[dict[str, Any]] = []
     for name in recordings:
         with devnet(["--recording", str(common.recording(name))]) as url, RpcClient(url) as client:
-            from_xdr, from_json = _fetch(client, most_events)
+            fetched = next(plain.fetch_batches(client, most_events))
             passphrase = client.get_network().passphrase
         for _ in range(rounds):
             results += [
-                {"recording": name, "what": "transaction"}
-                | _transactions(from_xdr, from_json, passphrase),
-                {"recording": name, "what": "event"} | _events(from_xdr, from_json, passphrase),
+                {"recording": name, "what": "transaction"} | _transactions(fetched, passphrase),
+                {"recording": name, "what": "event"} | _events(fetched, passphrase),
             ]
     return pd.DataFrame(results)
 
 
-def _fetch(client: RpcClient, most_events: int) -> tuple[plain.Fetched, plain.Fetched]:
-    from_xdr = next(plain.fetch_batches(client, most_events))
-    client.xdr_format = "json"
-    (from_json,) = plain.fetch_batches(client, whole=from_xdr.ledgers)
-    assert len(from_xdr.transactions) == len(from_json.transactions) > 0
-    assert len(from_xdr.events) == len(from_json.events) > 0
-    return from_xdr, from_json
-
-
-def _transactions(
-    from_xdr: plain.Fetched, from_json: plain.Fetched, passphrase: str
-) -> dict[str, float]:
-    items = [item for item in from_xdr.transactions if isinstance(item, Transaction)]
-    json_items = [item for item in from_json.transactions if isinstance(item, Transaction)]
+def _transactions(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
+    items = [item for item in fetched.transactions if isinstance(item, Transaction)]
     rows = partial(plain.make_rows, passphrase=passphrase)
     return _per_item(
         len(items),
         lambda: _each(_transaction_bytes, items),
         lambda: _each(decode_transaction, items),
-        lambda: rows(from_xdr._replace(events=[])),
-        lambda: _each(decode_transaction, json_items),
-        lambda: rows(from_json._replace(events=[])),
+        lambda: rows(fetched._replace(events=[])),
         lambda: _each(_sdk_transaction, items),
     )
 
 
-def _events(from_xdr: plain.Fetched, from_json: plain.Fetched, passphrase: str) -> dict[str, float]:
-    items = [item for item in from_xdr.events if isinstance(item, Event)]
-    json_items = [item for item in from_json.events if isinstance(item, Event)]
+def _events(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
+    items = [item for item in fetched.events if isinstance(item, Event)]
     rows = partial(plain.make_rows, passphrase=passphrase)
     return _per_item(
         len(items),
         lambda: _each(_event_bytes, items),
         lambda: _each(decode_event, items),
-        lambda: rows(from_xdr._replace(transactions=[])),
-        lambda: _each(decode_event, json_items),
-        lambda: rows(from_json._replace(transactions=[])),
+        lambda: rows(fetched._replace(transactions=[])),
         lambda: _each(_sdk_event, items),
     )
 
@@ -151,13 +133,13 @@ def _sdk_event(item: Event) -> None:
 
 def table(what: str, medians: pd.DataFrame) -> str:
     """Write what an item costs, and how much faster than stellar-sdk it is decoded."""
-    columns = (f"µs per {what}", "items", *COLUMNS, "XDR, times faster", "JSON, times faster")
+    columns = (f"µs per {what}", "items", *COLUMNS, "XDR, times faster")
     rows = [
         (
             name,
             f"{row['items']:,.0f}",
             *(f"{row[column]:,.1f}" for column in COLUMNS),
-            *(f"{row['stellar-sdk'] / row[column]:.1f}" for column in ("XDR", "JSON")),
+            f"{row['stellar-sdk'] / row['XDR']:.1f}",
         )
         for name, row in medians.iterrows()
     ]

@@ -8,7 +8,6 @@ from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.presets import PROFILES, ProfileName
-from sorobanflow.decode.forms import WantedFormat
 from sorobanflow.pipeline.decoding import processes_by_default
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.sources.rpc.breaker import BreakerSettings
@@ -81,13 +80,6 @@ class StellarRpc(Block):
         le=200,
         description="Transactions asked for in one JSON-RPC batch when fetching by hash; "
         "1 sends single calls.",
-    )
-    xdr_format: WantedFormat = Field(
-        default="base64",
-        title="XDR format",
-        description="How the node is to give XDR. base64 decodes alike on every node; json is "
-        "its own JSON, two thirds of the time to decode and twice the bytes; auto takes json "
-        "if the newest transactions and events come out the same in both.",
     )
     timeout_s: float = Field(
         default=30.0, gt=0, le=600, description="Seconds that one call may take."

@@ -1,8 +1,8 @@
 """The indexer: what every flow that indexes opens first, and its pipelines share.
 
-Loads the blocks, checks node and database against each other, chooses the form
-of XDR, and starts the one task runner that caps the calls. Leaves the work to
-`pipeline`, and the choice of ranges to the flows.
+Loads the blocks, checks node and database against each other, and starts the one task
+runner that caps the calls. Leaves the work to `pipeline`, and the choice of ranges to
+the flows.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import get_run_logger
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from sqlalchemy import Engine, inspect, text
 
@@ -18,7 +17,6 @@ from blocks import Database, StellarRpc
 from blocks.documents import load_block
 from blocks.rate_limit import shared_rate
 from flows.harness.metrics import PoolWatch, process_metrics
-from sorobanflow.decode.forms import choose_form
 from sorobanflow.pipeline.batch import Source
 from sorobanflow.pipeline.decoding import Makers, seldom_looking_for_garbage
 from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
@@ -85,9 +83,6 @@ def open_indexer(
         hook = fan_out(summary.stats, metrics)
         client = stack.enter_context(node.client(hook, workers, rate))
         passphrase = client.get_network().passphrase
-        form = choose_form(client, node.xdr_format)
-        client.xdr_format, summary.xdr_form = form.xdr_format, form.why
-        get_run_logger().info(f"XDR form {form.why}")
         engine = stack.enter_context(database.engine())
         if metrics:
             watch = PoolWatch(engine, metrics)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from prefect import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect_sqlalchemy import ConnectionComponents
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr, ValidationError
@@ -121,11 +122,16 @@ def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() ->
         load_block(StellarRpc, "nobody")
 
 
-def test_xdr_format_is_one_of_three() -> None:
-    assert StellarRpc().xdr_format == "base64"
-    assert StellarRpc(xdr_format="auto").xdr_format == "auto"
-    with pytest.raises(ValidationError, match="xdr_format"):
-        StellarRpc(xdr_format="xml")  # type: ignore[arg-type]
+def test_saved_block_with_a_field_that_is_gone_must_be_saved_again() -> None:
+    StellarRpc().save("old")
+    with get_client(sync_client=True) as client:
+        document = client.read_block_document_by_name("old", "stellar-rpc")
+        data = {**document.data, "xdr_format": "base64"}
+        client.update_block_document(document.id, BlockDocumentUpdate(data=data))
+    with pytest.raises(ConfigurationError, match=r"'old' is not valid any more; save it again"):
+        load_block(StellarRpc, "old")
+    StellarRpc().save("old", overwrite=True)
+    assert load_block(StellarRpc, "old") == StellarRpc()
 
 
 def test_client_talks_to_the_blocks_url() -> None:

@@ -193,28 +193,6 @@ def test_events_of_a_transaction_are_those_of_the_stream(serve: Callable[..., Ca
             assert read.body.v0.data.to_xdr() == event["value"]
 
 
-def test_json_form_is_that_of_stellar_sdk_but_for_its_names(serve: Callable[..., Call]) -> None:
-    call = serve(Generator(4), closed=1)
-    base64 = call("getTransactions", startLedger=1, pagination={"limit": 3})
-    text = call("getTransactions", startLedger=1, pagination={"limit": 3}, xdrFormat="json")
-    pairs = zip(base64["transactions"], text["transactions"], strict=True)
-    for binary, row in pairs:
-        assert "envelopeXdr" not in row
-        envelope = xdr.TransactionEnvelope.from_xdr(binary["envelopeXdr"])
-        assert row["envelopeJson"] == as_rust_names(envelope.to_json_dict())
-
-
-def as_rust_names(value: Any) -> Any:
-    """Rust's stellar-xdr names a clawback's field `from`; its bare asset codes are no unions."""
-    if isinstance(value, list):
-        return [as_rust_names(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if isinstance(value.get("credit_alphanum4"), str):
-        return value["credit_alphanum4"]
-    return {{"from_": "from"}.get(name, name): as_rust_names(value[name]) for name in value}
-
-
 def test_filter_by_the_transfer_topic(serve: Callable[..., Call]) -> None:
     call = serve(Generator(4, transactions_per_ledger=20), closed=1)
     transfer = "AAAADwAAAAh0cmFuc2Zlcg=="

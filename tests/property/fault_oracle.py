@@ -36,10 +36,10 @@ class Chained(NamedTuple):
 
 
 @cache
-def honest(chain: int, filtered: bool, xdr_format: str) -> Chained:
+def honest(chain: int, filtered: bool) -> Chained:
     """Ask a node without faults for everything."""
     node = Node(Chain(source_of(chain)))
-    asked: Json = {"startLedger": LEDGERS.first, "xdrFormat": xdr_format}
+    asked: Json = {"startLedger": LEDGERS.first}
     filters = [{"topics": [["*", "**"]]}] if filtered else []
     page = {"limit": 10_000}
     events = node.call("getEvents", {**asked, "filters": filters, "pagination": page})["events"]
@@ -90,7 +90,7 @@ def check(
     if not gaps and not held:
         assert checksums(engine) == fault_free
         return
-    chain = honest(setup.chain, setup.filtered, setup.xdr_format)
+    chain = honest(setup.chain, setup.filtered)
     missing = _missing(engine, chain, gaps)
     named = {(row.kind, _name(row, chain)) for row in held}
     unnamed = {one for one in missing if one not in named and not _by_events(one, named, chain)}

@@ -35,7 +35,6 @@ from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.rpc.transport import HttpSettings
-from sorobanflow.sources.rpc.wire import XdrFormat
 from sorobanflow.store.coverage import Stream, pin_network, read_coverage
 from sorobanflow.store.tables import metadata
 
@@ -58,7 +57,6 @@ class Setup(NamedTuple):
     batch_size: int = 40
     workers: int = 3
     batch_calls: int = 20
-    xdr_format: XdrFormat = "base64"
 
     @property
     def event_filter(self) -> EventFilter | None:
@@ -111,9 +109,7 @@ def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
     """What the flow opens, without its blocks."""
     # Real HTTP, but without the trusted certificates, whose loading costs more than a run.
     plain = httpx.HTTPTransport(verify=False)
-    client = RpcClient(
-        url, retry=RETRY, breaker=BREAKER, http=HTTP, xdr_format=setup.xdr_format, transport=plain
-    )
+    client = RpcClient(url, retry=RETRY, breaker=BREAKER, http=HTTP, transport=plain)
     runner: Any = ThreadRunner(setup.workers)
     event_filter = setup.event_filter
     planner = TransactionPlanner(

@@ -31,12 +31,12 @@ FIELDS = {
     "getNetwork": ("passphrase",),
     "getEvents": (
         *("events", "latestLedger", "oldestLedger", "cursor"),
-        *("type", "ledger", "ledgerClosedAt", "id", "txHash", "value", "valueJson"),
+        *("type", "ledger", "ledgerClosedAt", "id", "txHash", "value"),
     ),
     "getTransactions": (
         *("transactions", "latestLedger", "oldestLedger", "cursor", "status", "txHash"),
         *("applicationOrder", "feeBump", "envelopeXdr", "resultXdr", "resultMetaXdr"),
-        *("envelopeJson", "resultJson", "resultMetaJson", "ledger", "createdAt"),
+        *("ledger", "createdAt"),
     ),
     "getTransaction": (
         *("latestLedger", "oldestLedger", "status", "txHash", "applicationOrder", "feeBump"),
@@ -105,7 +105,6 @@ unfiltered = st.builds(
     chain=st.integers(0, CHAINS - 1),
     batch_size=st.sampled_from((1, 5, 40)),
     workers=st.sampled_from((1, 3)),
-    xdr_format=st.sampled_from(("base64", "base64", "json")),
 )
 filtered = st.builds(
     lambda setup, plan, calls: setup._replace(filtered=True, fetch_plan=plan, batch_calls=calls),
@@ -130,8 +129,6 @@ def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def holds(databases: Databases, setup: Setup, faults: str) -> None:
-    if "other_envelope" in faults:  # nothing can tell in JSON
-        setup = setup._replace(xdr_format="base64")
     databases.prepare(setup)
     note(f"--faults '{faults}'")
     for raised in index_through(setup, faults, databases.engine):

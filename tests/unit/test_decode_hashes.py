@@ -9,7 +9,7 @@ from sorobanflow.decode.hashes import check_hash, network_id, transaction_hash
 from sorobanflow.decode.transactions import read_envelope
 from sorobanflow.errors import WrongHashError
 from tests.unit.random_xdr import draw
-from tests.unit.wire_items import NETWORK, TX_HASH, in_json, make_transaction, numbered
+from tests.unit.wire_items import NETWORK, TX_HASH, make_transaction, numbered
 
 TYPE = xdr.EnvelopeType
 
@@ -60,8 +60,3 @@ def test_check_names_both_hashes() -> None:
         WrongHashError, match=f"as transaction {TX_HASH} is that of [0-9a-f]{{64}};"
     ):
         check_hash(wrong, read_envelope(wrong.envelope_xdr), network_id(NETWORK))
-
-
-def test_json_is_not_checked() -> None:
-    wrong = make_transaction(numbered(78))
-    check_hash(in_json(wrong), read_envelope(wrong.envelope_xdr), network_id(NETWORK))

@@ -1,11 +1,10 @@
-import msgspec
 import pytest
 from stellar_sdk import xdr
 
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.sources.rpc.wire import Transaction
-from tests.unit.wire_items import in_json, make_body, make_result, make_transaction, sign
+from tests.unit.wire_items import make_body, make_result, make_transaction, sign
 
 SOROBAN = {
     "v1": {
@@ -103,17 +102,3 @@ def inner(code: object) -> dict[str, object]:
 def test_decode_transaction_spells_results_as_nodes_do(code: object) -> None:
     result = make_result(code)
     assert decode_transaction(make_transaction(result=result)).result == result
-
-
-@pytest.mark.parametrize("version", ["v3", "v4"])
-def test_decode_transaction_reads_the_same_from_json(version: str) -> None:
-    item = soroban_transaction(meta(version, META_V3 if version == "v3" else META_V4))
-    assert decode_transaction(in_json(item)) == decode_transaction(item)
-
-
-@pytest.mark.parametrize("field", ["envelope_json", "result_json", "result_meta_json"])
-def test_decode_transaction_refuses_what_lacks_a_part(field: str) -> None:
-    item = in_json(make_transaction())
-    setattr(item, field, msgspec.Raw())
-    with pytest.raises(DecodeError, match="neither base64 XDR nor"):
-        decode_transaction(item)

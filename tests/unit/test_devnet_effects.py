@@ -86,9 +86,9 @@ def test_missing_and_mistyped_fields_of_the_result_or_the_middle_item() -> None:
 
 
 def test_faults_leave_cached_items_alone() -> None:
-    asked = {"startLedger": 5, "xdrFormat": "json", "pagination": {"limit": 1}}
+    asked = {"startLedger": 5, "pagination": {"limit": 1}}
     sound = transactions("behind/0", **asked)
-    transactions("missing/envelopeJson", **asked)
+    transactions("missing/envelopeXdr", **asked)
     assert transactions("behind/0", **asked) == sound
 
 

@@ -12,7 +12,6 @@ from tests.unit.wire_items import (
     ALICE,
     BOB,
     TX_HASH,
-    in_json,
     make_body,
     make_event,
     make_result,
@@ -128,11 +127,6 @@ def test_signatures_are_no_part_of_what_is_hashed() -> None:
 def test_a_transaction_of_another_network_is_quarantined() -> None:
     foreign = make_batch(LEDGERS, [], [transaction_at(1000, 1)], "Another Network")
     assert [row.error_class for row in foreign.quarantine] == ["WrongHashError"]
-
-
-def test_json_is_taken_at_its_word() -> None:
-    item = make_transaction(numbered(78), ledger=1000)
-    assert [row.hash for row in batch_of(None, [in_json(item)]).transactions] == [item.tx_hash]
 
 
 def test_a_bad_event_costs_itself_only() -> None:

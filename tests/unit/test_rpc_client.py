@@ -18,7 +18,6 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.sources.rpc.breaker import BreakerSettings
-from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.stats import (
     BreakerChanged,
     CallFinished,
@@ -543,34 +542,3 @@ def test_client_events_page_is_asked_as_on_the_wire() -> None:
     ]
     assert len(page.events or ()) == 1
     assert (page.latest_ledger, page.oldest_ledger) == (100, 1)
-
-
-def ask_everything(client: RpcClient) -> None:
-    client.get_events(10, 11)
-    client.get_transactions(start=10)
-    client.get_transaction(HASHES[0])
-    client.get_transaction_batch(HASHES)
-    client.accepts_batches = False
-    client.get_transaction_batch(HASHES[:2])
-    client.get_health()
-
-
-def test_client_sends_the_xdr_format_with_what_holds_xdr(node: Node) -> None:
-    client = client_of(node)
-    client.xdr_format = "json"
-    ask_everything(client)
-    methods = {method for method, params in node.calls if params.get("xdrFormat") == "json"}
-    assert methods == {"getEvents", "getTransactions", "getTransaction"}
-    assert [method for method, params in node.calls if "xdrFormat" not in params] == ["getHealth"]
-    assert len(node.calls) == 11
-
-
-def test_client_sends_no_xdr_format_by_default(node: Node) -> None:
-    ask_everything(client_of(node))
-    assert all("xdrFormat" not in params for _, params in node.calls)
-
-
-def test_client_asks_alone_in_its_xdr_format(node: Node) -> None:
-    gateway = OnlySingles(node, 500)
-    client_of(gateway, xdr_format="json").get_transaction_batch(HASHES)
-    assert {params["xdrFormat"] for _, params in node.calls} == {"json"}

@@ -8,7 +8,6 @@ from stellar_sdk import xdr
 
 from sorobanflow.decode.hashes import network_id, transaction_hash
 from sorobanflow.decode.transactions import read_envelope
-from sorobanflow.devnet.formats import xdr_json
 from sorobanflow.sources.rpc.wire import Event, Transaction
 from sorobanflow.toid import Position
 
@@ -112,14 +111,3 @@ def with_its_hash(item: Transaction, passphrase: str = NETWORK) -> Transaction:
     envelope = read_envelope(item.envelope_xdr)
     item.tx_hash = transaction_hash(item.envelope_xdr, envelope, network_id(passphrase))
     return item
-
-
-def in_json(item: Transaction) -> Transaction:
-    """The same transaction as a node gives it under xdrFormat json."""
-    return Transaction(
-        *(item.tx_hash, item.status, item.ledger),
-        *(item.application_order, item.fee_bump, item.created_at),
-        envelope_json=xdr_json("TransactionEnvelope", item.envelope_xdr),
-        result_json=xdr_json("TransactionResult", item.result_xdr),
-        result_meta_json=xdr_json("TransactionMeta", item.result_meta_xdr),
-    )

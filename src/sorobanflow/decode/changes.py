@@ -1,8 +1,7 @@
-"""What a transaction's meta says about ledger entries, in one form for XDR and JSON.
+"""What a transaction's meta says about ledger entries.
 
-The types between `decode` and `rows`: `metas` makes them from base64 XDR,
-`json_form` from the node's JSON, `rows.state` makes rows of them. Only the
-entries whose state is kept appear; offers, claimable balances, pools, data
+The types between `decode` and `rows`: `metas` makes them, `rows.state` makes rows of
+them. Only the entries whose state is kept appear; offers, claimable balances, pools, data
 entries and settings do not, nor do the `state` items, which change nothing.
 """
 
@@ -15,9 +14,6 @@ from sorobanflow.decode.reader import Json
 OP_BEFORE = 0
 OP_AFTER = 4095
 
-KINDS = ("created", "updated", "removed", "restored")
-TYPES = ("account", "trustline", "contract_data", "contract_code", "ttl")
-
 
 class Change(NamedTuple):
     """One change of one ledger entry; values shared, so never changed.
@@ -25,8 +21,8 @@ class Change(NamedTuple):
     Attributes:
         op_order: OP_BEFORE, the operation's number from 1, or OP_AFTER.
         change_order: Index in its LedgerEntryChanges, all items counted.
-        kind: One of KINDS.
-        type: One of TYPES.
+        kind: created, updated, removed or restored.
+        type: account, trustline, contract_data, contract_code or ttl.
         key: Body of the LedgerKey in SEP-51 form, such as
             `{"contract": "C…", "key": …, "durability": "persistent"}`.
         key_hash: SHA-256 of the LedgerKey's XDR, hex: of contract data and code;

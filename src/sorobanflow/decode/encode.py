@@ -1,8 +1,7 @@
 """Write SCVals and the keys of contract entries as XDR, and hash these keys.
 
-For what arrives in SEP-51 form only, the node's JSON and the footprint of a
-transaction, and is needed as XDR. Invariant: the bytes are those that the
-network has for the value.
+For the footprint of a transaction, whose keys are decoded and needed as hashes.
+Invariant: the bytes are those that the network has for the value.
 """
 
 from collections.abc import Callable, Sequence

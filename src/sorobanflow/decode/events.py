@@ -7,7 +7,6 @@ XDR only. The other fields of the event are checked in `rows.events`.
 from functools import lru_cache
 from typing import NamedTuple
 
-from sorobanflow.decode.json_form import read_topics_json, read_value_json
 from sorobanflow.decode.reader import Json, from_base64
 from sorobanflow.decode.scval import read_scval
 from sorobanflow.sources.rpc.wire import Event
@@ -26,11 +25,8 @@ def decode_event(event: Event) -> DecodedEvent:
     """Decode an event.
 
     Raises:
-        DecodeError: a topic or the value is not the base64 XDR of an SCVal, nor one in JSON.
+        DecodeError: a topic or the value is not the base64 XDR of an SCVal.
     """
-    if not event.value:
-        topics = read_topics_json(event.topic_json)
-        return DecodedEvent(topics, read_value_json(event.value_json))
     return DecodedEvent([_topic(topic) for topic in event.topic or ()], _scval(event.value))
 
 

@@ -94,14 +94,6 @@ _LEAVES: dict[int, tuple[str, XdrType | None]] = {
 }
 _VEC, _MAP, _INSTANCE = 16, 17, 19
 
-#: Names of the arms; of those without content, the name alone is the JSON.
-ARMS = frozenset(name for name, kind in _LEAVES.values() if kind) | {
-    "vec",
-    "map",
-    "contract_instance",
-}
-BARE_ARMS = frozenset(name for name, kind in _LEAVES.values() if not kind)
-
 
 def _read(data: bytes, at: int, depth: int = 0) -> tuple[Json, int]:
     (arm,) = uint32(data, at)

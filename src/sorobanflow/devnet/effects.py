@@ -33,7 +33,7 @@ ERROR_TEXTS = {
 _ITEMS = {"getEvents": "events", "getTransactions": "transactions"}
 _MAX_LIMIT = {"getEvents": events.MAX_LIMIT, "getTransactions": transactions.MAX_LIMIT}
 _MISTYPED = {"devnet": "mistyped"}
-_XDR = ("envelope", "result", "resultMeta")
+_XDR = ("envelopeXdr", "resultXdr", "resultMetaXdr")
 
 
 def before(
@@ -123,7 +123,7 @@ def _stray(
     if not window.holds(ledger):
         return result
     asked = {"startLedger": ledger, "endLedger": ledger + 1, "pagination": {"limit": 1}}
-    page = events.get_events(chain, window, {"xdrFormat": params.get("xdrFormat"), **asked})
+    page = events.get_events(chain, window, asked)
     return {**result, "events": [*page["events"], *result["events"]]}
 
 
@@ -148,10 +148,9 @@ def _other_envelope(
     fault: Fault, chain: Chain, window: LedgerRange, params: object, result: Result
 ) -> Result:
     def changed(item: Result) -> Result:
-        asked = {"xdrFormat": params.get("xdrFormat")} if isinstance(params, dict) else params
+        asked = {} if isinstance(params, dict) else params
         other = _other_transaction(fault, chain, window, asked, item)
-        fields = [f"{name}{form}" for name in _XDR for form in ("Xdr", "Json")]
-        return {**item, **{name: other[name] for name in fields if name in item}}
+        return {**item, **{name: other[name] for name in _XDR if name in item}}
 
     return _in_record("txHash", result, changed)
 

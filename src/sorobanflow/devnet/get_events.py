@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import msgspec
 from stellar_sdk import StrKey
 
 from sorobanflow.devnet.chain import Chain
@@ -23,7 +22,6 @@ from sorobanflow.devnet.filters import (
     make_matchers,
     read_filters,
 )
-from sorobanflow.devnet.formats import JSON, check_format, xdr_json
 from sorobanflow.devnet.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from sorobanflow.devnet.meta import SYSTEM, ContractEvent
 from sorobanflow.devnet.params import BadParams, Params
@@ -44,7 +42,6 @@ class EventsRequest(NamedTuple):
     filters: tuple[EventFilter, ...]
     cursor: Position | None
     limit: int
-    format: str
 
 
 def get_events(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:
@@ -69,7 +66,7 @@ def get_events(chain: Chain, window: LedgerRange, params: object) -> dict[str, A
     page = _page(chain, start, end, make_matchers(request.filters), limit)
     cursor = page[-1].position if len(page) == limit else end_of_ledger(end - 1)
     return {
-        "events": [_render(entry, _closed_at(chain, entry), request.format) for entry in page],
+        "events": [_render(entry, _closed_at(chain, entry)) for entry in page],
         "cursor": cursor.event_id,
         "latestLedger": window.last,
         "oldestLedger": window.first,
@@ -87,7 +84,6 @@ def _read(params: Params) -> EventsRequest:
         read_filters(params),
         cursor,
         pagination.u32("limit"),
-        params.text("xdrFormat"),
     )
 
 
@@ -100,9 +96,6 @@ def _parse_cursor(text: str) -> Position:
 
 
 def _check(request: EventsRequest) -> str | None:
-    complaint = check_format(request.format)
-    if complaint:
-        return complaint
     if request.cursor and (request.start_ledger or request.end_ledger):
         return "ledger ranges and cursor cannot both be set"
     if not request.cursor and not request.start_ledger:
@@ -152,12 +145,7 @@ def _contract_id(contract: bytes) -> str:
     return StrKey.encode_contract(contract) if contract else ""
 
 
-@lru_cache(maxsize=8192)
-def _scval_json(value: bytes) -> msgspec.Raw:
-    return xdr_json("SCVal", value)
-
-
-def _render(entry: LedgerEvent, closed_at: str, format_: str) -> dict[str, Any]:
+def _render(entry: LedgerEvent, closed_at: str) -> dict[str, Any]:
     position, event = entry.position, entry.event
     return {
         "type": "system" if event.type == SYSTEM else "contract",
@@ -169,15 +157,11 @@ def _render(entry: LedgerEvent, closed_at: str, format_: str) -> dict[str, Any]:
         "transactionIndex": position.tx,
         "inSuccessfulContractCall": entry.successful,
         "txHash": entry.tx_hash,
-        **_render_values(event, format_),
+        **_render_values(event),
     }
 
 
-def _render_values(event: ContractEvent, format_: str) -> dict[str, Any]:
-    if format_ == JSON:
-        topics: list[Any] = [_scval_json(topic) for topic in event.topics]
-        values = {"topicJson": topics, "valueJson": _scval_json(event.value)}
-    else:
-        topics = [b64encode(topic).decode() for topic in event.topics]
-        values = {"topic": topics, "value": b64encode(event.value).decode()}
-    return values if topics else {name: v for name, v in values.items() if v != []}
+def _render_values(event: ContractEvent) -> dict[str, Any]:
+    topics = [b64encode(topic).decode() for topic in event.topics]
+    value = b64encode(event.value).decode()
+    return {"topic": topics, "value": value} if topics else {"value": value}

@@ -7,11 +7,9 @@ getTransactions.
 """
 
 import re
-from functools import lru_cache
 from typing import Any
 
 from sorobanflow.devnet.chain import Chain
-from sorobanflow.devnet.formats import JSON, check_format, xdr_json
 from sorobanflow.devnet.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from sorobanflow.devnet.params import Params
 from sorobanflow.devnet.source import Ledger, Transaction
@@ -20,7 +18,7 @@ from sorobanflow.toid import MAX_TX, transactions_cursor
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200  # transactions
 HASH_DIGITS = 64
-POSITIONAL = ("startLedger", "pagination", "xdrFormat")
+POSITIONAL = ("startLedger", "pagination", "xdrFormat")  # the last is ignored
 
 _NO_HEX = re.compile(r"[^0-9a-fA-F]")
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -34,14 +32,14 @@ def get_transaction(chain: Chain, window: LedgerRange, params: object) -> dict[s
         RpcError: the node would refuse them.
         RpcTimeoutError: finding the transaction takes too long.
     """
-    tx_hash, format_ = _read_hash(Params(params))
+    tx_hash = _read_hash(Params(params))
     found = chain.find(tx_hash.lower(), window)
     if found is None:
         return _not_found(chain, window, tx_hash)
     ledger, transaction = found
     return {
         **_window_texts(chain, window),
-        **_render(transaction, format_),
+        **_render(transaction),
         "txHash": tx_hash,
         "ledger": ledger.sequence,
         "createdAt": str(ledger.close_time),
@@ -50,7 +48,7 @@ def get_transaction(chain: Chain, window: LedgerRange, params: object) -> dict[s
 
 def transaction_not_found(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:
     """Answer getTransaction as a node that has not ingested the transaction."""
-    tx_hash, _ = _read_hash(Params(params))
+    tx_hash = _read_hash(Params(params))
     return _not_found(chain, window, tx_hash)
 
 
@@ -64,18 +62,17 @@ def get_transactions(chain: Chain, window: LedgerRange, params: object) -> dict[
     named = Params(_named(params))
     pagination = named.object("pagination")
     start_ledger, cursor = named.u32("startLedger"), pagination.text("cursor")
-    limit, format_ = pagination.u32("limit"), named.text("xdrFormat")
+    limit = pagination.u32("limit")
     complaints = [
         _check_start(start_ledger, cursor, window),
         None if limit <= MAX_LIMIT else f"limit must not exceed {MAX_LIMIT}",
-        check_format(format_),
     ]
     if any(complaints):
         raise RpcError(INVALID_REQUEST, "\n".join(each for each in complaints if each))
     start = _behind(cursor) if cursor else (start_ledger, 1)
     rows, end = _page(chain, window, start, limit or DEFAULT_LIMIT)
     return {
-        "transactions": [_render_row(ledger, each, format_) for ledger, each in rows],
+        "transactions": [_render_row(ledger, each) for ledger, each in rows],
         "latestLedger": window.last,
         "latestLedgerCloseTimestamp": chain.close_time(window.last),
         "oldestLedger": window.first,
@@ -84,12 +81,12 @@ def get_transactions(chain: Chain, window: LedgerRange, params: object) -> dict[
     }
 
 
-def _read_hash(params: Params) -> tuple[str, str]:
-    tx_hash, format_ = params.text("hash"), params.text("xdrFormat")
-    complaint = check_format(format_) or _check_hash(tx_hash)
+def _read_hash(params: Params) -> str:
+    tx_hash = params.text("hash")
+    complaint = _check_hash(tx_hash)
     if complaint:
         raise RpcError(INVALID_PARAMS, complaint)
-    return tx_hash, format_
+    return tx_hash
 
 
 def _check_hash(tx_hash: str) -> str | None:
@@ -176,26 +173,15 @@ def _page(
     return rows, cursor
 
 
-def _render_row(ledger: Ledger, transaction: Transaction, format_: str) -> dict[str, Any]:
+def _render_row(ledger: Ledger, transaction: Transaction) -> dict[str, Any]:
     return {
-        **_render(transaction, format_),
+        **_render(transaction),
         "ledger": ledger.sequence,
         "createdAt": ledger.close_time,
     }
 
 
-def _render(transaction: Transaction, format_: str) -> dict[str, Any]:
-    head = {
-        "status": transaction.status,
-        "txHash": transaction.hash,
-        "applicationOrder": transaction.application_order,
-        "feeBump": transaction.fee_bump,
-    }
-    body = _render_json(transaction) if format_ == JSON else _render_base64(transaction)
-    return {**head, **body}
-
-
-def _render_base64(transaction: Transaction) -> dict[str, Any]:
+def _render(transaction: Transaction) -> dict[str, Any]:
     events = transaction.events
     lists = {
         "transactionEventsXdr": events.transaction_events_xdr,
@@ -203,29 +189,13 @@ def _render_base64(transaction: Transaction) -> dict[str, Any]:
     }
     diagnostics = events.diagnostic_events_xdr
     return {
+        "status": transaction.status,
+        "txHash": transaction.hash,
+        "applicationOrder": transaction.application_order,
+        "feeBump": transaction.fee_bump,
         "envelopeXdr": transaction.envelope_xdr,
         "resultXdr": transaction.result_xdr,
         "resultMetaXdr": transaction.result_meta_xdr,
         **({"diagnosticEventsXdr": diagnostics} if diagnostics else {}),
-        "events": {name: each for name, each in lists.items() if each},
-    }
-
-
-@lru_cache(maxsize=4096)  # 4 ms and 10 kB each; clients ask for the same again
-def _render_json(transaction: Transaction) -> dict[str, Any]:
-    events = transaction.events
-    lists = {
-        "transactionEventsJson": [xdr_json("TransactionEvent", e.xdr) for e in events.staged],
-        "contractEventsJson": [
-            [xdr_json("ContractEvent", event.xdr) for event in operation]
-            for operation in events.operations
-        ],
-    }
-    diagnostics = [xdr_json("DiagnosticEvent", each) for each in events.diagnostics]
-    return {
-        "envelopeJson": xdr_json("TransactionEnvelope", transaction.envelope_xdr),
-        "resultJson": xdr_json("TransactionResult", transaction.result_xdr),
-        "resultMetaJson": xdr_json("TransactionMeta", transaction.result_meta_xdr),
-        **({"diagnosticEventsJson": diagnostics} if diagnostics else {}),
         "events": {name: each for name, each in lists.items() if each},
     }

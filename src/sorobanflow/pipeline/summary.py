@@ -44,7 +44,6 @@ class RunSummary:
         covered_ledgers: Number of ledgers that the stream holds now.
         last_covered: The newest of them.
         finished: Whether the run came to its end.
-        xdr_form: The form of XDR that the node was asked for, and why.
         batch_aims: What batches aimed at in the end, per pipeline.
         pool: What became of the database's connections.
     """
@@ -60,7 +59,6 @@ class RunSummary:
     covered_ledgers: int = 0
     last_covered: int | None = None
     finished: bool = False
-    xdr_form: str = ""
     batch_aims: list[int] = field(default_factory=list)
     pool: PoolStats | None = None
 
@@ -151,7 +149,6 @@ class RunSummary:
             ("items in quarantine", f"{self.rows['quarantine']:,}"),
             ("RPC", self._calls()),
             ("calls at once", str(self.stats.pace())),
-            ("XDR form", self.xdr_form),
         ]
         if self.batch_aims:
             aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)

@@ -58,11 +58,10 @@ def payload_of(item: Item) -> str:
     if isinstance(item, Malformed):
         return _storable(item.payload)
     try:
-        # JSON inside the item goes in as it came, however deep it nests.
-        payload = msgspec.json.encode(item)
+        payload = msgspec.json.encode(item).decode()
     except UnicodeEncodeError:  # a lone surrogate, which only json escapes
         return json.dumps(msgspec.to_builtins(item), separators=(",", ":"))
-    return _storable(payload.decode("utf-8", "replace"))
+    return _storable(payload)
 
 
 def payload_key(payload: str) -> str:

@@ -5,7 +5,7 @@ is kept at once in the caller's dict, so a fault costs only the calls that it
 hit; the next round asks only for those.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 
 import msgspec
 
@@ -47,10 +47,7 @@ class BatchRefusedError(Exception):
 
 
 class TransactionBatch:
-    """One batch, asked in rounds until every hash has its answer.
-
-    `params` are sent with every call, beside its hash.
-    """
+    """One batch, asked in rounds until every hash has its answer."""
 
     def __init__(
         self,
@@ -58,13 +55,11 @@ class TransactionBatch:
         request_ids: Iterator[int],
         hashes: Sequence[str],
         answers: MutableMapping[str, Answer],
-        params: Mapping[str, str],
     ) -> None:
         self._calls = calls
         self._request_ids = request_ids
         self._hashes = hashes
         self._answers = answers
-        self._params = params
         self.answered = False  # whether the node ever answered with an array
 
     def ask(self) -> None:
@@ -76,7 +71,7 @@ class TransactionBatch:
             FatalError: a call failed for good; the others have their answers.
         """
         asked = dict(zip(self._request_ids, self._unanswered(), strict=False))
-        calls = {number: {"hash": name, **self._params} for number, name in asked.items()}
+        calls = {number: {"hash": name} for number, name in asked.items()}
         body = encode_batch(METHOD, calls)
         try:
             error = self._calls.once(METHOD, body, lambda answer: self._keep(answer, asked))

@@ -42,7 +42,7 @@ from sorobanflow.sources.rpc.pace import CallSize, Pace
 from sorobanflow.sources.rpc.retry import RetryPolicy, RetrySettings
 from sorobanflow.sources.rpc.stats import Hook
 from sorobanflow.sources.rpc.transport import BaseTransport, HttpSettings, Transport
-from sorobanflow.sources.rpc.wire import EventsPage, Health, Network, TransactionsPage, XdrFormat
+from sorobanflow.sources.rpc.wire import EventsPage, Health, Network, TransactionsPage
 from sorobanflow.toid import parse_event_id, parse_transactions_cursor
 
 T = TypeVar("T")
@@ -70,7 +70,6 @@ class RpcClient:
         breaker: When the circuit breakers open; one per RPC method.
         hook: Gets a record of each call, retry and change of a breaker.
         before_call: Called before each attempt; may wait, for a rate's sake.
-        xdr_format: How the node is to give XDR; the attribute may be set later.
         transport: Stands in for the network in tests; so do the next four.
         clock: Monotonic seconds.
         sleep: Waits between attempts; None: until the time is over or `stop`.
@@ -91,7 +90,6 @@ class RpcClient:
         breaker: BreakerSettings | None = None,
         hook: Hook | None = None,
         before_call: Callable[[], object] | None = None,
-        xdr_format: XdrFormat = "base64",
         transport: BaseTransport | None = None,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -114,9 +112,8 @@ class RpcClient:
             clock=clock,
             wait=wait,
         )
-        self.xdr_format = xdr_format
         self._request_ids = itertools.count(1)
-        self._page_limits: dict[tuple[str, XdrFormat], int] = {}  # JSON weighs twice as much
+        self._page_limits: dict[str, int] = {}
         self.accepts_batches = True
         self._batch_answered = False
         self.largest_transactions_page = 0
@@ -218,7 +215,7 @@ class RpcClient:
 
     def transactions_per_page(self, limit: int) -> int:
         """Give what a page of `limit` transactions is cut to, as far as the node said."""
-        return min(limit, self._page_limits.get(("getTransactions", self.xdr_format), limit))
+        return min(limit, self._page_limits.get("getTransactions", limit))
 
     def get_transaction(self, tx_hash: str) -> Answer:
         """Get a transaction; NotFound and Malformed are answers, not errors.
@@ -226,7 +223,7 @@ class RpcClient:
         Raises:
             RpcProtocolError: the node gave another transaction.
         """
-        params = {"hash": tx_hash, **self._form()}
+        params = {"hash": tx_hash}
         return self._call("getTransaction", params, lambda raw: answer_of(tx_hash, raw))
 
     def get_transaction_batch(
@@ -252,7 +249,7 @@ class RpcClient:
         return [answers[name] for name in hashes]
 
     def _ask_together(self, hashes: list[str], answers: MutableMapping[str, Answer]) -> None:
-        batch = TransactionBatch(self._calls, self._request_ids, hashes, answers, self._form())
+        batch = TransactionBatch(self._calls, self._request_ids, hashes, answers)
 
         def ask() -> None:
             if not self.accepts_batches:  # another thread has found out
@@ -283,7 +280,7 @@ class RpcClient:
         Raises:
             RpcUnavailableError: `error`, since single calls fail as well.
         """
-        params = {"hash": tx_hash, **self._form()}
+        params = {"hash": tx_hash}
         attempt = self._attempt("getTransaction", params, lambda raw: answer_of(tx_hash, raw))
         try:
             answers[tx_hash] = attempt()
@@ -299,13 +296,13 @@ class RpcClient:
         decoder: msgspec.json.Decoder[T],
         ledger: int | None,
     ) -> T:
-        limit = min(limit, self._page_limits.get((method, self.xdr_format), limit))
+        limit = min(limit, self._page_limits.get(method, limit))
         while True:
             pagination = {"cursor": cursor, "limit": limit} if cursor else {"limit": limit}
             try:
                 return self._call(
                     method,
-                    {**params, "pagination": pagination, **self._form()},
+                    {**params, "pagination": pagination},
                     lambda raw: decode_as(method, raw, decoder),
                     ledger,
                 )
@@ -319,15 +316,10 @@ class RpcClient:
                     raise
                 limit = self._lower(method, smaller)
 
-    def _form(self) -> dict[str, str]:
-        """Give the parameter that asks for JSON; base64 is what nodes give unasked."""
-        return {} if self.xdr_format == "base64" else {"xdrFormat": self.xdr_format}
-
     def _lower(self, method: str, limit: int) -> int:
         # Threads find out at the same time: the least counts.
-        key = method, self.xdr_format
-        limit = max(1, min(limit, self._page_limits.get(key, limit)))
-        self._page_limits[key] = limit
+        limit = max(1, min(limit, self._page_limits.get(method, limit)))
+        self._page_limits[method] = limit
         return limit
 
     def _call(

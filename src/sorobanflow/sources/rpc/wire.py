@@ -8,12 +8,11 @@ the wire's in snake case. Leaves the meaning of the values to `decode`.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-XdrFormat = Literal["base64", "json"]
 LedgerNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
@@ -40,11 +39,8 @@ class Network(Struct, rename="camel"):
 
 
 class Event(Struct, rename="camel", omit_defaults=True):
-    """One event of getEvents; XDR as base64 or, of an array and a value, as JSON.
+    """One event of getEvents; XDR as base64.
 
-    The form that the node was not asked for is empty; decoding refuses an item
-    that is whole in neither. JSON stays undecoded: it is a tenth of the size of
-    its values, and what nobody reads of it costs nothing.
     `in_successful_contract_call` is deprecated and may be absent. A missing
     `contract_id` arrives as an empty string. The order in the ledger is in the
     id; `transactionIndex` and `operationIndex` repeat it and are not read.
@@ -55,23 +51,19 @@ class Event(Struct, rename="camel", omit_defaults=True):
     ledger: LedgerNumber
     ledger_closed_at: str
     tx_hash: Hash
-    value: str = ""
+    value: str
     contract_id: str | None = None
     topic: list[str] | None = None
     in_successful_contract_call: bool | None = None
-    topic_json: msgspec.Raw = msgspec.Raw()
-    value_json: msgspec.Raw = msgspec.Raw()
 
     @property
     def size_bytes(self) -> int:
         """What its value weighs, most of the event; topics are short."""
-        return len(self.value) + len(self.value_json)
+        return len(self.value)
 
 
-class Transaction(Struct, rename="camel", omit_defaults=True):
+class Transaction(Struct, rename="camel"):
     """One transaction of getTransactions, or a found one of getTransaction.
-
-    XDR as base64 or as JSON, as in `Event`.
 
     `created_at` is the close time of its ledger in Unix seconds: a number in
     one method, a string in the other. `tx_hash` is the outer hash of a fee bump.
@@ -83,18 +75,14 @@ class Transaction(Struct, rename="camel", omit_defaults=True):
     application_order: Annotated[int, Meta(ge=1, le=2**20 - 1)]
     fee_bump: bool
     created_at: int
-    envelope_xdr: str = ""
-    result_xdr: str = ""
-    result_meta_xdr: str = ""
-    envelope_json: msgspec.Raw = msgspec.Raw()
-    result_json: msgspec.Raw = msgspec.Raw()
-    result_meta_json: msgspec.Raw = msgspec.Raw()
+    envelope_xdr: str
+    result_xdr: str
+    result_meta_xdr: str
 
     @property
     def size_bytes(self) -> int:
         """What its envelope and meta weigh, nearly all of the transaction."""
-        base64 = len(self.envelope_xdr) + len(self.result_meta_xdr)
-        return base64 + len(self.envelope_json) + len(self.result_meta_json)
+        return len(self.envelope_xdr) + len(self.result_meta_xdr)
 
 
 class TransactionStatus(Struct, rename="camel"):
@@ -149,8 +137,7 @@ class Malformed(Struct):
     @classmethod
     def of(cls, item: Struct, error: str) -> Self:
         """Make a malformed item of one that decodes and yet cannot be right."""
-        # JSON inside an item is undecoded, so it may be no UTF-8.
-        return cls(msgspec.json.encode(item).decode("utf-8", "replace"), error)
+        return cls(msgspec.json.encode(item).decode(), error)
 
 
 class EventsPage(Struct, rename="camel"):
