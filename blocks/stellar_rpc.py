@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from blocks.presets import PROFILES, ProfileName
 from sorobanflow.pipeline.decoding import processes_by_default
@@ -17,6 +17,7 @@ from sorobanflow.sources.rpc.stats import Hook
 from sorobanflow.sources.rpc.transport import HttpSettings
 
 DEVNET_URL = "http://127.0.0.1:8000"
+_DELETED_FIELDS = frozenset({"xdr_format"})
 
 
 class StellarRpc(Block):
@@ -111,6 +112,12 @@ class StellarRpc(Block):
         le=3600,
         description="Seconds that a call waits for an open breaker before it fails.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_deleted_fields(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept saved blocks of earlier versions; Prefect keeps the field however often saved."""
+        return {name: value for name, value in values.items() if name not in _DELETED_FIELDS}
 
     @classmethod
     def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field
