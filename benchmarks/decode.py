@@ -25,8 +25,8 @@ from deployments.services import devnet
 from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.pipeline.decoding import seldom_looking_for_garbage
+from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.wire import Event, Transaction
 
 #: Events at which the sample is full; it ends with whole ledgers.
 MOST_EVENTS = 1000

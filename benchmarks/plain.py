@@ -15,10 +15,11 @@ from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
-from sorobanflow.sources.rpc.batch import Answer
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
-from sorobanflow.sources.rpc.wire import Event, Malformed, NotFound, Transaction
+from sorobanflow.sources.rpc.jsonrpc_batch import Answer
+from sorobanflow.sources.rpc.wire import NotFound
 from sorobanflow.store.coverage import (
     Coverage,
     Stream,

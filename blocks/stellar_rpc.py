@@ -10,10 +10,10 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from blocks.presets import PROFILES, ProfileName
 from sorobanflow.pipeline.decoding import processes_by_default
 from sorobanflow.pipeline.sizer import BatchBounds
+from sorobanflow.records import Hook
 from sorobanflow.sources.rpc.breaker import BreakerSettings
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.retry import RetrySettings
-from sorobanflow.sources.rpc.stats import Hook
 from sorobanflow.sources.rpc.transport import HttpSettings
 
 DEVNET_URL = "http://127.0.0.1:8000"

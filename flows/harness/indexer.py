@@ -22,9 +22,9 @@ from sorobanflow.pipeline.decoding import Makers, seldom_looking_for_garbage
 from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
 from sorobanflow.pipeline.summary import RunSummary
+from sorobanflow.records import Hook, fan_out
 from sorobanflow.sources.rpc.fetch_plan import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.stats import Hook, fan_out
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, pin_network
 from sorobanflow.store.pool import pool_stats

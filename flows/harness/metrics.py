@@ -1,6 +1,7 @@
-"""The metrics of a run: counted if SOROBANFLOW_METRICS_DIR names a folder.
+"""The metrics of a run: counted where SOROBANFLOW_METRICS_DIR names a folder, else not at all.
 
-`deployments.metrics` serves what all processes counted there. Invariant: no run
+A process counts into the files of one slot of the folder, for as long as it
+lives; `deployments.metrics` serves what all of them counted. Invariant: no run
 fails because of its metrics.
 """
 
@@ -11,34 +12,51 @@ from pathlib import Path
 from prefect.logging import get_logger
 from sqlalchemy import Engine
 
-from sorobanflow.records import BatchWritten, PoolLooked
-from sorobanflow.sources.rpc.stats import Hook, Record
-from sorobanflow.store.pool import PoolStats, pool_stats
+from sorobanflow.records import BatchWritten, Hook, PoolSampled, PoolStats, Record
+from sorobanflow.store.pool import pool_stats
 
 VARIABLE = "SOROBANFLOW_METRICS_DIR"
 
 
 @cache
 def process_metrics() -> Hook | None:
-    """Give the sink of this process, opened on the first call; None: nothing is counted."""
+    """Give the sink of this process; None: nothing is counted. Starts it when first called."""
     folder = os.environ.get(VARIABLE)
     if not folder:
         return None
-    from sorobanflow.metrics.slots import open_metrics  # noqa: PLC0415 - only where it is used
-
     try:
-        return open_metrics(Path(folder).resolve())
-    except Exception as error:  # damaged files raise various errors
+        return _start(Path(folder).resolve())
+    except Exception as error:  # damaged files raise this and that
         get_logger("flows").warning(f"no metrics are counted in {folder}: {error}")
         return None
 
 
+def _start(folder: Path) -> Hook:
+    # prometheus_client is imported where it is wanted only.
+    from prometheus_client import CollectorRegistry, values  # noqa: PLC0415
+
+    from sorobanflow.metrics.sink import Metrics  # noqa: PLC0415
+    from sorobanflow.metrics.slots import take_slot  # noqa: PLC0415
+
+    slot = take_slot(folder)
+    # As prometheus_client wants it for identifiers of one's own; it reads the folder from there.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    before = values.ValueClass
+    value_class = values.MultiProcessValue(lambda: slot.number)  # type: ignore[no-untyped-call]
+    values.ValueClass = value_class
+    try:
+        return Metrics(CollectorRegistry())
+    except Exception:
+        values.ValueClass = before  # Prefect counts with the same client
+        raise
+
+
 class PoolWatch:
-    """A hook that reads the pool's statistics after each batch and reports them.
+    """A hook that looks at the pool with each batch, and tells the metrics.
 
     Args:
         engine: On its pool.
-        metrics: Gets the records.
+        metrics: Is told.
     """
 
     def __init__(self, engine: Engine, metrics: Hook) -> None:
@@ -47,12 +65,12 @@ class PoolWatch:
         self._last: PoolStats | None = None
 
     def __call__(self, record: Record) -> None:
-        """Read the statistics if the record is of a committed batch."""
+        """Look, if a batch was committed."""
         if isinstance(record, BatchWritten):
             self.look()
 
     def look(self) -> None:
-        """Read the statistics now."""
+        """Look now."""
         now = pool_stats(self._engine)
         before, self._last = self._last, now
-        self._metrics(PoolLooked(now, before))
+        self._metrics(PoolSampled(now, before))

@@ -2,28 +2,29 @@
 
     SorobanflowError
     ├── RetriableError              wait, then the same call can succeed
-    │   ├── RpcUnavailableError     the endpoint failed (counts for the breaker)
-    │   │   └── RpcTimeoutError
-    │   ├── RpcInternalError        the node answered, its handler failed
-    │   ├── RateLimitedError        slow down; says for how long if the node did
-    │   ├── NodeBehindError         the ledger has not reached this node yet
-    │   ├── CircuitOpenError        the breaker stayed open up to the deadline
-    │   ├── StalledError            the run did not get on for too long
-    │   └── DatabaseUnavailableError    no connection, a cut one, a conflict of writers
+    │   ├── EndpointError           one call failed; the client itself tries it again
+    │   │   ├── RpcUnavailableError     the endpoint failed (counts for the breaker)
+    │   │   │   └── RpcTimeoutError
+    │   │   ├── RpcInternalError        the node answered that its handler failed
+    │   │   └── RateLimitedError        the endpoint asks to slow down
+    │   ├── NodeBehindError         the node does not have the ledger yet
+    │   ├── CircuitOpenError        the breaker stayed open until the deadline
+    │   ├── StalledError            the run made no progress for too long
+    │   └── DatabaseUnavailableError    no connection, a lost one, a conflict of writers
     ├── FatalError                  the same call fails again; somebody must act
     │   ├── ConfigurationError      a parameter or setting is wrong
-    │   ├── RpcRequestError         the node refuses the request as we make it
+    │   ├── RpcRequestError         the node refuses the request
     │   ├── RpcProtocolError        the answer is not what the method promises
-    │   ├── AnswerTooLargeError     the answer exceeds the bound on its size
-    │   ├── ClientStoppedError      the run is leaving; nothing is asked any more
-    │   ├── WrongNetworkError       another network than the database's
+    │   ├── AnswerTooLargeError     the answer exceeds the limit on its size
+    │   ├── ClientStoppedError      the run is ending; no call is made any more
+    │   ├── WrongNetworkError       the database holds another network
     │   ├── LedgerOutsideRetentionError   the node no longer has the ledger
     │   ├── SchemaError             the database's schema is not this program's
-    │   ├── DatabaseRefusesError    disk full, read only, a right is missing
+    │   ├── DatabaseRefusesError    disk full, read only, a privilege is missing
     │   └── MassFailureError        too much of a batch cannot be decoded
-    └── DataError                   this item is bad; the rest goes on
+    └── DataError                   this item is bad; the others are not affected
         ├── DecodeError
-        └── WrongHashError          the envelope is not that of the hash
+        └── WrongHashError          the envelope belongs to another transaction
 
 | situation                                        | raise                       |
 |--------------------------------------------------|-----------------------------|
@@ -31,147 +32,118 @@
 | no answer in time; HTTP 408, 504; -32001         | RpcTimeoutError             |
 | -32003, -32603                                   | RpcInternalError            |
 | HTTP 429                                         | RateLimitedError            |
-| asked for a ledger above the node's latest       | NodeBehindError             |
-| asked for a ledger below the node's oldest       | LedgerOutsideRetentionError |
+| a ledger above the node's newest was requested   | NodeBehindError             |
+| a ledger below the node's oldest was requested   | LedgerOutsideRetentionError |
 | -32600, -32601, -32602 and other HTTP 4xx        | RpcRequestError             |
 | 200 with a body that is not the promised shape   | RpcProtocolError            |
 | XDR or a value that no decoder takes             | DecodeError                 |
 | another transaction's XDR under a hash           | WrongHashError              |
 
-Every class takes its fields as positional arguments, builds its message from
-them, and pickles (Prefect moves exceptions between processes). A message says
-what was got, what was wanted and what to do; it never holds a secret: URLs
-appear as scheme and host only.
+Errors pickle: Prefect moves them between processes. A message says what happened, what
+was expected and what to do, and never holds a secret: of a URL, only scheme and host.
 """
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 
 class SorobanflowError(Exception):
-    """Base of every error that sorobanflow raises on purpose."""
+    """Base of every error that sorobanflow raises on purpose.
+
+    A subclass is a dataclass with a `template` of its message, or takes the message.
+    """
+
+    template: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        """Make the fields the arguments, which pickle makes the copy of."""
+        self.args = tuple(vars(self)[field.name] for field in fields(self))  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return self.template.format_map(vars(self)) if self.template else super().__str__()
 
 
 class RetriableError(SorobanflowError):
     """The same call can succeed later."""
 
 
-class RpcUnavailableError(RetriableError):
-    """The endpoint failed: no connection, a cut answer, HTTP 5xx, a full queue.
+@dataclass(eq=False)
+class EndpointError(RetriableError):
+    """A call failed, by no fault of the request; the client tries it again.
 
-    Args:
-        message: What failed.
-        retry_after_s: Seconds to wait that the endpoint named, if it did.
+    `retry_after_s` is the wait that the endpoint asked for, if it did.
     """
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message, retry_after_s)
-        self.message = message
-        self.retry_after_s = retry_after_s
-
-    def __str__(self) -> str:
-        return self.message
-
-
-class RpcTimeoutError(RpcUnavailableError):
-    """The endpoint gave no answer within its time limit or ours; asking for less can help."""
-
-
-class RpcInternalError(RetriableError):
-    """The node answered that its handler failed (-32003, -32603)."""
-
-
-class RateLimitedError(RetriableError):
-    """The endpoint asks to slow down (HTTP 429).
-
-    Args:
-        message: What was refused.
-        retry_after_s: Seconds to wait that the endpoint named, if it did.
-    """
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message, retry_after_s)
-        self.message = message
-        self.retry_after_s = retry_after_s
+    message: str
+    retry_after_s: float | None = None
 
     def __str__(self) -> str:
         wait = "" if self.retry_after_s is None else f"; retry after {self.retry_after_s:g} s"
         return f"{self.message}{wait}"
 
 
+class RpcUnavailableError(EndpointError):
+    """The endpoint failed: no connection, a cut answer, HTTP 5xx, a full queue."""
+
+
+class RpcTimeoutError(RpcUnavailableError):
+    """The endpoint did not answer within its time limit or ours; asking for less can help."""
+
+
+class RpcInternalError(EndpointError):
+    """The node answered that its handler failed (-32003, -32603)."""
+
+
+class RateLimitedError(EndpointError):
+    """The endpoint asks to slow down (HTTP 429)."""
+
+
+@dataclass(eq=False)
 class NodeBehindError(RetriableError):
-    """The node has not reached the ledger yet (a load balancer, or the tip).
+    """The node does not have the ledger yet (a load balancer, or the tip)."""
 
-    Args:
-        ledger: The ledger asked for.
-        latest: The node's newest ledger, as it said.
-    """
-
-    def __init__(self, ledger: int, latest: int) -> None:
-        super().__init__(ledger, latest)
-        self.ledger = ledger
-        self.latest = latest
-
-    def __str__(self) -> str:
-        return f"ledger {self.ledger} is not on the node yet; its newest is {self.latest}"
+    ledger: int
+    latest: int
+    template = "ledger {ledger} is not on the node yet; its newest is {latest}"
 
 
+@dataclass(eq=False)
 class CircuitOpenError(RetriableError):
-    """The circuit breaker stayed open until the caller's deadline.
+    """The circuit breaker of the method stayed open until the caller's deadline."""
 
-    Args:
-        method: The RPC method whose breaker is open.
-        retry_after_s: Seconds until the breaker admits the next probe.
-        last_error: The newest failure that the breaker has seen.
-    """
-
-    def __init__(self, method: str, retry_after_s: float, last_error: str = "") -> None:
-        super().__init__(method, retry_after_s, last_error)
-        self.method = method
-        self.retry_after_s = retry_after_s
-        self.last_error = last_error
+    method: str
+    retry_after_s: float
+    last_error: str = ""
 
     def __str__(self) -> str:
         cause = f" (last failure: {self.last_error})" if self.last_error else ""
         return (
-            f"the circuit breaker of {self.method} is open{cause}; "
-            f"next probe in {self.retry_after_s:.1f} s"
+            f"{self.method} was not called: its circuit breaker is open{cause}; "
+            f"the next probe is due in {self.retry_after_s:.1f} s"
         )
 
 
+@dataclass(eq=False)
 class DatabaseUnavailableError(RetriableError):
-    """The database does not answer, cut the connection, or a transaction lost to another.
+    """No connection, a lost one, or a conflict; `said` is the server's or driver's message."""
 
-    Args:
-        said: What the server or the driver said, in one line.
-    """
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.said = said
-
-    def __str__(self) -> str:
-        return (
-            f"the database is not available: {self.said}; check that it runs and takes "
-            "connections; what was not committed is done again by the next run"
-        )
+    said: str
+    template = (
+        "the database is not available: {said}; check that it runs and accepts connections. "
+        "The next run repeats what was not committed"
+    )
 
 
+@dataclass(eq=False)
 class StalledError(RetriableError):
-    """A run did not get on: nothing was committed for too long.
+    """A run made no progress: it committed nothing for `stall_s` seconds."""
 
-    Args:
-        stall_s: For how many seconds.
-        waited_for: What the run waited for.
-    """
-
-    def __init__(self, stall_s: float, waited_for: str) -> None:
-        super().__init__(stall_s, waited_for)
-        self.stall_s = stall_s
-        self.waited_for = waited_for
-
-    def __str__(self) -> str:
-        return (
-            f"nothing was committed for {self.stall_s:g} s; waited for {self.waited_for}. "
-            "What was committed stays; the next run goes on from there"
-        )
+    stall_s: float
+    waited_for: str
+    template = (
+        "nothing was committed for {stall_s:g} s; waited for {waited_for}. "
+        "What was committed stays; the next run continues from there"
+    )
 
 
 class FatalError(SorobanflowError):
@@ -182,130 +154,78 @@ class ConfigurationError(FatalError, ValueError):
     """A parameter or a setting is wrong; the message says what is valid."""
 
 
+@dataclass(eq=False)
 class RpcRequestError(FatalError):
-    """The node refuses the request as it stands.
+    """The node refuses the request; `code` is a JSON-RPC error code or an HTTP status."""
 
-    Args:
-        method: The RPC method.
-        code: JSON-RPC error code, or the HTTP status.
-        message: What the node said, shortened.
-    """
-
-    def __init__(self, method: str, code: int, message: str) -> None:
-        super().__init__(method, code, message)
-        self.method = method
-        self.code = code
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"{self.method} was refused ({self.code}): {self.message}"
+    method: str
+    code: int
+    message: str
+    template = "{method} was refused ({code}): {message}"
 
 
 class RpcProtocolError(FatalError):
     """The answer is not what the method promises."""
 
 
+@dataclass(eq=False)
 class AnswerTooLargeError(FatalError):
-    """The answer is larger than the bound on its size.
+    """The answer is larger than the limit; smaller pages were tried before it is raised."""
 
-    Pages are asked for again with fewer items, so who sees this error has asked
-    for as little as can be.
-
-    Args:
-        method: The RPC method.
-        limit_bytes: The bound that was passed.
-    """
-
-    def __init__(self, method: str, limit_bytes: int) -> None:
-        super().__init__(method, limit_bytes)
-        self.method = method
-        self.limit_bytes = limit_bytes
-
-    def __str__(self) -> str:
-        return (
-            f"the answer to {self.method} is larger than {self.limit_bytes} bytes and cannot be "
-            "had in smaller parts; raise max_response_mib of the stellar-rpc block"
-        )
+    method: str
+    limit_bytes: int
+    template = (
+        "the answer to {method} is larger than {limit_bytes} bytes and cannot be requested "
+        "in smaller parts; raise max_response_mib of the stellar-rpc block"
+    )
 
 
+@dataclass(eq=False)
 class ClientStoppedError(FatalError):
-    """The client was told to stop; the call was cut off, or never made.
+    """The client was stopped; the call was cut or never made."""
 
-    Args:
-        method: The RPC method.
-    """
-
-    def __init__(self, method: str) -> None:
-        super().__init__(method)
-        self.method = method
-
-    def __str__(self) -> str:
-        return f"{self.method} has no answer: the client was stopped, because the run is leaving"
+    method: str
+    template = "{method} was given up: the client was stopped, because the run is ending"
 
 
+@dataclass(eq=False)
 class WrongNetworkError(FatalError):
-    """The node is of another network than the database.
+    """The database is pinned to the passphrase `expected`, the node answers `got`."""
 
-    Args:
-        expected: Passphrase that the database is pinned to.
-        got: Passphrase that the node answers with.
-    """
-
-    def __init__(self, expected: str, got: str) -> None:
-        super().__init__(expected, got)
-        self.expected = expected
-        self.got = got
-
-    def __str__(self) -> str:
-        return (
-            f"the database holds the network {self.expected!r}, the node is of {self.got!r}; "
-            "use a node of the same network, or another database"
-        )
+    expected: str
+    got: str
+    template = (
+        "the database holds the network {expected!r}, and the node belongs to {got!r}; "
+        "use a node of the same network, or another database"
+    )
 
 
+@dataclass(eq=False)
 class LedgerOutsideRetentionError(FatalError):
-    """The node no longer has the ledger.
+    """The node no longer has the ledger."""
 
-    Args:
-        ledger: The first ledger asked for.
-        oldest: The node's oldest ledger, as it said.
-    """
-
-    def __init__(self, ledger: int, oldest: int) -> None:
-        super().__init__(ledger, oldest)
-        self.ledger = ledger
-        self.oldest = oldest
-
-    def __str__(self) -> str:
-        return (
-            f"ledger {self.ledger} is below the node's oldest ledger {self.oldest}; "
-            "use a node with longer history, start at a later ledger, "
-            "or pass allow_gap to record the missing ledgers as a gap"
-        )
+    ledger: int
+    oldest: int
+    template = (
+        "ledger {ledger} is below the node's oldest ledger {oldest}; use a node with more history, "
+        "start at a later ledger, or pass allow_gap to record the missing ledgers as a gap"
+    )
 
 
 class SchemaError(FatalError):
     """The database's schema is not the one that this program writes."""
 
 
+@dataclass(eq=False)
 class DatabaseRefusesError(FatalError):
-    """The database takes no data until somebody mends it.
+    """The database accepts no data until somebody fixes it; `remedy` is how."""
 
-    Args:
-        said: What the server said, in one line.
-        remedy: Why, and what is to be done.
-    """
-
-    def __init__(self, said: str, remedy: str) -> None:
-        super().__init__(said, remedy)
-        self.said = said
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return (
-            f"the database refuses to go on: {self.said}: {self.remedy}; "
-            "the next run goes on after the last batch that was committed"
-        )
+    said: str
+    remedy: str
+    template = (
+        "the database refuses: {said}: {remedy}. "
+        "The next run continues after the last committed batch"
+    )
 
 
 class MassFailureError(FatalError):
@@ -313,28 +233,20 @@ class MassFailureError(FatalError):
 
 
 class DataError(SorobanflowError):
-    """One item is bad; it goes to quarantine and the batch goes on."""
+    """One item is bad; it goes to quarantine and the batch continues."""
 
 
 class DecodeError(DataError):
     """XDR or a field of an answer cannot be decoded."""
 
 
+@dataclass(eq=False)
 class WrongHashError(DataError):
-    """A transaction's envelope is not that of its hash: the node mixed something up.
+    """A transaction's envelope has another hash than the node states."""
 
-    Args:
-        stated: The hash that the node gives it.
-        computed: The hash of the envelope on this network.
-    """
-
-    def __init__(self, stated: str, computed: str) -> None:
-        super().__init__(stated, computed)
-        self.stated = stated
-        self.computed = computed
-
-    def __str__(self) -> str:
-        return (
-            f"the envelope sent as transaction {self.stated} is that of {self.computed}; "
-            "another node, or this one asked again, may have the right one"
-        )
+    stated: str
+    computed: str
+    template = (
+        "the envelope of transaction {stated} has the hash {computed}; the same node asked "
+        "again, or another one, may have the right envelope"
+    )

@@ -1,28 +1,75 @@
-"""What indexing reports while it works, beside what the client reports.
+"""What the program reports while it works, and the hook that takes it.
 
-Frozen records for the one hook of `rpc.stats`: the steps of a batch, what was
-committed, what was lost, and what the database's pool does. Whoever indexes
-makes them; what becomes of them is the hook's matter.
+The client, the pipeline and the database's pool hand frozen records to one hook,
+which makes a count, a metric or a log line of them. A hook passes over the kinds
+of records that it does not know. Invariant: a hook that fails never breaks what it
+observes. The hooks are `sources.rpc.stats` and `metrics.sink`.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.sources.rpc.stats import Record
-from sorobanflow.store.pool import PoolStats
 
+BreakerState = Literal["closed", "open", "half_open"]
+Strain = Literal["rate", "timeout", "latency"]
 Step = Literal["fetch", "decode", "write"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something that happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished(Record):
+    """An HTTP call ended; `error` is the class of the error, if there was one."""
+
+    method: str
+    seconds: float
+    size_bytes: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying(Record):
+    """Attempt number `attempt` failed; the next one follows after `wait_s` seconds."""
+
+    method: str
+    attempt: int
+    wait_s: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged(Record):
+    """The circuit breaker of a method changed its state."""
+
+    method: str
+    old: BreakerState
+    new: BreakerState
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyChanged(Record):
+    """Up to `limit` concurrent calls are allowed now; `strain` is why it was halved."""
+
+    limit: int
+    max_limit: int
+    strain: Strain | None
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone(Record):
     """A batch took one step, in `seconds`.
 
-    To fetch takes from the begin of the batch to its last transaction, the waiting
-    for a place among the calls included; to decode, what this process spent on it
-    or waited for its helpers; to write, the database transaction.
+    `fetch` lasts from the start of the batch to its last transaction and includes
+    the waiting for a free call; `decode` is the time that this process worked or
+    waited for the decoding processes; `write` is the database transaction.
     """
 
     step: Step
@@ -41,7 +88,7 @@ class BatchWritten(Record):
 
 @dataclass(frozen=True, slots=True)
 class BatchFailed(Record):
-    """A batch could not be committed; `error` is the class of the reason."""
+    """A batch was not committed; `error` is the class of the error."""
 
     error: str
 
@@ -54,9 +101,73 @@ class GapRecorded(Record):
     ledgers: LedgerRange
 
 
+@dataclass(frozen=True)
+class PoolStats:
+    """What a connection pool holds now, and what it did since it was opened.
+
+    Attributes:
+        max_open: Connections that it may open.
+        open: Connections open now, including those being opened.
+        in_use: Open connections that are not idle.
+        idle: Open connections that are ready for a caller.
+        wait_count: Callers that found all `max_open` connections in use.
+        wait_s: Seconds that those callers waited, in total.
+        closed_max_idle: Closed when given back, because `max_idle` were idle.
+        closed_idle_time: Closed because nobody used them for `max_idle_s`.
+        closed_lifetime: Closed because they were older than their lifetime.
+    """
+
+    max_open: int
+    open: int
+    in_use: int
+    idle: int
+    wait_count: int
+    wait_s: float
+    closed_max_idle: int
+    closed_idle_time: int
+    closed_lifetime: int
+
+    def table(self) -> list[tuple[str, str]]:
+        """Label and value per line, for a person."""
+        return [
+            ("connections: at most", f"{self.max_open:,}"),
+            ("connections: open", f"{self.open:,}"),
+            ("connections: in use", f"{self.in_use:,}"),
+            ("connections: idle", f"{self.idle:,}"),
+            ("waits for a connection", f"{self.wait_count:,}"),
+            ("time waited for a connection", f"{self.wait_s:.1f} s"),
+            ("closed: enough were idle", f"{self.closed_max_idle:,}"),
+            ("closed: idle for too long", f"{self.closed_idle_time:,}"),
+            ("closed: end of lifetime", f"{self.closed_lifetime:,}"),
+        ]
+
+
 @dataclass(frozen=True, slots=True)
-class PoolLooked(Record):
-    """The statistics of a pool `now`, and those of the last look; `before` is None at first."""
+class PoolSampled(Record):
+    """The statistics of a pool now, and at the sample before; None at the first."""
 
     now: PoolStats
     before: PoolStats | None
+
+
+Hook = Callable[[Record], object]
+
+
+def report(hook: Hook | None, record: Record) -> None:
+    """Hand a record to the hook; log its failure."""
+    if hook is None:
+        return
+    try:
+        hook(record)
+    except Exception:
+        _log.exception("the hook failed on %s", type(record).__name__)
+
+
+def fan_out(*hooks: Hook | None) -> Hook:
+    """Make one hook of several; the failure of one does not keep a record from the others."""
+
+    def hand_on(record: Record) -> None:
+        for hook in hooks:
+            report(hook, record)
+
+    return hand_on

@@ -15,7 +15,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import make_batch
 from sorobanflow.rows.state import State
 from sorobanflow.rows.state_rows import AccountRow, ContractDataRow, TokenBalanceRow
-from sorobanflow.sources.rpc.wire import Event, Transaction
+from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
 from tests.integration.effects_stated import INSTANCE, REMOVED, Fact, Facts, Statement
 from tests.integration.meta_oracle import change_lists, change_of, entry_of, key_of

@@ -15,9 +15,9 @@ from sorobanflow.errors import DecodeError, LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import make_batch
 from sorobanflow.rows.quarantine import quarantine_row
+from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.wire import Event
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position

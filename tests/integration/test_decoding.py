@@ -11,7 +11,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Makers, Making, Rows, processes_by_default
 from sorobanflow.rows.batch import Batch
 from sorobanflow.rows.transactions import TransactionRow
-from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction, symbol
 
 LEDGERS = LedgerRange(1000, 1000)

@@ -161,7 +161,7 @@ def test_gzip_bomb_in_a_gzip_bomb_is_refused() -> None:
     with hostile(sending(bomb_of(2), Content_Encoding="gzip, gzip")) as node:
         peak, error = peak_of(client_of(node.url))
     assert isinstance(error, RpcProtocolError)
-    assert "Content-Encoding 'gzip, gzip'; wanted gzip or none" in str(error)
+    assert "Content-Encoding 'gzip, gzip'; expected gzip or none" in str(error)
     assert peak < MOST
 
 

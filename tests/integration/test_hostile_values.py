@@ -21,7 +21,7 @@ from sorobanflow.decode.scval import MAX_DEPTH
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
-from sorobanflow.sources.rpc.wire import Event, Transaction
+from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres

@@ -12,8 +12,8 @@ from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rows.quarantine import Item, quarantine_row
+from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.places import believed
-from sorobanflow.sources.rpc.wire import Event, Malformed
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position, parse_event_id

@@ -12,7 +12,7 @@ from stellar_sdk import xdr
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
-from sorobanflow.sources.rpc.wire import Transaction
+from sorobanflow.sources.items import Transaction
 
 Corpus = Callable[[str], list[dict[str, Any]]]
 SUCCESS = {"txsuccess", "txfee_bump_inner_success"}

@@ -16,7 +16,7 @@ from sorobanflow.devnet.recording import Recording
 from sorobanflow.devnet.source import Source
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
-from sorobanflow.sources.rpc.wire import Transaction
+from sorobanflow.sources.items import Transaction
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.upsert import upsert_batch
 

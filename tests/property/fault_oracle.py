@@ -16,7 +16,8 @@ from sorobanflow.devnet import Chain
 from sorobanflow.devnet.node import Node
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import make_batch
-from sorobanflow.sources.rpc.wire import Event, Items, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.coverage import open_stream, read_coverage
 from sorobanflow.store.upsert import upsert_batch
 from tests.property.fault_runs import LEDGERS, Setup, source_of

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
 from sorobanflow.rows.quarantine import payload_of
-from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.toid import Position
 from tests.unit.wire_items import ALICE, BOB, TOKEN, make_event, make_transaction, scval, symbol
 

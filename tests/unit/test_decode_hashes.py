@@ -57,6 +57,6 @@ def test_check_names_both_hashes() -> None:
     check_hash(item, read_envelope(item.envelope_xdr), network_id(NETWORK))
     wrong = make_transaction(numbered(78))
     with pytest.raises(
-        WrongHashError, match=f"as transaction {TX_HASH} is that of [0-9a-f]{{64}};"
+        WrongHashError, match=f"of transaction {TX_HASH} has the hash [0-9a-f]{{64}};"
     ):
         check_hash(wrong, read_envelope(wrong.envelope_xdr), network_id(NETWORK))

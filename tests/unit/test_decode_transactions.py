@@ -3,7 +3,7 @@ from stellar_sdk import xdr
 
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
-from sorobanflow.sources.rpc.wire import Transaction
+from sorobanflow.sources.items import Transaction
 from tests.unit.wire_items import make_body, make_result, make_transaction, sign
 
 SOROBAN = {

@@ -5,7 +5,7 @@ import pytest
 from sorobanflow import errors
 
 SAMPLES = [
-    errors.RpcUnavailableError("no connection"),
+    errors.RpcUnavailableError("no connection", 2.0),
     errors.RpcTimeoutError("no answer"),
     errors.RpcInternalError("handler failed"),
     errors.RateLimitedError("slow down", 2.5),
@@ -29,6 +29,7 @@ SAMPLES = [
 GROUPS = {
     errors.SorobanflowError,
     errors.RetriableError,
+    errors.EndpointError,
     errors.FatalError,
     errors.DataError,
 }

@@ -9,17 +9,22 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.metrics.catalogue import COUNTED, READ
 from sorobanflow.metrics.sink import Metrics
 from sorobanflow.metrics.state import status_metrics
-from sorobanflow.records import BatchFailed, BatchWritten, GapRecorded, PoolLooked, StepDone
-from sorobanflow.sources.rpc.stats import (
+from sorobanflow.records import (
+    BatchFailed,
+    BatchWritten,
     BreakerChanged,
     CallFinished,
-    PaceChanged,
+    ConcurrencyChanged,
+    GapRecorded,
+    PoolSampled,
+    PoolStats,
     Record,
     Retrying,
-    RpcStats,
+    StepDone,
     fan_out,
     report,
 )
+from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.status.model import (
     Database,
     Node,
@@ -30,7 +35,6 @@ from sorobanflow.status.model import (
     Status,
     Stream,
 )
-from sorobanflow.store.pool import PoolStats
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: Names of what is exported beside a histogram's own name.
@@ -46,15 +50,15 @@ RECORDS: list[Record] = [
     CallFinished("getEvents", 3.0, 0, "RpcTimeoutError"),
     Retrying("getEvents", 1, 0.5, "RpcTimeoutError"),
     BreakerChanged("getEvents", "closed", "open"),
-    PaceChanged(5, 10, "rate"),
+    ConcurrencyChanged(5, 10, "rate"),
     StepDone("fetch", 0.3),
     StepDone("decode", 0.2),
     StepDone("write", 0.1),
     BatchWritten("all", LedgerRange(10, 19), {"events": 30, "transactions": 12}, 5000),
     BatchFailed("RpcUnavailableError"),
     GapRecorded("all", LedgerRange(1, 4)),
-    PoolLooked(_pool(2, 0.5, 1), None),
-    PoolLooked(_pool(3, 0.75, 1), _pool(2, 0.5, 1)),
+    PoolSampled(_pool(2, 0.5, 1), None),
+    PoolSampled(_pool(3, 0.75, 1), _pool(2, 0.5, 1)),
 ]
 
 

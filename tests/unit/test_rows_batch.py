@@ -6,7 +6,7 @@ import pytest
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
-from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.toid import Position
 from tests.unit.wire_items import (
     ALICE,
@@ -116,7 +116,7 @@ def test_a_transaction_under_the_hash_of_another_is_quarantined() -> None:
     [row] = batch.quarantine
     assert (row.kind, row.key) == ("transaction", right.tx_hash)
     assert row.error_class == "WrongHashError"
-    assert f"sent as transaction {right.tx_hash} is that of {its_own}" in row.error
+    assert f"of transaction {right.tx_hash} has the hash {its_own}" in row.error
 
 
 def test_signatures_are_no_part_of_what_is_hashed() -> None:

@@ -7,7 +7,7 @@ from sorobanflow.errors import MassFailureError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
 from sorobanflow.rows.mass_failure import TOLERATED, refuse_mass_failure, shape_of
-from sorobanflow.sources.rpc.wire import Malformed, Transaction
+from sorobanflow.sources.items import Malformed, Transaction
 from tests.unit.state_items import PASSPHRASE, account_item, make_meta, refund_event
 from tests.unit.wire_items import (
     ALICE,

@@ -8,7 +8,7 @@ import pytest
 from sorobanflow.decode.events import decode_event
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.events import EventRow, event_row
-from sorobanflow.sources.rpc.wire import Event
+from sorobanflow.sources.items import Event
 from tests.unit.wire_items import TOKEN, TX_HASH, make_event, symbol
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.quarantine import quarantine_row, stated_ledger
-from sorobanflow.sources.rpc.wire import Malformed
+from sorobanflow.sources.items import Malformed
 from tests.unit.wire_items import TX_HASH, make_event, make_transaction
 
 ERROR = DecodeError("why")

@@ -7,7 +7,7 @@ from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
-from sorobanflow.sources.rpc.wire import Transaction
+from sorobanflow.sources.items import Transaction
 from tests.unit.wire_items import (
     ALICE,
     ALICE_MUXED,

@@ -19,8 +19,8 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
+from sorobanflow.records import BreakerChanged, Record
 from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker
-from sorobanflow.sources.rpc.stats import BreakerChanged, Record
 
 FAULT = RpcUnavailableError("down")
 
@@ -73,9 +73,9 @@ def half_open(clock: Clock, **settings: float) -> CircuitBreaker:
 def test_breaker_opens_at_the_fifth_failure_in_a_row(clock: Clock) -> None:
     breaker = breaker_of(clock)
     fail(breaker, 4)
-    assert (breaker.state, breaker.failures) == ("closed", 4)
+    assert (breaker.state, breaker.snapshot().failures) == ("closed", 4)
     fail(breaker)
-    assert (breaker.state, breaker.failures) == ("open", 5)
+    assert (breaker.state, breaker.snapshot().failures) == ("open", 5)
 
 
 def test_breaker_success_starts_the_count_again(clock: Clock) -> None:
@@ -101,7 +101,7 @@ def test_breaker_caller_waits_for_the_probe_and_closes_it(clock: Clock) -> None:
     clock.now += 4
     succeed(breaker)
     assert clock.waits == [6.0]
-    assert (breaker.state, breaker.failures) == ("closed", 0)
+    assert (breaker.state, breaker.snapshot().failures) == ("closed", 0)
 
 
 def test_breaker_failed_probe_opens_it_for_the_whole_time_again(clock: Clock) -> None:
@@ -133,7 +133,7 @@ def test_breaker_half_open_without_free_probe_waits_to_the_deadline(clock: Clock
 def test_breaker_counts_faults_of_the_endpoint(clock: Clock, error: BaseException) -> None:
     breaker = breaker_of(clock)
     fail(breaker, 1, error)
-    assert breaker.failures == 1
+    assert breaker.snapshot().failures == 1
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_breaker_stale_failure_does_not_open_it(clock: Clock) -> None:
         clock.now += 10
         succeed(breaker)
         raise FAULT
-    assert (breaker.state, breaker.failures) == ("closed", 0)
+    assert (breaker.state, breaker.snapshot().failures) == ("closed", 0)
 
 
 def test_breaker_stale_probe_gives_no_second_permit(clock: Clock) -> None:
@@ -207,18 +207,18 @@ def test_breaker_keeps_the_last_ten_errors_with_their_age(clock: Clock) -> None:
     for number in range(12):
         fail(breaker, 1, RpcUnavailableError(f"fault {number}"))
         clock.now += 1
-    errors = breaker.last_errors
+    errors = breaker.snapshot().last_errors
     assert len(errors) == 10
-    assert (errors[0].age_s, errors[0].error) == (10.0, "RpcUnavailableError: fault 2")
-    assert (errors[-1].age_s, errors[-1].error) == (1.0, "RpcUnavailableError: fault 11")
+    assert errors[0] == (10.0, "RpcUnavailableError: fault 2")
+    assert errors[-1] == (1.0, "RpcUnavailableError: fault 11")
 
 
 def test_breaker_reset_closes_it(clock: Clock) -> None:
     breaker = breaker_of(clock)
     fail(breaker, 5)
     breaker.reset()
-    assert (breaker.state, breaker.failures) == ("closed", 0)
-    assert len(breaker.last_errors) == 5
+    assert (breaker.state, breaker.snapshot().failures) == ("closed", 0)
+    assert len(breaker.snapshot().last_errors) == 5
 
 
 def test_breaker_tells_each_transition_outside_of_the_lock(clock: Clock) -> None:
@@ -270,7 +270,7 @@ def test_breaker_stopped_admits_nobody(clock: Clock) -> None:
     breaker.stop()
     with pytest.raises(ClientStoppedError), breaker.permit():
         pass
-    assert (breaker.state, breaker.failures) == ("closed", 0)
+    assert (breaker.state, breaker.snapshot().failures) == ("closed", 0)
 
 
 def test_breaker_stopped_wakes_those_that_wait() -> None:

@@ -17,17 +17,12 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
+from sorobanflow.records import BreakerChanged, CallFinished, ConcurrencyChanged, Retrying
+from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.breaker import BreakerSettings
-from sorobanflow.sources.rpc.stats import (
-    BreakerChanged,
-    CallFinished,
-    MethodStats,
-    PaceChanged,
-    Retrying,
-    RpcStats,
-)
+from sorobanflow.sources.rpc.stats import MethodStats, RpcStats
 from sorobanflow.sources.rpc.transport import HttpSettings
-from sorobanflow.sources.rpc.wire import Health, Malformed, Network, NotFound, Transaction
+from sorobanflow.sources.rpc.wire import Health, Network, NotFound
 from sorobanflow.toid import Position, transactions_cursor
 from tests.unit.rpc_node import (
     Node,
@@ -184,8 +179,6 @@ def test_client_learns_the_page_limit_once(node: Node) -> None:
         assert len(client.get_transactions(transactions_cursor(1, 0)).transactions or ()) == 3
     limits = [params["pagination"]["limit"] for _, params in node.calls]
     assert limits == [200, 3, 3]
-    assert client.transactions_per_page(50) == 3
-    assert client.largest_transactions_page == 3
 
 
 def test_client_learns_the_page_limit_from_an_http_400() -> None:
@@ -209,11 +202,9 @@ def limits_asked(node: Node) -> list[int]:
 
 def test_client_page_too_large_is_asked_for_in_halves_at_once(node: Node) -> None:
     client = client_of(node, http=HttpSettings(max_response_bytes=1000))
-    for _ in range(2):
-        page = client.get_transactions(transactions_cursor(1, 0), limit=5)
-        assert len(page.transactions or ()) == 2
-    assert limits_asked(node) == [5, 2, 2]
-    assert client.transactions_per_page(200) == 2
+    page = client.get_transactions(transactions_cursor(1, 0), limit=5)
+    assert (page.size, page.limit) == (2, 2)
+    assert limits_asked(node) == [5, 2]
 
 
 def test_client_page_of_one_item_that_is_too_large_is_raised(node: Node) -> None:
@@ -244,14 +235,13 @@ def test_client_page_limit_stays_at_one_while_the_node_times_out() -> None:
     for _ in range(3):
         with pytest.raises(RpcTimeoutError):
             client.get_transactions(start=5, limit=2)
-    assert client.transactions_per_page(200) == 1
+    assert client.sizes["getTransactions"].items == 1
 
 
 def test_client_page_keeps_its_size_when_the_endpoint_is_away() -> None:
     client = client_of(lambda request: httpx.Response(503))
     with pytest.raises(RpcUnavailableError):
         client.get_transactions(start=5)
-    assert client.transactions_per_page(200) == 200
 
 
 def test_client_retries_through_the_breaker_until_it_opens() -> None:
@@ -266,9 +256,9 @@ def test_client_retries_through_the_breaker_until_it_opens() -> None:
         client.get_health()
     assert client.breakers["getHealth"].state == "open"
     assert client.breakers["getEvents"].state == "closed"
-    assert client.breakers["getHealth"].failures == 3
+    assert client.breakers["getHealth"].snapshot().failures == 3
     counts = stats.snapshot()["getHealth"]
-    assert (counts.calls, counts.failures, counts.retries, counts.trips) == (3, 3, 3, 1)
+    assert (counts.calls, counts.retries, counts.trips) == (3, 3, 1)
 
 
 def test_client_reports_calls_retries_and_breakers() -> None:
@@ -281,7 +271,7 @@ def test_client_reports_calls_retries_and_breakers() -> None:
     )  # fmt: skip
     client.get_health()
     pace, failed, opened, retrying, probing, finished, closed = records
-    assert pace == PaceChanged(5, 10, None)
+    assert pace == ConcurrencyChanged(5, 10, None)
     assert (failed.error, failed.size_bytes) == ("RpcUnavailableError", 0)
     assert opened == BreakerChanged("getHealth", "closed", "open")
     assert retrying == Retrying("getHealth", 1, 0.5, "RpcUnavailableError")
@@ -304,8 +294,8 @@ def test_stats_snapshot_is_a_copy() -> None:
     stats(CallFinished("getHealth", 0.5, 100, None))
     taken = stats.snapshot()
     stats(CallFinished("getHealth", 0.5, 20, "RpcTimeoutError"))
-    assert taken == {"getHealth": MethodStats(1, 0, 0, 0, 100, 0.5)}
-    assert stats.snapshot() == {"getHealth": MethodStats(2, 1, 0, 0, 120, 1.0)}
+    assert taken == {"getHealth": MethodStats(calls=1, size_bytes=100)}
+    assert stats.snapshot() == {"getHealth": MethodStats(calls=2, size_bytes=120)}
 
 
 def test_client_transaction_found_and_not_found(node: Node) -> None:
@@ -364,7 +354,7 @@ def test_client_batch_asks_only_the_spoilt_member_again(node: Node, spoil: Any) 
     answers = client.get_transaction_batch(HASHES)
     assert [getattr(answer, "tx_hash", None) for answer in answers] == HASHES
     assert [params["hash"] for _, params in node.calls] == [*HASHES, HASHES[0]]
-    assert client.breakers["getTransaction"].failures == 0
+    assert client.breakers["getTransaction"].snapshot().failures == 0
 
 
 def test_client_batch_keeps_what_was_answered_before_it_fails(node: Node) -> None:
@@ -393,8 +383,8 @@ def test_client_batch_of_unavailable_members_counts_for_the_breaker(node: Node) 
     client = client_of(refusing)
     with pytest.raises(RpcUnavailableError, match="queue"):
         client.get_transaction_batch(HASHES)
-    assert client.breakers["getTransaction"].failures == 1
-    assert client.accepts_batches
+    assert client.breakers["getTransaction"].snapshot().failures == 1
+    assert client.batches.accepted
 
 
 @pytest.mark.parametrize(
@@ -414,7 +404,7 @@ def test_client_batch_refused_is_remembered_and_falls_back(
     for _ in range(2):
         answers = client.get_transaction_batch(HASHES)
         assert [getattr(answer, "tx_hash", None) for answer in answers] == HASHES
-    assert not client.accepts_batches
+    assert not client.batches.accepted
     assert node.posts == 11
 
 
@@ -434,7 +424,7 @@ def test_client_batch_fault_is_no_refusal(response: httpx.Response, raised: type
     client = client_of(lambda request: response)
     with pytest.raises(raised):
         client.get_transaction_batch(HASHES)
-    assert client.accepts_batches
+    assert client.batches.accepted
 
 
 class OnlySingles:
@@ -461,7 +451,7 @@ def test_client_batch_that_fails_where_single_calls_work_is_remembered(
     for _ in range(2):
         answers = client.get_transaction_batch(HASHES)
         assert [getattr(answer, "tx_hash", None) for answer in answers] == HASHES
-    assert not client.accepts_batches
+    assert not client.batches.accepted
     assert gateway.batches == 3
     assert len(node.calls) == 10
 
@@ -470,7 +460,7 @@ def test_client_batch_ends_when_another_thread_finds_out_that_none_is_taken(node
     gateway = OnlySingles(node, 500)
 
     def found_out(seconds: float) -> None:
-        client.accepts_batches = False
+        client.batches.accepted = False
 
     client = client_of(gateway, attempts=5, sleep=found_out)
     assert len(client.get_transaction_batch(HASHES)) == 5
@@ -483,7 +473,7 @@ def test_client_batch_that_fails_after_one_was_answered_is_no_refusal(node: Node
     node.before = lambda number: httpx.Response(500) if number == 2 else None
     with pytest.raises(RpcUnavailableError):
         client.get_transaction_batch(HASHES[2:])
-    assert client.accepts_batches
+    assert client.batches.accepted
     assert node.posts == 2
 
 
@@ -492,7 +482,7 @@ def test_client_batch_error_is_raised_when_a_single_call_fails_too(node: Node) -
     client = client_of(node)
     with pytest.raises(RpcUnavailableError, match="HTTP 500"):
         client.get_transaction_batch(HASHES)
-    assert client.accepts_batches
+    assert client.batches.accepted
     assert node.posts == 2
 
 
@@ -500,7 +490,7 @@ def test_client_batch_too_large_is_asked_one_by_one(node: Node) -> None:
     client = client_of(node, http=HttpSettings(max_response_bytes=900))
     assert len(client.get_transaction_batch(HASHES)) == 5
     assert node.posts == 6
-    assert client.accepts_batches
+    assert client.batches.accepted
 
 
 def test_client_batch_bad_hash_fails_after_the_others_are_kept(node: Node) -> None:

@@ -12,9 +12,9 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk
 from sorobanflow.sources.rpc.plan import plan_hash_chunks, plan_ledger_chunks
-from sorobanflow.sources.rpc.wire import Malformed, Transaction
 from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
 from tests.unit.rpc_node import Node, client_of, fill, transaction, tx_hash
 

@@ -7,6 +7,7 @@ import pytest
 
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError, RpcUnavailableError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk
 from sorobanflow.sources.rpc.fetch_plan import (
     BatchFetch,
@@ -15,7 +16,6 @@ from sorobanflow.sources.rpc.fetch_plan import (
     TransactionPlanner,
 )
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.wire import Malformed, Transaction
 from sorobanflow.toid import Position
 from tests.unit.rpc_node import Node, client_of, event, fill, tx_hash
 
@@ -250,14 +250,12 @@ def test_planner_ledgers_are_filtered_to_the_wanted() -> None:
 def test_planner_leaves_workers_to_the_batches_beside() -> None:
     node, chosen = node_of(300, 300), TransactionPlanner("auto", False, 10, 50)
     fetch, client = read(node, None), client_of(node)
-    client.page_size.transactions = 200
     assert [len(chosen.chunks(client, fetch, beside)) for beside in (0, 1, 4, 20)] == [7, 5, 2, 1]
 
 
 def test_planner_expects_what_ledgers_held_where_events_name_less() -> None:
     node, chosen = node_of(300, 1), planner(filtered=False, workers=10)
     fetch, client = read(node, None), client_of(node)
-    client.page_size.transactions = 200
     assert len(chosen.chunks(client, fetch)) == 1
     chosen.learn(LedgerRange(1, 4), 1200)
     chunks = chosen.chunks(client, fetch)
@@ -270,7 +268,7 @@ def test_planner_expects_what_ledgers_held_where_events_name_less() -> None:
 def test_planner_by_hash_asks_for_as_many_as_the_node_answers_quickly() -> None:
     node, chosen = node_of(3, 3), planner("hashes")
     fetch, client = read(node), client_of(node)
-    client.batch_size.transactions = 2
+    client.sizes["getTransaction"].fail(4)
     posts = node.posts
     assert [len(chunk.fetch(client)) for chunk in chosen.chunks(client, fetch)] == [6, 6]
     assert node.posts == posts + 6

@@ -12,9 +12,9 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.paging import EdgeCheck, EventsRead, EventsWalk
-from sorobanflow.sources.rpc.wire import Event, Malformed
 from sorobanflow.toid import MAX_TX, Position, end_of_ledger
 from tests.unit.rpc_node import Node, client_of, event
 

@@ -105,7 +105,7 @@ def test_stop_ends_a_call_under_way(
     caller = Caller(client)
     assert server.silent.wait(5)
     assert isinstance(stopped_within(client, caller, 1), ClientStoppedError)
-    assert client.breakers["getHealth"].failures == 0
+    assert client.breakers["getHealth"].snapshot().failures == 0
     client.close()
 
 

@@ -183,7 +183,7 @@ def test_transport_answer_that_trickles_times_out() -> None:
         transport=httpx.MockTransport(lambda request: httpx.Response(200, content=body())),
         clock=lambda: now[0],
     )
-    with pytest.raises(RpcTimeoutError, match="did not end in 30 s"):
+    with pytest.raises(RpcTimeoutError, match="did not end the answer in 30 s"):
         transport.post("getEvents", b"")
 
 
@@ -228,7 +228,7 @@ def test_transport_log_line_of_httpx_holds_no_secret(caplog: pytest.LogCaptureFi
     assert "https://node.example:8443" in caplog.text
     assert not [secret for secret in SECRETS if secret in caplog.text]
     transport.close()
-    assert transport._log_filter not in logging.getLogger("httpx").filters
+    assert transport._redactor not in logging.getLogger("httpx").filters
 
 
 @pytest.mark.parametrize(

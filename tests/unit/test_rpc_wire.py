@@ -7,14 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from sorobanflow.sources.rpc.wire import (
-    Event,
-    EventsPage,
-    Items,
-    Malformed,
-    Transaction,
-    TransactionsPage,
-)
+from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.rpc.wire import EventsPage, Items, TransactionsPage
 from sorobanflow.toid import Position
 from tests.unit.rpc_node import event, transaction
 

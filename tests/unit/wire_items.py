@@ -8,7 +8,7 @@ from stellar_sdk import xdr
 
 from sorobanflow.decode.hashes import network_id, transaction_hash
 from sorobanflow.decode.transactions import read_envelope
-from sorobanflow.sources.rpc.wire import Event, Transaction
+from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
 
 ALICE = "GDK36SR7ZTTRPMBYRPGCOSPLYFEK3GLJWI7UL3Q3MBP5LB3YK5VMI6ET"

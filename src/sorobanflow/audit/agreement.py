@@ -14,10 +14,10 @@ from sorobanflow.audit import stored
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import Item, quarantine_row, stated_ledger
+from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.wire import Event, Transaction
 
 Kind = Literal["event", "transaction"]
 

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, text
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
-from sorobanflow.sources.rpc.wire import Event, Items, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.upsert import write_rows
 
 #: Items read at once; one has been seen to weigh 100 KiB.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sorobanflow.decode.reader import Json, from_base64
 from sorobanflow.decode.scval import read_scval
-from sorobanflow.sources.rpc.wire import Event
+from sorobanflow.sources.items import Event
 
 _CACHED_LENGTH = 256
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from sorobanflow.decode.reader import Json, from_base64
 from sorobanflow.errors import WrongHashError
-from sorobanflow.sources.rpc.wire import Transaction
+from sorobanflow.sources.items import Transaction
 
 #: A V0 transaction is hashed as the V1 transaction that it stands for: type 2, key type 0.
 _V0_AS_V1 = bytes([0, 0, 0, 2, 0, 0, 0, 0])

@@ -14,7 +14,7 @@ from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
 from sorobanflow.decode.metas import read_meta
 from sorobanflow.decode.reader import Json, from_base64, whole
 from sorobanflow.decode.result_types import TRANSACTION_RESULT
-from sorobanflow.sources.rpc.wire import Transaction
+from sorobanflow.sources.items import Transaction
 
 
 class DecodedTransaction(NamedTuple):

@@ -1,7 +1,8 @@
 """A sink that counts records as Prometheus metrics.
 
-A hook beside the run's own counts. prometheus_client keeps the values in this
-process, or in files that outlast it if `slots` has set it to.
+Stands at the hook beside the run's own counts. Where the values live, in this
+process or in files that outlast it, is what prometheus_client was set to before.
+Invariant: of each metric and set of labels there is one child, looked up once.
 """
 
 from collections.abc import Mapping
@@ -9,28 +10,26 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from sorobanflow.metrics.catalogue import COUNTED, Spec
+from sorobanflow.metrics.catalogue import COUNTED, PREFIX, Spec
 from sorobanflow.records import (
     BatchFailed,
     BatchWritten,
-    GapRecorded,
-    PoolLooked,
-    StepDone,
-)
-from sorobanflow.sources.rpc.calls import METHODS
-from sorobanflow.sources.rpc.stats import (
     BreakerChanged,
+    BreakerState,
     CallFinished,
-    PaceChanged,
+    ConcurrencyChanged,
+    GapRecorded,
+    PoolSampled,
+    PoolStats,
     Record,
     Retrying,
-    State,
+    StepDone,
     Strain,
 )
-from sorobanflow.store.pool import PoolStats
+from sorobanflow.sources.rpc.calls import METHODS
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-BREAKER_STATES: Mapping[State, int] = {"closed": 0, "half_open": 1, "open": 2}
+BREAKER_STATES: Mapping[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class Metrics:
@@ -42,7 +41,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._metrics = {spec.name: _make(spec, registry) for spec in COUNTED}
-        self._start_at_zero()
+        self._children: dict[tuple[str, ...], Any] = {}
+        self._zero()
 
     def __call__(self, record: Record) -> None:
         """Count a record."""
@@ -55,7 +55,7 @@ class Metrics:
             case BreakerChanged():
                 self._of("rpc_breaker_state", record.method).set(BREAKER_STATES[record.new])
                 self._of("rpc_breaker_transitions_total", record.method, record.new).inc()
-            case PaceChanged():
+            case ConcurrencyChanged():
                 self._of("rpc_concurrency_limit").set(record.limit)
                 if record.strain:
                     self._of("rpc_concurrency_cuts_total", record.strain).inc()
@@ -67,7 +67,7 @@ class Metrics:
                 self._of("batches_failed_total", record.error).inc()
             case GapRecorded():
                 self._of("gap_ledgers_recorded_total", record.stream).inc(record.ledgers.size)
-            case PoolLooked():
+            case PoolSampled():
                 self._count_pool(record.now, record.before)
 
     def _count_call(self, record: CallFinished) -> None:
@@ -87,12 +87,12 @@ class Metrics:
         self._of("pool_connections", "in_use").set(now.in_use)
         self._of("pool_connections", "idle").set(now.idle)
         self._of("pool_connections_max").set(now.max_open)
-        counted = _pool_counters(before) if before else {}
-        for counter, value in _pool_counters(now).items():
-            self._of(*counter).inc(value - counted.get(counter, 0))
+        totals, known = _pool_totals(now), _pool_totals(before) if before else {}
+        for key, value in totals.items():
+            self._of(*key).inc(value - known.get(key, 0))
 
-    def _start_at_zero(self) -> None:
-        """Create the series whose labels are known: a rate misses a counter's first value."""
+    def _zero(self) -> None:
+        """Begin at 0 what has known labels: a rate misses a counter's first step from nowhere."""
         for method in METHODS:
             self._of("rpc_calls_total", method, "ok")
             self._of("rpc_breaker_state", method).set(BREAKER_STATES["closed"])
@@ -101,23 +101,28 @@ class Metrics:
         for strain in get_args(Strain):
             self._of("rpc_concurrency_cuts_total", strain)
 
-    def _of(self, name: str, *labels: str) -> Any:  # noqa: ANN401 - the metric's own type
-        metric = self._metrics[name]
-        return metric.labels(*labels) if labels else metric
+    def _of(self, name: str, *labels: str) -> Any:  # noqa: ANN401 - of the metric's own type
+        key = (name, *labels)
+        child = self._children.get(key)
+        if child is None:
+            metric = self._metrics[name]
+            child = self._children[key] = metric.labels(*labels) if labels else metric
+        return child
 
 
 def _make(spec: Spec, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    name, text, labels = spec.full_name, spec.meaning, spec.labels
+    name = PREFIX + spec.name
     match spec.kind:
         case "counter":
-            return Counter(name, text, labels, registry=registry)
+            return Counter(name, spec.meaning, spec.labels, registry=registry)
         case "gauge":
-            return Gauge(name, text, labels, registry=registry, multiprocess_mode=spec.mode)
+            mode = spec.mode
+            return Gauge(name, spec.meaning, spec.labels, registry=registry, multiprocess_mode=mode)
         case "histogram":
-            return Histogram(name, text, labels, registry=registry, buckets=BUCKETS)
+            return Histogram(name, spec.meaning, spec.labels, registry=registry, buckets=BUCKETS)
 
 
-def _pool_counters(stats: PoolStats) -> dict[tuple[str, ...], float]:
+def _pool_totals(stats: PoolStats) -> dict[tuple[str, ...], float]:
     return {
         ("pool_waits_total",): stats.wait_count,
         ("pool_wait_seconds_total",): stats.wait_s,

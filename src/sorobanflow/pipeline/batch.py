@@ -16,6 +16,7 @@ from prefect.tasks import Task
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Makers, Making, Rows
+from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.fetch_plan import (
     BatchFetch,
@@ -24,7 +25,6 @@ from sorobanflow.sources.rpc.fetch_plan import (
     TransactionPlanner,
 )
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.wire import Malformed, Transaction
 from tasks.fetch_events import fetch_batch, fetch_transactions
 
 

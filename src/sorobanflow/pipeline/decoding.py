@@ -21,7 +21,7 @@ from loky.backend import get_context
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, BatchMaker, make_batch
-from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
 
 #: Processes at most by default: one writer takes no more rows than four make.
 MOST_PROCESSES = 4

@@ -22,9 +22,9 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.backfill import Probe
 from sorobanflow.pipeline.batch import BatchInFlight, Lane, Source
 from sorobanflow.pipeline.sizer import BatchSizer
-from sorobanflow.records import BatchFailed, BatchWritten, StepDone
+from sorobanflow.records import BatchFailed, BatchWritten, Hook, StepDone, report
 from sorobanflow.rows.mass_failure import refuse_mass_failure
-from sorobanflow.sources.rpc.stats import Hook, RpcStats, report
+from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.pool import stop_engine
 from sorobanflow.store.upsert import Written

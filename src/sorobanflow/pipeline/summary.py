@@ -2,16 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sorobanflow.ledgers import LedgerRange, count_ledgers, merge, ranges_text
+from sorobanflow.ledgers import LedgerRange, merge
+from sorobanflow.records import PoolStats
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage
-from sorobanflow.store.pool import PoolStats
-from sorobanflow.texts import count
 
 MIB = 2**20
 
@@ -21,7 +20,7 @@ class Summary(Protocol):
 
     @property
     def exit_code(self) -> int:
-        """Exit code for scripts: 0 if nothing was left out, else 1."""
+        """What a script is told: 0 where all is well."""
 
     def headline(self) -> str:
         """One sentence: what was done."""
@@ -32,19 +31,21 @@ class Summary(Protocol):
 
 @dataclass
 class RunSummary:
-    """Counts of one run, filled while it works.
+    """Counts of one run, filled while it goes on.
 
     Attributes:
         stats: The client's counts.
         written: Ledger ranges that this run stored; ascending, disjoint.
         rows: Rows that this run stored, per table.
-        gaps: Ranges that this run recorded as gaps.
+        gaps: Ranges that this run recorded as missing.
         behind: Ledgers of the node that the stream lacks at the end, if too many.
         seconds: Time spent working, without the waiting for new ledgers.
-        coverage: What the stream holds at the end.
-        finished: Whether the run reached its end.
+        coverage: What the stream holds now, as text.
+        covered_ledgers: Number of ledgers that the stream holds now.
+        last_covered: The newest of them.
+        finished: Whether the run came to its end.
         batch_aims: What batches aimed at in the end, per pipeline.
-        pool: Statistics of the database's connections.
+        pool: What became of the database's connections.
     """
 
     stats: RpcStats
@@ -53,47 +54,51 @@ class RunSummary:
     gaps: list[LedgerRange] = field(default_factory=list)
     behind: int = 0
     seconds: float = 0.0
-    _counted_until: float | None = None
-    coverage: Coverage = field(default_factory=Coverage)
+    _watch: float | None = None
+    coverage: str = "none"
+    covered_ledgers: int = 0
+    last_covered: int | None = None
     finished: bool = False
     batch_aims: list[int] = field(default_factory=list)
     pool: PoolStats | None = None
 
     def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
-        """Add a committed batch."""
+        """Take in a committed batch."""
         self.written = merge((*self.written, ledgers))
         self.rows.update(rows)
-        self._count_time()
+        self._tick()
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Count the time within as work."""
-        self._counted_until = time.monotonic()
+        self._watch = time.monotonic()
         try:
             yield
         finally:
-            self._count_time()
-            self._counted_until = None
+            self._tick()
+            self._watch = None
 
-    def _count_time(self) -> None:
-        if self._counted_until is not None:
-            now = time.monotonic()
-            self.seconds += now - self._counted_until
-            self._counted_until = now
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._watch is not None:
+            self.seconds += now - self._watch
+            self._watch = now
 
-    def finish(self, coverage: Coverage) -> None:
-        """Note that the run reached its end, and what the stream holds there."""
-        self.coverage = coverage
+    def take_stock(self, coverage: Coverage) -> None:
+        """Note what the stream holds at the end."""
+        self.coverage = str(coverage)
+        self.covered_ledgers = coverage.count
+        self.last_covered = coverage.covered[-1].last if coverage.covered else None
         self.finished = True
 
     @property
     def ledgers(self) -> int:
         """Number of ledgers that this run stored."""
-        return count_ledgers(self.written)
+        return sum(part.size for part in self.written)
 
     @property
     def left_out(self) -> list[str]:
-        """What this run left out, for a person; what earlier runs left out does not count."""
+        """What this run left out, for a person; what earlier ones left is not its fault."""
         bad = self.rows["quarantine"]
         parts = [f"ledgers {ranges_text(self.gaps)} recorded as a gap"] if self.gaps else []
         parts += [f"items in quarantine: {bad:,}"] if bad else []
@@ -107,30 +112,31 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """Exit code for scripts: 0 if nothing was left out, else 1."""
+        """What a script is told: 0 if nothing was left out, else 1."""
         return int(not self.complete)
 
     def per_second(self, table: str) -> float:
         """Rows of a table per second of work."""
         return self._per_second(self.rows[table])
 
-    def _per_second(self, number: int) -> float:
-        return number / self.seconds if self.seconds else 0.0
+    def _per_second(self, count: int) -> float:
+        return count / self.seconds if self.seconds else 0.0
 
     def headline(self) -> str:
         """One sentence: what was indexed."""
-        if self.written:
-            early = "" if self.finished else "stopped early: "
-            return (
-                f"{early}indexed {count(self.ledgers, 'ledger')} ({ranges_text(self.written)}): "
-                f"{self.rows['transactions']:,} transactions and {self.rows['events']:,} events "
-                f"in {self.seconds:,.1f} s"
-            )
-        if not self.finished:
+        if not self.written and not self.finished:
             return "stopped before anything was indexed"
-        if self.gaps:
+        if not self.written and self.gaps:
             return f"nothing indexed: the node no longer has ledgers {ranges_text(self.gaps)}"
-        return f"nothing new: ledgers {self.coverage} were covered already"
+        if not self.written:
+            return f"nothing new: ledgers {self.coverage} were covered already"
+        ranges = ranges_text(self.written)
+        noun = "ledger" if self.ledgers == 1 else "ledgers"
+        early = "" if self.finished else "stopped early: "
+        return (
+            f"{early}indexed {self.ledgers:,} {noun} ({ranges}): {self.rows['transactions']:,} "
+            f"transactions and {self.rows['events']:,} events in {self.seconds:,.1f} s"
+        )
 
     def table(self) -> list[tuple[str, str]]:
         """Label and value per line, for a person: how the run went, then the details in groups."""
@@ -142,17 +148,20 @@ class RunSummary:
             ("gaps recorded", ranges_text(self.gaps)),
             ("items in quarantine", f"{self.rows['quarantine']:,}"),
             ("RPC", self._calls()),
-            ("calls at once", str(self.stats.pace())),
+            ("concurrent calls", str(self.stats.concurrency())),
         ]
         if self.batch_aims:
             aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)
             lines.append(("events and transactions per batch, in the end", aims))
+        if self.pool:
+            waits = f"{self.pool.wait_count:,}, {self.pool.wait_s:.1f} s"
+            lines.append(("waits for a connection", waits))
         if self.finished:
-            lines.append(("ledgers covered", f"{self.coverage.count:,} ({self.coverage})"))
+            lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
         lines += [
-            (f"rows: {name}", f"{number:,}")
-            for name, number in self.rows.items()
-            if number and name != "quarantine"
+            (f"rows: {name}", f"{count:,}")
+            for name, count in self.rows.items()
+            if count and name != "quarantine"
         ]
         pool = self.pool.table() if self.pool else []
         return lines + [
@@ -161,9 +170,9 @@ class RunSummary:
 
     @property
     def health(self) -> str:
-        """Whether anything was left out, and what."""
+        """Whether all is well, and if not, what is not."""
         if not self.finished:
-            return "stopped early: what was committed stays, and the next run continues from there"
+            return "stopped early: what was committed stays, and the next run goes on from there"
         return f"incomplete: {'; '.join(self.left_out)}" if self.left_out else "good"
 
     def _rates(self) -> str:
@@ -192,3 +201,8 @@ def sections(lines: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str
         title, name = (before, after) if colon else ("", label)
         groups.setdefault(title, []).append((name, value))
     return [(title, rows) for title, rows in groups.items() if rows]
+
+
+def ranges_text(parts: Iterable[LedgerRange]) -> str:
+    """Name ranges in one line, joined where they meet; of many, those at both ends."""
+    return str(Coverage(tuple(merge(parts))))

@@ -37,7 +37,7 @@ from sorobanflow.rows.state_rows import (
 )
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
-from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
 
 #: The tables whose rows a batch carries, by the names of its attributes.
 STATE_TABLES = (

@@ -11,7 +11,7 @@ from sorobanflow.decode.events import DecodedEvent
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.values import hash_hex, json_text, rfc3339
-from sorobanflow.sources.rpc.wire import Event
+from sorobanflow.sources.items import Event
 from sorobanflow.toid import Position, parse_event_id
 
 _TYPES = ("contract", "system")

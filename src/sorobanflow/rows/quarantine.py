@@ -14,7 +14,7 @@ import msgspec
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.values import hash_hex, u32
-from sorobanflow.sources.rpc.wire import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.toid import parse_event_id
 
 Item = Event | Transaction | Malformed

@@ -15,7 +15,7 @@ from sorobanflow.rows.envelopes import open_envelope
 from sorobanflow.rows.preconditions import read_preconditions
 from sorobanflow.rows.results import Result, open_result
 from sorobanflow.rows.values import arm, hash_hex, i64, json_text, reading, text, u64, unix_time
-from sorobanflow.sources.rpc.wire import Transaction
+from sorobanflow.sources.items import Transaction
 
 
 class TransactionRow(NamedTuple):

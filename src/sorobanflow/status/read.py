@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sorobanflow.audit.stored import seconds_per_ledger
 from sorobanflow.errors import NodeBehindError, SorobanflowError
+from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.wire import Event, Items
+from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.status import database as db
 from sorobanflow.status.health import Limits, judged
 from sorobanflow.status.model import (

@@ -18,6 +18,8 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from sorobanflow.records import PoolStats
+
 #: Warn when callers waited at least this long, and for this share of the time.
 WAIT_S, WAIT_SHARE = 1.0, 0.1
 
@@ -42,47 +44,6 @@ class PoolSettings:
     max_lifetime_s: float = 3600.0
     max_idle_s: float = 600.0
     connect_timeout_s: float = 30.0
-
-
-@dataclass(frozen=True)
-class PoolStats:
-    """What a pool holds now, and what it did since it was opened.
-
-    Attributes:
-        max_open: Connections that it may open.
-        open: Connections open now, those being opened included.
-        in_use: Of these, not idle.
-        idle: Of these, ready for a caller.
-        wait_count: Callers that found all `max_open` connections in use.
-        wait_s: Seconds that those waited, added up.
-        closed_max_idle: Closed when given back, because `max_idle` were idle.
-        closed_idle_time: Closed because nobody used them for `max_idle_s`.
-        closed_lifetime: Closed because they were past their lifetime.
-    """
-
-    max_open: int
-    open: int
-    in_use: int
-    idle: int
-    wait_count: int
-    wait_s: float
-    closed_max_idle: int
-    closed_idle_time: int
-    closed_lifetime: int
-
-    def table(self) -> list[tuple[str, str]]:
-        """Label and value per line, for a person."""
-        return [
-            ("connections: at most", f"{self.max_open:,}"),
-            ("connections: open", f"{self.open:,}"),
-            ("connections: in use", f"{self.in_use:,}"),
-            ("connections: idle", f"{self.idle:,}"),
-            ("waits for a connection", f"{self.wait_count:,}"),
-            ("time waited for a connection", f"{self.wait_s:.1f} s"),
-            ("closed: enough were idle", f"{self.closed_max_idle:,}"),
-            ("closed: idle for too long", f"{self.closed_idle_time:,}"),
-            ("closed: end of lifetime", f"{self.closed_lifetime:,}"),
-        ]
 
 
 class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):

@@ -15,12 +15,12 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.store.connections import CountingPool, PoolSettings, PoolStats
+from sorobanflow.records import PoolStats
+from sorobanflow.store.connections import CountingPool, PoolSettings
 from sorobanflow.store.failures import named_failures
 
 __all__ = [
     "PoolSettings",
-    "PoolStats",
     "open_engine",
     "pool_stats",
     "public_conninfo",

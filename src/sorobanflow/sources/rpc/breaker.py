@@ -1,15 +1,17 @@
 """A circuit breaker: stop calling an endpoint that fails, probe until it is back.
 
-Stands around every attempt of every call, one breaker per RPC method:
+Every attempt of every call passes through the breaker of its RPC method:
 
-    closed ──`failure_threshold` failures in a row──▶ open
-    open ──`open_s` later──▶ half-open, which admits `half_open_max` probes at once
-    half-open ──one success──▶ closed;  ──one failure──▶ open
+    | state     | admits       | on success | on failure                        | after `open_s` |
+    |-----------|--------------|------------|-----------------------------------|----------------|
+    | closed    | every call   |            | open, at the `failure_threshold`  |                |
+    | open      | no call      |            |                                   | half_open      |
+    | half_open | a few probes | closed     | open                              |                |
 
-Callers wait for the next probe instead of skipping their work. Invariants: the
-lock is never held during a call or a listener; every permit comes back whatever
-the call raises; the outcome of a call counts only in the state that admitted it.
-Only the endpoint's faults count, not what the node says about a request.
+Only failures of the endpoint count, not what the node says about a request. Callers
+wait up to `wait_s` to be admitted, so that no work is skipped. Invariants: the lock
+is never held during a call or a listener; every permit comes back whatever the call
+raises; the outcome of a call counts only in the state that admitted it.
 """
 
 import threading
@@ -18,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sorobanflow.errors import (
     CircuitOpenError,
@@ -30,7 +32,7 @@ from sorobanflow.errors import (
     RpcRequestError,
     RpcUnavailableError,
 )
-from sorobanflow.sources.rpc.stats import BreakerChanged, Hook, State, report
+from sorobanflow.records import BreakerChanged, BreakerState, Hook, report
 
 Clock = Callable[[], float]
 Wait = Callable[[threading.Condition, float], object]
@@ -47,7 +49,7 @@ class BreakerSettings:
     Args:
         failure_threshold: Failures in a row that open it.
         open_s: Seconds that it stays open before it admits probes.
-        half_open_max: Probes at once while half-open.
+        half_open_max: Concurrent probes while half-open.
         wait_s: Seconds that a caller waits before CircuitOpenError.
     """
 
@@ -58,36 +60,17 @@ class BreakerSettings:
 
     def __post_init__(self) -> None:
         if min(self.failure_threshold, self.half_open_max) < 1 or min(self.open_s, self.wait_s) < 0:
-            raise ConfigurationError(
-                f"{self}: failure_threshold and half_open_max start at 1, seconds at 0"
-            )
+            raise ConfigurationError(f"{self}: counts must be at least 1, seconds at least 0")
 
 
-@dataclass(frozen=True, slots=True)
-class FailureSeen:
-    """A failure that the breaker counted, and how many seconds ago."""
+class BreakerSnapshot(NamedTuple):
+    """A breaker at one instant; the last errors with their age in seconds, oldest first."""
 
-    age_s: float
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerSnapshot:
-    """A breaker at one instant; `last_errors` oldest first."""
-
-    method: str
-    state: State
+    state: BreakerState
     failures: int
     probes: int
     retry_after_s: float
-    last_errors: tuple[FailureSeen, ...]
-
-
-def outcome_of(error: BaseException | None) -> Outcome:
-    """Judge the endpoint by what a call raised: it failed, it answered, or neither."""
-    if isinstance(error, RpcUnavailableError):
-        return "failure"
-    return "success" if error is None or isinstance(error, _ANSWERED) else "neutral"
+    last_errors: tuple[tuple[float, str], ...]
 
 
 class _Call:
@@ -99,12 +82,8 @@ class _Call:
 class CircuitBreaker:
     """The circuit breaker of one RPC method; shared by threads.
 
-    Args:
-        method: The RPC method, for messages and records.
-        settings: Thresholds and times.
-        listener: Called with each transition, outside of the lock.
-        clock: Monotonic seconds.
-        wait: Waits on the condition for at most that many seconds.
+    The listener gets a record of each transition; `clock` gives monotonic seconds, and
+    `wait` waits on a condition for at most that many.
     """
 
     def __init__(
@@ -122,21 +101,21 @@ class CircuitBreaker:
         self._clock = clock
         self._wait = wait
         self._changed = threading.Condition()
-        self._state: State = "closed"
-        self._generation = 0
+        self._state: BreakerState = "closed"
+        self._generation = 0  # counts the transitions
         self._failures = 0
         self._probes: set[_Call] = set()
         self._opened_at = 0.0
         self._stopped = False
         self._errors: deque[tuple[float, str]] = deque(maxlen=KEPT_ERRORS)
-        self._unreported: deque[BreakerChanged] = deque()
+        self._unreported: list[BreakerChanged] = []
 
     @contextmanager
     def permit(self) -> Iterator[None]:
         """Admit one call, waiting if need be; what the body raises is its outcome.
 
         Raises:
-            CircuitOpenError: still closed to callers after `wait_s`; try again later.
+            CircuitOpenError: not admitted within `wait_s`; try again later.
             ClientStoppedError: `stop` was called, before or during the wait.
         """
         call = _Call()
@@ -152,33 +131,20 @@ class CircuitBreaker:
             self._settle(call, error)
 
     @property
-    def state(self) -> State:
-        """The state now; an open breaker whose time is over reads half-open."""
-        with self._changed:
-            return self._present_state()
-
-    @property
-    def failures(self) -> int:
-        """Failures in a row."""
-        with self._changed:
-            return self._failures
-
-    @property
-    def last_errors(self) -> tuple[FailureSeen, ...]:
-        """The newest failures, oldest first."""
-        return self.snapshot().last_errors
+    def state(self) -> BreakerState:
+        """The state now."""
+        return self.snapshot().state
 
     def snapshot(self) -> BreakerSnapshot:
         """Read everything at one instant."""
         with self._changed:
             now = self._clock()
             return BreakerSnapshot(
-                self.method,
-                self._present_state(),
+                self._state_now(),
                 self._failures,
                 len(self._probes),
-                self._until_probe(now),
-                tuple(FailureSeen(now - at, error) for at, error in self._errors),
+                self._until_probe(),
+                tuple((now - at, error) for at, error in self._errors),
             )
 
     def reset(self) -> None:
@@ -188,7 +154,7 @@ class CircuitBreaker:
         self._report()
 
     def stop(self) -> None:
-        """Admit no more calls, for good; those that wait end at once."""
+        """Admit no more calls, for good; those that wait end now."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -198,14 +164,18 @@ class CircuitBreaker:
             with self._changed:
                 deadline = self._clock() + self.settings.wait_s
                 while not self._try_admit(call):
-                    self._wait_for_change(deadline)
+                    left = deadline - self._clock()
+                    if left <= 0:
+                        last_error = self._errors[-1][1] if self._errors else ""
+                        raise CircuitOpenError(self.method, self._until_probe(), last_error)
+                    self._wait(self._changed, min(left, self._until_probe() or left))
         finally:
             self._report()
 
     def _try_admit(self, call: _Call) -> bool:
         if self._stopped:
             raise ClientStoppedError(self.method)
-        if self._state != self._present_state():
+        if self._state != self._state_now():
             self._move("half_open")
         if self._state == "open":
             return False
@@ -216,15 +186,6 @@ class CircuitBreaker:
         call.generation = self._generation
         return True
 
-    def _wait_for_change(self, deadline: float) -> None:
-        now = self._clock()
-        until_probe = self._until_probe(now)
-        if now >= deadline:
-            last_error = self._errors[-1][1] if self._errors else ""
-            raise CircuitOpenError(self.method, until_probe, last_error)
-        left = deadline - now
-        self._wait(self._changed, min(left, until_probe) if self._state == "open" else left)
-
     def _settle(self, call: _Call, error: BaseException | None) -> None:
         outcome = outcome_of(error)
         with self._changed:
@@ -234,48 +195,51 @@ class CircuitBreaker:
             if outcome == "failure":
                 self._errors.append((self._clock(), f"{type(error).__name__}: {error}"))
             # A call that an earlier state admitted says nothing about this one.
-            if call.generation != self._generation:
-                return
-            if outcome == "failure":
-                self._count_failure()
-            elif outcome == "success":
-                self._count_success()
+            if call.generation == self._generation:
+                self._count(outcome)
         self._report()
 
-    def _count_failure(self) -> None:
-        self._failures += 1
-        if self._state == "half_open" or self._failures >= self.settings.failure_threshold:
-            self._opened_at = self._clock()
-            self._move("open")
+    def _count(self, outcome: Outcome) -> None:
+        if outcome == "failure":
+            self._failures += 1
+        match self._state, outcome:
+            case "closed", "success":
+                self._failures = 0
+            case "closed", "failure" if self._failures >= self.settings.failure_threshold:
+                self._move("open")
+            case "half_open", "success":
+                self._move("closed")
+            case "half_open", "failure":
+                self._move("open")
 
-    def _count_success(self) -> None:
-        self._failures = 0
-        if self._state == "half_open":
-            self._move("closed")
-
-    def _move(self, new: State) -> None:
+    def _move(self, new: BreakerState) -> None:
         if new != self._state:
             self._unreported.append(BreakerChanged(self.method, self._state, new))
         self._state = new
         self._generation += 1
         self._probes.clear()
-        if new == "closed":
-            self._failures = 0
+        self._failures = 0 if new == "closed" else self._failures
+        self._opened_at = self._clock() if new == "open" else self._opened_at
         self._changed.notify_all()
 
-    def _present_state(self) -> State:
-        over = self._state == "open" and self._until_probe(self._clock()) <= 0
-        return "half_open" if over else self._state
+    def _state_now(self) -> BreakerState:
+        """Give the state; an open breaker whose time is over is half-open for the next call."""
+        return "half_open" if self._state == "open" and not self._until_probe() else self._state
 
-    def _until_probe(self, now: float) -> float:
-        if self._state != "open":
-            return 0.0
-        return max(0.0, self._opened_at + self.settings.open_s - now)
+    def _until_probe(self) -> float:
+        """Give the seconds until an open breaker admits a probe."""
+        left = self._opened_at + self.settings.open_s - self._clock()
+        return max(0.0, left) if self._state == "open" else 0.0
 
     def _report(self) -> None:
-        while self._unreported:
-            try:
-                change = self._unreported.popleft()
-            except IndexError:  # another thread took the last one
-                return
+        with self._changed:
+            changes, self._unreported = self._unreported, []
+        for change in changes:
             report(self._listener, change)
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """Judge the endpoint by the error of a call: it failed, it answered, or neither."""
+    if isinstance(error, RpcUnavailableError):
+        return "failure"
+    return "success" if error is None or isinstance(error, _ANSWERED) else "neutral"

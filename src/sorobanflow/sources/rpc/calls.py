@@ -1,25 +1,36 @@
-"""One call to the node: retries around the method's breaker and the pace around the transport.
+"""One call to the node: retries around a breaker, a slot, and the HTTP POST.
 
-The path that every request takes, whatever it asks. Invariant: each attempt
-passes through the breaker of its method, has a place among the calls at once,
-and is reported to the hook. Leaves the meaning of requests and answers to the
-client.
+The path of every request, whatever it asks. Invariant: each attempt passes through
+the breaker of its method, holds a slot of the concurrency, and is reported to the
+hook. Leaves the meaning of requests and answers to the client.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
+import msgspec
+
+from sorobanflow.records import CallFinished, Hook, Retrying, report
 from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
-from sorobanflow.sources.rpc.pace import Pace
+from sorobanflow.sources.rpc.concurrency import Concurrency
+from sorobanflow.sources.rpc.jsonrpc import decode_reply, encode_call, error_of
 from sorobanflow.sources.rpc.retry import RetryPolicy
-from sorobanflow.sources.rpc.stats import CallFinished, Hook, Retrying, report
 from sorobanflow.sources.rpc.transport import Transport
 
 T = TypeVar("T")
+Read = Callable[[msgspec.Raw], T]
 
 METHODS = ("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction")
+
+
+class Timed(NamedTuple, Generic[T]):
+    """What an answer holds, and the seconds that the node took for it."""
+
+    value: T
+    seconds: float
 
 
 class Calls:
@@ -30,7 +41,7 @@ class Calls:
         transport: Transport,
         policy: RetryPolicy,
         breaker: BreakerSettings | None,
-        pace: Pace,
+        concurrency: Concurrency,
         *,
         hook: Hook | None,
         before_call: Callable[[], object] | None,
@@ -38,22 +49,23 @@ class Calls:
         wait: Wait,
     ) -> None:
         self.transport = transport
-        self.policy = policy
-        self.pace = pace
+        self.concurrency = concurrency
         self.breakers: Mapping[str, CircuitBreaker] = MappingProxyType(
             {
                 method: CircuitBreaker(method, breaker, listener=hook, clock=clock, wait=wait)
                 for method in METHODS
             }
         )
+        self.request_ids = itertools.count(1)
+        self._policy = policy
         self._hook = hook
         self._before_call = before_call
 
     def stop(self) -> None:
-        """Start no more attempts, wake those that wait for a breaker, cut those under way."""
+        """Start no more attempts, wake those that wait, cut those under way."""
         for breaker in self.breakers.values():
             breaker.stop()
-        self.pace.stop()
+        self.concurrency.stop()
         self.transport.stop()
 
     def retried(self, method: str, attempt: Callable[[], T]) -> T:
@@ -62,21 +74,46 @@ class Calls:
         def announce(number: int, wait_s: float, error: BaseException) -> None:
             report(self._hook, Retrying(method, number, wait_s, type(error).__name__))
 
-        return self.policy.run(attempt, announce)
+        return self._policy.run(attempt, announce)
 
-    def once(self, method: str, body: bytes, parse: Callable[[bytes], T]) -> T:
-        """Make one attempt; what `parse` raises is the outcome for the breaker too."""
+    def once(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        read: Read[T],
+        ledger: int | None = None,
+    ) -> Timed[T]:
+        """Make one attempt of one call.
+
+        Args:
+            method: The RPC method.
+            params: Its parameters.
+            read: Makes the result of the answer; what it raises is the call's error.
+            ledger: The ledger that the request starts at, for the errors of ranges.
+        """
+        request_id = next(self.request_ids)
+
+        def read_reply(body: bytes) -> T:
+            reply = decode_reply(method, body, request_id)
+            if reply.error is not None:
+                raise error_of(method, reply.error, ledger, self.transport.clean)
+            return read(reply.result)
+
+        return self.post(method, encode_call(request_id, method, params), read_reply)
+
+    def post(self, method: str, body: bytes, read: Callable[[bytes], T]) -> Timed[T]:
+        """Make one POST; what `read` raises is the outcome for the breaker too."""
         if self._before_call:
             self._before_call()
-        # The permit first: a call that waits for a breaker must not keep a place of others.
-        with self.breakers[method].permit(), self.pace.slot(method) as slot:
+        # The permit first: a call that waits for a breaker must not hold a slot.
+        with self.breakers[method].permit(), self.concurrency.slot(method) as slot:
             started = time.perf_counter()
             size, error = 0, None
             try:
                 answer = self.transport.post(method, body)
                 size = len(answer)
-                self.pace.answered(slot, size)
-                return parse(answer)
+                node_s = self.concurrency.answered(slot, size)
+                return Timed(read(answer), node_s)
             except BaseException as raised:
                 error = type(raised).__name__
                 raise

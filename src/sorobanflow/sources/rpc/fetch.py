@@ -18,10 +18,11 @@ from sorobanflow.errors import (
     NodeBehindError,
     RpcProtocolError,
 )
-from sorobanflow.sources.rpc.batch import Answer
+from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_TRANSACTIONS, RpcClient
+from sorobanflow.sources.rpc.jsonrpc_batch import Answer
 from sorobanflow.sources.rpc.places import believed, placed, without_repeats, without_strays
-from sorobanflow.sources.rpc.wire import Items, Malformed, NotFound, Transaction, TransactionsPage
+from sorobanflow.sources.rpc.wire import Items, NotFound, TransactionsPage
 from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
 
 NOT_FOUND_RETRIES = 3
@@ -80,8 +81,8 @@ class LedgerChunk:
         while not self._done:
             limit = min(self._expected(), MAX_TRANSACTIONS)
             page = client.get_transactions(transactions_cursor(*self._reached), limit=limit)
-            asked = client.transactions_per_page(limit)
-            self._done = self._take(page, asked, client.largest_transactions_page)
+            largest = client.sizes["getTransactions"].largest_answer
+            self._done = self._take(page, page.limit, largest)
         return without_strays([item for _, item in sorted(self._found, key=itemgetter(0))])
 
     def _expected(self) -> int:

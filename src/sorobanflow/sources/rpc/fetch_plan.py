@@ -13,12 +13,13 @@ from typing import Literal
 
 from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.paging import EdgeCheck, EventsRead, EventsWalk
 from sorobanflow.sources.rpc.plan import plan_hash_chunks, plan_ledger_chunks
-from sorobanflow.sources.rpc.wire import Event, Items, Malformed, Transaction
+from sorobanflow.sources.rpc.wire import Items
 
 FetchPlan = Literal["auto", "ledgers", "hashes"]
 TransactionChunk = LedgerChunk | HashChunk | EdgeCheck
@@ -189,7 +190,7 @@ class TransactionPlanner:
         hints = self._hints(fetch.ledgers, wanted)
         share = -(-self._workers // (beside + 1))
         total = sum(count for _, count in hints)
-        size = max(client.page_size.of_a_task, -(-(total + 1) // share))
+        size = max(client.sizes["getTransactions"].items_per_task, -(-(total + 1) // share))
         return [*plan_ledger_chunks(fetch.ledgers, hints, share, size)]
 
     def learn(self, ledgers: LedgerRange, transactions: int) -> None:
@@ -221,7 +222,7 @@ class TransactionPlanner:
         ]
 
     def _hash_chunks(self, client: RpcClient, wanted: dict[str, int]) -> list[TransactionChunk]:
-        per_call = min(self._batch_calls, client.batch_size.transactions)
+        per_call = min(self._batch_calls, client.sizes["getTransaction"].items)
         return [*plan_hash_chunks([*wanted.items()], self._workers, per_call)]
 
     def _hints(self, ledgers: LedgerRange, wanted: dict[str, int]) -> list[tuple[int, int]]:

@@ -1,9 +1,9 @@
-"""JSON-RPC 2.0 in and out: requests as bytes, answers and faults as our types.
+"""JSON-RPC 2.0: requests to bytes, answers and their errors to our types.
 
-Stands between the client, which knows methods, and the transport, which knows
-bytes. Invariant: a body that is no JSON is the endpoint's fault (a gateway's
-page, a cut answer) and can be asked again; JSON of another shape than promised
-is a protocol error. Source: jrpc2 and the handlers of stellar-rpc v28.
+Between the client, which knows methods, and the transport, which knows bytes.
+Invariant: a body that is not JSON is a failure of the endpoint (a gateway's page, a cut
+answer), and the call is tried again; JSON of another shape than promised is a protocol
+error. Source: jrpc2 and the handlers of stellar-rpc v28.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sorobanflow.errors import (
+    EndpointError,
     LedgerOutsideRetentionError,
     NodeBehindError,
     RpcInternalError,
@@ -27,11 +28,14 @@ from sorobanflow.sources.rpc.wire import Reply, RpcFault
 T = TypeVar("T")
 Clean = Callable[[str], str]
 
-# Time limit and full queue: the endpoint is overloaded, and it counts for the breaker.
-_TIMEOUT = -32001
-_UNAVAILABLE = -32098
-# Handler panic, internal, deadline exceeded, cancelled: this call failed, the node answered.
-_INTERNAL = (-32003, -32603, -32096, -32097)
+_KINDS: Mapping[int, type[EndpointError]] = {
+    -32001: RpcTimeoutError,  # the node's time limit
+    -32098: RpcUnavailableError,  # its queue is full
+    -32003: RpcInternalError,  # its handler panicked
+    -32603: RpcInternalError,
+    -32096: RpcInternalError,  # deadline exceeded
+    -32097: RpcInternalError,  # cancelled
+}
 _OUT_OF_RANGE = (-32600, -32602)
 
 _RANGE = re.compile(
@@ -45,7 +49,7 @@ _replies = msgspec.json.Decoder(Reply)
 
 
 def encode_call(request_id: int, method: str, params: Mapping[str, Any] | None) -> bytes:
-    """Write one call; without params where there are none, as old nodes refuse `{}`."""
+    """Write one call; without empty params, since old nodes refuse `{}`."""
     return msgspec.json.encode(_call(request_id, method, params))
 
 
@@ -67,8 +71,8 @@ def decode_as(method: str, data: bytes | msgspec.Raw, decoder: msgspec.json.Deco
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         if is_json(data):
-            raise RpcProtocolError(f"{method}: the answer's shape is wrong: {error}") from None
-        raise RpcUnavailableError(f"{method}: the answer is not whole: {error}") from None
+            raise RpcProtocolError(f"{method}: the answer has another shape: {error}") from None
+        raise RpcUnavailableError(f"{method}: the answer is cut: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RpcUnavailableError(f"{method}: the answer is not JSON: {error}") from None
     except RecursionError:
@@ -105,7 +109,7 @@ def is_json(data: bytes | msgspec.Raw) -> bool:
 
 
 def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> SorobanflowError:
-    """Make our error of a node's; `ledger` is the one that the request starts at."""
+    """Make our error of a node's error; the request starts at `ledger`."""
     text = f"{fault.message}: {data}" if (data := _data_text(fault)) else fault.message
     bounds = _RANGE.search(text) if fault.code in _OUT_OF_RANGE else None
     if page_limit(text) is not None:
@@ -113,48 +117,45 @@ def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> 
     if bounds is not None and ledger is not None:
         oldest, latest = (int(number) for number in bounds.groups() if number)
         return range_error(method, ledger, oldest, latest)
-    if fault.code == _TIMEOUT:
-        return RpcTimeoutError(f"{method}: {clean(text)} ({fault.code})")
-    if fault.code == _UNAVAILABLE:
-        return RpcUnavailableError(f"{method}: {clean(text)} ({fault.code})")
-    if fault.code in _INTERNAL:
-        return RpcInternalError(f"{method}: {clean(text)} ({fault.code})")
-    return RpcRequestError(method, fault.code, clean(text))
+    kind = _KINDS.get(fault.code)
+    if kind is None:
+        return RpcRequestError(method, fault.code, clean(text))
+    return kind(f"{method}: {clean(text)} ({fault.code})")
 
 
 def range_error(method: str, ledger: int, oldest: int, latest: int) -> SorobanflowError:
-    """Say what it means that a node with these bounds refuses a ledger."""
+    """Make the error of a node that refuses a ledger and states these bounds."""
     if ledger > latest:
         return NodeBehindError(ledger, latest)
     if ledger < oldest:
         return LedgerOutsideRetentionError(ledger, oldest)
-    # Never a gap by contradiction: nodes behind a load balancer differ in what they have.
+    # Not a gap: the nodes of a load balancer have different ledgers.
     return RpcInternalError(
         f"{method}: ledger {ledger} was refused by a node that says it has {oldest}-{latest}"
     )
 
 
 def page_limit(text: str) -> int | None:
-    """Read the largest page that the endpoint allows from its refusal, if it is one."""
+    """Read the max items of a page from a refusal that states them."""
     found = _PAGE_LIMIT.search(text)
     return int(found[1]) if found else None
 
 
 def ledger_without_metadata(text: str) -> int | None:
-    """Read which ledger getTransactions does not have from its refusal, if it is one."""
+    """Read the ledger that getTransactions does not have from a refusal that states it."""
     found = _NO_LEDGER.search(text)
     return int(found[1]) if found else None
 
 
 def decode_members(method: str, body: bytes) -> Sequence[msgspec.Raw] | Reply:
-    """Read the answer to a batch: its members undecoded, or one answer for the whole."""
+    """Read the answer to a batch: its members undecoded, or one answer to the whole batch."""
     if body.lstrip()[:1] == b"[":
         return decode_as(method, body, _arrays)
     return decode_as(method, body, _replies)
 
 
 def decode_member(raw: msgspec.Raw) -> Reply | None:
-    """Read one member of a batch; None if it is no JSON-RPC answer."""
+    """Read one member of a batch; None if it is not a JSON-RPC answer."""
     try:
         reply = _replies.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -19,10 +19,11 @@ from sorobanflow.errors import (
     RpcProtocolError,
 )
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.places import believed, placed, without_repeats, without_strays
-from sorobanflow.sources.rpc.wire import Event, EventsPage, Items, Malformed, Transaction
+from sorobanflow.sources.rpc.wire import EventsPage, Items
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
 
 # The range check of the node and its query are two reads; a trim between them

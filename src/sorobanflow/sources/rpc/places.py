@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from sorobanflow.sources.rpc.wire import Malformed
+from sorobanflow.sources.items import Malformed
 
 ItemT = TypeVar("ItemT", bound=Struct)
 PlaceT = TypeVar("PlaceT", bound=tuple[int, ...])

@@ -1,8 +1,7 @@
-"""Retries of one call: exponential backoff with full jitter, Retry-After honoured.
+"""Retries of one call: exponential backoff with full jitter, which obeys Retry-After.
 
-Stands around the circuit breaker, so every attempt passes through it. Invariant:
-only errors that the same call can outlive soon are tried again. An open breaker
-and a node that is behind are the task's to retry, later.
+Around the circuit breaker, so that every attempt passes through it. Invariant: only
+an EndpointError is tried again. Tasks retry an open breaker and a node that is behind.
 """
 
 import random
@@ -13,28 +12,21 @@ from typing import TypeVar
 
 import tenacity
 
-from sorobanflow.errors import (
-    ConfigurationError,
-    RateLimitedError,
-    RpcInternalError,
-    RpcUnavailableError,
-)
+from sorobanflow.errors import ConfigurationError, EndpointError
 
 T = TypeVar("T")
 OnRetry = Callable[[int, float, BaseException], object]
 
-RETRIED = (RpcUnavailableError, RpcInternalError, RateLimitedError)
-
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
-    """How often and how patiently a call is tried.
+    """How often a call is tried, and how long it waits in between.
 
     Args:
-        attempts: Calls in total, the first included.
-        base_s: Longest wait before the second attempt; doubles with each.
-        cap_s: Longest wait that the backoff grows to.
-        max_retry_after_s: Longest Retry-After that is honoured.
+        attempts: Attempts in total, the first one included.
+        base_s: Max wait before the second attempt; doubles with each attempt.
+        cap_s: Bound of the max wait.
+        max_retry_after_s: Max Retry-After that is obeyed.
     """
 
     attempts: int = 5
@@ -44,14 +36,14 @@ class RetrySettings:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or min(self.base_s, self.cap_s, self.max_retry_after_s) < 0:
-            raise ConfigurationError(f"{self}: attempts start at 1, seconds at 0")
+            raise ConfigurationError(f"{self}: attempts must be at least 1, seconds at least 0")
 
 
 class RetryPolicy:
     """Runs calls under the settings; keeps no state between calls.
 
     Args:
-        settings: How often and how patiently.
+        settings: How often, and how long to wait.
         sleep: Waits that many seconds.
         uniform: Draws a number between two.
     """
@@ -60,7 +52,7 @@ class RetryPolicy:
         self,
         settings: RetrySettings | None = None,
         *,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], None] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.settings = settings or RetrySettings()
@@ -78,30 +70,27 @@ class RetryPolicy:
             on_retry(state.attempt_number, state.upcoming_sleep, _error(state))
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(RETRIED),
+            retry=tenacity.retry_if_exception_type(EndpointError),
             stop=tenacity.stop_after_attempt(self.settings.attempts),
             wait=lambda state: self.wait_s(state.attempt_number, _error(state)),
-            sleep=self._sleep_for,
+            sleep=self._sleep,
             before_sleep=announce,
             reraise=True,
         )
         return retrying(attempt)
 
     def wait_s(self, attempt: int, error: BaseException | None = None) -> float:
-        """Draw the wait behind attempt number `attempt`, counted from 1."""
-        longest = min(self.settings.cap_s, self.settings.base_s * 2.0 ** min(attempt - 1, 64))
+        """Draw the wait after attempt number `attempt`, counted from 1."""
+        max_s = min(self.settings.cap_s, self.settings.base_s * 2.0 ** min(attempt - 1, 64))
         asked: float = getattr(error, "retry_after_s", None) or 0.0
-        return max(self._uniform(0.0, longest), min(asked, self.settings.max_retry_after_s))
+        return max(self._uniform(0.0, max_s), min(asked, self.settings.max_retry_after_s))
 
     def pause(self, attempt: int) -> None:
-        """Wait as behind attempt number `attempt`, counted from 1."""
-        self._sleep_for(self.wait_s(attempt))
-
-    def _sleep_for(self, seconds: float) -> None:
-        self._sleep(seconds)
+        """Wait as after attempt number `attempt`, counted from 1."""
+        self._sleep(self.wait_s(attempt))
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException:
     error = state.outcome.exception() if state.outcome else None
-    assert error is not None  # tenacity asks only behind an attempt that raised
+    assert error is not None  # tenacity asks only after an attempt that raised
     return error

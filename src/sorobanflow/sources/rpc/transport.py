@@ -1,16 +1,12 @@
-"""One HTTP call to the endpoint: a body out, a body back, faults as our errors.
+"""One HTTP call to the endpoint: a body out, a body back, failures as our errors.
 
-The only module that imports httpx. Stands under the client, which owns meaning,
-retries and breakers. Invariants: an answer never takes more memory than its
-bound, redirects are not followed, and nothing of the URL but scheme, host and
-port, and no header, reaches a message or a log line: hosted nodes carry their
-key in the path.
+Beneath the client, which owns meaning, retries and breakers. Invariants: an answer
+never takes more memory than its limit; redirects are not followed; no secret reaches
+a message or a log line.
 """
 
-import logging
 import re
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,29 +27,26 @@ from sorobanflow.errors import (
 )
 from sorobanflow.sources.rpc.connections import Connections
 from sorobanflow.sources.rpc.gunzip import gunzip
+from sorobanflow.sources.rpc.redaction import Redactor
 
 BaseTransport = httpx.BaseTransport  # so that the client can name its test seam
 
-TEXT_LIMIT = 300
-# No time limit of an answer: a smaller page would not come sooner.
+# Not the time limit of an answer: a smaller page would not arrive sooner.
 _NO_CONNECTION = (httpx.ConnectTimeout, httpx.PoolTimeout)
 _TIMEOUTS = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.GATEWAY_TIMEOUT)
-_SHORTEST_SECRET = 6
-# httpx logs URLs and the answers' reasons; httpcore, at DEBUG, the answers' headers.
-_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """Bounds of one HTTP call.
+    """Limits of one HTTP call.
 
     Args:
-        timeout_s: Seconds for a call; also the longest silence, so a call that
-            trickles ends before twice that.
+        timeout_s: Seconds for a call, and of silence within it; a slow trickle ends
+            before twice that.
         connect_timeout_s: Seconds to connect.
-        max_response_bytes: Largest answer, after decompression.
-        max_connections: Connections kept alive; one per worker.
+        max_response_bytes: Size of an answer, after decompression.
+        max_connections: Concurrent connections; one per worker.
     """
 
     timeout_s: float = 30.0
@@ -68,7 +61,7 @@ class Transport:
     Args:
         url: The endpoint, http or https; may hold a key.
         headers: Sent with every call; may hold a key.
-        settings: Bounds of a call.
+        settings: Limits of a call.
         transport: Stands in for the network in tests.
         clock: Monotonic seconds.
 
@@ -88,19 +81,14 @@ class Transport:
         self._settings = settings or HttpSettings()
         self._url = _checked_url(url)
         self._clock = clock
-        self._secrets = _secrets(url, self._url, _checked_headers(headers or {}))
-        self.endpoint = _endpoint(self._url)
-        self._log_filter = _HideSecrets(self._url, self.endpoint, self._hide)
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self._log_filter)
+        headers = _checked_headers(headers or {})
+        self._redactor = Redactor(url, self._url, headers.values())
+        self._redactor.install()
+        self.endpoint = self._redactor.endpoint
         self._connections = Connections()
         connections = self._settings.max_connections
         self._client = httpx.Client(
-            headers={
-                **(headers or {}),
-                "Content-Type": "application/json",
-                "Accept-Encoding": "gzip",
-            },
+            headers={**headers, "Content-Type": "application/json", "Accept-Encoding": "gzip"},
             timeout=httpx.Timeout(
                 self._settings.timeout_s, connect=self._settings.connect_timeout_s
             ),
@@ -110,15 +98,15 @@ class Transport:
         )
 
     def post(self, method: str, body: bytes) -> bytes:
-        """Send a request of an RPC method and give the body of the answer.
+        """Send a request of an RPC method and return the body of the answer.
 
         Raises:
             RpcTimeoutError: no answer in time, HTTP 408 or 504.
             RpcUnavailableError: no connection, a cut answer, another HTTP 5xx.
             RateLimitedError: HTTP 429.
             RpcRequestError: another HTTP 4xx.
-            RpcProtocolError: a redirect, no content, or an encoding that was not asked for.
-            AnswerTooLargeError: the answer exceeds its bound.
+            RpcProtocolError: a redirect, no content, or an encoding that was not requested.
+            AnswerTooLargeError: the answer exceeds its limit.
             ClientStoppedError: `stop` was called, before or during the call.
         """
         if self._connections.stopped.is_set():
@@ -132,14 +120,8 @@ class Transport:
         raise error
 
     def clean(self, text: str) -> str:
-        """Shorten what the endpoint said, and take our secrets out of it."""
-        text = " ".join(self._hide(text).split())
-        return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
-
-    def _hide(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        """Shorten what the endpoint said, and hide our secrets in it."""
+        return self._redactor.clean(text)
 
     def stop(self) -> None:
         """Start no more calls and cut those under way; a connect ends at its time limit."""
@@ -152,8 +134,7 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-        for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self._log_filter)
+        self._redactor.remove()
 
     def _exchange(self, method: str, body: bytes) -> bytes:
         deadline = self._clock() + self._settings.timeout_s
@@ -173,7 +154,7 @@ class Transport:
                 raise AnswerTooLargeError(method, limit)
             if self._clock() > deadline:
                 raise RpcTimeoutError(
-                    f"{method}: {self.endpoint} sent {size} bytes and did not end in "
+                    f"{method}: {self.endpoint} sent {size} bytes and did not end the answer in "
                     f"{self._settings.timeout_s:g} s"
                 )
             parts.append(part)
@@ -192,7 +173,7 @@ class Transport:
         else:
             raise RpcProtocolError(
                 f"{method}: {self.endpoint} answered with the Content-Encoding "
-                f"{self.clean(encoding)!r}; wanted gzip or none"
+                f"{self.clean(encoding)!r}; expected gzip or none"
             )
 
     def _failure(self, method: str, fault: httpx.RequestError) -> SorobanflowError:
@@ -200,7 +181,7 @@ class Transport:
         if self._connections.stopped.is_set():
             return ClientStoppedError(method)
         if isinstance(fault, httpx.TimeoutException) and not isinstance(fault, _NO_CONNECTION):
-            return RpcTimeoutError(f"{method}: {self.endpoint} gave no answer in time ({kind})")
+            return RpcTimeoutError(f"{method}: {self.endpoint} did not answer in time ({kind})")
         text = self.clean(str(fault))
         return RpcUnavailableError(f"{method}: {self.endpoint} failed ({kind}: {text})")
 
@@ -218,30 +199,8 @@ class Transport:
             start = next(self._decompressed(method, response), b"")[:4096]
             return RpcRequestError(method, status, self.clean(start.decode("utf-8", "replace")))
         if response.is_redirect:
-            return RpcProtocolError(f"{said}; redirects are not followed, set the final URL")
-        return RpcProtocolError(f"{said}; wanted 200 with a body")
-
-
-class _HideSecrets(logging.Filter):
-    """Takes our secrets out of the log lines that the HTTP libraries write per call."""
-
-    def __init__(self, url: httpx.URL, endpoint: str, hide: Callable[[str], str]) -> None:
-        super().__init__()
-        self._url = url
-        self._endpoint = endpoint
-        self._hide = hide
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record, without the URL and whatever of it an answer repeats."""
-        record.msg = self._hide(str(record.msg))
-        if isinstance(record.args, tuple):
-            record.args = tuple(map(self._hidden, record.args))
-        return True
-
-    def _hidden(self, value: object) -> object:
-        if value == self._url:
-            return self._endpoint
-        return self._hide(value) if isinstance(value, str) else value
+            return RpcProtocolError(f"{said}; redirects are not followed: set the final URL")
+        return RpcProtocolError(f"{said}; expected 200 with a body")
 
 
 def retry_after_s(text: str, now: datetime | None = None) -> float | None:
@@ -265,33 +224,17 @@ def _checked_url(url: str) -> httpx.URL:
         parsed = httpx.URL()
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ConfigurationError(
-            "the RPC URL is not an http or https URL with a host (not shown: it may hold a key)"
+            "the RPC URL is not an http or https URL with a host; set one like "
+            "https://host/path (the wrong one is not shown: it may hold a key)"
         )
     return parsed
 
 
-def _checked_headers(headers: Mapping[str, str]) -> list[str]:
+def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
-        if not (name.isascii() and name.isprintable() and value.isascii() and value.isprintable()):
+        if not all(text.isascii() and text.isprintable() for text in (name, value)):
             raise ConfigurationError(
-                "a header of the RPC endpoint holds a character that HTTP headers cannot "
-                "(not shown: it may be a key); wanted printable ASCII"
+                "a header of the RPC endpoint holds a character that HTTP does not allow; use "
+                "printable ASCII (the header is not shown: it may be a key)"
             )
-    return list(headers.values())
-
-
-def _secrets(text: str, url: httpx.URL, header_values: list[str]) -> list[str]:
-    target = url.raw_path.decode("ascii", "replace")
-    path = target.partition("?")[0]
-    parts = [*path.split("/"), *url.path.split("/"), *url.params.values()]
-    words = [word for value in header_values for word in value.split()]
-    basic = b64encode(f"{url.username}:{url.password}".encode()).decode()
-    login = [url.username, url.password, basic]
-    found = {text, str(url), target, path, url.path, *parts, *login, *header_values, *words}
-    # Shorter ones are words like "rpc" and "v1", whose removal would spoil messages.
-    return sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)
-
-
-def _endpoint(url: httpx.URL) -> str:
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
+    return headers

@@ -1,20 +1,18 @@
 """The answers of the RPC methods that we read, typed.
 
-One struct per answer, decoded and validated in one pass. Tolerant of what the
-versions differ in: times and ledgers as number or string, absent, `null` and
-zero-valued fields, fields that we do not know. Items of a page are decoded one
-by one, so that a malformed one costs itself and not its page. Field names are
-the wire's in snake case. Leaves the meaning of the values to `decode`.
+One struct per answer, decoded and validated in one pass. Tolerates what the versions
+of the node differ in: times and ledgers as number or string; absent, `null` and
+zero-valued fields; unknown fields. The items of a page are decoded one by one, so that
+a malformed one does not cost its page. Field names are the wire's in snake case.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-LedgerNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+from sorobanflow.sources.items import LedgerNumber, Malformed
 
 ItemT = TypeVar("ItemT")
 
@@ -38,58 +36,44 @@ class Network(Struct, rename="camel"):
     protocol_version: int | None = None
 
 
-class Event(Struct, rename="camel", omit_defaults=True):
-    """One event of getEvents; XDR as base64.
+class EventsPage(Struct, rename="camel"):
+    """Answer of getEvents; `events` undecoded, in chain order.
 
-    `in_successful_contract_call` is deprecated and may be absent. A missing
-    `contract_id` arrives as an empty string. The order in the ledger is in the
-    id; `transactionIndex` and `operationIndex` repeat it and are not read.
+    The client sets `limit` to the number of events that it asked for.
     """
 
-    id: Annotated[str, Meta(max_length=64)]
-    type: str
-    ledger: LedgerNumber
-    ledger_closed_at: str
-    tx_hash: Hash
-    value: str
-    contract_id: str | None = None
-    topic: list[str] | None = None
-    in_successful_contract_call: bool | None = None
+    latest_ledger: LedgerNumber
+    events: list[msgspec.Raw] | None  # an empty list may be null; without it, it is no answer
+    oldest_ledger: LedgerNumber = 0
+    cursor: str = ""
+    limit: int = 0
 
     @property
-    def size_bytes(self) -> int:
-        """What its value weighs, most of the event; topics are short."""
-        return len(self.value)
+    def size(self) -> int:
+        """Number of events."""
+        return len(self.events or ())
 
 
-class Transaction(Struct, rename="camel"):
-    """One transaction of getTransactions, or a found one of getTransaction.
+class TransactionsPage(Struct, rename="camel"):
+    """Answer of getTransactions; `transactions` undecoded, in chain order.
 
-    `created_at` is the close time of its ledger in Unix seconds: a number in
-    one method, a string in the other. `tx_hash` is the outer hash of a fee bump.
+    The client sets `limit` to the number of transactions that it asked for.
     """
 
-    tx_hash: Hash
-    status: str
-    ledger: LedgerNumber
-    application_order: Annotated[int, Meta(ge=1, le=2**20 - 1)]
-    fee_bump: bool
-    created_at: int
-    envelope_xdr: str
-    result_xdr: str
-    result_meta_xdr: str
+    latest_ledger: LedgerNumber
+    transactions: list[msgspec.Raw] | None
+    oldest_ledger: LedgerNumber = 0
+    cursor: str = ""
+    limit: int = 0
 
     @property
-    def size_bytes(self) -> int:
-        """What its envelope and meta weigh, nearly all of the transaction."""
-        return len(self.envelope_xdr) + len(self.result_meta_xdr)
+    def size(self) -> int:
+        """Number of transactions."""
+        return len(self.transactions or ())
 
 
 class TransactionStatus(Struct, rename="camel"):
-    """What every answer of getTransaction has, found or not.
-
-    `latest_ledger` and `oldest_ledger` decide what NOT_FOUND means.
-    """
+    """The part that every answer of getTransaction has, found or not."""
 
     status: str
     latest_ledger: LedgerNumber = 0
@@ -99,63 +83,11 @@ class TransactionStatus(Struct, rename="camel"):
 class NotFound(Struct):
     """A normal answer of getTransaction: the node does not have the transaction.
 
-    What it means is decided by the transaction's ledger against these two.
+    The transaction's ledger, compared with these two, decides what it means.
     """
 
     latest_ledger: int
     oldest_ledger: int
-
-
-class _Stated(Struct, rename="camel"):
-    """What of a malformed transaction may still say which one it is."""
-
-    tx_hash: str | None = None
-
-
-_stated = msgspec.json.Decoder(_Stated)
-
-
-class Malformed(Struct):
-    """An item of a page that is not what the method promises, as received."""
-
-    payload: str
-    error: str
-
-    @property
-    def size_bytes(self) -> int:
-        """What it weighs."""
-        return len(self.payload)
-
-    @property
-    def stated_hash(self) -> str | None:
-        """The transaction that it says it is or is of, as it says it; None where it does not."""
-        try:
-            return _stated.decode(self.payload).tx_hash
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return None
-
-    @classmethod
-    def of(cls, item: Struct, error: str) -> Self:
-        """Make a malformed item of one that decodes and yet cannot be right."""
-        return cls(msgspec.json.encode(item).decode(), error)
-
-
-class EventsPage(Struct, rename="camel"):
-    """Answer of getEvents; `events` undecoded, in chain order."""
-
-    latest_ledger: LedgerNumber
-    events: list[msgspec.Raw] | None  # an empty list may be null; left out, it is no answer
-    oldest_ledger: LedgerNumber = 0
-    cursor: str = ""
-
-
-class TransactionsPage(Struct, rename="camel"):
-    """Answer of getTransactions; `transactions` undecoded, in chain order."""
-
-    latest_ledger: LedgerNumber
-    transactions: list[msgspec.Raw] | None
-    oldest_ledger: LedgerNumber = 0
-    cursor: str = ""
 
 
 class RpcFault(Struct):

@@ -1,0 +1,95 @@
+"""The items that rows are made of, whatever source they come from.
+
+Field names are those of the RPC in snake case, and the XDR is base64. Invariant: an
+item that is not what it should be is `Malformed` and keeps what was received. Leaves
+the meaning of the values to `decode`.
+"""
+
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+LedgerNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+
+
+class Event(Struct, rename="camel", omit_defaults=True):
+    """One event, as getEvents gives it.
+
+    `in_successful_contract_call` is deprecated and may be absent. A missing
+    `contract_id` arrives as an empty string. The order in the ledger is in the
+    id; `transactionIndex` and `operationIndex` repeat it and are not read.
+    """
+
+    id: Annotated[str, Meta(max_length=64)]
+    type: str
+    ledger: LedgerNumber
+    ledger_closed_at: str
+    tx_hash: Hash
+    value: str
+    contract_id: str | None = None
+    topic: list[str] | None = None
+    in_successful_contract_call: bool | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its value, most of the event; topics are short."""
+        return len(self.value)
+
+
+class Transaction(Struct, rename="camel"):
+    """One transaction, as getTransactions and getTransaction give it.
+
+    `created_at` is the close time of its ledger in Unix seconds: a number in
+    one method, a string in the other. `tx_hash` is the outer hash of a fee bump.
+    """
+
+    tx_hash: Hash
+    status: str
+    ledger: LedgerNumber
+    application_order: Annotated[int, Meta(ge=1, le=2**20 - 1)]
+    fee_bump: bool
+    created_at: int
+    envelope_xdr: str
+    result_xdr: str
+    result_meta_xdr: str
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its envelope and meta, nearly all of the transaction."""
+        return len(self.envelope_xdr) + len(self.result_meta_xdr)
+
+
+class Malformed(Struct):
+    """An item that is not what its source promises, as received."""
+
+    payload: str
+    error: str
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of what was received."""
+        return len(self.payload)
+
+    @property
+    def stated_hash(self) -> str | None:
+        """The hash of the transaction that it states; None where it states none."""
+        try:
+            return _stated.decode(self.payload).tx_hash
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
+
+    @classmethod
+    def of(cls, item: Struct, error: str) -> Self:
+        """Make a malformed item of one that decodes and yet cannot be right."""
+        return cls(msgspec.json.encode(item).decode(), error)
+
+
+class _Stated(Struct, rename="camel"):
+    """The field of a malformed item that may still tell its transaction."""
+
+    tx_hash: str | None = None
+
+
+_stated = msgspec.json.Decoder(_Stated)

@@ -1,0 +1,213 @@
+"""Many getTransaction calls in one POST, as a JSON-RPC batch.
+
+Used by the client where the node accepts batches. Invariant: an answer is kept at
+once in the caller's dict, so that a fault costs only the calls that it affects; the
+next round asks only for those.
+"""
+
+from collections.abc import MutableMapping, Sequence
+
+import msgspec
+
+from sorobanflow.errors import (
+    AnswerTooLargeError,
+    RetriableError,
+    RpcProtocolError,
+    RpcRequestError,
+    RpcTimeoutError,
+    RpcUnavailableError,
+    SorobanflowError,
+)
+from sorobanflow.sources.items import Malformed, Transaction
+from sorobanflow.sources.rpc.call_sizes import CallSize
+from sorobanflow.sources.rpc.calls import Calls
+from sorobanflow.sources.rpc.jsonrpc import (
+    decode_as,
+    decode_member,
+    decode_members,
+    encode_batch,
+    error_of,
+)
+from sorobanflow.sources.rpc.wire import Items, NotFound, Reply, RpcFault, TransactionStatus
+
+Answer = Transaction | NotFound | Malformed
+Answers = MutableMapping[str, Answer]
+
+METHOD = "getTransaction"
+#: HTTP statuses that refuse us, not the batch.
+_REFUSES_US = (401, 403)
+
+_statuses = msgspec.json.Decoder(TransactionStatus, strict=False)
+_transactions = Items(Transaction)
+
+
+class BatchRefusedError(Exception):
+    """The node does not accept batches."""
+
+
+class JsonRpcBatches:
+    """The batches of a client, and whether its node accepts them.
+
+    Args:
+        calls: Makes the calls.
+        size: Learns how many calls a batch should hold.
+    """
+
+    def __init__(self, calls: Calls, size: CallSize) -> None:
+        self._calls = calls
+        self._size = size
+        self._answered = False
+        self.accepted = True  # until it turns out otherwise
+
+    def ask(self, hashes: Sequence[str], answers: Answers) -> None:
+        """Ask in a batch; what has no answer afterwards must be asked for in single calls.
+
+        Raises:
+            SorobanflowError: a call failed, and single calls would not help.
+        """
+        batch = JsonRpcBatch(self._calls, hashes, answers)
+        try:
+            seconds = self._calls.retried(METHOD, lambda: self._ask_once(batch))
+            self._size.succeed(len(hashes), seconds)
+        except BatchRefusedError:
+            self.accepted = False
+        except AnswerTooLargeError:
+            self._size.fail(len(hashes))
+        except RpcUnavailableError as error:
+            if isinstance(error, RpcTimeoutError):
+                self._size.fail(len(hashes))
+            if self._answered or batch.answered:
+                raise
+            self._try_single_call(hashes[0], answers, error)
+            self.accepted = False
+        finally:
+            self._answered |= batch.answered
+
+    def _ask_once(self, batch: "JsonRpcBatch") -> float:
+        if not self.accepted:  # another thread has found out
+            raise BatchRefusedError
+        return batch.ask()
+
+    def _try_single_call(
+        self, tx_hash: str, answers: Answers, batch_error: RpcUnavailableError
+    ) -> None:
+        """Make one single call: some gateways answer batches, and only batches, with HTTP 500.
+
+        Raises:
+            RpcUnavailableError: the batch's error, since the single call fails as well.
+        """
+        params = {"hash": tx_hash}
+        try:
+            answers[tx_hash] = self._calls.once(
+                METHOD, params, lambda result: answer_of(tx_hash, result)
+            ).value
+        except RetriableError:
+            raise batch_error from None
+
+
+class JsonRpcBatch:
+    """One batch, asked for in rounds until every hash has its answer."""
+
+    def __init__(self, calls: Calls, hashes: Sequence[str], answers: Answers) -> None:
+        self._calls = calls
+        self._hashes = hashes
+        self._answers = answers
+        self.answered = False  # whether the node ever answered with an array
+
+    def ask(self) -> float:
+        """Ask in one POST for what has no answer yet; give the seconds that it took.
+
+        Raises:
+            BatchRefusedError: the node does not accept batches.
+            RetriableError: some calls have no answer yet; ask again.
+            FatalError: a call failed for good; the others have their answers.
+        """
+        asked = {next(self._calls.request_ids): tx_hash for tx_hash in self._unanswered()}
+        body = encode_batch(METHOD, {number: {"hash": name} for number, name in asked.items()})
+        try:
+            error, seconds = self._calls.post(METHOD, body, lambda body: self._read(body, asked))
+        except RpcRequestError as refused:
+            if refused.code in _REFUSES_US:
+                raise
+            raise BatchRefusedError from refused
+        if error is not None:
+            raise error
+        return seconds
+
+    def _unanswered(self) -> list[str]:
+        return [tx_hash for tx_hash in self._hashes if tx_hash not in self._answers]
+
+    def _read(self, body: bytes, asked: dict[int, str]) -> SorobanflowError | None:
+        """Keep the answers; give the error of the calls that have none.
+
+        Raises:
+            SorobanflowError: no call was answered, which counts for the breaker.
+        """
+        members = decode_members(METHOD, body)
+        if isinstance(members, Reply):
+            raise self._error_of_all(members)
+        self.answered = True
+        errors = [error for raw in members if (error := self._read_member(raw, asked))]
+        unanswered = self._unanswered()
+        if not unanswered:
+            return None
+        nothing_answered = len(unanswered) == len(asked)
+        # One error without an id may be about the whole batch.
+        about_all = nothing_answered and errors
+        if len(errors) < len(unanswered) and not about_all:
+            text = f"{METHOD}: {len(unanswered)} of {len(asked)} calls of a batch have no answer"
+            errors.append(RpcUnavailableError(text))
+        # Retriable first: a call that failed for good raises after the others have answers.
+        error = min(errors, key=lambda error: not isinstance(error, RetriableError))
+        if nothing_answered:
+            raise error
+        return error
+
+    def _read_member(self, raw: msgspec.Raw, asked: dict[int, str]) -> SorobanflowError | None:
+        """Keep a member's answer, or give its error; a malformed member is no answer."""
+        reply = decode_member(raw)
+        if reply is None:
+            return None
+        tx_hash = asked.get(reply.id) if isinstance(reply.id, int) else None
+        if reply.error is not None:
+            about_us = tx_hash is not None or reply.id is None
+            return self._error(reply.error) if about_us else None
+        if tx_hash is None:
+            return None
+        try:
+            status = decode_as(METHOD, reply.result, _statuses)
+        except (RpcProtocolError, RpcUnavailableError):
+            return None
+        try:
+            self._answers[tx_hash] = _answer(tx_hash, status, reply.result)
+        except RpcProtocolError as error:
+            return error
+        return None
+
+    def _error_of_all(self, reply: Reply) -> SorobanflowError:
+        if reply.error is None:
+            return RpcProtocolError(f"{METHOD}: a batch was answered with a single result")
+        return self._error(reply.error)
+
+    def _error(self, fault: RpcFault) -> SorobanflowError:
+        return error_of(METHOD, fault, None, self._calls.transport.clean)
+
+
+def answer_of(tx_hash: str, result: msgspec.Raw) -> Answer:
+    """Read a result of getTransaction.
+
+    Raises:
+        RpcProtocolError: it is no such result, or of another transaction.
+    """
+    return _answer(tx_hash, decode_as(METHOD, result, _statuses), result)
+
+
+def _answer(tx_hash: str, status: TransactionStatus, result: msgspec.Raw) -> Answer:
+    if status.status == "NOT_FOUND":
+        return NotFound(status.latest_ledger, status.oldest_ledger)
+    (item,) = _transactions.decode([result])
+    # A malformed item that names another hash must not be quarantined under this one.
+    given = item.stated_hash if isinstance(item, Malformed) else item.tx_hash
+    if given not in (tx_hash, None):
+        raise RpcProtocolError(f"{METHOD}: asked for {tx_hash}, the node gave {given!r:.70}")
+    return item
