@@ -2,15 +2,17 @@
 
     python docs/analysis.py DATABASE_URL [PNG]
 
-Which tokens move most, and how many hands hold them; what contract calls pay for
-their resources, over time; how many transactions fail, and why. With a second
-argument the fees are drawn to that file, which needs matplotlib. An example to
-copy from: every query stands alone, on the tables and views of `docs/tables.md`.
+1. Which tokens move most, and how many addresses hold them?
+2. What do contract calls pay for their resources, over time?
+3. How many transactions fail, and why?
 
-Amounts stay exact: PostgreSQL sums its NUMERIC without loss, and pandas gets it as
+With a second argument the fees are drawn to that file, which needs matplotlib. Copy
+what you need: each query stands alone, on the tables and views of `docs/tables.md`.
+
+Amounts stay exact. PostgreSQL sums NUMERIC without loss, and pandas gets it as
 Decimal (`coerce_float=False`). Add up Decimals as integers of the smallest unit:
-Python rounds their sums to 28 digits, and amounts have up to 39. Floats begin where
-something is drawn, or is a share.
+Python rounds their sums to 28 digits, and amounts have up to 39. Only drawings and
+shares use floats.
 """
 
 import sys
@@ -23,8 +25,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, bindparam, create_engine, text
 from sqlalchemy.pool import NullPool
 
-STROOPS = 10_000_000  # to an XLM
-POINTS = 24  # of time, in a table or a picture
+STROOPS = 10_000_000  # per XLM
+POINTS = 24  # in time, per table or drawing
 
 MOVES = """
 SELECT contract_id, coalesce(max(symbol), left(contract_id, 8) || '…') AS token,
@@ -58,7 +60,7 @@ GROUP BY 1, 2, 3, 4 ORDER BY transactions DESC, 2, 3, 4
 
 
 def connect(url: str) -> Engine:
-    """Give an engine of any libpq URL or connection string."""
+    """Open an engine for any libpq URL or connection string."""
     parts: dict[str, Any] = dict(conninfo_to_dict(url))
     return create_engine("postgresql+psycopg://", connect_args=parts, poolclass=NullPool)
 
@@ -73,11 +75,11 @@ def read(engine: Engine, query: str, **values: object) -> pd.DataFrame:
 
 
 def tokens(engine: Engine) -> pd.DataFrame:
-    """Which tokens move most, and what share of them the ten largest holders have.
+    """Find the tokens that move most, and the share of their ten largest holders.
 
-    `amount` is in the token's unit, or in its smallest where nobody says how many
-    decimals it has. Only holders whom the indexed ledgers touched are known: of a database that
-    does not reach back to the token's first ledger, `holders` is a lower bound.
+    `amount` is in the token's unit, or in its smallest unit if its decimals are unknown.
+    Only holders in the indexed ledgers are known: if these do not start at the token's
+    first ledger, `holders` is a lower bound.
     """
     moved = read(engine, MOVES)
     if moved.empty:
@@ -90,10 +92,10 @@ def tokens(engine: Engine) -> pd.DataFrame:
 
 
 def fees(calls: pd.DataFrame) -> pd.DataFrame:
-    """What contract calls paid for their resources, in XLM, per stretch of time.
+    """Sum up what contract calls paid for their resources, in XLM, per period.
 
     Args:
-        calls: A row per call: `closed_at`, and the `stroops` that it paid.
+        calls: One row per call: `closed_at`, and the `stroops` that it paid.
     """
     if calls.empty:
         return calls
@@ -105,16 +107,16 @@ def fees(calls: pd.DataFrame) -> pd.DataFrame:
             "time": list(by_time.groups),
             "calls": by_time.size().array,
             "median": by_time.median().array / STROOPS,
-            "95 of 100 below": by_time.quantile(0.95).array / STROOPS,
+            "95th percentile": by_time.quantile(0.95).array / STROOPS,
             "sum": [Decimal(int(stroops)) / STROOPS for stroops in by_time.sum()],
         }
     )
 
 
 def failures(engine: Engine) -> pd.DataFrame:
-    """How many transactions failed, by result and by the first operation that failed."""
+    """Count the failed transactions, by result and by the first operation that failed."""
     outcomes = read(engine, OUTCOMES)
-    outcomes["of all, %"] = 100 * outcomes["transactions"] / outcomes["transactions"].sum()
+    outcomes["share, %"] = 100 * outcomes["transactions"] / outcomes["transactions"].sum()
     failed = outcomes[~outcomes["successful"].astype(bool)]
     return failed.drop(columns="successful").reset_index(drop=True)
 
@@ -126,8 +128,8 @@ def draw(by_time: pd.DataFrame, path: Path) -> None:
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(by_time["time"], by_time["median"], marker="o", label="median")
-    axes.plot(by_time["time"], by_time["95 of 100 below"], marker="o", label="95 of 100 are below")
-    axes.set_ylabel("XLM a call")
+    axes.plot(by_time["time"], by_time["95th percentile"], marker="o", label="95th percentile")
+    axes.set_ylabel("XLM per call")
     axes.set_yscale("log")
     axes.set_title("Resource fees of contract calls")
     axes.legend()
@@ -136,7 +138,7 @@ def draw(by_time: pd.DataFrame, path: Path) -> None:
 
 
 def _step(times: "pd.Series[pd.Timestamp]") -> str:
-    """Choose a round stretch of time that gives some `POINTS` of them."""
+    """Choose a round period that gives about `POINTS` of them."""
     span = (times.max() - times.min()).total_seconds()
     steps = {"1s": 1, "10s": 10, "1min": 60, "10min": 600, "1h": 3600, "6h": 21_600}
     return next((name for name, seconds in steps.items() if span <= POINTS * seconds), "1D")
@@ -144,17 +146,17 @@ def _step(times: "pd.Series[pd.Timestamp]") -> str:
 
 def _show(question: str, answer: pd.DataFrame) -> None:
     lines = answer.to_string(index=False, float_format="{:.4g}".format)
-    print(f"\n{question}\n\n{'nothing of it is stored' if answer.empty else lines}")
+    print(f"\n{question}\n\n{'nothing is stored' if answer.empty else lines}")
 
 
 def main(arguments: list[str]) -> int:
-    """Answer the questions; gives the exit code."""
+    """Answer the questions; return the exit code."""
     if not 1 <= len(arguments) <= 2:
         print("usage: python docs/analysis.py DATABASE_URL [PNG]", file=sys.stderr)
         return 2
     engine = connect(arguments[0])
     by_time = fees(read(engine, CALLS))
-    _show("Which tokens move most, and how many hands hold them?", tokens(engine))
+    _show("Which tokens move most, and how many addresses hold them?", tokens(engine))
     _show("What do contract calls pay for their resources, in XLM?", by_time.tail(POINTS))
     _show("How many transactions fail, and why?", failures(engine))
     if len(arguments) == 2 and not by_time.empty:

@@ -1,5 +1,5 @@
-"""The pages that are generated from the program: `docs/tables.md` and `docs/configuration.md`.
+"""Generate the pages `docs/tables.md` and `docs/configuration.md` from the program.
 
-Nothing imports this but `python -m docs.generator` and the tests, which compare
-the pages with what it gives.
+Used by `python -m docs.generator`, and by the tests, which check that the pages
+are current.
 """

@@ -1,9 +1,9 @@
-"""Write the generated pages, or say which of them is not current.
+"""Write the generated pages, or check that they are current.
 
     python -m docs.generator            write them
-    python -m docs.generator --check    change nothing; exit code 1 if one differs
+    python -m docs.generator --check    write nothing; exit code 1 if one is not current
 
-Needs no server: it starts an embedded PostgreSQL in a folder that goes again.
+Needs no server: it starts an embedded PostgreSQL in a temporary folder.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The page of the settings: blocks, presets, parameters of the flows, environment."""
+"""Write the page of the settings: blocks, presets, flow parameters, environment."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -22,25 +22,25 @@ from flows.index import index
 FLOWS: tuple[Flow[..., Any], ...] = (index, backfill, backfill_range, audit, export)
 
 INTRODUCTION = """
-Addresses, secrets and limits are fields of two Prefect blocks; what a run is to do are parameters
-of the flows. Both are forms in the Prefect UI, which check the bounds below before anything
-starts. A field or parameter that is empty has no value (null).
+Addresses, secrets and limits are fields of two Prefect blocks. What a run does is set by the
+parameters of its flow. Both are forms in the Prefect UI, which check the bounds below before
+anything starts. An empty field or parameter has no value (null).
 """
 BLOCKS = """
-Saved in the UI, or by `python -m deployments.register_blocks` from the environment; a flow's
-parameters `rpc` and `database` name the documents. With none saved, `default` is a block of the
+Save blocks in the UI, or from the environment with `python -m deployments.register_blocks`. A
+flow's parameters `rpc` and `database` name the saved blocks. If none is saved, a flow uses the
 defaults below. A secret is encrypted in Prefect's database and never shown again.
 """
 PRESETS = """
-`SOROBANFLOW_PROFILE` sets three fields of the two blocks; each may be changed afterwards.
+`SOROBANFLOW_PROFILE` sets three fields of the two blocks. You can change each of them afterwards.
 """
 PARAMETERS = """
-In a terminal `python -m flows.index name=value …`, the value in JSON or as text; on a deployment
-`prefect deployment run index/index --param name=value`. In a terminal the exit code is 0, or 1
-where the run failed or left something out.
+In a terminal: `python -m flows.index name=value …`, with the value as JSON or text. For a
+deployment: `prefect deployment run index/index --param name=value`. In a terminal the exit code
+is 0, or 1 if the run failed or left something out.
 """
 ENVIRONMENT = """
-The core reads none; only what is named here does.
+Only the programs named here read environment variables; the core reads none.
 """
 
 
@@ -66,7 +66,7 @@ def configuration_page() -> str:
         "## Environment",
         ENVIRONMENT,
         _variables(VARIABLES),
-        "Of the local programs, given as `make run RPC_URL=…`:",
+        "Variables of the local programs, passed as `make run RPC_URL=…`:",
         _variables(MAKE_VARIABLES),
     )
 
@@ -85,7 +85,7 @@ def _flow(flow: Flow[..., Any]) -> Iterator[str]:
 
 
 def _settings(schema: Schema, defaults: dict[str, str] | None = None) -> str:
-    """Draw the settings; `defaults` stand for those that a schema hides or cannot say."""
+    """Write the settings; `defaults` replaces those that a schema hides or cannot state."""
     known = {code(name): text for name, text in (defaults or {}).items()}
     rows = [
         (name, kind, known.get(name, default), *rest)

@@ -1,6 +1,6 @@
-"""The environment variables that programs of the project read, and what they mean.
+"""The environment variables that the project's programs read, and what they mean.
 
-Declared here, because nothing else describes them; a test looks through the
+They are declared here because nothing else describes them. A test searches the
 sources for variables that are missing here.
 """
 
@@ -42,23 +42,23 @@ VARIABLES = (
     Variable(
         "SOROBANFLOW_BLOCK",
         _REGISTER,
-        "name of both documents; empty: `default`",
+        "name of the two saved blocks; empty: `default`",
     ),
     Variable(
         "SOROBANFLOW_OWNER_URL",
         "`python -m deployments.migrate`",
-        "libpq URL of the tables' owner, where the block's user may not change them",
+        "libpq URL of the tables' owner, if the block's user may not change tables",
     ),
     Variable(
         "SOROBANFLOW_NOTIFY_URL",
         "`python -m deployments.automations`",
-        'gets a POST of `{"text": "…"}` when runs go wrong; a secret',
+        'webhook that gets a POST of `{"text": "…"}` when runs go wrong; a secret',
     ),
     Variable(
         "SOROBANFLOW_METRICS_DIR",
         "flows, `python -m deployments.worker`, `python -m deployments.metrics`",
-        "folder that runs count into, see [metrics](metrics.md); empty: runs count nothing, and "
-        "the server serves what its own folder has",
+        "folder for the counters of runs, see [metrics](metrics.md); empty: runs count nothing, "
+        "and the server serves its own folder",
     ),
     Variable(
         "SOROBANFLOW_TEST_DATA",
@@ -70,13 +70,13 @@ VARIABLES = (
 MAKE_VARIABLES = (
     Variable("RPC_URL", "`make run`", "URL of a node; empty: the devnet"),
     Variable("DATABASE_URL", "`make run`", "libpq URL of a database; empty: the embedded one"),
-    Variable("RECORDING", "`make run`", "a file of recorded ledgers, instead of a node"),
+    Variable("RECORDING", "`make run`", "file of recorded ledgers to use instead of a node"),
     Variable("START", "`make run`", "first ledger: a number, `oldest` or `latest`"),
     Variable("FOLLOW", "`make run`", "seconds to follow the tip; empty: 5 with the devnet, else 0"),
     Variable("UI_PORT", "`make run`, `make ui`", "port of the Prefect server; empty: 4200"),
-    Variable("METRICS_PORT", "`make run`", "port of the metrics; empty: any that is free"),
+    Variable("METRICS_PORT", "`make run`", "port of the metrics; empty: any free port"),
     Variable("DB", "`make psql`", "database of the embedded PostgreSQL; empty: `devnet`"),
-    Variable("SQL", "`make psql`", "a statement to run, instead of a prompt"),
+    Variable("SQL", "`make psql`", "statement to run instead of opening a prompt"),
     Variable(
         "PREFECT_API_URL", "all programs", "address of a Prefect server; Prefect's own variable"
     ),

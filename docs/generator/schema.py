@@ -1,6 +1,6 @@
 """Read the JSON schema of a block or of a flow's parameters: one row per setting.
 
-It is what the Prefect UI makes its forms of, so the page says what the form says.
+The Prefect UI builds its forms from the same schema, so page and form agree.
 """
 
 import json
@@ -22,11 +22,11 @@ _LONGEST_DEFAULT = 40
 
 
 def setting_rows(schema: Schema, definitions: Schema | None = None) -> Iterator[tuple[str, ...]]:
-    """Give name, type, default, bounds and meaning of each property.
+    """Return name, type, default, bounds and meaning of each property.
 
     Args:
         schema: The schema of an object.
-        definitions: Schemas that it refers to.
+        definitions: Schemas that it references.
     """
     required = schema.get("required", [])
     for name, one in schema["properties"].items():
@@ -43,7 +43,7 @@ def _resolved(arm: Schema, definitions: Schema) -> Schema:
 
 
 def _kind(arm: Schema) -> str:
-    """Name the type; nothing for null, which `default` shows as empty."""
+    """Name the type; null has no name, because `default` shows it as empty."""
     if "enum" in arm:
         return " or ".join(code(value) for value in arm["enum"])
     if "const" in arm:

@@ -1,7 +1,7 @@
-"""The page of the tables: what every row and column is, from the schema's own comments.
+"""Write the page of the tables from the comments in the schema.
 
-The tables are read from their metadata; the views, which only migrations
-describe, from a database that these have made.
+Tables are read from their metadata. Views are described by migrations only, so
+they are read from a migrated database.
 """
 
 from collections.abc import Iterator
@@ -14,23 +14,26 @@ from sqlalchemy.types import Text
 from docs.generator.markdown import code, page, table
 from sorobanflow.store.tables import audit, chain, metadata, progress, state
 
-#: Heading, and the module whose tables stand under it.
+#: Heading, and the module with its tables.
 GROUPS: tuple[tuple[str, ModuleType], ...] = (
-    ("What happened", chain),
-    ("What is", state),
-    ("What the indexer knows of its own work", progress),
-    ("What audits remember", audit),
+    ("Activity", chain),
+    ("State", state),
+    ("Progress of indexing", progress),
+    ("Memory of audits", audit),
 )
 
 INTRODUCTION = """
-The same words stand in the database: `\\d+ events` in psql shows them. Names of columns are those
-of the protocol. Amounts are exact integers in the smallest unit (a stroop is 1/10,000,000 XLM),
-times are UTC, addresses are strkeys
-([SEP-23](https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0023.md)), values
-of contracts are JSON in the form of
-[SEP-51](https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0051.md). Text of
-keys compares by its bytes (collation `C`), so event ids sort in chain order. A column of a table
-of state that an entry does not have is null.
+The database holds the same descriptions: `\\d+ events` in psql shows them.
+
+- Column names are those of the protocol.
+- Amounts are exact integers in the smallest unit (a stroop is 1/10,000,000 XLM).
+- Times are UTC.
+- Addresses are strkeys
+  ([SEP-23](https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0023.md)).
+- Values of contracts are
+  [SEP-51](https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0051.md) JSON.
+- Keys are compared by their bytes (collation `C`), so event ids sort in chain order.
+- In a state table a column is null if the entry does not have it.
 """
 
 VIEWS = """
@@ -45,7 +48,7 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def tables_page(engine: Engine) -> str:
-    """Write the page; the engine is of a database with this program's schema."""
+    """Write the page; the engine's database has this program's schema."""
     parts = [INTRODUCTION]
     for heading, module in GROUPS:
         parts.append(f"## {heading}")

@@ -1,7 +1,7 @@
-"""Every command of the README, run in order in a copy of the checkout, as a reader would.
+"""Run every command of the README in order, in a copy of the checkout, as a reader would.
 
-Addresses that a reader replaces are replaced by services of the test's own;
-commands that run for ever are kept running until the test ends.
+Addresses that a reader replaces are replaced with the test's own services.
+Commands that run until they are stopped keep running until the test ends.
 """
 
 import json
@@ -22,10 +22,11 @@ import psycopg
 import pytest
 
 from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet.generator.cast import TOKEN
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(sh|python|sql)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 #: Commands that run until they are stopped, and what they print when they are ready.
 FOREVER = {
@@ -38,10 +39,13 @@ ELSEWHERE = ("make test", "make lint")
 
 
 class Reader:
-    """Types the README's commands, one after another, in one folder."""
+    """Type the README's commands, one after another, in one folder."""
 
-    def __init__(self, folder: Path, replacements: dict[str, str], ui_port: int) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, replacements: dict[str, str], ui_port: int
+    ) -> None:
         self._folder = folder
+        self._database_url = database_url
         self._replacements = replacements
         self._environment = os.environ | {"UI_PORT": str(ui_port), "FOLLOW": "1"}
         self._environment.pop("PREFECT_API_URL", None)
@@ -50,6 +54,10 @@ class Reader:
 
     def python(self, code: str) -> None:
         self._run([sys.executable, "-c", self._replaced(code)])
+
+    def sql(self, statement: str) -> None:
+        with psycopg.connect(self._database_url) as connection:
+            assert connection.execute(self._replaced(statement)).rowcount == 1, statement
 
     def shell(self, line: str) -> None:
         line = self._replaced(line)
@@ -114,7 +122,7 @@ class Reader:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what git knows, with the environment that runs this test."""
+    """Copy the files that git knows, with the environment that runs this test."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT,
@@ -137,7 +145,7 @@ def checkout(tmp_path: Path) -> Path:
 def reader(
     checkout: Path, database_url: str, recording_path: Callable[[str], Path]
 ) -> Iterator[Reader]:
-    """A reader with a node, a database and a recording of their own."""
+    """Make a reader with its own node, database and recording."""
     ui_port, devnet_port = _free_port(), _free_port()
     with DevnetServer(Chain(Generator(seed=31), closed=20, close_every_s=1)) as node:
         replacements = {
@@ -146,15 +154,15 @@ def reader(
             "postgresql+psycopg://me@db.example.org/stellar": database_url.replace(
                 "postgresql:", "postgresql+psycopg:"
             ),
-            "https://hooks.example.org/key": "http://127.0.0.1:9/",
             "ledgers.jsonl.gz": str(recording_path("pubnet-63800060")),
             "127.0.0.1:4200": f"127.0.0.1:{ui_port}",
             "--port 8000": f"--port {devnet_port}",
             "follow_s=30": "follow_s=1",
             "60000000": "1",
             "60010000": "15",
+            "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75": TOKEN,
         }
-        reader = Reader(checkout, replacements, ui_port)
+        reader = Reader(checkout, database_url, replacements, ui_port)
         try:
             yield reader
         finally:
@@ -165,6 +173,9 @@ def test_readme_commands_run(reader: Reader, database_url: str) -> None:
     for language, text in BLOCK.findall(README):
         if language == "python":
             reader.python(text)
+            continue
+        if language == "sql":
+            reader.sql(text)
             continue
         for line in text.splitlines():
             if line not in ELSEWHERE:
@@ -189,7 +200,7 @@ def _free_port() -> int:
 
 
 def _wait_for_worker(api_url: str) -> None:
-    """The deployment's run, which the worker carries, must end well."""
+    """Wait until a scheduled run of the deployment has completed."""
     body = {"deployments": {"name": {"any_": ["index"]}}, "sort": "EXPECTED_START_TIME_ASC"}
     deadline = time.monotonic() + 120
     states: list[Any] = []
