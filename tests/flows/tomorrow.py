@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 
-from sorobanflow.devnet.source import Ledger, Transaction
+from sorobanflow.devnet.supply import Ledger, Transaction
 
 
 def of_tomorrow(ledger: Ledger, count: int | None = None) -> Ledger:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from stellar_sdk import FeeBumpTransactionEnvelope, Keypair, TransactionEnvelope, xdr
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator, Recording, Source
+from sorobanflow.devnet import Chain, DevnetServer, Generator, LedgerSupply, Recording
 
 Call = Callable[..., dict[str, Any]]
 PUBNET = "Public Global Stellar Network ; September 2015"
@@ -29,12 +29,12 @@ def caller(client: httpx.Client, url: str) -> Call:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Source], Call]]:
+def serve() -> Iterator[Callable[[LedgerSupply], Call]]:
     """Serve a source whole until the test ends; gives what calls it."""
     servers: list[DevnetServer] = []
     with httpx.Client() as client:
 
-        def start(source: Source, **options: Any) -> Call:
+        def start(source: LedgerSupply, **options: Any) -> Call:
             server = DevnetServer(Chain(source, **options))
             server.start()
             servers.append(server)
@@ -105,7 +105,7 @@ def check_read_back(rows: list[dict[str, Any]], events: list[dict[str, Any]], na
     [("pubnet-63092990", 63_092_990, 236), ("pubnet-63800060", 63_800_108, 50)],
 )
 def test_pubnet_ledger_reads_back(
-    serve: Callable[[Source], Call],
+    serve: Callable[[LedgerSupply], Call],
     recording_path: Callable[[str], Path],
     name: str,
     ledger: int,
@@ -118,7 +118,7 @@ def test_pubnet_ledger_reads_back(
 
 
 def test_recorded_order_and_hashes_are_served(
-    serve: Callable[[Source], Call], recording_path: Callable[[str], Path]
+    serve: Callable[[LedgerSupply], Call], recording_path: Callable[[str], Path]
 ) -> None:
     call = serve(Recording(recording_path("pubnet-51000294")))
     rows = all_transactions(call, 51_000_294, 51_000_294)
@@ -127,7 +127,7 @@ def test_recorded_order_and_hashes_are_served(
 
 
 def test_pubnet_2020_has_its_transactions_and_operations(
-    serve: Callable[[Source], Call], recording_path: Callable[[str], Path]
+    serve: Callable[[LedgerSupply], Call], recording_path: Callable[[str], Path]
 ) -> None:
     call = serve(Recording(recording_path("pubnet-30822015")))
     rows = all_transactions(call, 30_822_015, 30_822_025)
@@ -143,7 +143,7 @@ def test_pubnet_2020_has_its_transactions_and_operations(
 
 
 def test_applyload_is_served_whole(
-    serve: Callable[[Source], Call], recording_path: Callable[[str], Path]
+    serve: Callable[[LedgerSupply], Call], recording_path: Callable[[str], Path]
 ) -> None:
     call = serve(Recording(recording_path("applyload-10048")))
     rows = all_transactions(call, 10_048, 10_077)

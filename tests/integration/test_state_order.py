@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.recording import Recording
-from sorobanflow.devnet.source import Source
+from sorobanflow.devnet.supply import LedgerSupply
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
 from sorobanflow.sources.items import Transaction
@@ -24,7 +24,7 @@ Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Ranges = list[LedgerRange]
 
 
-def wire_transactions(source: Source, sequence: int) -> list[Transaction]:
+def wire_transactions(source: LedgerSupply, sequence: int) -> list[Transaction]:
     ledger = source.ledger(sequence)
     return [
         Transaction(
@@ -45,7 +45,7 @@ def wire_transactions(source: Source, sequence: int) -> list[Transaction]:
 class Chain:
     """The batches of a source's ledgers, made once for each range."""
 
-    def __init__(self, source: Source, first: int, last: int) -> None:
+    def __init__(self, source: LedgerSupply, first: int, last: int) -> None:
         self.whole = LedgerRange(first, last)
         self._passphrase = source.network.passphrase
         self._transactions = {n: wire_transactions(source, n) for n in range(first, last + 1)}

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, text
 from flows import index as index_flow
 from flows.harness.indexer import Indexer
 from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
-from sorobanflow.devnet.source import Ledger
+from sorobanflow.devnet.supply import Ledger
 from sorobanflow.errors import SorobanflowError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.batch import Source

@@ -5,7 +5,7 @@ import pytest
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.node import Node
-from sorobanflow.devnet.source import Ledger, ListedLedgers, Network
+from sorobanflow.devnet.supply import Ledger, ListedLedgers, Network
 from sorobanflow.errors import ConfigurationError
 
 NETWORK = Network("test", 27)

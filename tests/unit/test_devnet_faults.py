@@ -50,16 +50,16 @@ def test_text_form_takes_several_and_none() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("getEvents=503", "wanted METHOD:CALLS=FAULT"),
+        ("getEvents=503", "expected METHOD:CALLS=FAULT"),
         ("getEvents:0=503", "the first call is 1"),
-        ("getEvents:3-2=503", "are none"),
-        ("getEvents:1=nonsense", "no fault 'nonsense'"),
+        ("getEvents:3-2=503", "no call is in"),
+        ("getEvents:1=nonsense", "unknown fault 'nonsense'"),
         ("getEvents:1=slow", "slow needs a number"),
         ("getEvents:1=drop/2", "drop takes no number"),
         ("getEvents:1=429/soon", "'soon' is not a number"),
         ("getEvents:0-=503", "the first call is 1"),
         ("getEvents:1=missing", "missing needs a text"),
-        ("getEvents:1=status", "no fault 'status'"),
+        ("getEvents:1=status", "unknown fault 'status'"),
     ],
 )
 def test_bad_text_says_why(text: str, why: str) -> None:
@@ -85,7 +85,7 @@ def test_fault_that_no_call_can_meet_is_refused(text: str) -> None:
 
 
 def met(schedule: FaultSchedule, *methods: str) -> list[list[str]]:
-    return [[fault.kind for fault in schedule.meet(method)] for method in methods]
+    return [[fault.kind for fault in schedule.next_call(method)] for method in methods]
 
 
 def test_schedule_meets_every_fault_of_a_call() -> None:
@@ -113,7 +113,7 @@ def test_random_faults_are_the_same_for_the_same_seed_and_calls() -> None:
 def test_random_faults_fit_their_method() -> None:
     for method in (*METHODS, "batch"):
         schedule = FaultSchedule([Fault(method, "random", amount=3)])
-        for fault in (one for _ in range(100) for one in schedule.meet(method)):
+        for fault in (one for _ in range(100) for one in schedule.next_call(method)):
             check_fault(fault._replace(method=method), METHODS)
 
 

@@ -1,10 +1,11 @@
-"""A local Stellar RPC over HTTP that serves recorded or generated ledgers.
+"""A local Stellar RPC node over HTTP that serves recorded or generated ledgers.
 
 For tests, measurements and first steps without a network. It shares no code
-with the indexer's client and decoders, so that an error of theirs cannot hide
-in it. From the inside out: `source` (`recording`, `generator`) gives ledgers,
-`chain` closes and trims them, `node` answers methods, `jsonrpc` speaks the
-protocol, `faults` say what goes wrong (`effects`, `spoilers`), `server` is HTTP.
+with the indexer's client and decoders, so an error there cannot hide in it.
+
+From the inside out: `supply` (`recording`, `generator`) makes ledgers, `chain`
+closes and trims them, `node` answers methods, `jsonrpc` speaks the protocol,
+`faults` defines faults (`effects` and `spoilers` apply them), `server` is HTTP.
 """
 
 from sorobanflow.devnet.chain import Chain
@@ -13,7 +14,7 @@ from sorobanflow.devnet.faults import Fault
 from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.recording import Recording
 from sorobanflow.devnet.server import DevnetServer
-from sorobanflow.devnet.source import Ledger, ListedLedgers, Network, Source, Transaction
+from sorobanflow.devnet.supply import Ledger, LedgerSupply, ListedLedgers, Network, Transaction
 
 __all__ = [
     "Chain",
@@ -21,10 +22,10 @@ __all__ = [
     "Fault",
     "Generator",
     "Ledger",
+    "LedgerSupply",
     "ListedLedgers",
     "Network",
     "Recording",
-    "Source",
     "Transaction",
     "parse_faults",
 ]

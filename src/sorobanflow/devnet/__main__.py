@@ -1,6 +1,6 @@
 """Run a devnet from the command line: `python -m sorobanflow.devnet --help`.
 
-Prints one line when it is ready, and runs until SIGINT or SIGTERM.
+It prints one line when it is ready, and runs until SIGINT or SIGTERM.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from sorobanflow.devnet.fault_text import parse_faults
 from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.recording import Recording
 from sorobanflow.devnet.server import DevnetServer
-from sorobanflow.devnet.source import Source
 from sorobanflow.devnet.state import TipFile
+from sorobanflow.devnet.supply import LedgerSupply
 from sorobanflow.errors import ConfigurationError
 
 GENERATED_AT_START = 100  # ledgers
@@ -26,7 +26,7 @@ _TIP_CHECKED_EVERY_S = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal; give the exit code."""
+    """Serve until a signal arrives; return the exit code."""
     parser = _make_parser()
     options = parser.parse_args(arguments)
     try:
@@ -44,41 +44,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sorobanflow.devnet",
-        description="A local Stellar RPC that serves recorded or generated ledgers.",
+        description="A local Stellar RPC node that serves recorded or generated ledgers.",
         epilog=faults.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--recording", type=Path, help="serve this recording; default: generated ledgers")
-    add("--seed", type=int, default=0, help="of the generated ledgers")
-    add("--transactions-per-ledger", type=int, default=10)
+    add(
+        "--recording",
+        type=Path,
+        help="file of recorded ledgers to serve; default: generate ledgers",
+    )
+    add("--seed", type=int, default=0, help="seed of the generated ledgers")
+    add("--transactions-per-ledger", type=int, default=10, help="(%(default)s)")
     add(
         "--events-per-transaction",
         type=int,
-        help="generate successful contract calls with exactly so many events, the fee included",
+        help="generate only successful contract calls with this many events, including the fee",
     )
-    add("--first-ledger", type=int, default=1, help="of the generated ledgers")
+    add("--first-ledger", type=int, default=1, help="first generated ledger")
     add(
         "--ledgers",
         type=int,
-        help=f"closed at the start; default: the whole recording, or {GENERATED_AT_START}",
+        help=f"ledgers closed at the start; default: the whole recording, or {GENERATED_AT_START}",
     )
-    add("--close-every", type=float, metavar="SECONDS", help="default: no ledger closes")
-    add("--retention", type=int, default=DEFAULT_RETENTION, metavar="LEDGERS")
-    add("--latency-ms", type=float, default=0.0, help="added to every HTTP call")
-    add("--port", type=int, default=0, help="default: a free one")
-    add("--faults", default="", help="a schedule of faults, see below")
-    add("--state", type=Path, metavar="FILE", help="keeps the newest ledger across runs")
+    add(
+        "--close-every",
+        type=float,
+        metavar="SECONDS",
+        help="close a ledger every SECONDS; default: none closes",
+    )
+    add(
+        "--retention",
+        type=int,
+        default=DEFAULT_RETENTION,
+        metavar="LEDGERS",
+        help="ledgers that the node keeps (%(default)s)",
+    )
+    add("--latency-ms", type=float, default=0.0, help="latency of every HTTP call")
+    add("--port", type=int, default=0, help="default: a free port")
+    add("--faults", default="", help="schedule of faults, see below")
+    add("--state", type=Path, metavar="FILE", help="file that keeps the newest ledger between runs")
     return parser
 
 
 def _make_chain(options: argparse.Namespace, tip: TipFile | None) -> Chain:
-    source: Source
+    supply: LedgerSupply
     closed: int | None = options.ledgers
     if options.recording:
-        source = Recording(options.recording)
+        supply = Recording(options.recording)
     else:
-        source = Generator(
+        supply = Generator(
             options.seed,
             first=options.first_ledger,
             transactions_per_ledger=options.transactions_per_ledger,
@@ -87,9 +102,9 @@ def _make_chain(options: argparse.Namespace, tip: TipFile | None) -> Chain:
         closed = GENERATED_AT_START if closed is None else closed
     latest = tip.read() if tip else None
     if latest is not None:
-        closed = latest - source.first + 1
+        closed = latest - supply.first + 1
     return Chain(
-        source, closed=closed, retention=options.retention, close_every_s=options.close_every
+        supply, closed=closed, retention=options.retention, close_every_s=options.close_every
     )
 
 

@@ -1,9 +1,8 @@
-"""A chain that closes ledgers as time passes, seen through a window of retention.
+"""A chain that closes ledgers over time and keeps only the newest ones.
 
-The newest ledger is computed from the clock whenever somebody asks: no thread
-closes ledgers, and tests inject the clock or close ledgers by hand. Whoever
-answers a request takes one window and stays with it, so that an answer is
-consistent although ledgers close meanwhile.
+The newest ledger is computed from the clock on demand: no thread closes ledgers,
+and tests inject the clock or close ledgers by hand. Each request uses one window
+of ledgers from start to end, so its answer is consistent even if ledgers close.
 """
 
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from threading import RLock
 from typing import NamedTuple
 
-from sorobanflow.devnet.source import Ledger, Network, Source, Transaction
+from sorobanflow.devnet.supply import Ledger, LedgerSupply, Network, Transaction
 from sorobanflow.errors import ConfigurationError, RpcTimeoutError
 from sorobanflow.ledgers import LedgerRange
 
@@ -20,27 +19,27 @@ FIND_LIMIT_S = 5.0  # the node's limit on getTransaction
 
 
 class Found(NamedTuple):
-    """A transaction and the ledger that holds it."""
+    """A transaction and its ledger."""
 
     ledger: Ledger
     transaction: Transaction
 
 
 class Chain:
-    """Ledgers of a source, as far as they have closed and are still retained.
+    """The ledgers of a supply that have closed and are still kept.
 
     Args:
-        source: Where the ledgers come from.
+        supply: Makes the ledgers.
         closed: Ledgers closed at the start, at least 1. Default: all that the
-            source has, or 1 if it has no end.
-        retention: Ledgers kept, the newest included.
-        close_every_s: Seconds between closes. Default: only `close` closes.
+            supply has, or 1 if it has no end.
+        retention: Ledgers kept, including the newest.
+        close_every_s: Seconds between closes. Default: only `close` closes ledgers.
         clock: Monotonic seconds.
     """
 
     def __init__(
         self,
-        source: Source,
+        supply: LedgerSupply,
         *,
         closed: int | None = None,
         retention: int = DEFAULT_RETENTION,
@@ -49,47 +48,47 @@ class Chain:
     ) -> None:
         if retention < 1 or (closed is not None and closed < 1):
             raise ConfigurationError(
-                f"retention {retention} and closed {closed}: each must be at least 1 ledger"
+                f"retention is {retention} and closed is {closed}; each must be at least 1"
             )
         if close_every_s is not None and close_every_s <= 0:
-            raise ConfigurationError(f"close_every_s {close_every_s:g}; wanted more than 0 seconds")
+            raise ConfigurationError(f"close_every_s is {close_every_s:g}; it must be more than 0")
         self.retention = retention
-        self._source = source
+        self._supply = supply
         self._close_every_s = close_every_s
         self._clock = clock
         self._started_at = clock()
         if closed is None:
-            closed = 1 if source.last is None else source.last - source.first + 1
+            closed = 1 if supply.last is None else supply.last - supply.first + 1
         self._closed_by_hand = closed
         self._lock = RLock()
-        self._places: dict[str, tuple[int, int]] = {}
+        self._positions: dict[str, tuple[int, int]] = {}
         self._indexed: set[int] = set()
 
     @property
     def network(self) -> Network:
-        """The network of the source."""
-        return self._source.network
+        """The network of the supply."""
+        return self._supply.network
 
     def window(self) -> LedgerRange:
-        """Give the ledgers visible now: oldest and newest, both included."""
-        latest = self._source.first + self._closed_by_hand + self._closed_by_clock() - 1
-        if self._source.last is not None:
-            latest = min(latest, self._source.last)
-        return LedgerRange(max(self._source.first, latest - self.retention + 1), latest)
+        """Return the ledgers visible now: oldest and newest, both included."""
+        latest = self._supply.first + self._closed_by_hand + self._closed_by_clock() - 1
+        if self._supply.last is not None:
+            latest = min(latest, self._supply.last)
+        return LedgerRange(max(self._supply.first, latest - self.retention + 1), latest)
 
     def close(self, count: int = 1) -> LedgerRange:
-        """Close ledgers now, and give the window after that."""
+        """Close ledgers now; return the new window."""
         with self._lock:
             self._closed_by_hand += count
         return self.window()
 
     def close_time(self, sequence: int) -> int:
-        """Give when a closed ledger closed, in unix seconds."""
-        return self._source.close_time(sequence)
+        """Return when a closed ledger closed, in Unix seconds."""
+        return self._supply.close_time(sequence)
 
     def ledger(self, sequence: int) -> Ledger:
-        """Give a closed ledger of the source."""
-        ledger = self._source.ledger(sequence)
+        """Return a closed ledger."""
+        ledger = self._supply.ledger(sequence)
         if ledger.transactions and sequence not in self._indexed:
             self._index(ledger)
         return ledger
@@ -97,18 +96,18 @@ class Chain:
     def find(self, tx_hash: str, window: LedgerRange) -> Found | None:
         """Find a transaction of the window by its hash, 64 lower-case hex digits.
 
-        Ledgers that nobody has asked for yet are made and indexed, newest first.
+        Ledgers that were not requested yet are made and indexed, newest first.
 
         Raises:
-            RpcTimeoutError: that took longer than the node allows; what was
-                indexed stays so, and asking again gets further.
+            RpcTimeoutError: this took longer than the node allows. Indexed ledgers
+                stay indexed, so another call gets further.
         """
-        if tx_hash not in self._places:
+        if tx_hash not in self._positions:
             self._index_until(tx_hash, window)
-        sequence, order = self._places.get(tx_hash, (0, 0))
+        sequence, order = self._positions.get(tx_hash, (0, 0))
         if not window.holds(sequence):
             return None
-        ledger = self._source.ledger(sequence)
+        ledger = self._supply.ledger(sequence)
         return Found(ledger, ledger.transactions[order - 1])
 
     def _closed_by_clock(self) -> int:
@@ -119,7 +118,7 @@ class Chain:
     def _index(self, ledger: Ledger) -> None:
         with self._lock:
             for order, transaction in enumerate(ledger.transactions, start=1):
-                self._places[transaction.hash] = (ledger.sequence, order)
+                self._positions[transaction.hash] = (ledger.sequence, order)
             self._indexed.add(ledger.sequence)
 
     def _index_until(self, tx_hash: str, window: LedgerRange) -> None:
@@ -127,8 +126,8 @@ class Chain:
         for sequence in range(window.last, window.first - 1, -1):
             if sequence in self._indexed:
                 continue
-            self._index(self._source.ledger(sequence))
-            if tx_hash in self._places:
+            self._index(self._supply.ledger(sequence))
+            if tx_hash in self._positions:
                 return
             if time.monotonic() > deadline:
-                raise RpcTimeoutError(f"not found in the ledgers indexed so far: {tx_hash}")
+                raise RpcTimeoutError(f"transaction {tx_hash} is not in the ledgers indexed so far")

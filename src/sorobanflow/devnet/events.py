@@ -1,10 +1,10 @@
-"""The event stream of a ledger: every event with the id that the node gives it.
+"""The event stream of a ledger: every event with its id, as the node assigns it.
 
 Four stages in this order: fees before all transactions (transaction 0), the
 operations' events, the events after each transaction (operation 4095) and the
 refunds after all transactions (transaction 1048575). Fees and refunds are
-numbered through the ledger in apply order, so only a whole ledger has ids.
-Diagnostic events are not in the stream. Leaves filters to `filters`.
+numbered across the ledger in the order of application, so ids need the whole
+ledger. Diagnostic events are not in the stream. `filters` handles filters.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ class LedgerEvent(NamedTuple):
 
 
 class AppliedEvents(NamedTuple):
-    """The events of one transaction, and what the stream says about it."""
+    """The events of one transaction, with its hash and outcome."""
 
     tx_hash: str
     successful: bool
@@ -41,7 +41,7 @@ class AppliedEvents(NamedTuple):
 
 
 def ledger_events(ledger: int, applied: Sequence[AppliedEvents]) -> tuple[LedgerEvent, ...]:
-    """Give the ledger's stream, ascending by id.
+    """Return the ledger's stream, ascending by id.
 
     Args:
         ledger: Its sequence.

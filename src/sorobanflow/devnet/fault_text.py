@@ -1,4 +1,4 @@
-"""Read schedules of faults from text; the grammar is in `faults`."""
+"""Parse schedules of faults; the grammar is in `faults`."""
 
 import re
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from sorobanflow.errors import ConfigurationError
 _ENTRY = re.compile(
     r"(?P<method>\w+|\*):(?P<calls>\*|\d+(?:-\d*)?)=(?P<fault>[^/]+)(?:/(?P<argument>.+))?"
 )
-_NO_WORDS = {"status", "rpc_error"}  # named by their codes
+_NO_WORDS = {"status", "rpc_error"}  # written as their codes
 _NEED_NUMBER = {"slow", "pad", "behind", "trimmed", "page", "stray", "partial", RANDOM}
 _MAY_TAKE_NUMBER = {"html", "status"}
 _NEED_TEXT = {"missing", "mistyped", "cursor"}
@@ -23,10 +23,10 @@ class _Argument(NamedTuple):
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:
-    """Read the text form of a schedule.
+    """Parse the text form of a schedule.
 
     Raises:
-        ConfigurationError: an entry that is not of the form.
+        ConfigurationError: an entry has another form.
     """
     return tuple(_parse_fault(entry.strip()) for entry in text.split(",") if entry.strip())
 
@@ -34,7 +34,7 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
 def _parse_fault(entry: str) -> Fault:
     match = _ENTRY.fullmatch(entry)
     if match is None:
-        raise _bad(entry, "wanted METHOD:CALLS=FAULT, such as getEvents:3=503")
+        raise _bad(entry, "expected METHOD:CALLS=FAULT, such as getEvents:3=503")
     kind, code = _kind_and_code(entry, match["fault"])
     amount, text = _argument(entry, kind, match["argument"])
     if kind == "html":
@@ -50,7 +50,9 @@ def _kind_and_code(entry: str, name: str) -> tuple[str, int]:
     if re.fullmatch(r"[45]\d\d", name):
         return "status", int(name)
     known = ", ".join(sorted(_WORDS))
-    raise _bad(entry, f"no fault {name!r}; wanted an HTTP status, a -32xxx code or one of {known}")
+    raise _bad(
+        entry, f"unknown fault {name!r}; use an HTTP status, a -32xxx code or one of {known}"
+    )
 
 
 def _argument(entry: str, kind: str, text: str | None) -> _Argument:
@@ -77,7 +79,7 @@ def _calls(entry: str, text: str) -> range | None:
     end = int(last) if last else _LAST_CALL if dash else int(first)
     calls = range(int(first), end + 1)
     if not calls or calls.start < 1:
-        raise _bad(entry, f"calls {text!r} are none; the first call is 1")
+        raise _bad(entry, f"no call is in {text!r}; the first call is 1")
     return calls
 
 

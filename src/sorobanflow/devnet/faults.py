@@ -1,8 +1,8 @@
-"""Faults that a call meets, by method and number of the call.
+"""The faults of a call, by method and number of the call.
 
-A schedule is a list of plain records. Calls are counted per method from 1; a
+A schedule is a list of plain records. Calls are counted per method from 1. A
 batch also counts as a call of `batch`, and `*` counts the calls of all methods
-together. A call meets every fault that fits it, in the order of the schedule.
+together. A call gets every fault that matches it, in the order of the schedule.
 The same schedule and the same calls give the same faults.
 
 Text form, separated by commas: `METHOD:CALLS=FAULT`, with CALLS `3`, `3-5`,
@@ -13,33 +13,33 @@ Text form, separated by commas: `METHOD:CALLS=FAULT`, with CALLS `3`, `3-5`,
     truncate          half of the body, then the connection closes
     drop              the connection closes without an answer
     slow/2.5          the answer comes 2.5 s late
-    pad/64            64 MiB of spaces behind the answer
+    pad/64            64 MiB of spaces after the answer
     -32001, ...       JSON-RPC error
     behind/3          the node is three ledgers behind
-    trimmed/3         the node no longer has its three oldest ledgers
+    trimmed/3         the node has dropped its three oldest ledgers
     missing/FIELD     the result, or the middle item of its page, lacks the field
-    mistyped/FIELD    the field has another JSON type, likewise
-    random/7          one call in four meets a fault that passes, drawn by seed 7
+    mistyped/FIELD    the field has another JSON type, in the same place
+    random/7          one call in four gets a temporary fault, drawn with seed 7
 
-of `getEvents` and `getTransactions` only
+for `getEvents` and `getTransactions` only
 
-    page/2            the page holds up to two items, whatever was asked for
+    page/2            the page holds up to two items, whatever limit was requested
     repeat            the page starts at the start of its cursor's ledger
     cursor/0          the page ends with the cursor "0"
-    stuck             an empty page that ends with the cursor it was asked behind
+    stuck             an empty page that ends with the cursor of the request
 
-of `getTransaction` and `getTransactions` only
+for `getTransaction` and `getTransactions` only
 
     other_envelope    a transaction, or the middle one of the page, with another's XDR
 
-and of one method only
+for one method only
 
-    stray/5           getEvents: an event of five ledgers later comes first; also stray/-5
+    stray/5           getEvents: starts with an event five ledgers later; also stray/-5
     not_found         getTransaction does not find the transaction
-    other_transaction getTransaction gives another transaction than the one asked for
-    network           getNetwork gives another passphrase
+    other_transaction getTransaction returns another transaction than the requested one
+    network           getNetwork returns another passphrase
     refuse_batches    batch: one error instead of an array of answers
-    shuffle           batch: the answers come in the opposite order
+    shuffle           batch: the answers come in reverse order
     partial/3         batch: only the first three answers come
 """
 
@@ -55,7 +55,7 @@ BATCH, ANY = "batch", "*"
 
 PAGES = frozenset({"getEvents", "getTransactions"})
 
-#: Of the whole HTTP reply (`spoilers`), and of the one call (`effects`).
+#: Faults of the whole HTTP reply (`spoilers`), and of one call (`effects`).
 OF_REPLY = frozenset(
     {"status", "html", "truncate", "drop", "slow", "pad", "refuse_batches", "shuffle", "partial"}
 )
@@ -79,16 +79,16 @@ _ONLY_FOR: Mapping[str, frozenset[str]] = {
     "shuffle": frozenset({BATCH}),
     "partial": frozenset({BATCH}),
 }
-_FAULTY_SHARE = 0.25  # of the calls that `random` looks at
+_FAULTY_SHARE = 0.25  # of the calls that `random` matches
 
 
 class Fault(NamedTuple):
     """One fault; `calls` None means every call.
 
-    `code` is the HTTP status of `status` and `html`, and the JSON-RPC error of
-    `rpc_error`. `amount` is the number behind the slash: seconds of `slow` and
-    of the Retry-After of `status`, MiB, ledgers, items, or a seed. `text` is the
-    field or the cursor.
+    `code` is the HTTP status of `status` and `html`, or the JSON-RPC error of
+    `rpc_error`. `amount` is the number after the slash: seconds for `slow` and for
+    the Retry-After of `status`, MiB, ledgers, items, or a seed. `text` is the field
+    or the cursor.
     """
 
     method: str
@@ -100,7 +100,7 @@ class Fault(NamedTuple):
 
     @property
     def spoils_reply(self) -> bool:
-        """Whether it hits the whole HTTP reply, not the one call."""
+        """Whether it changes the whole HTTP reply, not one call."""
         return self.kind in OF_REPLY
 
     @property
@@ -110,10 +110,10 @@ class Fault(NamedTuple):
 
 
 class FaultSchedule:
-    """Counts calls and says which faults each one meets; thread-safe.
+    """Counts calls and returns the faults of each one; thread-safe.
 
     Args:
-        faults: A call meets all that fit it, in this order.
+        faults: A call gets all that match it, in this order.
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
@@ -124,21 +124,21 @@ class FaultSchedule:
 
     @property
     def calls(self) -> dict[str, int]:
-        """Calls so far by method; `batch` counts the batches."""
+        """Number of calls so far, by method; `batch` counts the batches."""
         with self._lock:
             return dict(self._calls)
 
-    def meet(self, method: str) -> tuple[Fault, ...]:
-        """Count a call, and give the faults that it meets."""
+    def next_call(self, method: str) -> tuple[Fault, ...]:
+        """Count a call, and return its faults."""
         with self._lock:
             self._calls[method] += 1
             self._total += method != BATCH
             numbers = {method: self._calls[method]}
             if method != BATCH:
                 numbers[ANY] = self._total
-        return tuple(self._fitting(method, numbers))
+        return tuple(self._matching(method, numbers))
 
-    def _fitting(self, method: str, numbers: Mapping[str, int]) -> Iterator[Fault]:
+    def _matching(self, method: str, numbers: Mapping[str, int]) -> Iterator[Fault]:
         for fault in self._faults:
             number = numbers.get(fault.method)
             if number is None or (fault.calls is not None and number not in fault.calls):
@@ -150,15 +150,15 @@ class FaultSchedule:
 
 
 def _drawn(fault: Fault, method: str, number: int) -> Iterator[Fault]:
-    random = Random(f"{fault.number} {method} {number}")  # noqa: S311 - wanted: the same every time
-    kinds = _PASSING_OF_BATCH if method == BATCH else _PASSING
+    random = Random(f"{fault.number} {method} {number}")  # noqa: S311 - must be the same every time
+    kinds = _TEMPORARY_OF_BATCH if method == BATCH else _TEMPORARY
     if method == "getTransaction":
         kinds = (*kinds, Fault(ANY, "not_found"))
     if random.random() < _FAULTY_SHARE:
         yield random.choice(kinds)
 
 
-_PASSING = (
+_TEMPORARY = (
     *(Fault(ANY, "status", code=code) for code in (429, 500, 502, 503, 504)),
     Fault(ANY, "status", code=429, amount=0),
     *(Fault(ANY, "rpc_error", code=code) for code in (-32001, -32003, -32098, -32603)),
@@ -167,7 +167,7 @@ _PASSING = (
     Fault(ANY, "slow", amount=0.1),
     Fault(ANY, "behind", amount=2),
 )
-_PASSING_OF_BATCH = (
+_TEMPORARY_OF_BATCH = (
     Fault(BATCH, "refuse_batches"),
     Fault(BATCH, "shuffle"),
     Fault(BATCH, "partial", amount=1),
@@ -175,18 +175,18 @@ _PASSING_OF_BATCH = (
 
 
 def check_fault(fault: Fault, methods: Iterable[str]) -> None:
-    """Check that the fault can be met.
+    """Check that some call can get the fault.
 
     Raises:
-        ConfigurationError: no such method or kind, or they do not go together.
+        ConfigurationError: the method or kind is unknown, or the method cannot have it.
     """
     methods, kinds = {*methods, BATCH, ANY}, OF_REPLY | OF_ONE_CALL | {RANDOM}
     if fault.method not in methods:
         known = ", ".join(sorted(methods))
-        raise ConfigurationError(f"no method {fault.method!r} for a fault; wanted one of {known}")
+        raise ConfigurationError(f"unknown method {fault.method!r} of a fault; valid are {known}")
     if fault.kind not in kinds:
         known = ", ".join(sorted(kinds))
-        raise ConfigurationError(f"no kind of fault {fault.kind!r}; wanted one of {known}")
+        raise ConfigurationError(f"unknown fault {fault.kind!r}; valid are {known}")
     misplaced = fault.method not in _ONLY_FOR.get(fault.kind, {fault.method})
     if misplaced or (fault.method == BATCH and fault.kind in OF_ONE_CALL):
-        raise ConfigurationError(f"the fault {fault.kind!r} is not one of {fault.method}")
+        raise ConfigurationError(f"calls of {fault.method} cannot have the fault {fault.kind!r}")

@@ -1,9 +1,9 @@
-"""The filters of getEvents: how they are read, checked and applied.
+"""Read, check and apply the filters of getEvents.
 
-Reading fails where the node's JSON decoding fails, checking gives the node's
-messages in the node's order. Filters are OR; within one, type, contracts and
-topics are AND; topics are OR; segments are AND. A topic without a trailing
-`**` matches only events with exactly as many topics.
+Reading fails where the node's JSON decoding fails. Checking returns the node's
+messages in the node's order. Filters are combined with OR. Within a filter type,
+contracts and topics are combined with AND, topics with OR, segments with AND. A
+topic without `**` at the end matches only events with exactly as many topics.
 """
 
 from base64 import b64decode
@@ -29,7 +29,7 @@ Segment = bytes | str  # an SCVal, or one of the wildcards ONE and REST
 
 
 class EventFilter(NamedTuple):
-    """One filter of a request, as read."""
+    """One filter of a request, as read, not checked yet."""
 
     types: tuple[str, ...]
     contract_ids: tuple[str, ...]
@@ -37,14 +37,14 @@ class EventFilter(NamedTuple):
 
 
 class Matcher(NamedTuple):
-    """One checked filter, ready to be applied."""
+    """One checked filter, ready for use."""
 
     types: frozenset[int]
     contracts: frozenset[bytes]
     topics: tuple[tuple[Segment, ...], ...]
 
     def matches(self, event: ContractEvent) -> bool:
-        """Whether the event passes."""
+        """Whether the filter lets the event pass."""
         return (
             event.type in self.types
             and (not self.contracts or event.contract in self.contracts)
@@ -56,13 +56,13 @@ def read_filters(params: Params) -> tuple[EventFilter, ...]:
     """Read the member `filters` of a request.
 
     Raises:
-        BadParams: where the node cannot decode it.
+        BadParams: the node could not decode it.
     """
     return tuple(_read_filter(each) for each in params.objects("filters"))
 
 
 def check_filters(filters: Sequence[EventFilter]) -> str | None:
-    """Give the node's first complaint, or None."""
+    """Return the node's first complaint, or None if there is none."""
     if len(filters) > MAX_FILTERS:
         return f"maximum {MAX_FILTERS} filters per request"
     for number, each in enumerate(filters, start=1):
@@ -73,7 +73,7 @@ def check_filters(filters: Sequence[EventFilter]) -> str | None:
 
 
 def make_matchers(filters: Sequence[EventFilter]) -> tuple[Matcher, ...]:
-    """Make checked filters ready; no filter gives one that lets all pass."""
+    """Prepare checked filters for use; without filters, one that lets every event pass."""
     return tuple(
         Matcher(
             frozenset(TYPES[name] for name in each.types or TYPES),

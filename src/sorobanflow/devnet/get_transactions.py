@@ -12,7 +12,7 @@ from typing import Any
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from sorobanflow.devnet.params import Params
-from sorobanflow.devnet.source import Ledger, Transaction
+from sorobanflow.devnet.supply import Ledger, Transaction
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.toid import MAX_TX, transactions_cursor
 

@@ -1,8 +1,7 @@
 """JSON-RPC 2.0 as the node speaks it: single calls, batches, notifications.
 
-Answers come in the order of the requests, behind those of the members that
-are no valid request. Every call is counted and meets its faults here; what the
-methods do is left to `node`, and HTTP to `server`.
+Answers come in the order of the requests, after those of invalid requests. Calls
+are counted and get their faults here. `node` runs the methods, `server` does HTTP.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,12 +22,12 @@ _Answer = dict[str, Any]
 
 
 class RpcError(Exception):
-    """An error that the caller gets, with HTTP status 200.
+    """An error that is sent to the caller, with HTTP status 200.
 
     Args:
         code: JSON-RPC error code.
         message: Its text.
-        data: What the node adds; None adds nothing.
+        data: The node's additional data; None: none.
     """
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
@@ -39,7 +38,7 @@ class RpcError(Exception):
 
     @property
     def member(self) -> dict[str, Any]:
-        """The member `error` of an answer."""
+        """The member `error` of the answer."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         return error if self.data is None else {**error, "data": self.data}
 
@@ -48,7 +47,7 @@ class Dispatcher:
     """Turns a request's body into a reply.
 
     Args:
-        call: Runs a method: name, parameters and the faults to suffer; raises
+        call: Runs a method with its name, parameters and faults; raises
             RpcError or BadParams.
         schedule: The faults, by method and number of the call.
     """
@@ -74,8 +73,8 @@ class Dispatcher:
         return reply
 
     def _answer_batch(self, members: list[object], met: list[Fault]) -> Reply:
-        met += self._schedule.meet(BATCH)
-        # A stable sort: the invalid ones first, else in the order of the requests.
+        met += self._schedule.next_call(BATCH)
+        # The sort is stable: invalid requests first, the others in their order.
         requests = sorted((_read(member) for member in members), key=_is_valid)
         answers = [self._answer_member(request, met) for request in requests]
         given = [answer for answer in answers if answer is not None]
@@ -84,7 +83,7 @@ class Dispatcher:
     def _answer_member(self, request: "_Request | RpcError", met: list[Fault]) -> _Answer | None:
         if isinstance(request, RpcError):
             return _failure(None, request)
-        faults = self._schedule.meet(request.method)
+        faults = self._schedule.next_call(request.method)
         met += [fault for fault in faults if fault.spoils_reply]
         answer = self._run(request, [fault for fault in faults if not fault.spoils_reply])
         return None if request.id is None else answer

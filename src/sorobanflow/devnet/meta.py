@@ -2,7 +2,7 @@
 
 V4 holds events per operation and events of the transaction with their stage;
 V3 holds one list of events, in the Soroban part; older metas hold none. Every
-event keeps its own XDR, its topics and its data as they stand in the meta.
+event keeps its own XDR, topics and data exactly as in the meta.
 """
 
 from base64 import b64decode, b64encode
@@ -37,12 +37,12 @@ class ContractEvent:
 
     @property
     def type(self) -> int:
-        """SYSTEM or CONTRACT (or diagnostic, which no stream holds)."""
+        """SYSTEM or CONTRACT (or diagnostic, which is in no stream)."""
         return walk.uint32(self.xdr, self._after_contract)
 
     @cached_property
     def _values(self) -> tuple[bytes, ...]:
-        at = self._after_contract + 8  # behind the type and the version of the body
+        at = self._after_contract + 8  # after the type and the version of the body
         count = walk.uint32(self.xdr, at)
         at += 4
         values = []
@@ -72,7 +72,7 @@ class StagedEvent(NamedTuple):
 
 
 class TransactionEvents(NamedTuple):
-    """What a meta holds, in its order."""
+    """The events of a meta, in its order."""
 
     staged: tuple[StagedEvent, ...] = ()
     operations: tuple[tuple[ContractEvent, ...], ...] = ()
@@ -98,12 +98,12 @@ def read_meta(meta_xdr: str) -> TransactionEvents:
     """Read the events of a TransactionMeta, base64.
 
     Raises:
-        DecodeError: the meta is of a version later than 4, or malformed.
+        DecodeError: the meta is malformed, or newer than version 4.
     """
     data = b64decode(meta_xdr)
     version = walk.uint32(data, 0)
     if version > 4:
-        raise DecodeError(f"TransactionMeta version {version}; wanted 0 to 4")
+        raise DecodeError(f"the TransactionMeta has version {version}, expected 0 to 4")
     if version < 3:
         return TransactionEvents()
     return (_read_v4 if version == 4 else _read_v3)(data)

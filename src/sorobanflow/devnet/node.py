@@ -1,8 +1,8 @@
-"""The node: its methods by name; what faults do to a call is in `effects`.
+"""The node: its methods by name. `effects` applies faults to a call.
 
-Every call is answered from one window of the chain. Behaves as stellar-rpc
-v28 does, as read from its source; getLedgers, getLedgerEntries, getFeeStats
-and the methods that send or simulate are not there ("method not found").
+Each call is answered from one window of the chain. The node behaves like
+stellar-rpc v28, as read from its source. It has no getLedgers, getLedgerEntries,
+getFeeStats, and no methods that send or simulate ("method not found").
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ class Node:
     """Answers calls about a chain.
 
     Args:
-        chain: What it serves.
+        chain: The chain that it serves.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -38,7 +38,7 @@ class Node:
         """Run one method.
 
         Raises:
-            RpcError: the method refuses, or a fault says so.
+            RpcError: the method refuses the request, or a fault makes it.
             BadParams: the parameters cannot be decoded.
         """
         method = METHODS.get(name)
@@ -86,7 +86,7 @@ def _get_version_info(chain: Chain, window: LedgerRange, params: object) -> dict
 
 
 def _get_latest_ledger(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:
-    """Answer getLatestLedger without the header and the meta, which no source has."""
+    """Answer getLatestLedger without header and meta, which no supply has."""
     Params(params)
     made_hash = sha256(f"{chain.network.passphrase} {window.last}".encode())
     return {

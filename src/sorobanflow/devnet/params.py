@@ -1,8 +1,7 @@
 """Parameters of a call, read as the node's JSON decoding reads them.
 
 A member of the wrong JSON type fails the whole call before anything else is
-checked; members that are absent or null have zero values; unknown ones are
-ignored.
+checked. Absent or null members have zero values. Unknown members are ignored.
 """
 
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ class Params:
     """An object of parameters.
 
     Args:
-        members: The JSON object; None stands for `{}`.
+        members: The JSON object; None means `{}`.
     """
 
     def __init__(self, members: object) -> None:
@@ -41,7 +40,7 @@ class Params:
         return value
 
     def has(self, name: str) -> bool:
-        """Whether the member is there and not null."""
+        """Whether the member is present and not null."""
         return self._members.get(name) is not None
 
     def text(self, name: str) -> str:

@@ -1,7 +1,7 @@
 """Recorded ledgers: real transactions of a network, read from a file.
 
 Format `stellar-recording/1`: gzip-compressed JSON lines, a header and then one
-ledger a line, ascending and contiguous. The file is read whole at the start.
+ledger per line, ascending and contiguous. The whole file is read at the start.
 """
 
 import gzip
@@ -10,20 +10,20 @@ from typing import Any
 
 import msgspec
 
-from sorobanflow.devnet.source import Ledger, Network, Transaction
+from sorobanflow.devnet.supply import Ledger, Network, Transaction
 from sorobanflow.errors import ConfigurationError
 
 FORMAT = "stellar-recording/1"
 
 
 class Recording:
-    """A source of recorded ledgers.
+    """A supply of recorded ledgers.
 
     Args:
         path: The file.
 
     Raises:
-        ConfigurationError: the file is no recording, or has a gap.
+        ConfigurationError: the file is not a recording, or has a gap.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class Recording:
             header = msgspec.json.decode(next(lines))
             if header.get("format") != FORMAT:
                 raise ConfigurationError(
-                    f"{path.name} has the format {header.get('format')!r}; wanted {FORMAT!r}"
+                    f"{path.name} has the format {header.get('format')!r}, expected {FORMAT!r}"
                 )
             ledgers = [_ledger(msgspec.json.decode(line)) for line in lines]
         _check_contiguous(path, ledgers)
@@ -41,11 +41,11 @@ class Recording:
         self._ledgers = ledgers
 
     def close_time(self, sequence: int) -> int:
-        """Give when a recorded ledger closed."""
+        """Return when a recorded ledger closed."""
         return self.ledger(sequence).close_time
 
     def ledger(self, sequence: int) -> Ledger:
-        """Give one recorded ledger."""
+        """Return one recorded ledger."""
         return self._ledgers[sequence - self.first]
 
 
@@ -69,4 +69,4 @@ def _transaction(row: dict[str, Any]) -> Transaction:
 def _check_contiguous(path: Path, ledgers: list[Ledger]) -> None:
     sequences = [ledger.sequence for ledger in ledgers]
     if not sequences or sequences != list(range(sequences[0], sequences[0] + len(sequences))):
-        raise ConfigurationError(f"{path.name} has no ledgers or a gap; record contiguous ledgers")
+        raise ConfigurationError(f"{path.name} has no ledgers, or a gap; record contiguous ledgers")

@@ -1,4 +1,4 @@
-"""An HTTP reply as plain data, so that faults can spoil it before it is sent."""
+"""An HTTP reply as plain data, so that faults can change it before it is sent."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Reply(NamedTuple):
     """What the server sends, and how it misbehaves while sending.
 
-    `send_bytes` below the body's size cuts the body there and closes the
-    connection; `dropped` closes it without a byte; `delay_s` waits first.
+    `send_bytes` cuts the body at this size and closes the connection; `dropped`
+    closes it without sending a byte; `delay_s` waits first.
     """
 
     status: int

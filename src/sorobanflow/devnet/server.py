@@ -1,8 +1,8 @@
 """The devnet's HTTP server, on 127.0.0.1 only.
 
-One thread per connection, kept alive; head and body leave in one write. When
-it stops, it closes the connections too, so that no client goes on talking to a
-stopped server. Leaves JSON-RPC to `jsonrpc`.
+One thread per connection, which is kept alive; head and body are sent in one
+write. Stopping the server closes its connections too, so no client continues to
+talk to a stopped server. `jsonrpc` handles JSON-RPC.
 """
 
 import socket
@@ -26,16 +26,16 @@ MAX_REQUEST_BYTES = 512 * 1024
 
 
 class DevnetServer:
-    """A local Stellar RPC.
+    """A local Stellar RPC node.
 
     Args:
-        chain: What it serves.
-        port: 0 takes a free one.
-        latency_s: Seconds that every HTTP call waits.
-        faults: What calls suffer; see `faults`.
+        chain: The chain that it serves.
+        port: 0 takes a free port.
+        latency_s: Seconds by which every HTTP call is delayed.
+        faults: Faults of the calls; see `faults`.
 
     Raises:
-        ConfigurationError: a fault that no call can meet.
+        ConfigurationError: no call can get one of the faults.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class DevnetServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The server's address."""
         return f"http://127.0.0.1:{self._http.server_port}"
 
     @property
@@ -67,13 +67,13 @@ class DevnetServer:
         return self._schedule.calls
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer calls."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and close every connection; also right if it never began."""
+        """Stop, and close every connection. Does no harm if it was never started."""
         self._http.stopping.set()
-        if self._thread.is_alive():  # else shutdown would wait for ever
+        if self._thread.is_alive():  # otherwise shutdown would wait forever
             self._http.shutdown()
             self._thread.join()
         self._http.server_close()
@@ -119,7 +119,7 @@ class _HttpServer(ThreadingHTTPServer):
             self.shutdown_request(connection)
 
     def handle_error(self, request: _Socket, client_address: object) -> None:
-        """Say nothing about connections that broke while stopping or on the client's side."""
+        """Do not report connections that broke while stopping or on the client's side."""
         if not isinstance(sys.exception(), OSError | ValueError):
             super().handle_error(request, client_address)
 

@@ -1,4 +1,4 @@
-"""What faults make of a whole HTTP reply; the kinds are in `faults`."""
+"""Apply faults to a whole HTTP reply; the kinds are in `faults`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ BATCHES_REFUSED = (
 
 
 def spoil(fault: Fault, reply: Reply) -> Reply:
-    """Give the reply as it is after the fault."""
+    """Return the reply after the fault."""
     return _SPOILERS[fault.kind](fault, reply)
 
 

@@ -1,4 +1,4 @@
-"""The newest ledger, kept in a file, so that a chain pauses while its devnet does not run."""
+"""Keep the newest ledger in a file, so that a chain pauses while its devnet is stopped."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ class TipFile:
     """A file that holds the newest closed ledger as a decimal number.
 
     Args:
-        path: Need not exist yet; its folder must.
+        path: May be missing at first; its folder must exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -18,7 +18,7 @@ class TipFile:
         self._written: int | None = None
 
     def read(self) -> int | None:
-        """Give the newest ledger of the last run, or None.
+        """Read the newest ledger of the last run, or None.
 
         Raises:
             ConfigurationError: the file holds something else.
@@ -28,14 +28,14 @@ class TipFile:
         except FileNotFoundError:
             return None
         if not (text.isascii() and text.isdigit()):
-            raise ConfigurationError(f"{self._path} holds {text[:40]!r}; wanted a ledger number")
+            raise ConfigurationError(f"{self._path} holds {text[:40]!r}, expected a ledger number")
         return int(text)
 
     def write(self, latest: int) -> None:
-        """Keep the newest ledger; does nothing if it has not changed."""
+        """Write the newest ledger, if it has changed."""
         if latest == self._written:
             return
-        # Replaced whole: a process killed here leaves the old number or the new one.
+        # The file is replaced as a whole: a killed process leaves the old number or the new one.
         new = self._path.with_name(f"{self._path.name}.new")
         new.write_text(f"{latest}\n")
         os.replace(new, self._path)

@@ -1,10 +1,10 @@
-"""Walk over XDR without building objects: where does the next value end?
+"""Find where XDR values end, without building objects.
 
-A walker takes a buffer and a position and gives the position behind one value
+A walker takes a buffer and a position, and returns the position after one value
 of its type. Reading the events of a transaction meta this way costs a tenth of
-decoding the meta, and is independent of the decoder that the indexer uses.
-Covers what a TransactionMeta holds, except configuration settings, which only
-network upgrades change. Source: Stellar-ledger-entries.x, Stellar-contract.x.
+decoding the meta, and is independent of the indexer's decoder. It covers the
+content of a TransactionMeta, except configuration settings, which only network
+upgrades change. Source: Stellar-ledger-entries.x, Stellar-contract.x.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ def optional(item: Walker) -> Walker:
 
 
 def struct(*fields: Walker) -> Walker:
-    """Walk fields one after the other."""
+    """Walk fields in order."""
 
     def walk(data: bytes, at: int) -> int:
         for field in fields:
@@ -67,20 +67,20 @@ def union(arms: Mapping[int, Walker]) -> Walker:
     """Walk a union by its discriminant.
 
     Raises:
-        DecodeError: the discriminant has no arm here.
+        DecodeError: the discriminant has no arm.
     """
 
     def walk(data: bytes, at: int) -> int:
         arm = arms.get(uint32(data, at))
         if arm is None:
-            raise DecodeError(f"no arm {uint32(data, at)} in the union at byte {at}")
+            raise DecodeError(f"the union at byte {at} has no arm {uint32(data, at)}")
         return arm(data, at + 4)
 
     return walk
 
 
 def _later(name: str) -> Walker:
-    """Walk a type that is defined further down: the types are recursive."""
+    """Walk a type that is defined later, because the types are recursive."""
     return lambda data, at: _TYPES[name](data, at)
 
 

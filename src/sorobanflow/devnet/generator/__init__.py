@@ -1,4 +1,4 @@
-"""Generated ledgers: made-up activity in real XDR, the same for the same seed."""
+"""Generate ledgers: invented activity in real XDR, always the same for the same seed."""
 
 from sorobanflow.devnet.generator.cast import PASSPHRASE
 from sorobanflow.devnet.generator.generator import Generator

@@ -1,8 +1,8 @@
-"""Envelope, result and meta of a draft: signed, hashed and in XDR.
+"""Build envelope, result and meta of a draft: signed, hashed and in XDR.
 
-The hash is the real one: of the envelope's content with the passphrase, and
-for a fee bump that of the outer transaction. Metas are V4, with fees as
-events before all transactions and refunds after them.
+Hashes are real: those of the envelope's content with the passphrase, and of the
+outer transaction for a fee bump. Metas are V4, with fees as events before all
+transactions and refunds after them.
 """
 
 from stellar_sdk import (
@@ -19,7 +19,7 @@ from sorobanflow.devnet.generator import entries
 from sorobanflow.devnet.generator.cast import PASSPHRASE
 from sorobanflow.devnet.generator.contract_events import EXT, fee_event
 from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban, Wrapping
-from sorobanflow.devnet.source import Transaction
+from sorobanflow.devnet.supply import Transaction
 
 _BALANCE = 10_000_0000000  # stroops, before the fee
 _CODE = xdr.TransactionResultCode
@@ -27,7 +27,7 @@ _STAGE = xdr.TransactionEventStage
 
 
 def build(draw: Draw, draft: Draft, wrapping: Wrapping) -> Transaction:
-    """Make the transaction as a node stores it."""
+    """Build the transaction as a node stores it."""
     inner = _sign_inner(draw, draft, wrapping)
     envelope = _bump(inner, wrapping) if wrapping.fee_payer else inner
     tx_hash = envelope.hash()

@@ -1,8 +1,7 @@
-"""Who acts on the generated chain: accounts with keys, assets and contracts.
+"""The accounts, assets and contracts of the generated chain.
 
-The cast is the same for every seed, so that two chains differ in what happens
-and not in to whom. Keys come from names by SHA-256: they are public, and good
-for nothing but signing what is generated.
+They are the same for every seed: two chains differ in their activity only. Keys
+are SHA-256 hashes of names, so they are public and sign generated data only.
 """
 
 from functools import cache
@@ -18,36 +17,36 @@ NATIVE = Asset.native()
 
 
 def digest(name: str) -> bytes:
-    """Give 32 bytes that stand for a name."""
+    """Return 32 bytes derived from a name."""
     return sha256(f"sorobanflow devnet {name}".encode()).digest()
 
 
 @cache
 def account(number: int) -> Keypair:
-    """Give one of the accounts, 0 to ACCOUNTS - 1."""
+    """Return one of the accounts, 0 to ACCOUNTS - 1."""
     return Keypair.from_raw_ed25519_seed(digest(f"account {number}"))
 
 
 @cache
 def issuer() -> Keypair:
-    """Give the account that issues the assets."""
+    """Return the account that issues the assets."""
     return Keypair.from_raw_ed25519_seed(digest("issuer"))
 
 
 @cache
 def assets() -> tuple[Asset, Asset]:
-    """Give the issued assets: a short and a long code."""
+    """Return the issued assets: a short and a long code."""
     return Asset("USDD", issuer().public_key), Asset("DEVNETGOLD", issuer().public_key)
 
 
 def asset_name(asset: Asset) -> str:
-    """Give the asset as events name it."""
+    """Return the asset's name in events."""
     return "native" if asset.is_native() else f"{asset.code}:{asset.issuer}"
 
 
 @cache
 def asset_contract(name: str) -> str:
-    """Give the id of an asset's contract, by the asset's name."""
+    """Return the id of an asset's contract, by the asset's name."""
     if name == "native":
         return NATIVE.contract_id(PASSPHRASE)
     code, issuer_id = name.split(":")
@@ -56,7 +55,7 @@ def asset_contract(name: str) -> str:
 
 @cache
 def contract(name: str) -> str:
-    """Give the id of a contract that is not an asset's."""
+    """Return the id of a contract that is not an asset's."""
     return StrKey.encode_contract(digest(f"contract {name}"))
 
 

@@ -1,6 +1,6 @@
-"""Contract events as contracts emit them: tokens by CAP-67 and SEP-41, and others.
+"""Make contract events: those of tokens (CAP-67 and SEP-41), and others.
 
-An event of an asset's contract names the asset in its last topic; one of a
+An event of an asset's contract names the asset in its last topic; an event of a
 custom token does not. Source: CAP-67, SEP-41.
 """
 
@@ -13,7 +13,7 @@ from sorobanflow.devnet.generator.cast import NATIVE, asset_contract, asset_name
 
 EXT = xdr.ExtensionPoint(0)
 
-# Cached: the same few values stand in most events, and none is ever changed.
+# Cached: most events use the same few values, and none is ever changed.
 address = lru_cache(maxsize=4096)(scval.to_address)
 symbol = lru_cache(maxsize=256)(scval.to_symbol)
 
@@ -33,7 +33,7 @@ def contract_event(
 def asset_event(
     asset: Asset, verb: str, parties: Sequence[str], data: xdr.SCVal
 ) -> xdr.ContractEvent:
-    """Make an event of an asset's contract: verb, parties, asset."""
+    """Make an event of an asset's contract with the topics verb, parties, asset."""
     name = asset_name(asset)
     topics = [symbol(verb), *(address(party) for party in parties), scval.to_string(name)]
     return contract_event(asset_contract(name), topics, data)
@@ -42,19 +42,19 @@ def asset_event(
 def token_event(
     contract_id: str, verb: str, parties: Sequence[str], data: xdr.SCVal
 ) -> xdr.ContractEvent:
-    """Make an event of a custom token: verb, parties."""
+    """Make an event of a custom token with the topics verb, parties."""
     topics = [symbol(verb), *(address(party) for party in parties)]
     return contract_event(contract_id, topics, data)
 
 
 def fee_event(payer: str, amount: int) -> xdr.ContractEvent:
-    """Make the event of a fee in stroops; negative is a refund."""
+    """Make the event of a fee in stroops; a negative fee is a refund."""
     topics = [symbol("fee"), address(payer)]
     return contract_event(asset_contract(asset_name(NATIVE)), topics, scval.to_int128(amount))
 
 
 def amount_to(amount: int, muxed_id: xdr.SCVal | None) -> xdr.SCVal:
-    """Make the data of a transfer, with the id behind a muxed destination if there is one."""
+    """Make the data of a transfer, with the id of a muxed destination if there is one."""
     if muxed_id is None:
         return scval.to_int128(amount)
     fields = {symbol("amount"): scval.to_int128(amount), symbol("to_muxed_id"): muxed_id}

@@ -1,6 +1,6 @@
-"""A transaction before it is signed: what it asks for and what it will do.
+"""A transaction before it is signed: its operations and their effects.
 
-Scenes draw drafts; `build` makes envelope, result and meta of them.
+Scenes make drafts; `build` turns them into envelope, result and meta.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sorobanflow.devnet.generator.cast import ACCOUNTS, account
 
 @dataclass(frozen=True)
 class Step:
-    """One operation, its outcome if all goes well, and its result if it fails."""
+    """One operation, with its result if it succeeds and if it fails."""
 
     operation: Operation
     success: xdr.OperationResultTr
@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Soroban:
-    """What only Soroban transactions have: their footprint and return value."""
+    """The footprint and return value, which only Soroban transactions have."""
 
     read_only: tuple[xdr.LedgerKey, ...]
     read_write: tuple[xdr.LedgerKey, ...]
@@ -33,7 +33,7 @@ class Soroban:
 
 @dataclass(frozen=True)
 class Draft:
-    """The source account, the operations, and the Soroban part if there is one."""
+    """The source account, the operations, and the Soroban part, if any."""
 
     source: Keypair
     steps: tuple[Step, ...]
@@ -42,10 +42,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a scene may use: its place on the chain and its own randomness.
+    """The input of a scene: its position in the chain, and its own random numbers.
 
-    `number` counts all transactions of the chain; `memo` is that of the
-    envelope to come, which unified events repeat.
+    `number` counts all transactions of the chain. `memo` is the memo of the later
+    envelope, which unified events repeat.
     """
 
     ledger: int
@@ -64,15 +64,15 @@ class Draw:
 
     @property
     def sequence(self) -> int:
-        """Sequence number of the source account: ascending along the chain."""
+        """Sequence number of the source account, ascending along the chain."""
         return (1 << 40) + (self.ledger << 16) + self.order
 
 
 @dataclass(frozen=True)
 class Wrapping:
-    """How a draft is wrapped up.
+    """How a draft becomes an envelope: fees, failure, fee bump, memo, preconditions.
 
-    `refund` is the part of `fee` that comes back; fees are in stroops.
+    `refund` is the refunded part of `fee`; both are in stroops.
     """
 
     fee: int

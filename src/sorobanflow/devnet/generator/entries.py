@@ -1,7 +1,7 @@
-"""Ledger entries and their changes, as transaction metas hold them.
+"""Make ledger entries and their changes, as transaction metas hold them.
 
-Balances are made up per transaction: ledgers are generated independently, so
-entries are plausible one by one and do not add up along the chain.
+Ledgers are generated independently, so balances are invented for each
+transaction: each entry is plausible, but they do not add up along the chain.
 """
 
 from hashlib import sha256
@@ -22,22 +22,22 @@ Storage = list[tuple[xdr.SCVal, xdr.SCVal]]
 
 
 def entry(ledger: int, data: xdr.LedgerEntryData) -> xdr.LedgerEntry:
-    """Make an entry as last changed in a ledger."""
+    """Make an entry that was last changed in a ledger."""
     return xdr.LedgerEntry(xdr.Uint32(ledger), data, _NO_EXT)
 
 
 def created(new: xdr.LedgerEntry) -> list[xdr.LedgerEntryChange]:
-    """Give the change of an entry that was created."""
+    """Return the change of an entry that was created."""
     return [xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_CREATED, created=new)]
 
 
 def restored(new: xdr.LedgerEntry) -> list[xdr.LedgerEntryChange]:
-    """Give the change of an archived entry that came back."""
+    """Return the change of an archived entry that was restored."""
     return [xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_RESTORED, restored=new)]
 
 
 def updated(old: xdr.LedgerEntry, new: xdr.LedgerEntry) -> list[xdr.LedgerEntryChange]:
-    """Give the two changes of an entry that was updated: before and after."""
+    """Return the two changes of an updated entry: its state before and after."""
     return [
         xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_STATE, state=old),
         xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_UPDATED, updated=new),
@@ -45,7 +45,7 @@ def updated(old: xdr.LedgerEntry, new: xdr.LedgerEntry) -> list[xdr.LedgerEntryC
 
 
 def removed(old: xdr.LedgerEntry, key: xdr.LedgerKey) -> list[xdr.LedgerEntryChange]:
-    """Give the two changes of an entry that was removed: before, and the key."""
+    """Return the two changes of a removed entry: its state before, and its key."""
     return [
         xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_STATE, state=old),
         xdr.LedgerEntryChange(_CHANGE.LEDGER_ENTRY_REMOVED, removed=key),
@@ -121,19 +121,19 @@ def code_data(wasm: bytes) -> xdr.LedgerEntryData:
 
 
 def ttl_data(key: xdr.LedgerKey, ledger: int) -> xdr.LedgerEntryData:
-    """Make the lifetime of the entry with this key, as set in a ledger."""
+    """Make the time to live of the entry with this key, as set in a ledger."""
     key_hash = xdr.Hash(sha256(key.to_xdr_bytes()).digest())
     ttl = xdr.TTLEntry(key_hash, xdr.Uint32(ledger + _LIFETIME))
     return xdr.LedgerEntryData(_KIND.TTL, ttl=ttl)
 
 
 def balance_key(holder: str) -> xdr.SCVal:
-    """Make the key under which token contracts keep a balance."""
+    """Make the key that token contracts use for a balance."""
     return scval.to_vec([symbol("Balance"), address(holder)])
 
 
 def asset_balance(amount: int) -> xdr.SCVal:
-    """Make a contract's balance as an asset's contract keeps it."""
+    """Make a contract's balance in the form that an asset's contract stores."""
     fields = {
         symbol("amount"): scval.to_int128(amount),
         symbol("authorized"): scval.to_bool(True),

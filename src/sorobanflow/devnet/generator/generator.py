@@ -1,8 +1,8 @@
-"""Generated ledgers, each from (seed, sequence) alone.
+"""Generate ledgers, each from its seed and sequence alone.
 
-Ledgers can be made in any order and made again: nothing is carried from one to
-the next. Scenes take turns, so that any few ledgers hold every kind of
-transaction; how a transaction is wrapped turns with other periods, so that in
+Ledgers can be made in any order and repeatedly, because nothing is carried from
+one to the next. Scenes take turns, so a few ledgers hold every kind of
+transaction. Wrappings (failed, fee bump, …) take turns with other periods, so in
 time every scene appears in every wrapping.
 """
 
@@ -28,7 +28,7 @@ from sorobanflow.devnet.generator import scenes_tokens as tokens
 from sorobanflow.devnet.generator.build import build
 from sorobanflow.devnet.generator.cast import ACCOUNTS, PASSPHRASE, PROTOCOL, account, digest
 from sorobanflow.devnet.generator.draft import Draft, Draw, Wrapping
-from sorobanflow.devnet.source import Ledger, Network, Transaction, made_close_time
+from sorobanflow.devnet.supply import Ledger, Network, Transaction, made_close_time
 from sorobanflow.errors import ConfigurationError
 
 SCENES = (
@@ -64,19 +64,19 @@ MEMOS: tuple[Memo, ...] = (
 )
 CACHED_TRANSACTIONS = 50_000  # about 300 MB
 
-# Prime to the number of scenes, so that every scene meets every wrapping.
-_FAILED_EVERY, _BUMPED_EVERY, _MUXED_EVERY, _BOUND_EVERY, _DEAR_EVERY = 7, 9, 3, 11, 13
+# Coprime to the number of scenes, so that every scene gets every wrapping.
+_FAILED_EVERY, _BUMPED_EVERY, _MUXED_EVERY, _BOUNDED_EVERY, _EXPENSIVE_EVERY = 7, 9, 3, 11, 13
 
 
 class Generator:
-    """A source of generated ledgers, without end.
+    """A supply of generated ledgers, without end.
 
     Args:
-        seed: Another seed, other ledgers.
+        seed: Another seed gives other ledgers.
         first: The first ledger.
-        transactions_per_ledger: In every ledger.
-        events_per_transaction: If given, every transaction is a successful
-            contract call with exactly so many events, its fee included.
+        transactions_per_ledger: Transactions in every ledger.
+        events_per_transaction: If given, every transaction is a successful contract
+            call with exactly this many events, including its fee.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Generator:
             raise ConfigurationError(
                 f"first {first}, transactions_per_ledger {transactions_per_ledger}, "
                 f"events_per_transaction {events_per_transaction}: "
-                "want at least 1, 0 and 1 (the fee)"
+                "they must be at least 1, 0 and 1 (the fee)"
             )
         self.first = first
         self.last: int | None = None
@@ -104,11 +104,11 @@ class Generator:
         self._lock = Lock()
 
     def close_time(self, sequence: int) -> int:
-        """Give when a ledger closes."""
+        """Return when a ledger closes, in Unix seconds."""
         return made_close_time(sequence)
 
     def ledger(self, sequence: int) -> Ledger:
-        """Give one ledger, made when it is first asked for."""
+        """Return one ledger; it is made at the first request."""
         with self._lock:
             ledger = self._cache.get(sequence)
             if ledger is None:
@@ -119,7 +119,7 @@ class Generator:
         return ledger
 
     def _make(self, sequence: int) -> Ledger:
-        random = Random(f"{self._seed} {sequence}")  # noqa: S311 - wanted: the same every time
+        random = Random(f"{self._seed} {sequence}")  # noqa: S311 - must be the same every time
         transactions = tuple(
             self._transaction(sequence, order, random) for order in range(1, self._size + 1)
         )
@@ -137,9 +137,9 @@ class Generator:
 
 def _wrap(draw: Draw, draft: Draft) -> Wrapping:
     number, soroban = draw.number, draft.soroban is not None
-    bumped, dear = number % _BUMPED_EVERY == 0, number % _DEAR_EVERY == 0
+    bumped, expensive = number % _BUMPED_EVERY == 0, number % _EXPENSIVE_EVERY == 0
     fee = 100 * len(draft.steps) + (draw.random.randrange(20_000, 900_000) if soroban else 0)
-    if dear:
+    if expensive:
         fee = 5_000_000_000 if bumped else 3_000_000_000  # above 2^32 and 2^31
     return Wrapping(
         fee=fee,
@@ -149,7 +149,7 @@ def _wrap(draw: Draw, draft: Draft) -> Wrapping:
         fee_payer=account(draw.random.randrange(ACCOUNTS)) if bumped else None,
         muxed_id=draw.random.choice((0, 1, 2**64 - 1)) if number % _MUXED_EVERY == 0 else None,
         memo=draw.memo,
-        preconditions=_preconditions(draw) if number % _BOUND_EVERY == 0 else None,
+        preconditions=_preconditions(draw) if number % _BOUNDED_EVERY == 0 else None,
     )
 
 

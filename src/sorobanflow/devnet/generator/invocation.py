@@ -1,4 +1,4 @@
-"""Host functions as steps: the operation, its results, its authorizations."""
+"""Make the steps that run host functions, with results and authorizations."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def host_step(
 
 
 def source_auth(root: xdr.InvokeContractArgs) -> xdr.SorobanAuthorizationEntry:
-    """Make the authorization that the transaction's own signature gives."""
+    """Make the authorization by the transaction's own signature."""
     credentials = xdr.SorobanCredentials(
         xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT
     )
@@ -64,7 +64,7 @@ def address_auth(
 ) -> xdr.SorobanAuthorizationEntry:
     """Make another account's authorization of a call and of the calls within it.
 
-    The signature has the right shape and is not valid: nobody checks it here.
+    The signature has the right form but is not valid; the devnet does not check it.
     """
     fields = {
         symbol("public_key"): scval.to_bytes(draw.random.randbytes(32)),

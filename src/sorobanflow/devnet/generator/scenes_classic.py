@@ -30,7 +30,7 @@ _KIND = xdr.OperationType
 
 
 def payments(draw: Draw) -> Draft:
-    """Pay several accounts: native, an asset, an asset to a muxed address."""
+    """Pay several accounts: in XLM, in an asset, and in an asset to a muxed address."""
     source, first, second, third = draw.accounts(4)
     short, long = assets()
     return Draft(
@@ -85,7 +85,7 @@ def clawback(draw: Draw) -> Draft:
 
 
 def authorize(draw: Draw) -> Draft:
-    """Let a holder use an asset, or forbid it."""
+    """Authorize a holder of an asset, or revoke the authorization."""
     (holder,) = draw.accounts(1)
     asset, authorized = draw.random.choice(assets()), draw.random.random() < 0.5
     flag, none = TrustLineFlags.AUTHORIZED_FLAG, None
@@ -104,7 +104,7 @@ def authorize(draw: Draw) -> Draft:
 
 
 def new_account(draw: Draw) -> Draft:
-    """Create an account, and note it in a data entry of the creator."""
+    """Create an account, and write a data entry of the creator."""
     (source,) = draw.accounts(1)
     new = Keypair.from_raw_ed25519_seed(digest(f"new {draw.ledger} {draw.order}"))
     amount = 10_0000000 + draw.amount()
@@ -124,11 +124,11 @@ def new_account(draw: Draw) -> Draft:
 
 
 def claimable_balance(draw: Draw) -> Draft:
-    """Set an asset aside for somebody: a transfer to a claimable balance."""
+    """Create a claimable balance, which is a transfer to it."""
     source, claimant = draw.accounts(2)
     asset, amount = assets()[0], draw.amount()
     balance = draw.random.randbytes(32)
-    # The strkey of a claimable balance holds its type in front.
+    # The strkey of a claimable balance starts with its type.
     holder = StrKey.encode_claimable_balance(b"\x00" + balance)
     code = xdr.CreateClaimableBalanceResultCode
     step = Step(
@@ -142,7 +142,7 @@ def claimable_balance(draw: Draw) -> Draft:
 
 
 def memo_value(draw: Draw) -> xdr.SCVal | None:
-    """Give the memo as unified events repeat it in `to_muxed_id`."""
+    """Return the memo as unified events repeat it in `to_muxed_id`, if they do."""
     memo = draw.memo
     if isinstance(memo, IdMemo):
         return scval.to_uint64(memo.memo_id)

@@ -1,4 +1,4 @@
-"""Contracts themselves: uploaded, created, upgraded, kept alive, and what else they emit."""
+"""Transactions that upload, create, upgrade, extend and restore contracts, or emit events."""
 
 from hashlib import sha256
 
@@ -24,7 +24,7 @@ _EXECUTABLE = xdr.ContractExecutableType
 
 
 def upload(draw: Draw) -> Draft:
-    """Upload a contract's code (bytes that no machine would run)."""
+    """Upload a contract's code (random bytes that cannot run)."""
     (source,) = draw.accounts(1)
     wasm = WASM_MAGIC + draw.random.randbytes(draw.random.randrange(100, 1500))
     wasm_hash = sha256(wasm).digest()
@@ -77,7 +77,7 @@ def create_asset_contract(draw: Draw) -> Draft:
 
 
 def upgrade(draw: Draw) -> Draft:
-    """Give a contract other code: the host emits a system event."""
+    """Replace a contract's code: the host emits a system event."""
     (source,) = draw.accounts(1)
     old, new = (
         scval.to_vec([symbol("Wasm"), scval.to_bytes(digest(name))])
@@ -95,7 +95,7 @@ def upgrade(draw: Draw) -> Draft:
 
 
 def values(draw: Draw) -> Draft:
-    """Emit events with every kind of value in topics and data, and with none."""
+    """Emit events with every kind of value in topics and data, and one without topics."""
     (source,) = draw.accounts(1)
     topics = [
         [symbol("kinds"), scval.to_bool(True), scval.to_uint32(2**32 - 1), scval.to_int32(-1)],
@@ -115,7 +115,7 @@ def values(draw: Draw) -> Draft:
 
 
 def extend(draw: Draw) -> Draft:
-    """Prolong the lifetime of an entry."""
+    """Extend the time to live of an entry."""
     (source,) = draw.accounts(1)
     key = _instance_key(TOKEN)
     old, new = (entries.ttl_data(key, ledger) for ledger in (draw.ledger - 1, draw.ledger + 9))
@@ -132,7 +132,7 @@ def extend(draw: Draw) -> Draft:
 
 
 def restore(draw: Draw) -> Draft:
-    """Bring an archived entry back."""
+    """Restore an archived entry."""
     (source,) = draw.accounts(1)
     key = _data_key(symbol("Counter"))
     data = entries.contract_data(REGISTRY, symbol("Counter"), scval.to_uint64(1))
@@ -151,7 +151,7 @@ def restore(draw: Draw) -> Draft:
 
 
 def close_entry(draw: Draw) -> Draft:
-    """Remove an entry of a contract, and its lifetime."""
+    """Remove an entry of a contract."""
     (source,) = draw.accounts(1)
     key = symbol("Session")
     data = entries.contract_data(REGISTRY, key, scval.to_bool(True))

@@ -1,6 +1,6 @@
-"""Calls of token contracts: of assets, of a custom SEP-41 token, and mixed.
+"""Transactions that call token contracts: of assets, of a custom SEP-41 token, or both.
 
-`uniform` is the one for measurements: its number of events is exact.
+`uniform` is for measurements: it emits an exact number of events.
 """
 
 from stellar_sdk import Asset, Keypair, StrKey, scval, xdr
@@ -36,7 +36,7 @@ POOL = StrKey.encode_liquidity_pool(digest("pool"))
 
 
 def asset_transfer(draw: Draw) -> Draft:
-    """Transfer an asset to a contract, and to a muxed account with every kind of id."""
+    """Transfer an asset to a contract, and to a muxed account with any kind of id."""
     source, target = draw.accounts(2)
     asset, amount = assets()[0], draw.amount()
     muxed = draw.random.choice(
@@ -58,7 +58,7 @@ def asset_transfer(draw: Draw) -> Draft:
 
 
 def token_transfer(draw: Draw) -> Draft:
-    """Transfer the custom token, sometimes at the ends of what an i128 holds."""
+    """Transfer the custom token, sometimes the smallest or largest i128."""
     source, target = draw.accounts(2)
     amount = draw.random.choice((0, I128_MAX, I128_MIN, draw.random.randrange(10**30)))
     parties = [source.public_key, target.public_key]
@@ -118,7 +118,7 @@ def asset_admin(draw: Draw) -> Draft:
 
 
 def swap(draw: Draw) -> Draft:
-    """Swap on the exchange, authorized by another account than the source."""
+    """Swap on the exchange, authorized by an account that is not the source."""
     source, trader = draw.accounts(2)
     amount, asset = draw.amount(), assets()[0]
     contract = asset_contract(asset_name(asset))
@@ -143,7 +143,7 @@ def swap(draw: Draw) -> Draft:
 
 
 def uniform(draw: Draw, events: int) -> Draft:
-    """Call the exchange with exactly this many contract events: of tokens, assets and its own."""
+    """Call the exchange with exactly this many contract events, of three kinds."""
     source, target = draw.accounts(2)
     amount, asset = draw.amount(), assets()[0]
     parties = [source.public_key, target.public_key]

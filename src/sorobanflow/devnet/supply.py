@@ -1,8 +1,7 @@
-"""What the devnet serves: ledgers and transactions, and where they come from.
+"""The ledgers and transactions that the devnet serves, and the protocol of their supply.
 
-A source is asked for one ledger at a time, in any order and from any thread,
-and gives the same ledger for the same sequence every time. Which ledgers are
-visible is left to `chain`.
+A supply makes one ledger at a time, in any order and on any thread, and always the
+same ledger for the same sequence. `chain` decides which ledgers are visible.
 """
 
 from collections.abc import Iterable
@@ -12,16 +11,16 @@ from typing import NamedTuple, Protocol
 from sorobanflow.devnet.events import AppliedEvents, LedgerEvent, ledger_events
 from sorobanflow.devnet.meta import TransactionEvents, read_meta
 
-BASE_TIME = 1767225600  # 2026-01-01T00:00:00Z, so that a made chain is reproducible
+BASE_TIME = 1767225600  # 2026-01-01T00:00:00Z: fixed, so a generated chain is reproducible
 SECONDS_PER_LEDGER = 5
 
 
 class Transaction:
-    """One transaction as the node stores it, XDR as base64; its events are read when asked for.
+    """One transaction as the node stores it, XDR as base64; events are read on demand.
 
     Args:
-        hash: 64 hex digits; of a fee bump, the outer hash.
-        application_order: 1-based place in the ledger.
+        hash: 64 hex digits; the outer hash of a fee bump.
+        application_order: 1-based order in the ledger.
         successful: Whether its status is SUCCESS.
         fee_bump: Whether the envelope is a fee bump.
         envelope_xdr: TransactionEnvelope.
@@ -65,7 +64,7 @@ class Ledger:
         sequence: Its number.
         close_time: Unix seconds.
         protocol: Protocol version.
-        transactions: In apply order, complete.
+        transactions: All of them, in the order of application.
     """
 
     def __init__(
@@ -92,36 +91,36 @@ class Ledger:
 
 
 class Network(NamedTuple):
-    """Whose ledgers these are."""
+    """The network that the ledgers belong to."""
 
     passphrase: str
     protocol: int
 
 
-class Source(Protocol):
-    """Gives ledgers by sequence, from `first` to `last` (both included; None: no end)."""
+class LedgerSupply(Protocol):
+    """Makes ledgers by sequence, from `first` to `last` (both included; None: no end)."""
 
     @property
     def network(self) -> Network:
-        """The network that getNetwork answers with."""
+        """The network, as getNetwork returns it."""
 
     @property
     def first(self) -> int:
-        """The first ledger there is."""
+        """The first ledger."""
 
     @property
     def last(self) -> int | None:
-        """The last ledger there will ever be, or None."""
+        """The last ledger, or None if there is no end."""
 
     def close_time(self, sequence: int) -> int:
-        """Give when a ledger closed, in unix seconds, without making the ledger."""
+        """Return when a ledger closed, in Unix seconds, without making the ledger."""
 
     def ledger(self, sequence: int) -> Ledger:
-        """Give one ledger; always the same for the same sequence."""
+        """Return one ledger; always the same for the same sequence."""
 
 
 class ListedLedgers:
-    """A source for tests: the ledgers listed, and empty ones in between.
+    """A supply for tests: the listed ledgers, and empty ones in between.
 
     Args:
         ledgers: In any order.
@@ -137,20 +136,20 @@ class ListedLedgers:
         self._ledgers = {ledger.sequence: ledger for ledger in ledgers}
 
     def close_time(self, sequence: int) -> int:
-        """Give when a ledger closed."""
+        """Return when a ledger closed."""
         return self.ledger(sequence).close_time
 
     def ledger(self, sequence: int) -> Ledger:
-        """Give the listed ledger, or an empty one."""
+        """Return the listed ledger, or an empty one."""
         listed = self._ledgers.get(sequence)
         return listed or empty_ledger(sequence, self.network.protocol)
 
 
 def made_close_time(sequence: int) -> int:
-    """Give when a ledger of a made chain closes, in unix seconds."""
+    """Return when a ledger of a generated chain closes, in Unix seconds."""
     return BASE_TIME + SECONDS_PER_LEDGER * sequence
 
 
 def empty_ledger(sequence: int, protocol: int) -> Ledger:
-    """Make a ledger without transactions, closed at its time on a made chain."""
+    """Make a ledger without transactions, with the close time of a generated chain."""
     return Ledger(sequence, made_close_time(sequence), protocol)
