@@ -1,8 +1,8 @@
-"""What faults do to one call; the kinds are in `faults`.
+"""Apply faults to one call; the kinds are in `faults`.
 
-`before` changes what the method sees, `after` what it answers. Neither changes
+`before` changes the input of the method, `after` its answer. Neither changes
 anything that outlives the call: items of a result may be cached, so they are
-replaced and never written to.
+replaced, never modified.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,10 +39,10 @@ _XDR = ("envelopeXdr", "resultXdr", "resultMetaXdr")
 def before(
     fault: Fault, name: str, window: LedgerRange, params: object
 ) -> tuple[LedgerRange, object]:
-    """Give the window and the parameters that the method sees.
+    """Return the window and the parameters for the method.
 
     Raises:
-        RpcError: the fault is one.
+        RpcError: the fault is an error.
     """
     if fault.kind == "rpc_error":
         raise RpcError(fault.code, ERROR_TEXTS.get(fault.code, f"[{fault.code}] devnet fault"))
@@ -61,7 +61,7 @@ def before(
 def after(
     faults: Sequence[Fault], chain: Chain, window: LedgerRange, params: object, result: Result
 ) -> Result:
-    """Give the result as it is after the faults; those of fields come last."""
+    """Return the result after the faults; faults of fields are applied last."""
     for fault in sorted(faults, key=lambda fault: fault.kind in ("missing", "mistyped")):
         change = _AFTER.get(fault.kind)
         result = change(fault, chain, window, params, result) if change else result
@@ -78,7 +78,7 @@ def _missing(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result
 def _mistyped(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
     def changed(record: Result) -> Result:
         value = record[fault.text]
-        if value != _MISTYPED:  # twice it must not become a value that fits
+        if value != _MISTYPED:  # applied twice, it must not become a valid value
             value = 7 if isinstance(value, dict | list) else _MISTYPED
         return {**record, fault.text: value}
 
@@ -86,7 +86,7 @@ def _mistyped(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Resul
 
 
 def _in_record(field: str, result: Result, change: Callable[[Result], Result]) -> Result:
-    """Change the result if it has the field itself, else the middle one of its items."""
+    """Change the result if it has the field itself, otherwise its middle item."""
     if field in result:
         return change(result)
     for name in _ITEMS.values():
@@ -184,7 +184,7 @@ def _paginated(params: object, **changes: object) -> object:
 
 
 def _ledger_start(cursor: str) -> str:
-    """Give the cursor behind which the ledger of another starts; a bad one stays as it is."""
+    """Return the cursor of the start of a cursor's ledger; an invalid cursor stays as it is."""
     try:
         if "-" in cursor:
             return end_of_ledger(parse_event_id(cursor).ledger - 1).event_id

@@ -1,7 +1,7 @@
 """The method getEvents: one page of the event stream.
 
-A page looks at 10,000 ledgers at most, so a short or empty page is not the
-end. Checks come in the node's order, with its texts. Source: RPC getEvents.
+A page scans at most 10,000 ledgers, so a short or empty page is not the end. Checks
+are made in the node's order, with its messages. Source: RPC getEvents.
 """
 
 import re
@@ -35,7 +35,7 @@ _CURSOR = re.compile(r"(\d{1,19})-(\d{1,10})", re.ASCII)
 
 
 class EventsRequest(NamedTuple):
-    """A request as read; numbers that were absent are 0."""
+    """A request as read; absent numbers are 0."""
 
     start_ledger: int
     end_ledger: int
@@ -134,7 +134,7 @@ def _closed_at(chain: Chain, entry: LedgerEvent) -> str:
     return _rfc3339(chain.close_time(entry.position.ledger))
 
 
-# Cached: formatting these two was half of the time of a page of 10,000 events.
+# Cached: formatting these two took half of the time of a page of 10,000 events.
 @lru_cache(maxsize=1024)
 def _rfc3339(unix_s: int) -> str:
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

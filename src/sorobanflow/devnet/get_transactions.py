@@ -1,8 +1,8 @@
 """The methods getTransaction and getTransactions.
 
-Keeps the quirks that clients trip over: NOT_FOUND is a result; polling at the
-tip gives the cursor `(latest, 0)`, behind which the tip ledger comes again; a
-cursor ahead of the node gives the cursor "0". Source: RPC getTransaction,
+They copy three quirks that clients must handle. NOT_FOUND is a result, not an error.
+Polling at the tip returns the cursor `(latest, 0)`, and the next page repeats the tip
+ledger. A cursor ahead of the node returns the cursor "0". Source: RPC getTransaction,
 getTransactions.
 """
 
@@ -69,7 +69,7 @@ def get_transactions(chain: Chain, window: LedgerRange, params: object) -> dict[
     ]
     if any(complaints):
         raise RpcError(INVALID_REQUEST, "\n".join(each for each in complaints if each))
-    start = _behind(cursor) if cursor else (start_ledger, 1)
+    start = _after(cursor) if cursor else (start_ledger, 1)
     rows, end = _page(chain, window, start, limit or DEFAULT_LIMIT)
     return {
         "transactions": [_render_row(ledger, each) for ledger, each in rows],
@@ -144,7 +144,7 @@ def _check_start(start_ledger: int, cursor: str, window: LedgerRange) -> str | N
     )
 
 
-def _behind(cursor: str) -> tuple[int, int]:
+def _after(cursor: str) -> tuple[int, int]:
     if not _INTEGER.fullmatch(cursor):
         raise RpcError(INVALID_PARAMS, f'strconv.ParseInt: parsing "{cursor}": invalid syntax')
     if not -(2**63) <= int(cursor) < 2**63:
@@ -156,7 +156,7 @@ def _page(
     chain: Chain, window: LedgerRange, start: tuple[int, int], limit: int
 ) -> tuple[list[tuple[Ledger, Transaction]], str]:
     rows: list[tuple[Ledger, Transaction]] = []
-    cursor = "0"  # what the node gives when its loop over ledgers never runs
+    cursor = "0"  # what the node returns if its loop over ledgers never runs
     first, order = start
     for sequence in range(first, window.last + 1):
         if sequence < window.first:
