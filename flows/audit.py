@@ -17,8 +17,9 @@ from prefect.futures import PrefectFuture
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
+from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Indexer, Settings, open_indexer
-from flows.harness.outcome import final_state, index_closed_range, record_lost
+from flows.harness.outcome import final_state
 from flows.harness.parameters import Ledger
 from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
@@ -26,7 +27,6 @@ from flows.harness.terminal import run_flow
 from sorobanflow.audit.agreement import Comparison, Difference
 from sorobanflow.audit.continuity import (
     RetentionClock,
-    clip,
     continuity,
     repair_order,
     requested_range,
@@ -38,7 +38,7 @@ from sorobanflow.audit.shapes import recognize
 from sorobanflow.audit.stored import quarantined, seconds_per_ledger
 from sorobanflow.audit.summary import AuditSummary, Failure, Look
 from sorobanflow.errors import LedgerOutsideRetentionError, SorobanflowError
-from sorobanflow.ledgers import LedgerRange, merge
+from sorobanflow.ledgers import LedgerRange, clip, merge
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
@@ -129,7 +129,7 @@ class _Audit:
         summary.recognition = recognize(
             self._engine, self._stream, self._indexer.source.event_filter, self._covered()
         )
-        summary.take_stock(self._coverage())
+        summary.finish(self._coverage())
 
     def _coverage(self) -> Coverage:
         return read_coverage(self._engine, self._stream.name)
@@ -220,9 +220,9 @@ class _Audit:
         """Mend what can be mended; gives what failed."""
         open_stream(self._engine, self._stream)
         window = self._window()
-        for lost in clip(found.missing, LedgerRange(self._requested.first, window.first - 1)):
-            self._summary.gaps += record_lost(self._indexer, lost, window.first)
-        failures = self._index(repair_order(found.missing, found.gaps, found.differences, window))
+        lost = clip(found.missing, LedgerRange(self._requested.first, window.first - 1))
+        failures = self._index(lost)
+        failures += self._index(repair_order(found.missing, found.gaps, found.differences, window))
         result = replay(self._engine, self._indexer.source.passphrase, self._tell_replayed)
         self._summary.replayed = result
         if self._indexer.source.event_filter is None:
@@ -237,7 +237,7 @@ class _Audit:
         for ledgers in ranges:
             get_run_logger().info(f"indexing ledgers {ledgers}")
             try:
-                gaps = index_closed_range(self._indexer, pipeline, ledgers, force=True)
+                gaps = index_or_record_gaps(self._indexer, pipeline, ledgers, force=True)
                 self._summary.gaps += gaps
             except SorobanflowError as error:
                 failures.append(Failure(ledgers, str(error)))

@@ -1,4 +1,4 @@
-"""Backfill-range: one chunk of a backfill, as a run of its own on some worker."""
+"""Backfill-range: one chunk of a backfill, as a run of its own on one of Prefect's workers."""
 
 import sys
 
@@ -6,8 +6,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from blocks.documents import DEFAULT_NAME
+from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Settings, open_indexer
-from flows.harness.outcome import final_state, index_closed_range
+from flows.harness.outcome import final_state
 from flows.harness.parameters import Ledger, Workers
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.terminal import run_flow
@@ -36,17 +37,17 @@ def backfill_range(
     """Index what coverage lacks of one chunk; `backfill` starts these runs.
 
     Reads the blocks `stellar-rpc` and `sorobanflow-database`; writes every
-    table. A second run, even one side by side, does what is missing and
-    otherwise changes nothing; a crash loses the batches in flight.
+    table. A second run, even at the same time, indexes what is missing and
+    changes nothing else; a crash loses the batches in flight.
 
     Args:
         start_ledger: First ledger of the chunk.
-        end_ledger: Last ledger of the chunk; the node has to have it already.
+        end_ledger: Last ledger of the chunk; the node must have it already.
         contract_ids: Index only events of these contracts (C…, at most 5), and
             their transactions. Empty: everything.
         topics: Index only events with these topics: up to 5 alternatives, each
             a list of base64 ScVal, "*" or a last "**".
-        max_workers: Calls to the node at once. Empty: the block's.
+        max_workers: Maximum number of concurrent calls to the node. Empty: the block's.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -60,8 +61,8 @@ def backfill_range(
             open_stream(target.engine, target.stream)
             with summary.working():
                 pipeline = indexer.pipeline(summary.add)
-                summary.gaps += index_closed_range(indexer, pipeline, chunk, force=False)
-            summary.take_stock(read_coverage(target.engine, target.stream.name))
+                summary.gaps += index_or_record_gaps(indexer, pipeline, chunk)
+            summary.finish(read_coverage(target.engine, target.stream.name))
     finally:
         conclude("backfill-range", summary, f"backfill-range {chunk}")
     return final_state(summary)

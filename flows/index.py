@@ -15,16 +15,16 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
+from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Indexer, Settings, open_indexer
-from flows.harness.outcome import LOOKS_AT_EDGE, POLL_S, final_state, record_lost
+from flows.harness.outcome import final_state
 from flows.harness.parameters import Ledger, Workers
 from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, range_text, tag_run
 from flows.harness.stall import fail_on_stall, fail_on_still_chain, ledger_after
 from flows.harness.terminal import run_flow
-from sorobanflow.errors import LedgerOutsideRetentionError
-from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.summary import RunSummary, ranges_text
+from sorobanflow.ledgers import LedgerRange, ranges_text
+from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import (
     LEDGERS_BEHIND_TIP,
     Start,
@@ -40,6 +40,8 @@ from sorobanflow.store.coverage import open_stream, read_coverage
 
 #: A catch-up shorter than this has reached the tip; after a longer one, look again.
 CAUGHT_UP_S = 60.0
+#: Seconds between two looks at the tip that is followed.
+POLL_S = 1.0
 
 
 # Not retried, whatever the settings say: the second try would know the gap, and pass for whole.
@@ -124,7 +126,6 @@ class _Run:
         self._start = start
         self._allow_gap = allow_gap
         self._summary = summary
-        self._disagreements = 0
         self._waits_for = "the node to say which ledgers it has"
         self._first = self._open()
 
@@ -186,16 +187,11 @@ class _Run:
             if work.todo
             else ledger_after(node)
         )
-        for ledgers in work.lost:
-            self._record_lost(ledgers, node.oldest_ledger)
         self._progress.ledgers = self._summary.ledgers + sum(part.size for part in work.todo)
-        for ledgers in work.todo:
-            try:
-                with self._summary.working():
-                    self._pipeline.run(ledgers)
-            except LedgerOutsideRetentionError as error:
-                self._lose_edge(ledgers, node.oldest_ledger, error)
-                return True
+        for ledgers in (*work.lost, *work.todo):
+            with self._summary.working():
+                gaps = index_or_record_gaps(self._indexer, self._pipeline, ledgers)
+            self._summary.gaps += gaps
         return time.monotonic() - began > CAUGHT_UP_S
 
     def _written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
@@ -209,31 +205,17 @@ class _Run:
 
     def _take_stock(self) -> None:
         self._progress.close(self._summary.ledgers)
-        self._summary.take_stock(read_coverage(self._engine, self._stream.name))
+        self._summary.finish(read_coverage(self._engine, self._stream.name))
 
     def _missing(self, node: Health) -> Work:
         return work_to_do(self._first, node, read_coverage(self._engine, self._stream.name))
-
-    def _lose_edge(
-        self, ledgers: LedgerRange, oldest: int, error: LedgerOutsideRetentionError
-    ) -> None:
-        """The node's window moved past ledgers while they were read, or its replicas disagree."""
-        if oldest <= error.ledger and self._disagreements < LOOKS_AT_EDGE:
-            self._disagreements += 1
-            time.sleep(POLL_S)
-            return
-        lost = LedgerRange(ledgers.first, min(ledgers.last, error.oldest - 1))
-        self._record_lost(lost, error.oldest)
-
-    def _record_lost(self, ledgers: LedgerRange, oldest: int) -> None:
-        self._summary.gaps += record_lost(self._indexer, ledgers, oldest)
 
 
 def _done(summary: RunSummary) -> str:
     """Say what a run indexed, for its name."""
     if summary.written:
         return range_text(summary.written)
-    last = summary.last_covered
+    last = summary.coverage.newest
     return "nothing" if last is None else f"nothing after {last}"
 
 

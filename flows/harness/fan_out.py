@@ -1,171 +1,192 @@
-"""Fan a backfill out: a run of `backfill-range` per chunk, carried out elsewhere.
+"""Fan a backfill out: one run of the deployment `backfill-range` per chunk, on Prefect's workers.
 
-Who works on them is the carrier's matter; whether a chunk is done is what
-coverage says. A run whose process was killed may stay "Running" in Prefect for
-ever, so one that neither commits nor changes its state for a while is given up
-as crashed, and its chunk is started again. Should it live after all, both write
-the same rows.
+Coverage says whether a chunk is done; Prefect's state of its run only says why it is not.
+The run of a process that was killed may stay "Running" in Prefect for ever. Therefore a
+run that makes no progress for a while is put into the state Crashed, and its chunk is
+started again. If the process is alive after all, both runs write the same rows.
+A backfill that a worker runs itself keeps its place on the worker while it waits.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import State
-from prefect.states import Crashed
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling, Crashed
 
 from flows.harness.indexer import Indexer, Settings
 from flows.harness.outcome import INCOMPLETE
 from flows.harness.progress import Progress
-from flows.harness.watch import Watch, chunk_parameters, missing
-from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.backfill import FanOutSummary
-from sorobanflow.store.coverage import Coverage
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange, clip, merge, subtract
+from sorobanflow.pipeline.backfill_summary import FanOutSummary
+from sorobanflow.store.coverage import Coverage, read_coverage
 
+DEPLOYMENT = "backfill-range/backfill-range"
 POLL_S = 1.0
-#: Runs of a chunk that may die in a row without having committed anything.
-FRUITLESS_RUNS = 3
-
-
-class Carrier(Protocol):
-    """Has runs carried out somewhere."""
-
-    def at_once(self) -> float:
-        """Runs to be started and not ended at once; inf: all."""
-
-    def start(self, parameters: dict[str, Any]) -> UUID:
-        """Start a run with these parameters; gives its id."""
-
-    def state(self, run_id: UUID) -> State[Any]:
-        """Give the state of a run, a final one if nobody works on it any more."""
-
-    def give_up(self, run_id: UUID, died: State[Any]) -> None:
-        """Put a run that does not get on into this state, and end it if that can be done."""
-
-    def cancel(self, run_id: UUID) -> None:
-        """End a run that is not wanted any more."""
-
-
-OpenCarrier = Callable[[SyncPrefectClient], AbstractContextManager[Carrier]]
+#: Runs of a chunk that may crash in a row without having committed anything.
+MAX_FRUITLESS_RUNS = 3
 
 
 @dataclass
-class _Run:
-    """A run of a chunk: what it began with, and when it was last seen to get on."""
+class _ChunkRun:
+    """The run of a chunk.
+
+    Attributes:
+        id: The flow run's.
+        missing: Ledgers of the chunk that were not covered when the run was started.
+        fruitless: Runs of the chunk before this one that crashed and committed nothing.
+        seen: State and number of missing ledgers when the run last made progress.
+        progress_at: When that was.
+    """
 
     chunk: LedgerRange
-    fruitless: int  # runs before it
-    missing: int  # ledgers
     id: UUID
-    seen_at: float
-    seen: tuple[Any, int] | None = None
+    missing: int
+    fruitless: int
+    seen: tuple[UUID, int] | None = None
+    progress_at: float = field(default_factory=time.monotonic)
 
 
 class FanOut:
-    """Starts runs, watches them, and starts again what died.
+    """Starts the runs of chunks, watches them, and starts crashed ones again.
 
     Args:
         indexer: Where coverage is read.
-        settings: What the runs index; they read the same blocks.
-        summary: Is filled from coverage.
-        stall_s: Seconds without a sign of life after which a run counts as dead.
-        open_carrier: Gives who carries the runs out, for as long as its context lasts.
+        settings: What the runs index; they load the same blocks.
+        summary: Filled from coverage.
+        stall_s: Seconds without progress after which a run counts as crashed.
     """
 
     def __init__(
-        self,
-        indexer: Indexer,
-        settings: Settings,
-        summary: FanOutSummary,
-        stall_s: float,
-        open_carrier: OpenCarrier,
+        self, indexer: Indexer, settings: Settings, summary: FanOutSummary, stall_s: float
     ) -> None:
-        self._indexer = indexer
-        self._parameters = chunk_parameters(settings)
+        self._target = indexer.target
+        self._settings = settings
         self._summary = summary
         self._stall_s = stall_s
-        self._open_carrier = open_carrier
-        self._todo: deque[tuple[LedgerRange, int]] = deque()
-        self._running: list[_Run] = []
+        self._todo: deque[tuple[LedgerRange, int]] = deque()  # chunks and their fruitless runs
+        self._running: list[_ChunkRun] = []
         self._failed: dict[LedgerRange, str] = {}
 
     def run(self, chunks: Sequence[LedgerRange], progress: Progress) -> dict[LedgerRange, str]:
         """Have the chunks indexed; gives those that failed, and why.
 
         Raises:
-            ConfigurationError: who should carry the runs out is not there.
+            ConfigurationError: there is no deployment `backfill-range`.
         """
-        watch = Watch(self._indexer, self._summary, chunks)
+        before = self._coverage()
         self._todo.extend((chunk, 0) for chunk in chunks)
-        with get_client(sync_client=True) as client, self._open_carrier(client) as carrier:
+        with get_client(sync_client=True) as client:
             try:
                 while self._todo or self._running:
-                    self._start_more(carrier, watch)
+                    self._start_more(client)
                     time.sleep(POLL_S)
-                    coverage = watch.look()
-                    self._running = [
-                        run for run in self._running if self._goes_on(carrier, run, coverage)
-                    ]
+                    self._check_runs(client)
+                    self._summary.written = _common(chunks, self._coverage().covered)
                     progress.show(self._summary.ledgers)
             finally:
-                for run in self._running:  # left behind by an interrupt
-                    carrier.cancel(run.id)
-        watch.close()
+                for run in self._running:  # an interrupt leaves some
+                    client.set_flow_run_state(run.id, Cancelling())
+        gaps = _common(chunks, self._coverage().gaps)
+        self._summary.gaps += [new for gap in gaps for new in subtract(gap, before.gaps)]
         return self._failed
 
-    def _start_more(self, carrier: Carrier, watch: Watch) -> None:
-        at_once = carrier.at_once() if self._todo else 0
-        while self._todo and len(self._running) < at_once:
-            self._start(carrier, *self._todo.popleft(), watch.coverage())
+    def _coverage(self) -> Coverage:
+        return read_coverage(self._target.engine, self._target.stream.name)
 
-    def _start(
-        self, carrier: Carrier, chunk: LedgerRange, fruitless: int, coverage: Coverage
-    ) -> None:
-        parameters = {"start_ledger": chunk.first, "end_ledger": chunk.last, **self._parameters}
-        run_id = carrier.start(parameters)
-        self._summary.started += 1
-        run = _Run(chunk, fruitless, missing(chunk, coverage), run_id, time.monotonic())
-        self._running.append(run)
-
-    def _goes_on(self, carrier: Carrier, run: _Run, coverage: Coverage) -> bool:
-        """Look after a run; whether it is to be looked after again."""
-        state = carrier.state(run.id)
-        left = missing(run.chunk, coverage)
-        if state.is_final():
-            self._ended(run, state, left)
-            return False
-        if run.seen != (state.id, left) or state.is_scheduled():  # nobody has taken it yet
-            run.seen, run.seen_at = (state.id, left), time.monotonic()
-        if time.monotonic() - run.seen_at < self._stall_s:
-            return True
-        died: State[Any] = Crashed(message=f"no sign of life for {self._stall_s:g} s")
-        carrier.give_up(run.id, died)
-        self._ended(run, died, left)
-        return False
-
-    def _ended(self, run: _Run, state: State[Any], left: int) -> None:
-        incomplete = state.name == INCOMPLETE
-        self._summary.incomplete += incomplete
-        if state.is_completed() or incomplete or not left:
+    def _start_more(self, client: SyncPrefectClient) -> None:
+        if not self._todo:
             return
-        fruitless = run.fruitless + 1 if left == run.missing else 0
-        if state.is_crashed() and fruitless < FRUITLESS_RUNS:
+        limit, coverage = _concurrency_limit(client), self._coverage()
+        while self._todo and len(self._running) < limit:
+            chunk, fruitless = self._todo.popleft()
+            run_id = self._start(chunk)
+            self._summary.started += 1
+            self._running.append(_ChunkRun(chunk, run_id, _missing(chunk, coverage), fruitless))
+
+    def _start(self, chunk: LedgerRange) -> UUID:
+        """Schedule the run of a chunk; a worker of the pool takes it."""
+        settings = self._settings
+        parameters = {
+            "start_ledger": chunk.first,
+            "end_ledger": chunk.last,
+            "contract_ids": settings.contract_ids,
+            "topics": settings.topics,
+            "max_workers": settings.max_workers,
+            "rpc": settings.rpc,
+            "database": settings.database,
+        }
+        # With no timeout to wait for, it gives the run as it was scheduled.
+        return cast(FlowRun, run_deployment(DEPLOYMENT, parameters=parameters, timeout=0)).id
+
+    def _check_runs(self, client: SyncPrefectClient) -> None:
+        """Look at each run once, and settle the chunks whose runs have ended."""
+        coverage = self._coverage()
+        for run in [*self._running]:
+            missing = _missing(run.chunk, coverage)
+            state = self._state(client, run, missing)
+            if state.is_final():
+                self._running.remove(run)
+                self._settle(run, state, missing)
+
+    def _state(self, client: SyncPrefectClient, run: _ChunkRun, missing: int) -> State[Any]:
+        """Read the state of a run; one that makes no progress is put into Crashed first."""
+        state = client.read_flow_run(run.id).state
+        assert state is not None
+        if state.is_final():
+            return state
+        if state.is_scheduled() or run.seen != (state.id, missing):  # a scheduled one has no worker
+            run.seen, run.progress_at = (state.id, missing), time.monotonic()
+        if time.monotonic() - run.progress_at < self._stall_s:
+            return state
+        crashed: State[Any] = Crashed(message=f"the run made no progress for {self._stall_s:g} s")
+        # This frees its place in the concurrency limit; its process cannot be reached.
+        client.set_flow_run_state(run.id, crashed)
+        return crashed
+
+    def _settle(self, run: _ChunkRun, state: State[Any], missing: int) -> None:
+        """Decide what becomes of a chunk whose run has ended."""
+        if state.name == INCOMPLETE:
+            self._summary.incomplete += 1
+            return
+        if state.is_completed() or not missing:
+            return
+        fruitless = run.fruitless + 1 if missing == run.missing else 0
+        if state.is_crashed() and fruitless < MAX_FRUITLESS_RUNS:
             get_run_logger().warning(
-                f"the run of chunk {run.chunk} died; it is started again: {state.message}"
+                f"the run of chunk {run.chunk} crashed and is started again: {state.message}"
             )
             self._todo.appendleft((run.chunk, fruitless))
-        else:
-            self._failed[run.chunk] = f"{state.name}: {state.message}"
+            return
+        self._failed[run.chunk] = f"{state.name}: {state.message}"
 
 
-def read_state(client: SyncPrefectClient, run_id: UUID) -> State[Any]:
-    """Read what Prefect says of a run."""
-    state = client.read_flow_run(run_id).state
-    assert state is not None
-    return state
+def _concurrency_limit(client: SyncPrefectClient) -> float:
+    """Read how many runs may be started: further ones would wait half a minute each in Prefect."""
+    try:
+        limit = client.read_deployment_by_name(DEPLOYMENT).global_concurrency_limit
+    except ObjectNotFound:
+        raise ConfigurationError(
+            f"there is no deployment {DEPLOYMENT}; "
+            "create it with `prefect --no-prompt deploy --all`"
+        ) from None
+    return limit.limit if limit else inf
+
+
+def _missing(chunk: LedgerRange, coverage: Coverage) -> int:
+    """Count the ledgers of a chunk that are not covered."""
+    return sum(part.size for part in subtract(chunk, coverage.covered))
+
+
+def _common(chunks: Sequence[LedgerRange], ranges: Sequence[LedgerRange]) -> list[LedgerRange]:
+    """Give what of the ranges lies in the chunks; ascending and disjoint."""
+    return merge(part for chunk in chunks for part in clip(ranges, chunk))

@@ -1,7 +1,6 @@
-"""The metrics of a run: counted where SOROBANFLOW_METRICS_DIR names a folder, else not at all.
+"""The metrics of a run: counted if SOROBANFLOW_METRICS_DIR names a folder.
 
-A process counts into the files of one slot of the folder, for as long as it
-lives; `deployments.metrics` serves what all of them counted. Invariant: no run
+`deployments.metrics` serves what all processes counted there. Invariant: no run
 fails because of its metrics.
 """
 
@@ -20,43 +19,25 @@ VARIABLE = "SOROBANFLOW_METRICS_DIR"
 
 @cache
 def process_metrics() -> Hook | None:
-    """Give the sink of this process; None: nothing is counted. Starts it when first called."""
+    """Give the sink of this process, opened on the first call; None: nothing is counted."""
     folder = os.environ.get(VARIABLE)
     if not folder:
         return None
+    from sorobanflow.metrics.slots import open_metrics  # noqa: PLC0415 - only where it is used
+
     try:
-        return _start(Path(folder).resolve())
-    except Exception as error:  # damaged files raise this and that
+        return open_metrics(Path(folder).resolve())
+    except Exception as error:  # damaged files raise various errors
         get_logger("flows").warning(f"no metrics are counted in {folder}: {error}")
         return None
 
 
-def _start(folder: Path) -> Hook:
-    # prometheus_client is imported where it is wanted only.
-    from prometheus_client import CollectorRegistry, values  # noqa: PLC0415
-
-    from sorobanflow.metrics.sink import Metrics  # noqa: PLC0415
-    from sorobanflow.metrics.slots import take_slot  # noqa: PLC0415
-
-    slot = take_slot(folder)
-    # As prometheus_client wants it for identifiers of one's own; it reads the folder from there.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    before = values.ValueClass
-    value_class = values.MultiProcessValue(lambda: slot.number)  # type: ignore[no-untyped-call]
-    values.ValueClass = value_class
-    try:
-        return Metrics(CollectorRegistry())
-    except Exception:
-        values.ValueClass = before  # Prefect counts with the same client
-        raise
-
-
 class PoolWatch:
-    """A hook that looks at the pool with each batch, and tells the metrics.
+    """A hook that reads the pool's statistics after each batch and reports them.
 
     Args:
         engine: On its pool.
-        metrics: Is told.
+        metrics: Gets the records.
     """
 
     def __init__(self, engine: Engine, metrics: Hook) -> None:
@@ -65,12 +46,12 @@ class PoolWatch:
         self._last: PoolStats | None = None
 
     def __call__(self, record: Record) -> None:
-        """Look, if a batch was committed."""
+        """Read the statistics if the record is of a committed batch."""
         if isinstance(record, BatchWritten):
             self.look()
 
     def look(self) -> None:
-        """Look now."""
+        """Read the statistics now."""
         now = pool_stats(self._engine)
         before, self._last = self._last, now
         self._metrics(PoolSampled(now, before))

@@ -1,14 +1,17 @@
-"""Ledger ranges and their arithmetic.
+"""Ledger ranges: their arithmetic, and how they are written for a person.
 
 Everything that the indexer promises is a statement about ledger ranges: what
 was asked for, what is covered, what is missing. `requested - covered` is the
 work to do. Leaves storage of coverage to `store.coverage`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 LAST_LEDGER = 2**31 - 1  # a PostgreSQL int4; the network reaches it in some 340 years
+
+#: Ranges that a line for a person names, from both ends.
+MAX_SHOWN_RANGES = 6
 
 
 class LedgerRange(NamedTuple):
@@ -56,3 +59,27 @@ def subtract(wanted: LedgerRange, covered: Iterable[LedgerRange]) -> list[Ledger
     if start <= wanted.last:
         missing.append(LedgerRange(start, wanted.last))
     return missing
+
+
+def clip(ranges: Iterable[LedgerRange], bounds: LedgerRange) -> list[LedgerRange]:
+    """Give what of the ranges lies within bounds, in their order."""
+    parts = (LedgerRange(max(r.first, bounds.first), min(r.last, bounds.last)) for r in ranges)
+    return [part for part in parts if part.size > 0]
+
+
+def count_ledgers(ranges: Iterable[LedgerRange]) -> int:
+    """Number of ledgers in disjoint ranges."""
+    return sum(part.size for part in ranges)
+
+
+def ranges_text(ranges: Iterable[LedgerRange]) -> str:
+    """Write ranges in one line, joined where they meet; of many, those at both ends."""
+    parts = [str(part) for part in merge(ranges)]
+    if len(parts) > MAX_SHOWN_RANGES:
+        parts[MAX_SHOWN_RANGES // 2 : -MAX_SHOWN_RANGES // 2] = ["…"]
+    return ", ".join(parts) or "none"
+
+
+def sized_ranges_text(ranges: Sequence[LedgerRange]) -> str:
+    """Write the number of ledgers in disjoint ranges, and the ranges: 20 (1-10, 31-40)."""
+    return f"{count_ledgers(ranges):,} ({ranges_text(ranges)})" if ranges else "0"

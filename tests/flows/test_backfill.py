@@ -20,7 +20,7 @@ from flows.backfill import backfill
 from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
 from sorobanflow.errors import ConfigurationError, RetriableError, StalledError
-from sorobanflow.pipeline.backfill import PlanSummary
+from sorobanflow.pipeline.backfill_summary import PlanSummary
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
 from tasks.upsert_batch import upsert_batch
@@ -217,13 +217,27 @@ def test_ledgers_that_leave_the_node_while_it_runs_become_a_gap_and_the_rest_goe
     assert state.name == "Incomplete"
 
 
+def test_ledgers_that_only_the_health_calls_lost_are_indexed(
+    serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
+) -> None:
+    long, short = (
+        serve(Chain(Generator(seed=55), closed=30)),
+        serve(Chain(Generator(seed=55), closed=30, retention=11)),
+    )
+    with balanced({"getHealth": short.url}, long.url) as url:
+        state = backfill(1, 30, **save_blocks(url), chunk_ledgers=8, return_state=True)
+    coverage = read_coverage(engine, "all")
+    assert (coverage.covered, coverage.gaps) == (((1, 30),), ())
+    assert state.name == "Completed"
+
+
 def test_failed_chunk_is_named_and_the_others_go_on(
     serve: Serve, run_backfill: Backfill, engine: Engine
 ) -> None:
     # Refused for good: the first chunk that asks fails, and is not tried again.
     faulty = serve(Chain(Generator(seed=49), closed=40), faults=parse_faults("getEvents:1=-32602"))
     with pytest.raises(
-        RetriableError, match=r"ledgers of 1 chunks .* goes on from there"
+        RetriableError, match=r"1 chunks were not indexed .* again to index the rest"
     ) as caught:
         run_backfill(faulty, 1, 40, chunk_ledgers=10)
     covered = read_coverage(engine, "all")

@@ -206,4 +206,4 @@ def test_chain_that_was_paused_and_goes_on_does_not_fail_the_run(
     state = _state(**save_blocks(serve(chain).url))
     summary = state.result()
     assert summary.written
-    assert summary.covered_ledgers == summary.written[-1].last
+    assert summary.coverage.count == summary.written[-1].last

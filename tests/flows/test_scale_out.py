@@ -24,10 +24,10 @@ from sqlalchemy import Engine, text
 from blocks import StellarRpc
 from deployments.services import PREFECT_SETTINGS
 from flows.backfill import backfill
-from flows.harness.deployment_fan_out import DEPLOYMENT
+from flows.harness.fan_out import DEPLOYMENT
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.pipeline.backfill import FanOutSummary
+from sorobanflow.pipeline.backfill_summary import FanOutSummary
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
 

@@ -9,25 +9,22 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from sorobanflow.metrics.slots import FolderCollector, take_slot
+from sorobanflow.metrics.slots import FolderCollector, open_metrics
 
-#: Counts one call, tells its slot, and stays until its input ends.
+#: Counts one call, says so, and stays until its input ends.
 COUNT = """
-import os, sys
+import sys
 from pathlib import Path
-from prometheus_client import CollectorRegistry, Counter, values
-from sorobanflow.metrics.sink import Metrics
-from sorobanflow.metrics.slots import take_slot
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
-slot = take_slot(Path(sys.argv[1]))
-values.ValueClass = values.MultiProcessValue(lambda: slot.number)
-sink = Metrics(CollectorRegistry())
+from prometheus_client import Counter
+from sorobanflow.metrics.slots import open_metrics
+from sorobanflow.records import BreakerChanged, CallFinished, ConcurrencyChanged
+sink = open_metrics(Path(sys.argv[1]))
 Counter("somebody_elses", "not ours", registry=None).inc()
 sink(CallFinished("getEvents", 0.2, 1000, None))
 sink(ConcurrencyChanged(10, 10, None))
 if "trip" in sys.argv:
     sink(BreakerChanged("getEvents", "closed", "open"))
-print(slot.number, flush=True)
+print("ready", flush=True)
 sys.stdin.read()
 """
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -51,8 +48,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def _slot(process: "subprocess.Popen[str]") -> int:
+    """Wait until a process has counted; gives its slot: the kernel knows which file it has open."""
     assert process.stdout is not None
-    return int(process.stdout.readline())
+    assert process.stdout.readline() == "ready\n"
+    names = [path.resolve().name for path in Path(f"/proc/{process.pid}/fd").iterdir()]
+    return next(number for number in (0, 1) if f"slot-{number}.lock" in names)
 
 
 @pytest.fixture
@@ -68,7 +68,8 @@ def test_processes_count_together_and_runs_go_on(
 ) -> None:
     calls = {"method": "getEvents", "outcome": "ok"}
     first, second = start(), start("trip")
-    assert {_slot(first), _slot(second)} == {0, 1}
+    slots = [_slot(first), _slot(second)]
+    assert sorted(slots) == [0, 1]
     assert value("rpc_calls_total", **calls) == 2
     assert value("rpc_call_seconds_bucket", method="getEvents", le="0.25") == 2
     assert value("rpc_concurrency_limit") == 20
@@ -78,16 +79,10 @@ def test_processes_count_together_and_runs_go_on(
     assert value("rpc_concurrency_limit") == 10
     assert value("rpc_breaker_state", method="getEvents") == 0
     third = start()
-    assert {_slot(third)} == {0, 1} - {_held(first, tmp_path)}
+    assert _slot(third) == slots[1]
     assert value("rpc_calls_total", **calls) == 3
     assert value("rpc_breaker_transitions_total", method="getEvents", to="open") == 1
     assert len(list(tmp_path.glob("counter_*.db"))) == 2
-
-
-def _held(first: "subprocess.Popen[str]", folder: Path) -> int:
-    """The slot of a process, as the kernel knows it: whose file it has open."""
-    names = [path.resolve().name for path in Path(f"/proc/{first.pid}/fd").iterdir()]
-    return next(number for number in (0, 1) if f"slot-{number}.lock" in names)
 
 
 def test_others_metrics_are_left_out(start: Start, tmp_path: Path) -> None:
@@ -101,7 +96,7 @@ def test_folder_that_is_not_there_has_no_metrics(tmp_path: Path) -> None:
     assert list(FolderCollector(tmp_path / "later").collect()) == []
 
 
-def test_take_slot_refuses_a_folder_that_is_a_file(tmp_path: Path) -> None:
+def test_open_metrics_refuses_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError):
-        take_slot(tmp_path / "file")
+        open_metrics(tmp_path / "file")

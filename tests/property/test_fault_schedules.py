@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from flows import index as index_flow
+from flows.harness import gaps
 from sorobanflow.store.embedded import EmbeddedPostgres
 from tests.property.fault_databases import Checksums, Databases, open_databases
 from tests.property.fault_oracle import quarantine
@@ -125,7 +125,7 @@ def databases(
 
 @pytest.fixture(autouse=True)
 def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_flow, "POLL_S", 0.005)
+    monkeypatch.setattr(gaps, "WAIT_S", 0.005)
 
 
 def holds(databases: Databases, setup: Setup, faults: str) -> None:

@@ -5,7 +5,6 @@ import pytest
 from sorobanflow.audit.agreement import Difference, differences
 from sorobanflow.audit.continuity import (
     RetentionClock,
-    clip,
     continuity,
     repair_order,
     requested_range,
@@ -65,12 +64,6 @@ def test_requested_range_of_a_stream_without_ledgers_is_refused() -> None:
 def test_requested_range_that_cannot_be_is_refused(start: int, end: int | None) -> None:
     with pytest.raises(ConfigurationError, match=rf"the range {start} .* newest ledger 200"):
         requested_range(start, end, NODE, Coverage())
-
-
-def test_clip_leaves_what_is_within() -> None:
-    ranges = _ranges((1, 5), (8, 12), (20, 30))
-    assert clip(ranges, LedgerRange(10, 20)) == [(10, 12), (20, 20)]
-    assert clip(ranges, LedgerRange(10, 9)) == []
 
 
 def test_repair_goes_from_the_edge_of_retention_to_the_tip() -> None:

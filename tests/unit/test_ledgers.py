@@ -1,4 +1,4 @@
-from sorobanflow.ledgers import LedgerRange, merge, subtract
+from sorobanflow.ledgers import LedgerRange, clip, merge, subtract
 
 
 def test_merge_joins_overlapping_and_adjacent_ranges() -> None:
@@ -17,6 +17,12 @@ def test_subtract_of_nothing_is_the_whole_range() -> None:
 
 def test_subtract_of_everything_is_nothing() -> None:
     assert subtract(LedgerRange(5, 35), [LedgerRange(1, 40)]) == []
+
+
+def test_clip_leaves_what_is_within_bounds() -> None:
+    ranges = [LedgerRange(1, 5), LedgerRange(8, 12), LedgerRange(20, 30)]
+    assert clip(ranges, LedgerRange(10, 20)) == [(10, 12), (20, 20)]
+    assert clip(ranges, LedgerRange(6, 7)) == clip(ranges, LedgerRange(10, 9)) == []
 
 
 def test_range_counts_both_ends_and_prints_as_people_write_it() -> None:

@@ -6,15 +6,13 @@ from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.backfill import (
     BackfillPlan,
-    FanOutSummary,
-    PlanSummary,
     Probe,
     estimate,
-    intersect,
+    fail_on_failed_chunks,
     plan_backfill,
-    refuse_incomplete,
     split,
 )
+from sorobanflow.pipeline.backfill_summary import FanOutSummary, PlanSummary
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
@@ -76,18 +74,12 @@ def test_impossible_range_is_refused(first: int, last: int, message: str) -> Non
         _plan(first, last, Coverage(), 10, force=False)
 
 
-def test_intersect_gives_common_parts() -> None:
-    others = [LedgerRange(1, 4), LedgerRange(8, 9), LedgerRange(12, 30)]
-    assert intersect(LedgerRange(3, 15), others) == [(3, 4), (8, 9), (12, 15)]
-    assert intersect(LedgerRange(5, 7), others) == []
-
-
 @pytest.mark.parametrize(("fetch_s", "decode_s", "seconds"), [(4.0, 1.0, 20.0), (1.0, 3.0, 30.0)])
 def test_estimate_scales_the_probe_and_takes_the_longer_time(
     fetch_s: float, decode_s: float, seconds: float
 ) -> None:
     probe = Probe(LedgerRange(1, 10), 3, 1000, fetch_s, decode_s)
-    assert estimate(100, probe, at_once=2) == (30, 10_000, seconds)
+    assert estimate(100, probe, concurrency=2) == (30, 10_000, seconds)
 
 
 def test_dry_run_shows_plan_and_where_the_estimate_is_from() -> None:
@@ -120,7 +112,9 @@ def test_fan_out_that_met_an_incomplete_run_is_not_complete() -> None:
 
 
 def test_failed_chunks_are_named_with_their_reasons() -> None:
-    refuse_incomplete({})
+    fail_on_failed_chunks({})
     failed = {LedgerRange(20, 29): "RpcTimeoutError: no answer", LedgerRange(1, 9): "Crashed: dead"}
-    with pytest.raises(RetriableError, match=r"1-9 \(Crashed: dead\); 20-29 \(RpcT.*again goes on"):
-        refuse_incomplete(failed)
+    with pytest.raises(
+        RetriableError, match=r"1-9 \(Crashed: dead\); 20-29 \(RpcT.*again to index"
+    ):
+        fail_on_failed_chunks(failed)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sorobanflow.audit.agreement import Difference
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.ledgers import LedgerRange, merge, subtract
+from sorobanflow.ledgers import LedgerRange, clip, merge, subtract
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 from sorobanflow.texts import duration
@@ -90,12 +90,6 @@ def continuity(requested: LedgerRange, coverage: Coverage) -> Continuity:
         part for gap in clip(coverage.gaps, requested) for part in subtract(gap, coverage.covered)
     ]
     return Continuity(subtract(requested, coverage.accounted), gaps)
-
-
-def clip(ranges: Iterable[LedgerRange], bounds: LedgerRange) -> list[LedgerRange]:
-    """Give what of ascending ranges lies within bounds."""
-    parts = (LedgerRange(max(r.first, bounds.first), min(r.last, bounds.last)) for r in ranges)
-    return [part for part in parts if part.size > 0]
 
 
 def repair_order(

@@ -8,8 +8,8 @@ from sorobanflow.audit.continuity import RetentionClock
 from sorobanflow.audit.replay import ReplayResult
 from sorobanflow.audit.shapes import Recognition
 from sorobanflow.audit.stored import Quarantined
-from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.summary import RunSummary, ranges_text
+from sorobanflow.ledgers import LedgerRange, sized_ranges_text
+from sorobanflow.pipeline.summary import RunSummary
 
 
 class Finding(NamedTuple):
@@ -185,24 +185,24 @@ def _of_quarantine(one: Quarantined) -> Finding:
 def _figures(look: Look) -> list[tuple[str, str]]:
     differing = sorted({one.ledger for one in look.differences})
     lines = [
-        ("missing", _sizes(look.missing)),
-        ("recorded as gaps", _sizes(look.gaps)),
-        ("differ from the node", _sizes([LedgerRange(number, number) for number in differing])),
+        ("missing", sized_ranges_text(look.missing)),
+        ("recorded as gaps", sized_ranges_text(look.gaps)),
+        (
+            "differ from the node",
+            sized_ranges_text([LedgerRange(number, number) for number in differing]),
+        ),
         ("items in quarantine", f"{sum(one.items for one in look.quarantine):,}"),
     ]
     if look.failures:
-        lines.append(("not seen or not repaired", _sizes([one.ledgers for one in look.failures])))
+        lines.append(
+            ("not seen or not repaired", sized_ranges_text([one.ledgers for one in look.failures]))
+        )
     return lines
 
 
 def _short(look: Look) -> str:
     """Name what there is, in one line."""
     return ", ".join(f"{label} {value}" for label, value in _figures(look) if value != "0")
-
-
-def _sizes(parts: list[LedgerRange]) -> str:
-    count = sum(part.size for part in parts)
-    return f"{count:,} ({ranges_text(parts)})" if parts else "0"
 
 
 def _recognition_lines(recognition: Recognition) -> list[tuple[str, str]]:

@@ -1,8 +1,6 @@
 """Every metric by name: type, labels, unit and meaning.
 
-The only place where names are defined: the sink counts what is in `COUNTED`, the
-server reads what is in `READ`, an audit writes what is in `AUDITED` to a file, and
-`docs/metrics.md` is checked against all three.
+The only place where names are defined; `docs/metrics.md` is checked against it.
 Units are base units; a label never holds an address.
 """
 
@@ -11,33 +9,24 @@ from typing import Literal, NamedTuple
 PREFIX = "sorobanflow_"
 
 Kind = Literal["counter", "gauge", "histogram"]
-#: Of the processes that count side by side: the sum, the largest, or what was set last. With
-#: `live` only of those that run still.
+#: How a gauge combines the values of concurrent processes: their sum, the largest, or the last
+#: one set; with `live`, of running processes only.
 Mode = Literal["livesum", "livemax", "mostrecent"]
 
 
 class Spec(NamedTuple):
-    """A metric.
+    """A metric."""
 
-    Attributes:
-        name: Without `PREFIX`; a counter's ends in `_total`.
-        kind: Its type.
-        labels: Names of its labels.
-        unit: What a value counts.
-        meaning: For a person; also the HELP line.
-        mode: Of a counted gauge: how processes are put together.
-    """
-
-    name: str
+    name: str  # without `PREFIX`; a counter's ends in `_total`
     kind: Kind
     labels: tuple[str, ...]
     unit: str
-    meaning: str
-    mode: Mode = "mostrecent"
+    meaning: str  # also the HELP line
+    mode: Mode = "mostrecent"  # of a gauge in `COUNTED`
 
     @property
     def full_name(self) -> str:
-        """The name that is exported, for a histogram without its suffix."""
+        """The exported name; of a histogram without its suffix."""
         return PREFIX + self.name
 
 
@@ -46,82 +35,78 @@ COUNTED = (
     Spec("rpc_calls_total", "counter", ("method", "outcome"), "HTTP calls",
          "Calls to the node that ended; outcome is ok or the class of the error"),
     Spec("rpc_call_seconds", "histogram", ("method",), "seconds",
-         "Time of one call to the node, from sending it to the answer's last byte, parsed"),
+         "Duration of a call to the node, from sending it until the answer is parsed"),
     Spec("rpc_answer_bytes_total", "counter", ("method",), "bytes",
-         "Bytes of the node's answers, after decompression"),
+         "Size of the node's answers after decompression"),
     Spec("rpc_retries_total", "counter", ("method", "error"), "attempts",
-         "Attempts that failed and were followed by another"),
+         "Failed attempts that were followed by another"),
     Spec("rpc_retry_wait_seconds_total", "counter", ("method",), "seconds",
-         "Time waited between attempts"),
+         "Time spent waiting between attempts"),
     Spec("rpc_breaker_state", "gauge", ("method",), "state",
-         "Circuit breaker: 0 closed, 1 half open, 2 open; of running processes, the worst",
-         "livemax"),
+         "Circuit breaker: 0 closed, 1 half open, 2 open; worst of running processes", "livemax"),
     Spec("rpc_breaker_transitions_total", "counter", ("method", "to"), "changes",
          "Changes of a circuit breaker to the state in the label"),
     Spec("rpc_concurrency_limit", "gauge", (), "calls",
-         "Calls to the node that go at once, as adapted to the node; sum of running processes",
-         "livesum"),
+         "Concurrent calls to the node that are allowed now; sum of running processes", "livesum"),
     Spec("rpc_concurrency_cuts_total", "counter", ("reason",), "cuts",
-         "Times that the calls at once were halved: rate (HTTP 429), timeout, latency"),
+         "Times that the concurrency was halved: rate (HTTP 429), timeout, latency"),
     Spec("batch_step_seconds", "histogram", ("step",), "seconds",
-         "Time of a batch's step: fetch (waiting for a place included), decode, write"),
-    Spec("batches_written_total", "counter", ("stream",), "batches",
-         "Batches committed"),
+         "Duration of a batch's step: fetch (with the wait for a free call), decode, write"),
+    Spec("batches_written_total", "counter", ("stream",), "batches", "Batches committed"),
     Spec("batches_failed_total", "counter", ("error",), "batches",
-         "Batches that ended a run's work on a range; error is the class"),
+         "Batches whose failure ended the work on a range; error is the class"),
     Spec("ledgers_written_total", "counter", ("stream",), "ledgers",
-         "Ledgers committed, also those indexed again"),
+         "Ledgers committed, including those indexed again"),
     Spec("rows_written_total", "counter", ("table",), "rows",
-         "Rows handed to the database and committed, those that were there already included"),
+         "Rows committed, including those that were already stored"),
     Spec("batch_xdr_bytes_total", "counter", (), "bytes",
-         "XDR of committed events and transactions, as text in the form that the node sent"),
+         "XDR of committed events and transactions, as base64 text"),
     Spec("last_commit_timestamp_seconds", "gauge", ("stream",), "Unix time",
-         "When a run last committed a batch"),
+         "Time of the last committed batch"),
     Spec("gap_ledgers_recorded_total", "counter", ("stream",), "ledgers",
-         "Ledgers recorded as a gap: the node no longer had them"),
+         "Ledgers recorded as a gap because the node no longer had them"),
     Spec("pool_connections", "gauge", ("state",), "connections",
-         "Database connections open, by state in_use or idle; sum of running processes", "livesum"),
+         "Open database connections, by state in_use or idle; sum of running processes", "livesum"),
     Spec("pool_connections_max", "gauge", (), "connections",
-         "Database connections that the running processes may open, together", "livesum"),
+         "Database connections allowed; sum of running processes", "livesum"),
     Spec("pool_waits_total", "counter", (), "waits",
-         "Callers that found all connections of their pool in use"),
-    Spec("pool_wait_seconds_total", "counter", (), "seconds",
-         "Time that those callers waited"),
+         "Requests for a connection while all of the pool were in use"),
+    Spec("pool_wait_seconds_total", "counter", (), "seconds", "Time that those requests waited"),
     Spec("pool_closed_total", "counter", ("reason",), "connections",
          "Connections closed by the pool: max_idle (enough were idle), idle_time, lifetime"),
 )  # fmt: skip
 
-#: Read by the server, from the database and the node, whether or not a run works.
+#: Read by the server from the database and the node, whether or not a run works.
 READ = (
     Spec("up", "gauge", ("what",), "0 or 1",
-         "1 where it answered within the last minute; what is database or node"),
+         "1 if it answered within the last minute; what is database or node"),
     Spec("status_timestamp_seconds", "gauge", (), "Unix time",
-         "When node and database were last asked"),
+         "Time of the last reading of node and database"),
     Spec("status_problems", "gauge", ("kind",), "problems",
-         "What `sorobanflow.status` finds wrong, by kind; no value where nothing is"),
-    Spec("node_oldest_ledger", "gauge", (), "ledger", "The node's oldest ledger"),
-    Spec("node_latest_ledger", "gauge", (), "ledger", "The node's newest ledger, the tip"),
-    Spec("covered_end_ledger", "gauge", ("stream",), "ledger", "The newest ledger that is stored"),
-    Spec("covered_ledgers", "gauge", ("stream",), "ledgers", "Ledgers that are stored whole"),
+         "Problems that `sorobanflow.status` finds, by kind; no value if there is none"),
+    Spec("node_oldest_ledger", "gauge", (), "ledger", "Oldest ledger of the node"),
+    Spec("node_latest_ledger", "gauge", (), "ledger", "Newest ledger of the node, the tip"),
+    Spec("covered_end_ledger", "gauge", ("stream",), "ledger", "Newest ledger stored"),
+    Spec("covered_ledgers", "gauge", ("stream",), "ledgers", "Ledgers stored whole"),
     Spec("advanced_timestamp_seconds", "gauge", ("stream",), "Unix time",
-         "When the newest ledger was stored"),
+         "Time when the newest ledger was stored"),
     Spec("lag_ledgers", "gauge", ("stream",), "ledgers",
-         "Ledgers from the newest one that is stored to the tip"),
+         "Ledgers between the newest one stored and the tip"),
     Spec("lag_seconds", "gauge", ("stream",), "seconds",
-         "Time between the close of the newest ledger that is stored and that of the tip"),
+         "Time between the close of the newest ledger stored and that of the tip"),
     Spec("hole_ledgers", "gauge", ("stream",), "ledgers",
-         "Ledgers below the newest one that is stored which are to be indexed still"),
+         "Ledgers below the newest one stored that are still to be indexed"),
     Spec("lost_ledgers", "gauge", ("stream",), "ledgers",
          "Ledgers to be indexed that the node no longer has; the next run records a gap"),
     Spec("gap_ledgers", "gauge", ("stream",), "ledgers",
          "Ledgers recorded as a gap and not filled since"),
     Spec("quarantined_items", "gauge", ("kind",), "items",
-         "Items in quarantine: they could not be decoded; counted up to 10,001"),
+         "Items in quarantine, which could not be decoded; counted up to 10,001"),
     Spec("retention_seconds_left", "gauge", ("stream",), "seconds",
-         "Retention clock: time until the node drops the oldest ledger that is to be indexed "
-         "still; no value where there is none"),
-    Spec("table_rows", "gauge", ("table",), "rows", "Rows of a table, as the server estimates"),
-    Spec("database_size_bytes", "gauge", (), "bytes", "The database on disk"),
+         "Retention clock: time until the node drops the oldest ledger still to be indexed; no "
+         "value if there is none"),
+    Spec("table_rows", "gauge", ("table",), "rows", "Rows of a table, estimated by the server"),
+    Spec("database_size_bytes", "gauge", (), "bytes", "Size of the database on disk"),
 )  # fmt: skip
 
 #: Written by an audit to the file that its parameter `metrics_file` names.
@@ -129,12 +114,13 @@ AUDITED = (
     Spec("audit_missing_ledgers", "gauge", ("stream",), "ledgers", "Ledgers not stored"),
     Spec("audit_gap_ledgers", "gauge", ("stream",), "ledgers", "Ledgers recorded as a gap"),
     Spec("audit_differing_ledgers", "gauge", ("stream",), "ledgers",
-         "Ledgers whose rows are not the node's"),
-    Spec("audit_quarantined_items", "gauge", ("stream",), "items", "Items that cannot be decoded"),
+         "Ledgers whose rows differ from the node's"),
+    Spec("audit_quarantined_items", "gauge", ("stream",), "items",
+         "Items in quarantine, which could not be decoded"),
     Spec("audit_healthy", "gauge", ("stream",), "0 or 1",
-         "1 where nothing is missing, differs or is in quarantine"),
+         "1 if nothing is missing, differs or is in quarantine"),
     Spec("audit_retention_seconds_left", "gauge", ("stream",), "seconds",
-         "Seconds until the node loses a ledger still missing; no value where none is"),
+         "Time until the node drops a ledger that is still missing; no value if none is"),
     Spec("audit_finished_timestamp_seconds", "gauge", ("stream",), "Unix time",
-         "When the audit ended"),
+         "Time when the audit ended"),
 )  # fmt: skip

@@ -1,8 +1,7 @@
 """A sink that counts records as Prometheus metrics.
 
-Stands at the hook beside the run's own counts. Where the values live, in this
-process or in files that outlast it, is what prometheus_client was set to before.
-Invariant: of each metric and set of labels there is one child, looked up once.
+A hook beside the run's own counts. prometheus_client keeps the values in this
+process, or in files that outlast it if `slots` has set it to.
 """
 
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from sorobanflow.metrics.catalogue import COUNTED, PREFIX, Spec
+from sorobanflow.metrics.catalogue import COUNTED, Spec
 from sorobanflow.records import (
     BatchFailed,
     BatchWritten,
@@ -41,8 +40,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._metrics = {spec.name: _make(spec, registry) for spec in COUNTED}
-        self._children: dict[tuple[str, ...], Any] = {}
-        self._zero()
+        self._start_at_zero()
 
     def __call__(self, record: Record) -> None:
         """Count a record."""
@@ -87,12 +85,12 @@ class Metrics:
         self._of("pool_connections", "in_use").set(now.in_use)
         self._of("pool_connections", "idle").set(now.idle)
         self._of("pool_connections_max").set(now.max_open)
-        totals, known = _pool_totals(now), _pool_totals(before) if before else {}
-        for key, value in totals.items():
-            self._of(*key).inc(value - known.get(key, 0))
+        counted = _pool_counters(before) if before else {}
+        for counter, value in _pool_counters(now).items():
+            self._of(*counter).inc(value - counted.get(counter, 0))
 
-    def _zero(self) -> None:
-        """Begin at 0 what has known labels: a rate misses a counter's first step from nowhere."""
+    def _start_at_zero(self) -> None:
+        """Create the series whose labels are known: a rate misses a counter's first value."""
         for method in METHODS:
             self._of("rpc_calls_total", method, "ok")
             self._of("rpc_breaker_state", method).set(BREAKER_STATES["closed"])
@@ -101,28 +99,23 @@ class Metrics:
         for strain in get_args(Strain):
             self._of("rpc_concurrency_cuts_total", strain)
 
-    def _of(self, name: str, *labels: str) -> Any:  # noqa: ANN401 - of the metric's own type
-        key = (name, *labels)
-        child = self._children.get(key)
-        if child is None:
-            metric = self._metrics[name]
-            child = self._children[key] = metric.labels(*labels) if labels else metric
-        return child
+    def _of(self, name: str, *labels: str) -> Any:  # noqa: ANN401 - the metric's own type
+        metric = self._metrics[name]
+        return metric.labels(*labels) if labels else metric
 
 
 def _make(spec: Spec, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    name = PREFIX + spec.name
+    name, text, labels = spec.full_name, spec.meaning, spec.labels
     match spec.kind:
         case "counter":
-            return Counter(name, spec.meaning, spec.labels, registry=registry)
+            return Counter(name, text, labels, registry=registry)
         case "gauge":
-            mode = spec.mode
-            return Gauge(name, spec.meaning, spec.labels, registry=registry, multiprocess_mode=mode)
+            return Gauge(name, text, labels, registry=registry, multiprocess_mode=spec.mode)
         case "histogram":
-            return Histogram(name, spec.meaning, spec.labels, registry=registry, buckets=BUCKETS)
+            return Histogram(name, text, labels, registry=registry, buckets=BUCKETS)
 
 
-def _pool_totals(stats: PoolStats) -> dict[tuple[str, ...], float]:
+def _pool_counters(stats: PoolStats) -> dict[tuple[str, ...], float]:
     return {
         ("pool_waits_total",): stats.wait_count,
         ("pool_wait_seconds_total",): stats.wait_s,

@@ -1,63 +1,53 @@
-"""Numbered places in a folder for processes that count: a run goes on where an earlier one ended.
+"""Metrics in files that outlast the run: numbered slots of a folder.
 
 A run is a process of its own, often of seconds, so its counts live in files that
-a server reads. prometheus_client keeps files per process id, one more with every
-run; here a process takes the lowest free number instead, so there are as many
-files as there were runs at once. Invariant: a number belongs to the process that
-holds the lock on it, and the kernel ends a lock with its process, however it ends.
+a server reads. prometheus_client names the files after the process id, which
+would leave new ones with every run; here a process takes the lowest free number
+instead, so there are as many files as there were concurrent runs, and counters
+continue. Invariant: a number belongs to the process that holds its lock, and the
+kernel releases a lock when the process ends, however it ends.
 """
 
 import fcntl
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Metric, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from sorobanflow.metrics.catalogue import COUNTED
+from sorobanflow.metrics.sink import Metrics
 
-SLOTS = 1000
-#: Of one file at first; three times what the metrics take.
+MAX_SLOTS = 1000
+#: Initial size of a file: three times what the metrics take.
 FILE_BYTES = 2**17
 
 
-@dataclass(frozen=True)
-class Slot:
-    """A number in a folder that is this process's own, for as long as it lives."""
-
-    number: int
-    lock: IO[str]
-
-
-def take_slot(folder: Path) -> Slot:
-    """Take the lowest free number of a folder, and have its files ready.
-
-    They are written out in full: a file that grows into a full disk would kill the
-    process, and one that is seen while it is empty would break who reads it.
+def open_metrics(folder: Path) -> Metrics:
+    """Make a sink that counts into a slot of the folder; one per process.
 
     Raises:
-        OSError: the folder cannot be made or written, or all numbers are taken.
+        OSError: the folder cannot be written, or all slots are taken.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(SLOTS):
-        if lock := _lock(folder, number):
-            _forget(folder, number)  # what a killed process left
-            for kind in _file_kinds():
-                _prepare(folder / f"{kind}_{number}.db")
-            return Slot(number, lock)
-    raise OSError(f"all {SLOTS} slots of {folder} are taken")
+    number = _take_slot(folder)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # where prometheus_client looks for it
+    before = values.ValueClass
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+    try:
+        return Metrics(CollectorRegistry())
+    except Exception:  # damaged files raise various errors
+        values.ValueClass = before  # Prefect counts with the same client
+        raise
 
 
 class FolderCollector:
-    """Gives what the processes of a folder have counted, put together; a registry's collector.
+    """Gives the sums of what the processes of a folder counted; a registry's collector.
 
-    What only holds of processes that live is forgotten with them.
+    Gauges of processes that ended are left out.
 
     Args:
-        folder: Of the slots; may come later.
+        folder: Of the slots; may be created later.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,44 +55,51 @@ class FolderCollector:
         self._names = {spec.full_name.removesuffix("_total") for spec in COUNTED}
 
     def collect(self) -> Iterable[Metric]:
-        """Read the files of now."""
+        """Read the files."""
         if not self._folder.is_dir():
             return []
-        self._forget_dead()
+        for number in {
+            int(path.stem.split("_")[-1]) for path in self._folder.glob("gauge_live*.db")
+        }:
+            if (lock := _lock(self._folder, number)) is not None:
+                _forget_gauges(self._folder, number)
+                os.close(lock)
         files = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
         metrics = files.collect()  # type: ignore[no-untyped-call]
         # Other libraries in these processes may count with the same client.
         return [one for one in metrics if one.name.removesuffix("_total") in self._names]
 
-    def _forget_dead(self) -> None:
-        numbers = {path.stem.rpartition("_")[2] for path in self._folder.glob("gauge_live*.db")}
-        for number in sorted(map(int, numbers)):
-            if lock := _lock(self._folder, number):
-                with lock:
-                    _forget(self._folder, number)
+
+def _take_slot(folder: Path) -> int:
+    """Lock the lowest free number until this process ends, and create its files.
+
+    They are written in full: a sparse file on a full disk would kill the process,
+    and a reader fails on an empty one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {f"gauge_{spec.mode}" if spec.kind == "gauge" else spec.kind for spec in COUNTED}
+    for number in range(MAX_SLOTS):
+        if _lock(folder, number) is not None:
+            _forget_gauges(folder, number)
+            for path in (folder / f"{kind}_{number}.db" for kind in kinds):
+                if not path.exists():
+                    new = path.with_suffix(".new")
+                    new.write_bytes(bytes(FILE_BYTES))
+                    new.rename(path)
+            return number
+    raise OSError(f"all {MAX_SLOTS} slots of {folder} are taken")
 
 
-def _forget(folder: Path, number: int) -> None:
-    mark_process_dead(number, str(folder))  # type: ignore[no-untyped-call]
-
-
-def _lock(folder: Path, number: int) -> IO[str] | None:
-    file = (folder / f"slot-{number}.lock").open("a")
+def _lock(folder: Path, number: int) -> int | None:
+    """Lock a number; gives the open file descriptor that holds the lock, None: it is taken."""
+    descriptor = os.open(folder / f"slot-{number}.lock", os.O_CREAT | os.O_WRONLY)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(descriptor)
         return None
-    return file
+    return descriptor
 
 
-def _prepare(path: Path) -> None:
-    if path.exists():
-        return
-    new = path.with_suffix(".new")
-    new.write_bytes(bytes(FILE_BYTES))
-    os.replace(new, path)
-
-
-def _file_kinds() -> set[str]:
-    return {spec.kind if spec.kind != "gauge" else f"gauge_{spec.mode}" for spec in COUNTED}
+def _forget_gauges(folder: Path, number: int) -> None:
+    mark_process_dead(number, str(folder))  # type: ignore[no-untyped-call]

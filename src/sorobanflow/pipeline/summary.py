@@ -2,15 +2,16 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sorobanflow.ledgers import LedgerRange, merge
+from sorobanflow.ledgers import LedgerRange, count_ledgers, merge, ranges_text
 from sorobanflow.records import PoolStats
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage
+from sorobanflow.texts import count
 
 MIB = 2**20
 
@@ -20,7 +21,7 @@ class Summary(Protocol):
 
     @property
     def exit_code(self) -> int:
-        """What a script is told: 0 where all is well."""
+        """Exit code for scripts: 0 if nothing was left out, else 1."""
 
     def headline(self) -> str:
         """One sentence: what was done."""
@@ -31,21 +32,19 @@ class Summary(Protocol):
 
 @dataclass
 class RunSummary:
-    """Counts of one run, filled while it goes on.
+    """Counts of one run, filled while it works.
 
     Attributes:
         stats: The client's counts.
         written: Ledger ranges that this run stored; ascending, disjoint.
         rows: Rows that this run stored, per table.
-        gaps: Ranges that this run recorded as missing.
+        gaps: Ranges that this run recorded as gaps.
         behind: Ledgers of the node that the stream lacks at the end, if too many.
         seconds: Time spent working, without the waiting for new ledgers.
-        coverage: What the stream holds now, as text.
-        covered_ledgers: Number of ledgers that the stream holds now.
-        last_covered: The newest of them.
-        finished: Whether the run came to its end.
+        coverage: What the stream holds at the end.
+        finished: Whether the run reached its end.
         batch_aims: What batches aimed at in the end, per pipeline.
-        pool: What became of the database's connections.
+        pool: Statistics of the database's connections.
     """
 
     stats: RpcStats
@@ -54,51 +53,47 @@ class RunSummary:
     gaps: list[LedgerRange] = field(default_factory=list)
     behind: int = 0
     seconds: float = 0.0
-    _watch: float | None = None
-    coverage: str = "none"
-    covered_ledgers: int = 0
-    last_covered: int | None = None
+    _counted_until: float | None = None
+    coverage: Coverage = field(default_factory=Coverage)
     finished: bool = False
     batch_aims: list[int] = field(default_factory=list)
     pool: PoolStats | None = None
 
     def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
-        """Take in a committed batch."""
+        """Add a committed batch."""
         self.written = merge((*self.written, ledgers))
         self.rows.update(rows)
-        self._tick()
+        self._count_time()
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Count the time within as work."""
-        self._watch = time.monotonic()
+        self._counted_until = time.monotonic()
         try:
             yield
         finally:
-            self._tick()
-            self._watch = None
+            self._count_time()
+            self._counted_until = None
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        if self._watch is not None:
-            self.seconds += now - self._watch
-            self._watch = now
+    def _count_time(self) -> None:
+        if self._counted_until is not None:
+            now = time.monotonic()
+            self.seconds += now - self._counted_until
+            self._counted_until = now
 
-    def take_stock(self, coverage: Coverage) -> None:
-        """Note what the stream holds at the end."""
-        self.coverage = str(coverage)
-        self.covered_ledgers = coverage.count
-        self.last_covered = coverage.covered[-1].last if coverage.covered else None
+    def finish(self, coverage: Coverage) -> None:
+        """Note that the run reached its end, and what the stream holds there."""
+        self.coverage = coverage
         self.finished = True
 
     @property
     def ledgers(self) -> int:
         """Number of ledgers that this run stored."""
-        return sum(part.size for part in self.written)
+        return count_ledgers(self.written)
 
     @property
     def left_out(self) -> list[str]:
-        """What this run left out, for a person; what earlier ones left is not its fault."""
+        """What this run left out, for a person; what earlier runs left out does not count."""
         bad = self.rows["quarantine"]
         parts = [f"ledgers {ranges_text(self.gaps)} recorded as a gap"] if self.gaps else []
         parts += [f"items in quarantine: {bad:,}"] if bad else []
@@ -112,31 +107,30 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """What a script is told: 0 if nothing was left out, else 1."""
+        """Exit code for scripts: 0 if nothing was left out, else 1."""
         return int(not self.complete)
 
     def per_second(self, table: str) -> float:
         """Rows of a table per second of work."""
         return self._per_second(self.rows[table])
 
-    def _per_second(self, count: int) -> float:
-        return count / self.seconds if self.seconds else 0.0
+    def _per_second(self, number: int) -> float:
+        return number / self.seconds if self.seconds else 0.0
 
     def headline(self) -> str:
         """One sentence: what was indexed."""
-        if not self.written and not self.finished:
+        if self.written:
+            early = "" if self.finished else "stopped early: "
+            return (
+                f"{early}indexed {count(self.ledgers, 'ledger')} ({ranges_text(self.written)}): "
+                f"{self.rows['transactions']:,} transactions and {self.rows['events']:,} events "
+                f"in {self.seconds:,.1f} s"
+            )
+        if not self.finished:
             return "stopped before anything was indexed"
-        if not self.written and self.gaps:
+        if self.gaps:
             return f"nothing indexed: the node no longer has ledgers {ranges_text(self.gaps)}"
-        if not self.written:
-            return f"nothing new: ledgers {self.coverage} were covered already"
-        ranges = ranges_text(self.written)
-        noun = "ledger" if self.ledgers == 1 else "ledgers"
-        early = "" if self.finished else "stopped early: "
-        return (
-            f"{early}indexed {self.ledgers:,} {noun} ({ranges}): {self.rows['transactions']:,} "
-            f"transactions and {self.rows['events']:,} events in {self.seconds:,.1f} s"
-        )
+        return f"nothing new: ledgers {self.coverage} were covered already"
 
     def table(self) -> list[tuple[str, str]]:
         """Label and value per line, for a person: how the run went, then the details in groups."""
@@ -153,15 +147,12 @@ class RunSummary:
         if self.batch_aims:
             aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)
             lines.append(("events and transactions per batch, in the end", aims))
-        if self.pool:
-            waits = f"{self.pool.wait_count:,}, {self.pool.wait_s:.1f} s"
-            lines.append(("waits for a connection", waits))
         if self.finished:
-            lines.append(("ledgers covered", f"{self.covered_ledgers:,} ({self.coverage})"))
+            lines.append(("ledgers covered", f"{self.coverage.count:,} ({self.coverage})"))
         lines += [
-            (f"rows: {name}", f"{count:,}")
-            for name, count in self.rows.items()
-            if count and name != "quarantine"
+            (f"rows: {name}", f"{number:,}")
+            for name, number in self.rows.items()
+            if number and name != "quarantine"
         ]
         pool = self.pool.table() if self.pool else []
         return lines + [
@@ -170,9 +161,9 @@ class RunSummary:
 
     @property
     def health(self) -> str:
-        """Whether all is well, and if not, what is not."""
+        """Whether anything was left out, and what."""
         if not self.finished:
-            return "stopped early: what was committed stays, and the next run goes on from there"
+            return "stopped early: what was committed stays, and the next run continues from there"
         return f"incomplete: {'; '.join(self.left_out)}" if self.left_out else "good"
 
     def _rates(self) -> str:
@@ -201,8 +192,3 @@ def sections(lines: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str
         title, name = (before, after) if colon else ("", label)
         groups.setdefault(title, []).append((name, value))
     return [(title, rows) for title, rows in groups.items() if rows]
-
-
-def ranges_text(parts: Iterable[LedgerRange]) -> str:
-    """Name ranges in one line, joined where they meet; of many, those at both ends."""
-    return str(Coverage(tuple(merge(parts))))

@@ -1,7 +1,7 @@
-"""Decide which ledgers to index next.
+"""Decide which ledgers live indexing indexes next; backfills have `backfill`.
 
-Pure arithmetic between what was asked for, what the node has and what is
-covered; the flows call it and act. Nothing here remembers progress.
+Pure arithmetic between the requested start, the node's ledgers and coverage; the
+flows call it and act. Nothing here remembers progress.
 """
 
 from typing import Literal, NamedTuple
@@ -11,27 +11,27 @@ from sorobanflow.errors import (
     LedgerOutsideRetentionError,
     NodeBehindError,
 )
-from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, subtract
+from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, subtract
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 
 Start = int | Literal["oldest", "latest"] | None
 
-#: Where a first run starts when nobody says, and how far a node may lag: ten minutes.
+#: How far behind the tip a first run starts by default, and a node may lag: ten minutes.
 LEDGERS_BEHIND_TIP = 120
 
 
 class Work(NamedTuple):
-    """What is missing: `todo` the node still has, `lost` it has not."""
+    """What is missing: `todo` the node still has; `lost`, as it says, it no longer has."""
 
     todo: list[LedgerRange]
     lost: list[LedgerRange]
 
 
 def first_ledger(start: Start, node: Health, coverage: Coverage) -> int:
-    """Give the ledger from which the stream is to be whole.
+    """Give the first ledger of the stream: it promises all from there on.
 
-    A stream that runs keeps its first ledger, or moves it back to an earlier
+    A stream that exists keeps its first ledger, or moves it back to an earlier
     start; a later start never gives up what was promised before.
 
     Raises:
@@ -60,17 +60,17 @@ def _wanted(start: Start, node: Health) -> int:
 
 
 def _check_not_behind(node: Health, coverage: Coverage) -> None:
-    # A node that starts over, or a reset network of the same name, must not pass for "no news".
-    newest = coverage.covered[-1].last if coverage.covered else 0
+    # A node that starts over, or a reset network of the same name, must not look like no news.
+    newest = coverage.newest or 0
     if newest - node.latest_ledger > LEDGERS_BEHIND_TIP:
         raise NodeBehindError(newest, node.latest_ledger)
 
 
 def refuse_lost_start(start: Start, first: int, node: Health, coverage: Coverage) -> None:
-    """Refuse a start by number that the node no longer has, before anything is noted.
+    """Refuse a start by number that the node no longer has, before anything is stored.
 
-    Ledgers that the stream promised earlier do not count: nobody asks for them
-    now, and they become a gap.
+    Ledgers that the stream promised earlier do not count: they were not requested
+    now, and become a gap.
 
     Raises:
         LedgerOutsideRetentionError: the node has lost the start.
@@ -86,7 +86,7 @@ def work_to_do(first: int, node: Health, coverage: Coverage) -> Work:
     if first > node.latest_ledger:
         return Work([], [])
     missing = subtract(LedgerRange(first, node.latest_ledger), coverage.accounted)
-    oldest = node.oldest_ledger
-    todo = [LedgerRange(max(m.first, oldest), m.last) for m in missing if m.last >= oldest]
-    lost = [LedgerRange(m.first, min(m.last, oldest - 1)) for m in missing if m.first < oldest]
-    return Work(todo, lost)
+    return Work(
+        todo=clip(missing, LedgerRange(node.oldest_ledger, node.latest_ledger)),
+        lost=clip(missing, LedgerRange(first, node.oldest_ledger - 1)),
+    )

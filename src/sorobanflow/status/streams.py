@@ -5,8 +5,8 @@ A hole is what the next run of `index` will fill: both use `pipeline.work`.
 
 from dataclasses import replace
 
-from sorobanflow.audit.continuity import RetentionClock, clip, continuity
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.audit.continuity import RetentionClock, continuity
+from sorobanflow.ledgers import LedgerRange, clip
 from sorobanflow.pipeline.work import work_to_do
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.status.model import Node, Ranges, Stream

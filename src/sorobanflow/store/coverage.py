@@ -14,10 +14,7 @@ import psycopg
 from sqlalchemy import Engine, text
 
 from sorobanflow.errors import SchemaError, WrongNetworkError
-from sorobanflow.ledgers import LedgerRange, merge
-
-#: Ranges that a message shows, half of them from either end.
-SHOWN_RANGES = 6
+from sorobanflow.ledgers import LedgerRange, count_ledgers, merge, ranges_text
 
 
 class Stream(NamedTuple):
@@ -56,7 +53,12 @@ class Coverage:
     @property
     def count(self) -> int:
         """Number of covered ledgers."""
-        return sum(part.size for part in self.covered)
+        return count_ledgers(self.covered)
+
+    @property
+    def newest(self) -> int | None:
+        """The newest covered ledger; None: nothing is covered."""
+        return self.covered[-1].last if self.covered else None
 
     @property
     def accounted(self) -> list[LedgerRange]:
@@ -64,10 +66,7 @@ class Coverage:
         return merge((*self.covered, *self.gaps))
 
     def __str__(self) -> str:
-        parts = [str(part) for part in self.covered]
-        if len(parts) > SHOWN_RANGES:
-            parts[SHOWN_RANGES // 2 : -SHOWN_RANGES // 2] = ["…"]
-        return ", ".join(parts) or "none"
+        return ranges_text(self.covered)
 
 
 def read_coverage(engine: Engine, stream: str) -> Coverage:

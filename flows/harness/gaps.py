@@ -1,0 +1,88 @@
+"""Index ranges of which the node may have lost the start, and record what it lost as gaps.
+
+The only place where gaps are recorded. Invariant: a gap is recorded only after the
+source itself refused the ledger. What getHealth says is never enough: the replicas
+of a node have different oldest ledgers. So what getHealth calls lost is asked for all
+the same, and a ledger that was refused although getHealth says that it is there is
+asked for again, up to `MAX_RETRIES` times.
+"""
+
+import time
+
+from prefect import get_run_logger
+
+from flows.harness.indexer import Indexer
+from sorobanflow.errors import LedgerOutsideRetentionError
+from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.pipeline.pipeline import Pipeline
+from sorobanflow.records import GapRecorded, report
+from sorobanflow.store.coverage import read_coverage, record_gap
+
+#: How often a range is tried again while the node contradicts itself, and the wait before.
+MAX_RETRIES, WAIT_S = 3, 1.0
+
+
+def index_or_record_gaps(
+    indexer: Indexer, pipeline: Pipeline, ledgers: LedgerRange, *, force: bool = False
+) -> list[LedgerRange]:
+    """Index what coverage lacks of a range, and record as gaps what the source refuses of it.
+
+    Args:
+        indexer: The run's.
+        pipeline: This thread's.
+        ledgers: The range; none of it above the node's newest ledger.
+        force: Index the covered ledgers as well.
+
+    Returns:
+        The gaps that are new, ascending.
+
+    Raises:
+        SorobanflowError: a batch could not be fetched; those before it are committed.
+    """
+    gaps: list[LedgerRange] = []
+    retries = 0
+    while ledgers.size > 0:
+        refusal = _index(indexer, pipeline, ledgers, force)
+        if refusal is None:
+            return gaps
+        if retries < MAX_RETRIES and _node_claims(indexer, refusal.ledger):
+            retries += 1
+            time.sleep(WAIT_S)
+            continue
+        lost = LedgerRange(ledgers.first, min(ledgers.last, refusal.oldest - 1))
+        gaps += _record(indexer, lost, refusal.oldest)
+        ledgers = LedgerRange(lost.last + 1, ledgers.last)
+    return gaps
+
+
+def _index(
+    indexer: Indexer, pipeline: Pipeline, ledgers: LedgerRange, force: bool
+) -> LedgerOutsideRetentionError | None:
+    """Index a range; gives the source's refusal if it no longer has a ledger of it."""
+    try:
+        for part in [ledgers] if force else _missing(indexer, ledgers):
+            pipeline.run(part)
+    except LedgerOutsideRetentionError as refusal:
+        return refusal
+    return None
+
+
+def _missing(indexer: Indexer, ledgers: LedgerRange) -> list[LedgerRange]:
+    # Read as late as possible: live indexing or another run may have stored some meanwhile.
+    coverage = read_coverage(indexer.target.engine, indexer.target.stream.name)
+    return subtract(ledgers, coverage.covered)
+
+
+def _node_claims(indexer: Indexer, ledger: int) -> bool:
+    """Whether the node says that it has the ledger; one of its replicas may not."""
+    return indexer.source.client.get_health().oldest_ledger <= ledger
+
+
+def _record(indexer: Indexer, lost: LedgerRange, oldest: int) -> list[LedgerRange]:
+    reason = f"the node's oldest ledger was {oldest}"
+    stream = indexer.target.stream.name
+    gaps = record_gap(indexer.target.engine, stream, lost, reason)
+    for gap in gaps:
+        report(indexer.hook, GapRecorded(stream, gap))
+        get_run_logger().warning(f"ledgers {gap} recorded as a gap: {reason}")
+    return gaps

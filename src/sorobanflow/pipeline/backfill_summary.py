@@ -1,0 +1,103 @@
+"""What a backfill did or would do, for the terminal and the UI: `RunSummary` for its variants."""
+
+from dataclasses import dataclass
+
+from sorobanflow.ledgers import ranges_text, sized_ranges_text
+from sorobanflow.pipeline.backfill import BackfillPlan, Probe, estimate
+from sorobanflow.pipeline.summary import MIB, RunSummary
+from sorobanflow.texts import count, duration
+
+
+@dataclass
+class PlanSummary(RunSummary):
+    """The summary of a dry run: what a run would do, and what that would take.
+
+    Attributes:
+        plan: None until it is made.
+        probe: What the estimate is scaled up from; None: there is nothing to index.
+        concurrency: Chunks that a run works on at the same time.
+    """
+
+    plan: BackfillPlan | None = None
+    probe: Probe | None = None
+    concurrency: int = 1
+
+    def headline(self) -> str:
+        """One sentence: what would be indexed."""
+        if self.plan is None:
+            return "stopped before the plan was made"
+        return (
+            f"dry run: would index {self.plan.ledgers:,} of the {self.plan.requested.size:,} "
+            f"ledgers {self.plan.requested} in {count(len(self.plan.chunks), 'chunk')}; "
+            "nothing was written"
+        )
+
+    def table(self) -> list[tuple[str, str]]:
+        """Label and value per line, for a person."""
+        plan = self.plan
+        if plan is None:
+            return []
+        lines = [
+            ("ledgers requested", f"{plan.requested.size:,} ({plan.requested})"),
+            ("covered already", f"{plan.covered:,}"),
+            (f"outside the node's retention (below {plan.oldest})", sized_ranges_text(plan.lost)),
+            ("to index", sized_ranges_text(plan.chunks)),
+        ]
+        if plan.chunks:
+            largest = max(chunk.size for chunk in plan.chunks)
+            lines.append(("chunks", f"{len(plan.chunks):,} of up to {largest:,} ledgers"))
+            lines.append(("first chunk", str(plan.chunks[0])))
+        return lines + (self._estimated(plan, self.probe) if self.probe else [])
+
+    def _estimated(self, plan: BackfillPlan, probe: Probe) -> list[tuple[str, str]]:
+        cost = estimate(plan.ledgers, probe, self.concurrency)
+        return [
+            ("RPC calls, estimated", f"{cost.calls:,}"),
+            ("MiB to fetch, estimated", f"{cost.size_bytes / MIB:,.1f}"),
+            ("time on this machine, estimated", duration(cost.seconds)),
+            (
+                f"the estimate is from ledgers {probe.ledgers}, fetched and decoded, not written",
+                f"{probe.calls} calls, {probe.size_bytes / MIB:.2f} MiB, "
+                f"{probe.fetch_s:.2f} s + {probe.decode_s:.2f} s",
+            ),
+        ]
+
+
+@dataclass
+class FanOutSummary(RunSummary):
+    """The summary of a backfill whose chunks are runs of their own, read from coverage.
+
+    Attributes:
+        started: Number of runs that were started, repeated ones included.
+        incomplete: Number of runs that ended as Incomplete; their own summaries say why.
+    """
+
+    started: int = 0
+    incomplete: int = 0
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the runs left out, for a person."""
+        runs = [f"runs that ended as Incomplete: {self.incomplete}"] if self.incomplete else []
+        return super().left_out + runs
+
+    def headline(self) -> str:
+        """One sentence: what the runs indexed."""
+        if not self.written:
+            return super().headline()
+        early = "" if self.finished else "stopped early: "
+        return (
+            f"{early}indexed {count(self.ledgers, 'ledger')} ({ranges_text(self.written)}) "
+            f"in {count(self.started, 'run')} in {self.seconds:,.1f} s"
+        )
+
+    def table(self) -> list[tuple[str, str]]:
+        """Label and value per line, for a person; rows are in the runs' own summaries."""
+        lines = [
+            ("ledgers, all runs", f"{self.ledgers:,}"),
+            ("runs started", f"{self.started}"),
+            ("runs that ended as Incomplete", f"{self.incomplete}"),
+        ]
+        if self.finished:
+            lines.append(("ledgers covered", f"{self.coverage.count:,} ({self.coverage})"))
+        return lines + [("gap recorded", str(part)) for part in self.gaps]
