@@ -1,8 +1,7 @@
 """Export: a table or view and a ledger range to Parquet or CSV files.
 
-For whoever goes on in pandas, DuckDB or a spreadsheet. What an export is and
-how it stays exact is in `sorobanflow.export`; here are its parameters and what
-a person sees of it.
+For pandas, DuckDB or a spreadsheet. The package `sorobanflow.export` reads the rows
+and writes the files.
 """
 
 import sys
@@ -41,53 +40,53 @@ def export(
 ) -> State[ExportSummary]:
     """Export a table or view and a ledger range to Parquet or CSV files.
 
-    Reads the block `sorobanflow-database` and one snapshot of the database;
-    writes files and, last, their manifest. A second run replaces them as a
-    whole; a crash half-way leaves the older ones, or files without a manifest.
+    Reads the block `sorobanflow-database` and one snapshot of the database; writes
+    files and, last, their manifest. A second run replaces all of them; a crash
+    half-way leaves the older files, or files without a manifest.
 
     Args:
         table: A table with ledgers (events, transactions, operations,
-            token_operations, ledgers, …) or a view with a column `ledger`. Of a
-            table of state, the entries that changed last in these ledgers.
-        first_ledger: First ledger. Empty: the first that is covered.
-        last_ledger: Last ledger, included. Empty: the last that is covered.
+            token_operations, ledgers, …) or a view with a column `ledger`. A state
+            table gives the entries whose last change is in these ledgers.
+        first_ledger: First ledger. Empty: the first covered one.
+        last_ledger: Last ledger, included. Empty: the last covered one.
         format: "parquet" or "csv". In CSV a null is an empty field, an empty text
             is "" in quotes, bytes are hex.
-        folder: Folder of the files, on the machine that runs this; made if missing.
-        stream: Stream of coverage that must hold every ledger: "all", or the
-            "filter-…" of a filtered index. Rows of other streams are not left out.
-        rows_per_file: Rows after which another file begins.
+        folder: Folder of the files, on the machine of the run; created if missing.
+        stream: Stream whose coverage must hold every ledger: "all", or the
+            "filter-…" of a filtered index. Rows of other streams are exported too.
+        rows_per_file: Maximum number of rows in a file.
         database: Name of the sorobanflow-database block.
     """
     request = Request(table, first_ledger, last_ledger, stream, format, Path(folder), rows_per_file)
     with load_block(Database, database).engine() as engine:
         schema.prepare(engine)
-        summary = run_export(engine, request, Progress(get_run_logger().info).read)
+        summary = run_export(engine, request, RowProgress(get_run_logger().info).show)
     conclude("export", summary, f"export {table} {summary.ledgers}")
     return Completed(message=summary.headline(), data=summary)
 
 
-class Progress:
-    """Says now and then how far the export is.
+class RowProgress:
+    """Logs from time to time how far the export is.
 
     Args:
-        say: Takes the line.
-        clock: Seconds that only ever grow.
+        log: Gets the line.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
-        self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._say = say
+        self._log = log
         self._clock = clock
         self._began = clock()
         self._lines = Spacing(clock)
 
-    def read(self, rows: int, ledger: int) -> None:
-        """Take in the rows so far; say so now and then."""
+    def show(self, rows: int, ledger: int) -> None:
+        """Log the number of rows so far, if it is time to."""
         if self._lines.due():
             rate = rows / (self._clock() - self._began)
-            self._say(f"at ledger {ledger}: {rows:,} rows, {rate:,.0f} rows/s")
+            self._log(f"at ledger {ledger}: {rows:,} rows, {rate:,.0f} rows/s")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,24 @@
-"""The compare step of an audit: compare a portion of ledgers with the node."""
+"""The audit's step: compare a chunk of ledgers with the node."""
 
 from sqlalchemy import Engine
 
-from sorobanflow.audit.agreement import Comparison
+from sorobanflow.audit.agreement import Compared, compare
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.filters import EventFilter
 from tasks.policy import step
 
 
-@step("compare-ledgers", "compare-ledgers {comparison.ledgers}")
-def compare_ledgers(comparison: Comparison, client: RpcClient, engine: Engine) -> None:
-    """Compare what is stored of a portion of ledgers with what the node says.
+@step("compare-ledgers", "compare-ledgers {ledgers}")
+def compare_ledgers(
+    ledgers: LedgerRange, event_filter: EventFilter | None, client: RpcClient, engine: Engine
+) -> Compared:
+    """Compare what is stored of a chunk of ledgers with what the node has.
 
     Args:
-        comparison: The portion; keeps the differences.
-        client: The shared client.
-        engine: The shared engine.
+        ledgers: The chunk.
+        event_filter: The stream's filter; None: everything.
+        client: The node's client.
+        engine: The database.
     """
-    comparison.run(client, engine)
+    return compare(engine, client, ledgers, event_filter)

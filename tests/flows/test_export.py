@@ -13,13 +13,13 @@ from prefect.exceptions import ParameterTypeError
 from pyarrow import parquet
 from sqlalchemy import Engine, text
 
-from flows.export import Progress, export
+from flows.export import RowProgress, export
 from flows.harness.terminal import run_flow
 from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import ConfigurationError
+from sorobanflow.export.relation import find_relation
 from sorobanflow.export.run import ExportSummary
-from sorobanflow.export.source import find_source
 
 Export = Callable[..., ExportSummary]
 TABLES = ("events", "ledgers", "operations", "token_operations", "transactions")
@@ -54,14 +54,14 @@ def run_export(database: str, tmp_path: Path) -> Export:
 
 def _stored_text(engine: Engine, table: str, first: int, last: int) -> set[tuple[str | None, ...]]:
     """The rows as PostgreSQL prints them, times in UTC with microseconds."""
-    source = find_source(engine, table)
+    relation = find_relation(engine, table)
     columns = ", ".join(
         f"to_char({column.name} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.USZ')"
         if column.sql_type == "timestamp with time zone"
         else f"{column.name}::text"
-        for column in source.columns
+        for column in relation.columns
     )
-    query = f"SELECT {columns} FROM {table} WHERE {source.ledger} BETWEEN {first} AND {last}"
+    query = f"SELECT {columns} FROM {table} WHERE {relation.ledger} BETWEEN {first} AND {last}"
     with engine.begin() as connection:
         return {tuple(row) for row in connection.execute(text(query))}
 
@@ -125,14 +125,14 @@ def test_parameters_are_described() -> None:
 def test_progress_is_told_after_five_seconds_and_then_more_rarely() -> None:
     now = 10.0
     lines: list[str] = []
-    progress = Progress(lines.append, lambda: now)
+    progress = RowProgress(lines.append, lambda: now)
     for now, rows, ledger in [  # noqa: B007 - the clock reads it
         (14.0, 50_000, 5),
         (15.0, 100_000, 6),
         (20.0, 150_000, 7),
         (25.0, 180_000, 8),
     ]:
-        progress.read(rows, ledger)
+        progress.show(rows, ledger)
     assert lines == [
         "at ledger 6: 100,000 rows, 20,000 rows/s",
         "at ledger 8: 180,000 rows, 12,000 rows/s",

@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch
 from sorobanflow.store.merge import merge_staged, stage_rows
+from sorobanflow.store.pool import driver_connection
 from sorobanflow.store.tables import VERSION_GROUPS
-from sorobanflow.store.upsert import driver_connection
 
 Order = tuple[int, ...] | None
 Row = tuple[Any, ...]

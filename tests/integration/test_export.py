@@ -16,7 +16,7 @@ from sorobanflow.export.frames import FRAME_ROWS
 from sorobanflow.export.run import ExportSummary, Request, export
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.coverage import Stream, add_coverage, open_stream, pin_network
-from sorobanflow.store.upsert import driver_connection
+from sorobanflow.store.pool import driver_connection
 
 Export = Callable[..., ExportSummary]
 PASSPHRASE = "Test Network"
@@ -258,7 +258,7 @@ def test_name_that_is_no_table_with_ledgers_is_refused(
 ) -> None:
     _cover(engine, (10, 19))
     _run(engine, "CREATE TABLE mine (ledger int)", 'CREATE VIEW "a/b" AS SELECT 1 AS ledger')
-    with pytest.raises(ConfigurationError, match="cannot be exported") as caught:
+    with pytest.raises(ConfigurationError, match="is no table or view with ledgers") as caught:
         run_export(name)
     _, valid = str(caught.value).split("; wanted one of ")
     names = set(valid.split(", "))

@@ -158,9 +158,7 @@ def test_every_page_is_read_once(engine: Engine) -> None:
         for n, event in enumerate(events)
     ]
     _set_aside(engine, "event", *bad)
-    seen: list[int] = []
-    assert replay(engine, PASSPHRASE, seen.append) == ReplayResult(PAGE + 1, PAGE, [])
-    assert seen == [PAGE, 2 * PAGE, count]
+    assert replay(engine, PASSPHRASE) == ReplayResult(PAGE + 1, PAGE, [])
     assert _all(engine, "SELECT DISTINCT attempts FROM quarantine") == [(2,)]
 
 
@@ -176,5 +174,5 @@ def test_payload_as_the_node_sent_it_is_read_with_the_names_of_the_wire(engine: 
         "inSuccessfulContractCall": True,
     }
     _set_aside(engine, "event", Malformed(msgspec.json.encode(payload).decode(), "a bug of ours"))
-    assert replay(engine, PASSPHRASE).replayed == 1
+    assert replay(engine, PASSPHRASE).stored == 1
     assert _all(engine, "SELECT topics FROM events") == [([{"symbol": "x"}],)]

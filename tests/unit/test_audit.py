@@ -9,7 +9,7 @@ from sorobanflow.audit.continuity import (
     repair_order,
     requested_range,
 )
-from sorobanflow.audit.sample import Sample, choose, portions
+from sorobanflow.audit.sample import Sample, choose
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.wire import Health
@@ -110,14 +110,10 @@ def test_sample_is_spread_evenly_and_holds_the_newest(
     assert choose(covered, sample) == expected
 
 
-def test_portions_are_bounded_and_hold_each_ledger_once() -> None:
-    assert portions(_ranges((1, 45), (50, 50))) == [(1, 20), (21, 40), (41, 45), (50, 50)]
-
-
 def test_differences_are_named_by_ledger() -> None:
     at_node = {"a": 5, "b": 5, "c": 5, "d": 5, "e": 6, "f": 7}
     here = {"e": 6, "g": 6, "a": 5, "x": 8}
-    assert differences("event", at_node, here, set_aside={"f"}) == [
+    assert differences("event", at_node, here, known={"f"}) == [
         (5, "event", 3, 0, ("b", "c", "d")),
         (6, "event", 0, 1, ("g",)),
         (8, "event", 0, 1, ("x",)),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sorobanflow.export.source import Source, make_column
+from sorobanflow.export.relation import Relation, make_column
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_numeric_column_keeps_its_digits_in_the_name_of_its_type() -> None:
 
 def test_schema_holds_the_columns_in_order() -> None:
     columns = (make_column("ledger", "integer", 32, 0), make_column("topics", "jsonb", None, None))
-    schema = Source("events", "ledger", columns, ("ledger",)).schema
+    schema = Relation("events", "ledger", columns, ("ledger",)).schema
     assert [(field.name, str(field.type)) for field in schema] == [
         ("ledger", "int64"),
         ("topics", "string"),

@@ -227,10 +227,14 @@ def _frame_rows(frames: Iterator[pd.DataFrame]) -> list[int]:
 
 def test_frames_end_at_their_number_of_rows() -> None:
     schema = pa.schema({"ledger": pa.int64()})
-    assert _frame_rows(make_frames(_Cursor((1,), 103_000), schema)) == [50_000, 50_000, 3_000]
+    assert _frame_rows(make_frames(_Cursor((1,), 103_000).fetchmany, schema)) == [
+        50_000,
+        50_000,
+        3_000,
+    ]
 
 
 def test_frames_of_large_rows_end_at_their_size() -> None:
     schema = pa.schema({"wasm": pa.binary()})
     cursor = _Cursor((b"\0" * 40_000,), FETCH_ROWS + 1)
-    assert _frame_rows(make_frames(cursor, schema)) == [FETCH_ROWS, 1]
+    assert _frame_rows(make_frames(cursor.fetchmany, schema)) == [FETCH_ROWS, 1]

@@ -1,8 +1,8 @@
-"""Compare ledgers with the node: are the same events and transactions there, by their ids?
+"""Compare ledgers with the node: does the database hold the same events and transactions?
 
-An audit runs one comparison per portion of ledgers, each a task. Invariant: a
-difference is named for each ledger that has one and for no other; what stands
-in quarantine is there, for nothing of it is lost. Leaves repair to the flow.
+Compares ids; an audit runs one comparison per chunk of ledgers, each a task. Invariant:
+every ledger that differs has a difference, and no other. An item in quarantine counts
+as stored, since nothing of it is lost. Leaves repair to the flow.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Engine
 
 from sorobanflow.audit import stored
-from sorobanflow.errors import DecodeError
+from sorobanflow.errors import DecodeError, LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import Item, quarantine_row, stated_ledger
 from sorobanflow.sources.items import Event, Transaction
@@ -21,22 +21,20 @@ from sorobanflow.sources.rpc.filters import EventFilter
 
 Kind = Literal["event", "transaction"]
 
-#: Ids of a difference that are named.
-NAMED = 3
-#: Events in one go; a fuller portion is compared in parts.
-MOST_EVENTS = 10_000
-
-_planner = TransactionPlanner("ledgers", filtered=False, workers=1, batch_calls=1)
+#: Ids that a difference names.
+MAX_NAMED_IDS = 3
+#: Events compared in one go; a chunk with more is compared in parts.
+MAX_EVENTS = 10_000
 
 
 class Difference(NamedTuple):
-    """Where a ledger's events or transactions are not those of the node.
+    """A ledger whose events or transactions are not those of the node.
 
     Attributes:
         ledger: The ledger.
         kind: event or transaction.
         missing: How many the node has and the table lacks.
-        surplus: How many the table has and the node does not.
+        surplus: How many the table has and the node lacks.
         ids: The first few of them, the missing ones first.
     """
 
@@ -47,104 +45,132 @@ class Difference(NamedTuple):
     ids: tuple[str, ...]
 
 
-def differences(
-    kind: Kind, at_node: Mapping[str, int], here: Mapping[str, int], set_aside: Collection[str]
-) -> list[Difference]:
-    """Compare ids; by ledger.
+class Failure(NamedTuple):
+    """Ledgers that could not be compared or repaired, and why."""
+
+    ledgers: LedgerRange
+    error: str
+
+
+class Compared(NamedTuple):
+    """The result of comparing ledgers with the node.
+
+    Attributes:
+        ledgers: Number of ledgers that were compared.
+        differences: Where they differ.
+        failures: What failed.
+    """
+
+    ledgers: int = 0
+    differences: tuple[Difference, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    def add(self, other: "Compared") -> "Compared":
+        """Add the result of other ledgers."""
+        return Compared(
+            self.ledgers + other.ledgers,
+            (*self.differences, *other.differences),
+            (*self.failures, *other.failures),
+        )
+
+
+def compare(
+    engine: Engine, client: RpcClient, ledgers: LedgerRange, event_filter: EventFilter | None
+) -> Compared:
+    """Compare what is stored of covered ledgers with what the node has.
+
+    Ledgers that the node drops meanwhile are not compared.
 
     Args:
-        kind: What they are ids of.
-        at_node: Ids that the node has, with their ledgers.
-        here: Ids that the table has, with their ledgers.
-        set_aside: Ids that are in quarantine.
+        engine: The database.
+        client: The node's.
+        ledgers: The ledgers.
+        event_filter: The stream's; None: everything.
     """
-    missing, surplus = _by_ledger(at_node, {*here, *set_aside}), _by_ledger(here, at_node)
-    return [
-        Difference(
-            ledger,
-            kind,
-            len(missing.get(ledger, ())),
-            len(surplus.get(ledger, ())),
-            (*missing.get(ledger, ())[:NAMED], *surplus.get(ledger, ())[:NAMED])[:NAMED],
+    compared = Compared()
+    rest: LedgerRange | None = ledgers
+    while rest is not None and rest.size > 0:
+        fetch = EventsFetch(rest, event_filter, MAX_EVENTS)
+        try:
+            events, transactions = _ids_at_node(client, fetch, event_filter)
+        except LedgerOutsideRetentionError as error:
+            rest = LedgerRange(max(error.oldest, rest.first + 1), rest.last)
+            continue
+        found = _compare_with_tables(engine, fetch.ledgers, event_filter, events, transactions)
+        compared = compared.add(Compared(fetch.ledgers.size, tuple(found)))
+        rest = fetch.rest
+    return compared
+
+
+def _ids_at_node(
+    client: RpcClient, fetch: EventsFetch, event_filter: EventFilter | None
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Map the ids of the events and transactions that the stream should hold to ledgers."""
+    events = _ids("event", fetch.fetch(client), fetch.ledgers)
+    transactions = fetch.wanted()
+    if event_filter is None:  # else those that the events name are all
+        planner = TransactionPlanner("ledgers", filtered=False, workers=1, batch_calls=1)
+        for chunk in planner.chunks(client, fetch):
+            transactions |= _ids("transaction", chunk.fetch(client), fetch.ledgers)
+    return events, transactions
+
+
+def _compare_with_tables(
+    engine: Engine,
+    ledgers: LedgerRange,
+    event_filter: EventFilter | None,
+    events: dict[str, int],
+    transactions: dict[str, int],
+) -> list[Difference]:
+    only = None if event_filter is None else transactions
+    with engine.begin() as connection:
+        stored_events = stored.event_ids(connection, ledgers, event_filter)
+        stored_transactions = stored.transaction_ids(connection, ledgers, only)
+        quarantined = stored.in_quarantine(connection, "event", events.keys() - stored_events)
+        quarantined |= stored.in_quarantine(
+            connection, "transaction", transactions.keys() - stored_transactions
         )
-        for ledger in sorted({*missing, *surplus})
+    return [
+        *differences("event", events, stored_events, quarantined),
+        *differences("transaction", transactions, stored_transactions, quarantined),
     ]
 
 
+def differences(
+    kind: Kind, at_node: Mapping[str, int], in_table: Mapping[str, int], known: Collection[str]
+) -> list[Difference]:
+    """Compare ids; returns the differences by ledger.
+
+    Args:
+        kind: The kind of the ids.
+        at_node: Ids that the node has, with their ledgers.
+        in_table: Ids that the table has, with their ledgers.
+        known: Ids in quarantine.
+    """
+    missing, surplus = _by_ledger(at_node, {*in_table, *known}), _by_ledger(in_table, at_node)
+    found = []
+    for ledger in sorted({*missing, *surplus}):
+        absent, extra = missing.get(ledger, []), surplus.get(ledger, [])
+        ids = (*absent, *extra)[:MAX_NAMED_IDS]
+        found.append(Difference(ledger, kind, len(absent), len(extra), ids))
+    return found
+
+
 def _by_ledger(ids: Mapping[str, int], known: Collection[str]) -> dict[int, list[str]]:
+    """Group the ids that are not known by ledger, ascending."""
     grouped: dict[int, list[str]] = {}
-    for key in sorted(ids):
-        if key not in known:
-            grouped.setdefault(ids[key], []).append(key)
+    for key in sorted(ids.keys() - known):
+        grouped.setdefault(ids[key], []).append(key)
     return grouped
 
 
-class Comparison:
-    """The comparison of a range of covered ledgers; goes on where a fault stopped it.
-
-    Args:
-        ledgers: The ledgers; the node should have them all.
-        event_filter: The stream's; None: everything.
-    """
-
-    def __init__(self, ledgers: LedgerRange, event_filter: EventFilter | None) -> None:
-        self.ledgers = ledgers
-        self.differences: list[Difference] = []
-        self._filter = event_filter
-        self._fetch: EventsFetch | None = self._fetch_of(ledgers)
-
-    def run(self, client: RpcClient, engine: Engine) -> None:
-        """Ask the node and the tables, and keep the differences.
-
-        Raises:
-            LedgerOutsideRetentionError: the node no longer has the ledgers.
-        """
-        while self._fetch is not None:
-            events, transactions = self._at_node(self._fetch, client)
-            self.differences += self._compare(engine, self._fetch.ledgers, events, transactions)
-            rest = self._fetch.rest
-            self._fetch = self._fetch_of(rest) if rest else None
-
-    def _fetch_of(self, ledgers: LedgerRange) -> EventsFetch:
-        return EventsFetch(ledgers, self._filter, MOST_EVENTS)
-
-    def _at_node(
-        self, fetch: EventsFetch, client: RpcClient
-    ) -> tuple[dict[str, int], dict[str, int]]:
-        """Give the ids of the events and transactions that the stream is to hold."""
-        events = _ids("event", fetch.fetch(client), fetch.ledgers)
-        transactions = fetch.wanted()  # filtered, these are all
-        if self._filter is None:
-            for chunk in _planner.chunks(client, fetch):
-                transactions |= _ids("transaction", chunk.fetch(client), fetch.ledgers)
-        return events, transactions
-
-    def _compare(
-        self,
-        engine: Engine,
-        ledgers: LedgerRange,
-        events: dict[str, int],
-        transactions: dict[str, int],
-    ) -> list[Difference]:
-        only = None if self._filter is None else transactions
-        with engine.begin() as connection:
-            events_here = stored.event_ids(connection, ledgers, self._filter)
-            here = stored.transaction_ids(connection, ledgers, only)
-            aside = stored.in_quarantine(connection, "event", events.keys() - events_here)
-            aside |= stored.in_quarantine(connection, "transaction", transactions.keys() - here)
-        return [
-            *differences("event", events, events_here, aside),
-            *differences("transaction", transactions, here, aside),
-        ]
-
-
 def _ids(kind: Kind, items: Iterable[Item], ledgers: LedgerRange) -> dict[str, int]:
-    """Give the items' ids with their ledgers; of malformed ones the keys of quarantine."""
+    """Map the items' ids to their ledgers; a malformed item has its key in quarantine."""
     ids: dict[str, int] = {}
     ledger = ledgers.first
     for item in items:
-        said = stated_ledger(item)
-        ledger = said if said is not None and ledgers.holds(said) else ledger
+        stated = stated_ledger(item)
+        ledger = stated if stated is not None and ledgers.holds(stated) else ledger
         ids[_id(kind, item, ledger)] = ledger
     return ids
 

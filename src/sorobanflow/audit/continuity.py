@@ -1,7 +1,7 @@
-"""What a stream lacks of a ledger range, what of it can be had still, and for how long.
+"""What a stream lacks of a ledger range, what the node still has of it, and for how long.
 
-Pure arithmetic between coverage and the node's window; the first step of an
-audit. Invariant: each requested ledger is covered, recorded as a gap or missing.
+Pure arithmetic between coverage and the node's window. Invariant: each requested
+ledger is covered, recorded as a gap, or missing.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 from sorobanflow.texts import duration
 
-#: The newest ledgers are for live indexing, which comes by every minute.
+#: The newest ledgers are left to live indexing, which runs every minute.
 LEDGERS_OF_LAG = 12
 
 
@@ -31,12 +31,12 @@ class Continuity(NamedTuple):
 
 
 class RetentionClock(NamedTuple):
-    """How long until the node no longer has the oldest ledger that is to be repaired.
+    """How long until the node drops the oldest ledger to repair.
 
     Attributes:
-        ledger: That ledger; None: there is none.
+        ledger: That ledger; None: there is nothing to repair.
         oldest: The node's oldest ledger.
-        seconds_per_ledger: Between closes; None: not known.
+        seconds_per_ledger: Time between two closes; None: not known.
     """
 
     ledger: int | None
@@ -45,7 +45,7 @@ class RetentionClock(NamedTuple):
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds that are left; None: nothing is to be repaired, or the pace is not known."""
+        """Seconds left; None: nothing to repair, or the time between closes is not known."""
         if self.ledger is None or self.seconds_per_ledger is None:
             return None
         return (self.ledger - self.oldest) * self.seconds_per_ledger
@@ -61,7 +61,7 @@ class RetentionClock(NamedTuple):
 def requested_range(
     start: int | None, end: int | None, node: Health, coverage: Coverage
 ) -> LedgerRange:
-    """Give the ledgers to audit: as asked for, else all that the stream is to hold by now.
+    """Return the ledgers to audit: as requested, else all that the stream should hold by now.
 
     Raises:
         ConfigurationError: the range is empty or ends above the node's newest
@@ -71,21 +71,21 @@ def requested_range(
     if first is None:
         raise ConfigurationError(
             "the stream holds no ledgers, so there is nothing to audit; index it first, "
-            "or give start_ledger"
+            "or pass start_ledger"
         )
     newest = coverage.covered[-1].last if coverage.covered else node.latest_ledger
     lagging = node.latest_ledger - LEDGERS_OF_LAG
     last = max(lagging, min(newest, node.latest_ledger)) if end is None else end
     if last > node.latest_ledger or first > last:
         raise ConfigurationError(
-            f"the range {first} to {last} cannot be audited: the start must not be above the end, "
-            f"nor the end above the node's newest ledger {node.latest_ledger}"
+            f"the range {first} to {last} cannot be audited: its start must not be above its end, "
+            f"nor its end above the node's newest ledger {node.latest_ledger}"
         )
     return LedgerRange(first, last)
 
 
 def continuity(requested: LedgerRange, coverage: Coverage) -> Continuity:
-    """Say what coverage lacks of a range."""
+    """Return what coverage lacks of a range."""
     gaps = [
         part for gap in clip(coverage.gaps, requested) for part in subtract(gap, coverage.covered)
     ]
@@ -98,10 +98,10 @@ def repair_order(
     differences: Iterable[Difference],
     window: LedgerRange,
 ) -> list[LedgerRange]:
-    """Give the ledgers to index, of those that the node has: what it loses first comes first.
+    """Return the ledgers to index that the node has, in the order in which it drops them.
 
-    A known gap is among them where this node has it after all. What is only
-    surplus here is not: indexing again takes nothing away.
+    Recorded gaps are among them, if this node has them after all. Ledgers with surplus
+    rows only are not: indexing again removes nothing.
     """
     differing = (LedgerRange(one.ledger, one.ledger) for one in differences if one.missing)
     return clip(merge((*missing, *gaps, *differing)), window)

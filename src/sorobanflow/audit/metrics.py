@@ -1,7 +1,7 @@
-"""The figures of an audit as Prometheus metrics, in a file.
+"""Write the figures of an audit as Prometheus metrics to a file.
 
-An audit is a run of minutes, once a day: nobody could scrape it. So it leaves
-its figures where node_exporter's textfile collector reads them.
+An audit runs for minutes, once a day, too short to be scraped: node_exporter's
+textfile collector reads the file instead.
 """
 
 import time
@@ -10,19 +10,20 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from sorobanflow.audit.summary import AuditSummary
+from sorobanflow.ledgers import count_ledgers
 from sorobanflow.metrics.catalogue import AUDITED
 
 
 def write_metrics(path: Path, summary: AuditSummary) -> None:
-    """Write the figures of a finished audit; replaces the file as a whole.
+    """Write the figures of a finished audit; replaces the file.
 
-    The retention clock has no value where nothing is missing, and none where
-    the pace of the network is not known.
+    The retention clock has no value if nothing is missing, or if the time between
+    closes is not known.
 
     Raises:
         OSError: the file cannot be written.
     """
-    look = summary.left or summary.found
+    look = summary.last
     assert look is not None
     registry = CollectorRegistry()
     gauges = {
@@ -32,8 +33,8 @@ def write_metrics(path: Path, summary: AuditSummary) -> None:
         for spec in AUDITED
     }
     figures = {
-        "missing_ledgers": sum(part.size for part in look.missing),
-        "gap_ledgers": sum(part.size for part in look.gaps),
+        "missing_ledgers": count_ledgers(look.missing),
+        "gap_ledgers": count_ledgers(look.gaps),
         "differing_ledgers": len({one.ledger for one in look.differences}),
         "quarantined_items": sum(one.items for one in look.quarantine),
         "healthy": summary.healthy,

@@ -1,13 +1,12 @@
-"""Replay the quarantine: decode again what could not be decoded, after a fix.
+"""Replay the quarantine: after a fix, decode again what could not be decoded.
 
-Reads the payloads that `quarantine` keeps; asks no node. Invariants: an item is
-stored and leaves quarantine in one transaction, or it stays and its attempts
-grow; one item's failure never stops the others; nothing that is stored already
-is overwritten, for what came differently a second time cannot be told from a lie.
-Killed at any instant it leaves nothing half done.
+Reads the payloads that the table `quarantine` keeps; asks no node. Invariants: an item
+is stored and leaves quarantine in one transaction, or it stays and its attempts grow;
+one item's failure never stops the others; stored rows are never overwritten, because
+nothing shows which of two different deliveries of an item is right.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -17,38 +16,39 @@ from sqlalchemy import Connection, Engine, text
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.upsert import write_rows
 
-#: Items read at once; one has been seen to weigh 100 KiB.
+#: Items read at the same time; an item of 100 KiB has been seen.
 PAGE = 100
 
-_events, _transactions = Items(Event), Items(Transaction)
+#: Errors of valid items in the wrong position (`rpc.places`, `rpc.paging`): the payload does not
+#: show what is wrong, so decoding it again proves nothing.
+_WRONG_POSITION = ("its place (", "the request starts at ledger ")
+_MAX_ERROR_LENGTH = 1000
 
-#: Errors of items that are sound by themselves and stood where they cannot belong: decoding
-#: them again tells nothing (`rpc.places`, `rpc.paging`).
-_OUT_OF_PLACE = ("its place (", "the request starts at ledger ")
-_ERROR_LENGTH = 1000
+_events, _transactions = Items(Event), Items(Transaction)
 
 
 class ReplayResult(NamedTuple):
     """What became of the quarantine.
 
     Attributes:
-        replayed: Items that are stored now.
-        still_bad: Items that stayed.
-        ledgers: Ledgers of the transactions that are stored now, ascending. Refunds of
-            fees count on all transactions of a ledger, so the accounts in these are
-            right only when the ledgers are indexed again.
+        stored: Number of items that are stored now.
+        still_bad: Number of items that stay.
+        ledgers: Ledgers of the transactions that are stored now, ascending. Accounts are
+            right only when these are indexed again, because fee refunds come after all
+            transactions of a ledger.
     """
 
-    replayed: int
+    stored: int
     still_bad: int
     ledgers: list[int]
 
 
-class _Held(NamedTuple):
+class _Item(NamedTuple):
     """A row of quarantine."""
 
     kind: str
@@ -59,42 +59,29 @@ class _Held(NamedTuple):
     stream: str | None
 
 
-class _Failure(NamedTuple):
-    """Why an item stays."""
-
-    error_class: str
-    error: str
-
-
-def replay(
-    engine: Engine, passphrase: str, progress: Callable[[int], object] | None = None
-) -> ReplayResult:
-    """Decode every item of the quarantine again.
+def replay(engine: Engine, passphrase: str) -> ReplayResult:
+    """Decode every item of the quarantine again, and store what decodes.
 
     Args:
         engine: The database.
-        passphrase: Of the network.
-        progress: Called behind each page with the number of items looked at.
+        passphrase: Passphrase of the network.
     """
-    replayed = still_bad = 0
+    stored = still_bad = 0
     ledgers: set[int] = set()
-    for page in _pages(engine):
-        for held in page:
-            if not _replay_one(engine, held, passphrase):
-                still_bad += 1
-                continue
-            replayed += 1
-            if held.kind == "transaction":
-                ledgers.add(held.ledger)
-        if progress:
-            progress(replayed + still_bad)
-    return ReplayResult(replayed, still_bad, sorted(ledgers))
+    for item in _read_items(engine):
+        if not _replay_item(engine, item, passphrase):
+            still_bad += 1
+            continue
+        stored += 1
+        if item.kind == "transaction":
+            ledgers.add(item.ledger)
+    return ReplayResult(stored, still_bad, sorted(ledgers))
 
 
-def _pages(engine: Engine) -> Iterator[list[_Held]]:
-    """Read the quarantine backwards by key: events come behind their transactions."""
-    before = {"kind": "~", "key": ""}
-    while True:
+def _read_items(engine: Engine) -> Iterator[_Item]:
+    """Read the quarantine backwards by key, so that events come after their transactions."""
+    last: tuple[str, str] | None = ("~", "")
+    while last:
         with engine.begin() as connection:
             rows = connection.execute(
                 text(
@@ -102,100 +89,99 @@ def _pages(engine: Engine) -> Iterator[list[_Held]]:
                     'WHERE (kind COLLATE "C", key) < (:kind, :key) '
                     'ORDER BY kind COLLATE "C" DESC, key DESC LIMIT :page'
                 ),
-                {**before, "page": PAGE},
+                {"kind": last[0], "key": last[1], "page": PAGE},
             ).all()
-        if not rows:
-            return
-        page = [_Held(*row) for row in rows]
-        yield page
-        before = {"kind": page[-1].kind, "key": page[-1].key}
+        yield from (_Item(*row) for row in rows)
+        last = tuple(rows[-1][:2]) if rows else None
 
 
-def _replay_one(engine: Engine, held: _Held, passphrase: str) -> bool:
-    """Store an item and release it, or count the failure; whether it is stored."""
+def _replay_item(engine: Engine, item: _Item, passphrase: str) -> bool:
+    """Store an item and remove it from quarantine, or count the failure; True if stored."""
     try:
         with engine.begin() as connection:
-            failure = _store(connection, held, passphrase)
-            if failure is None:
+            bad = _store(connection, item, passphrase)
+            if bad is None:
                 connection.execute(
                     text("DELETE FROM quarantine WHERE kind = :kind AND key = :key"),
-                    {"kind": held.kind, "key": held.key},
+                    {"kind": item.kind, "key": item.key},
                 )
+                return True
+        _count_failure(engine, item, bad.error_class, bad.error)
     except (DecodeError, psycopg.DataError) as error:
-        failure = _Failure(type(error).__name__, str(error)[:_ERROR_LENGTH])
-    if failure is not None:
-        _count_failure(engine, held, failure)
-    return failure is None
+        _count_failure(engine, item, type(error).__name__, str(error)[:_MAX_ERROR_LENGTH])
+    return False
 
 
-def _store(connection: Connection, held: _Held, passphrase: str) -> _Failure | None:
-    batch = _batch_of(connection, held, passphrase)
+def _store(connection: Connection, item: _Item, passphrase: str) -> QuarantineRow | None:
+    """Store the rows of an item; returns why it cannot be decoded, if so."""
+    batch = _make_rows(connection, item, passphrase)
     if batch.quarantine:
-        bad = batch.quarantine[0]
-        return _Failure(bad.error_class, bad.error)
-    if held.kind == "token_operation":
-        batch.events = []  # stored as the node sent it
-    _refuse_known(connection, batch)
-    write_rows(connection, batch, held.stream or "all")
+        return batch.quarantine[0]
+    if item.kind == "token_operation":
+        batch.events = []  # stored already, as the node sent it
+    _refuse_stored(connection, batch)
+    write_rows(connection, batch, item.stream or "all")
     return None
 
 
-def _batch_of(connection: Connection, held: _Held, passphrase: str) -> Batch:
+def _make_rows(connection: Connection, item: _Item, passphrase: str) -> Batch:
     """Make the rows of an item.
 
     Raises:
-        DecodeError: there is nothing that could make rows.
+        DecodeError: the payload is not an item, or stood in the wrong position.
     """
-    item = _item(held)
-    ledgers = LedgerRange(held.ledger, held.ledger)
-    if isinstance(item, Transaction):
-        return make_batch(ledgers, [], [item], passphrase, whole=False)
-    said = item.in_successful_contract_call
-    if said is None:
-        applied = _was_applied(connection, item.tx_hash)
-        item = msgspec.structs.replace(item, in_successful_contract_call=applied)
-    batch = make_batch(ledgers, [item], [], passphrase, whole=False)
-    batch.events = [row._replace(in_successful_call=said) for row in batch.events]
+    sent = _decode(item)
+    ledgers = LedgerRange(item.ledger, item.ledger)
+    if isinstance(sent, Transaction):
+        return make_batch(ledgers, [], [sent], passphrase, whole=False)
+    stated = sent.in_successful_contract_call
+    if stated is None:
+        successful = _was_successful(connection, sent.tx_hash)
+        sent = msgspec.structs.replace(sent, in_successful_contract_call=successful)
+    batch = make_batch(ledgers, [sent], [], passphrase, whole=False)
+    batch.events = [row._replace(in_successful_call=stated) for row in batch.events]
     return batch
 
 
-def _item(held: _Held) -> Event | Transaction:
-    if held.error.startswith(_OUT_OF_PLACE):
-        raise DecodeError(held.error)
-    items = _transactions if held.kind == "transaction" else _events
-    [item] = items.decode([msgspec.Raw(held.payload.encode())])
-    if isinstance(item, Malformed):
+def _decode(item: _Item) -> Event | Transaction:
+    if item.error.startswith(_WRONG_POSITION):
         raise DecodeError(item.error)
-    return item
+    items = _transactions if item.kind == "transaction" else _events
+    [sent] = items.decode([msgspec.Raw(item.payload.encode())])
+    if isinstance(sent, Malformed):
+        raise DecodeError(sent.error)
+    return sent
 
 
-def _was_applied(connection: Connection, tx_hash: str) -> bool | None:
+def _was_successful(connection: Connection, tx_hash: str) -> bool | None:
     return connection.execute(
         text("SELECT successful FROM transactions WHERE hash = :hash"), {"hash": tx_hash}
     ).scalar()
 
 
-def _refuse_known(connection: Connection, batch: Batch) -> None:
-    known = connection.execute(
+def _refuse_stored(connection: Connection, batch: Batch) -> None:
+    values = {
+        "ids": [row.id for row in batch.events],
+        "hashes": [row.hash for row in batch.transactions],
+    }
+    stored = connection.execute(
         text(
             "SELECT id FROM events WHERE id = ANY(:ids) "
             "UNION ALL SELECT hash FROM transactions WHERE hash = ANY(:hashes)"
         ),
-        {
-            "ids": [row.id for row in batch.events],
-            "hashes": [row.hash for row in batch.transactions],
-        },
+        values,
     ).scalar()
-    if known is not None:
-        raise DecodeError(f"{known} is stored already, as it was delivered another time")
+    if stored is not None:
+        raise DecodeError(f"{stored} is stored already, from another delivery")
 
 
-def _count_failure(engine: Engine, held: _Held, failure: _Failure) -> None:
+def _count_failure(engine: Engine, item: _Item, error_class: str, error: str) -> None:
+    values = {"kind": item.kind, "key": item.key, "error_class": error_class, "error": error}
     with engine.begin() as connection:
         connection.execute(
             text(
                 "UPDATE quarantine SET attempts = attempts + 1, error_class = :error_class, "
                 "error = :error WHERE kind = :kind AND key = :key"
             ),
-            {"kind": held.kind, "key": held.key, **failure._asdict()},
+            values,
         )

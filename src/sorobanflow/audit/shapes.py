@@ -1,11 +1,9 @@
-"""Recognition: the shapes of contract events that no token operation was read from.
+"""Count the shapes of contract events that are not decoded to token operations.
 
-A shape is the first topic's symbol, the types of the topics and that of the
-value, such as `deposit(symbol, address) i128`. Part of an audit: what appears
-here is what the indexer keeps as JSON only. Invariant: each covered ledger of a
-stream is counted once, when an audit first sees it, whatever the order in which
-ledgers are indexed; `audited` remembers which. A ledger that is indexed again
-later is not counted again.
+A shape is the first topic's symbol, the types of the topics and the type of the value,
+such as `deposit(symbol, address) i128`. The indexer keeps these events as JSON only.
+Invariant: each covered ledger of a stream is counted once, by the first audit that
+sees it, in whatever order ledgers are indexed; the table `audited` remembers it.
 """
 
 from collections.abc import Iterable
@@ -17,16 +15,17 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sorobanflow.audit.stored import is_wanted
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.pipeline.backfill import split
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.tables import event_shapes, events, quarantine, token_operations
 
 #: Ledgers counted in one transaction.
-PORTION_LEDGERS = 10_000
-#: New shapes that are named.
-NAMED = 10
+CHUNK_LEDGERS = 10_000
+#: New shapes that the summary names.
+MAX_NAMED_SHAPES = 10
 
-# The type of a SEP-51 value is its only key, or itself where it is a plain word.
+# The type of a SEP-51 value is its only key; a value without one, such as void, is its own type.
 _SHAPE = """
 coalesce(topics #>> '{0,symbol}', '') || '(' || coalesce((
     SELECT string_agg(CASE jsonb_typeof(topic)
@@ -40,7 +39,7 @@ coalesce(topics #>> '{0,symbol}', '') || '(' || coalesce((
 
 
 class Shape(NamedTuple):
-    """A shape of events of a contract, and how many were counted."""
+    """A shape of a contract's events, and their number."""
 
     contract_id: str
     shape: str
@@ -48,13 +47,13 @@ class Shape(NamedTuple):
 
 
 class Recognition(NamedTuple):
-    """What nobody decodes, of the ledgers that audits have seen.
+    """The events that are not decoded, of all audited ledgers.
 
     Attributes:
-        shapes: Number of shapes, per contract.
+        shapes: Number of shapes, counted per contract.
         events: Number of events.
         new: Number of shapes that this audit saw first.
-        named: Those of them with the most events.
+        named: The new shapes with the most events.
     """
 
     shapes: int
@@ -69,39 +68,28 @@ def recognize(
     event_filter: EventFilter | None,
     covered: Iterable[LedgerRange],
 ) -> Recognition:
-    """Count the shapes of covered ledgers that no audit has seen, and sum up.
-
-    Args:
-        engine: The database.
-        stream: The stream.
-        event_filter: Its filter.
-        covered: Its covered ledgers.
-    """
+    """Count the shapes of the stream's covered ledgers that no audit has seen, and sum up."""
     began = datetime.now(UTC)
-    for part in covered:
-        for first in range(part.first, part.last + 1, PORTION_LEDGERS):
-            last = min(first + PORTION_LEDGERS - 1, part.last)
-            with engine.begin() as connection:
-                for unseen in _unseen(connection, stream.name, LedgerRange(first, last)):
-                    _count(connection, stream.name, event_filter, unseen, began)
+    for chunk in (chunk for part in covered for chunk in split(part, CHUNK_LEDGERS)):
+        with engine.begin() as connection:
+            for unseen in _mark_audited(connection, stream.name, chunk):
+                _count(connection, stream.name, event_filter, unseen, began)
     return _sum_up(engine, stream.name, began)
 
 
-def _unseen(connection: Connection, stream: str, ledgers: LedgerRange) -> list[LedgerRange]:
-    """Take the ledgers that no audit has seen; the lock orders audits side by side."""
+def _mark_audited(connection: Connection, stream: str, ledgers: LedgerRange) -> list[LedgerRange]:
+    """Mark ledgers as audited; returns those that were not. The lock orders concurrent audits."""
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last}
     connection.execute(
         text("INSERT INTO audited (stream) VALUES (:stream) ON CONFLICT DO NOTHING"), values
     )
-    connection.execute(text("SELECT FROM audited WHERE stream = :stream FOR UPDATE"), values)
     unseen = connection.execute(
         text(
-            "SELECT lower(part), upper(part) - 1 FROM audited, "
-            "unnest(int4multirange(int4range(:first, :last, '[]')) - ledgers) AS part "
-            "WHERE stream = :stream"
+            "SELECT int4multirange(int4range(:first, :last, '[]')) - ledgers FROM audited "
+            "WHERE stream = :stream FOR UPDATE"
         ),
         values,
-    ).all()
+    ).scalar_one()
     connection.execute(
         text(
             "UPDATE audited SET ledgers = ledgers + int4multirange(int4range(:first, :last, '[]')) "
@@ -109,7 +97,7 @@ def _unseen(connection: Connection, stream: str, ledgers: LedgerRange) -> list[L
         ),
         values,
     )
-    return [LedgerRange(*row) for row in unseen]
+    return [LedgerRange(part.lower, part.upper - 1) for part in unseen]
 
 
 def _count(
@@ -135,7 +123,7 @@ def _count(
             events.c.contract_id.is_not(None),
             is_wanted(event_filter),
             ~exists().where(token_operations.c.event_id == events.c.id),
-            # A token operation that could not be decoded is recognized all the same.
+            # An event whose token operation is in quarantine has a known shape.
             ~exists().where(
                 quarantine.c.kind == "token_operation", quarantine.c.key == events.c.id
             ),
@@ -156,20 +144,17 @@ def _count(
 
 
 def _sum_up(engine: Engine, stream: str, began: datetime) -> Recognition:
-    own, is_new = event_shapes.c.stream == stream, event_shapes.c.first_audit == began
     columns = event_shapes.c
+    own, new = columns.stream == stream, columns.first_audit == began
+    events_sum = func.coalesce(func.sum(columns.events), 0)
+    totals = select(func.count(), events_sum, func.count().filter(new)).where(own)
+    largest_new = (
+        select(columns.contract_id, columns.shape, columns.events)
+        .where(own, new)
+        .order_by(columns.events.desc(), columns.contract_id, columns.shape)
+        .limit(MAX_NAMED_SHAPES)
+    )
     with engine.begin() as connection:
-        shapes, count, new = connection.execute(
-            select(
-                func.count(),
-                func.coalesce(func.sum(columns.events), 0),
-                func.count().filter(is_new),
-            ).where(own)
-        ).one()
-        named = connection.execute(
-            select(columns.contract_id, columns.shape, columns.events)
-            .where(own, is_new)
-            .order_by(columns.events.desc(), columns.contract_id, columns.shape)
-            .limit(NAMED)
-        ).all()
-    return Recognition(shapes, int(count), new, [Shape(*row) for row in named])
+        shapes, count, new_shapes = connection.execute(totals).one()
+        named = [Shape(*row) for row in connection.execute(largest_new)]
+    return Recognition(shapes, int(count), new_shapes, named)

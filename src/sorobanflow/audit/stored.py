@@ -1,7 +1,7 @@
-"""What the tables hold, as an audit asks for it.
+"""Read from the tables what an audit compares.
 
-Reads only. A filtered stream shares its tables with other streams: what is its
-own is told by the filter, as the node reads it.
+A filtered stream shares the tables with other streams. Its own events are those that
+match the filter, by the rules of getEvents.
 """
 
 from collections.abc import Collection
@@ -17,14 +17,14 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.tables import events, operations, quarantine, transactions
 
-#: Stored ledgers over which the pace of the chain is measured: an hour and a half.
-PACE_LEDGERS = 1000
+#: Stored ledgers over which the time between closes is measured: an hour and a half.
+MEASURED_LEDGERS = 1000
 
 
 def event_ids(
     connection: Connection, ledgers: LedgerRange, event_filter: EventFilter | None
 ) -> dict[str, int]:
-    """Read the ids of a stream's events, with their ledgers."""
+    """Map the ids of a stream's events to their ledgers."""
     query = select(events.c.id, events.c.ledger).where(
         events.c.ledger.between(*ledgers), is_wanted(event_filter)
     )
@@ -34,22 +34,24 @@ def event_ids(
 def transaction_ids(
     connection: Connection, ledgers: LedgerRange, only: Collection[str] | None
 ) -> dict[str, int]:
-    """Read the hashes of transactions, with their ledgers; one that lacks operations is not there.
+    """Map the hashes of complete transactions, with all their operations, to their ledgers.
 
     Args:
         connection: In a transaction.
         ledgers: Their ledgers.
-        only: The hashes in question; None: all.
+        only: Leave out other hashes; None: all.
     """
-    held = select(func.count()).where(operations.c.tx_hash == transactions.c.hash).scalar_subquery()
+    stored_operations = (
+        select(func.count()).where(operations.c.tx_hash == transactions.c.hash).scalar_subquery()
+    )
     query = select(transactions.c.hash, transactions.c.ledger).where(
-        transactions.c.ledger.between(*ledgers), transactions.c.operation_count == held
+        transactions.c.ledger.between(*ledgers), transactions.c.operation_count == stored_operations
     )
     return {key: ledger for key, ledger in connection.execute(query) if only is None or key in only}
 
 
 def in_quarantine(connection: Connection, kind: str, keys: Collection[str]) -> set[str]:
-    """Give those of the keys that are in quarantine."""
+    """Select the keys that are in quarantine."""
     query = select(quarantine.c.key).where(
         quarantine.c.kind == kind, quarantine.c.key == func.any(list(keys))
     )
@@ -57,14 +59,14 @@ def in_quarantine(connection: Connection, kind: str, keys: Collection[str]) -> s
 
 
 class Quarantined(NamedTuple):
-    """Items of a kind that failed with an error of a class.
+    """Items in quarantine, of one kind and one class of error.
 
     Attributes:
         kind: event, transaction or token_operation.
         error_class: Class of the error.
-        items: How many.
-        ledgers: From the first ledger to the last that they stand under.
-        oldest: When the first of them failed first.
+        items: Number of items.
+        ledgers: From their first ledger to their last.
+        oldest: First failure of the oldest item.
     """
 
     kind: str
@@ -75,10 +77,10 @@ class Quarantined(NamedTuple):
 
 
 def quarantined(engine: Engine, ledgers: LedgerRange, stream: str) -> list[Quarantined]:
-    """Count what is in quarantine of these ledgers, by kind and class of error.
+    """Count the quarantined items of these ledgers, by kind and class of error.
 
-    The stream of everything answers for every item; a filtered one for those
-    that it fetched, or that nobody knows of who did.
+    All items belong to the stream of everything; to a filtered stream, those that it
+    fetched and those of which the stream is not known.
     """
     own = or_(quarantine.c.stream == stream, quarantine.c.stream.is_(None))
     ledger = quarantine.c.ledger
@@ -103,24 +105,24 @@ def quarantined(engine: Engine, ledgers: LedgerRange, stream: str) -> list[Quara
 
 
 def seconds_per_ledger(engine: Engine) -> float | None:
-    """Measure the pace of the chain from the close times of the newest stored ledgers.
+    """Measure the time between closes of the newest stored ledgers.
 
-    None where they do not tell: fewer than two, or closed at the same second.
+    None if there are fewer than two ledgers, or all closed in the same second.
     """
     with engine.begin() as connection:
-        pace = connection.execute(
+        seconds = connection.execute(
             text(
                 "SELECT extract(epoch FROM max(closed_at) - min(closed_at))::float "
                 "/ nullif(max(sequence) - min(sequence), 0) FROM "
-                "(SELECT sequence, closed_at FROM ledgers ORDER BY sequence DESC LIMIT :most) AS l"
+                "(SELECT sequence, closed_at FROM ledgers ORDER BY sequence DESC LIMIT :limit) AS l"
             ),
-            {"most": PACE_LEDGERS},
+            {"limit": MEASURED_LEDGERS},
         ).scalar()
-    return pace or None
+    return seconds or None
 
 
 def is_wanted(event_filter: EventFilter | None) -> ColumnElement[bool]:
-    """Give the filter as a condition on `events`."""
+    """Return the filter as a condition on `events`."""
     if event_filter is None:
         return true()
     contracts, topics = event_filter.contract_ids, event_filter.topics
@@ -131,11 +133,11 @@ def is_wanted(event_filter: EventFilter | None) -> ColumnElement[bool]:
 
 
 def _matches(topic: tuple[str, ...]) -> ColumnElement[bool]:
-    any_more = topic[-1] == "**"
-    segments = topic[:-1] if any_more else topic
+    any_number = topic[-1] == "**"
+    segments = topic[:-1] if any_number else topic
     count = func.jsonb_array_length(events.c.topics)
     return and_(
-        count >= len(segments) if any_more else count == len(segments),
+        count >= len(segments) if any_number else count == len(segments),
         *(
             events.c.topics[number] == cast(read_scval(from_base64("SCVal", segment)), JSONB)
             for number, segment in enumerate(segments)

@@ -1,17 +1,15 @@
-"""Write frames to Parquet or CSV files, and the manifest that vouches for them.
+"""Write frames to Parquet or CSV files, and the manifest that names them.
 
-The last step of an export. Parts grow in a hidden folder next to their place.
-Invariant: where a manifest is, the files that it names are whole and of one
-snapshot: it leaves before the first file of an older export is replaced and
-comes back last. A killed export leaves at most files without a manifest, and
-its hidden folder.
+The last step of an export. Files are written in a hidden folder, then moved. Invariant:
+if there is a manifest, the files that it names are whole and of one snapshot, because
+it is deleted before the first file of an older export is replaced, and written last.
+A killed export leaves at most files without a manifest, and its hidden folder.
 """
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import msgspec
@@ -29,7 +27,7 @@ CSV_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class WrittenFile:
-    """A part of an export, as the manifest names it."""
+    """A file of an export, as the manifest describes it."""
 
     name: str
     rows: int
@@ -38,10 +36,10 @@ class WrittenFile:
 
 
 class ParquetPart:
-    """A Parquet file in the making: a row group per frame, zstd.
+    """A Parquet file being written: a row group per frame, zstd.
 
-    The file says which pandas types its columns had, so that `pandas.read_parquet`
-    gives the same ones back and makes no floats of integers with nulls.
+    The file records the pandas types of its columns, so that `pandas.read_parquet`
+    returns the same types, and no floats for integers with nulls.
     """
 
     def __init__(self, path: Path, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
@@ -62,10 +60,10 @@ class ParquetPart:
 
 
 class CsvPart:
-    """A CSV file in the making: UTF-8, a header, lines that end in a line feed.
+    """A CSV file being written: UTF-8, a header, lines that end in a line feed.
 
-    As PostgreSQL's COPY does it, a null is an empty field, and every text is in
-    quotes, so an empty text is `""`. Times are ISO 8601 in UTC, bytes hex.
+    As in PostgreSQL's COPY, a null is an empty field and every text is in quotes, so an
+    empty text is `""`. Times are ISO 8601 in UTC, bytes are hex.
     """
 
     def __init__(self, path: Path, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
@@ -79,7 +77,7 @@ class CsvPart:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append a frame."""
-        # Without its zone the same instant prints as UTC, and needs no time zone database.
+        # Without a zone the time prints as UTC, and needs no time zone database.
         plain = pd.ArrowDtype(pa.timestamp("us"))
         texts = {name: frame[name].astype(plain).dt.strftime(CSV_TIME) for name in self._times}
         texts |= {name: frame[name].map(bytes.hex, na_action="ignore") for name in self._bytes}
@@ -100,11 +98,11 @@ class ExportFiles:
     """The files of one export; use it as a context manager, and `publish` at the end.
 
     Args:
-        folder: Where they go; made, with its parents, if it is missing.
-        stem: What their names begin with.
-        format: The kind of the files.
-        schema: Columns, as an Arrow schema.
-        rows_per_file: A part takes this many rows, the last one what is left.
+        folder: Their folder; created, with its parents, if it is missing.
+        stem: The begin of their names.
+        format: Their format.
+        schema: The columns, as an Arrow schema.
+        rows_per_file: Rows per file; the last one has fewer.
     """
 
     def __init__(
@@ -129,18 +127,12 @@ class ExportFiles:
             self._hidden = TemporaryDirectory(dir=self._folder, prefix=f".{self._stem}-")
         except OSError as error:
             raise ConfigurationError(
-                f"nothing can be written to the folder {self._folder}: {error.strerror}; "
-                "choose another one"
+                f"the folder {self._folder} cannot be written: {error.strerror}; choose another one"
             ) from error
         self._open_part()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self._part.close()
         finally:
@@ -152,7 +144,7 @@ class ExportFiles:
         return sum(self._part_rows)
 
     def write(self, frame: pd.DataFrame) -> None:
-        """Append a frame, over as many parts as it takes."""
+        """Append a frame, to as many files as it takes."""
         while len(frame):
             if self._part_rows[-1] == self._rows_per_file:
                 self._part.close()
@@ -163,7 +155,7 @@ class ExportFiles:
             frame = frame.iloc[len(head) :]
 
     def publish(self, facts: dict[str, Any]) -> list[WrittenFile]:
-        """Put the files in their place, then the manifest: `facts`, rows and files."""
+        """Move the files to their folder, then the manifest: `facts`, rows and files."""
         self._part.close()
         files = [
             _describe(self._path(number), rows) for number, rows in enumerate(self._part_rows, 1)

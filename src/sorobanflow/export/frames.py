@@ -1,62 +1,55 @@
-"""Read a source's rows as pandas DataFrames, chunk by chunk, from one snapshot.
+"""Read a relation's rows as pandas DataFrames, from one snapshot of the database.
 
-Between `source`, which says what to read, and `files`, which write it; also of
-use in a notebook. Invariant: memory does not grow with the number of rows: a
-server-side cursor hands out `FETCH_ROWS` at a time, and a frame ends at
-`FRAME_ROWS` rows or `FRAME_BYTES`, whichever comes first. The frames' columns
-have Arrow types (`pandas.ArrowDtype`): nulls stay nulls, integers integers.
+Between `relation`, which says what to read, and `files`, which write it; also useful
+in a notebook. Invariant: memory does not grow with the number of rows: a server-side
+cursor returns `FETCH_ROWS` at a time, and a frame ends at `FRAME_ROWS` rows or
+`FRAME_BYTES`, whichever comes first. The frames' columns have Arrow types
+(`pandas.ArrowDtype`): nulls stay nulls, integers integers.
 """
 
-from collections.abc import Generator
-from typing import Any, Protocol
+from collections.abc import Callable, Generator
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 from psycopg import sql
 from sqlalchemy import Engine, text
 
-from sorobanflow.export.source import Column, Source
+from sorobanflow.export.relation import Column, Relation
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.store.upsert import driver_connection
+from sorobanflow.store.pool import driver_connection
 
-#: Rows that exist as Python objects at once.
+#: Rows that exist as Python objects at the same time.
 FETCH_ROWS = 2_000
 FRAME_ROWS = 50_000
-#: A contract's code is up to 128 KiB a row, and an operation's body can be large too.
+#: A row of contract code has up to 128 KiB, and an operation's body can be large too.
 FRAME_BYTES = 64 * 2**20
 
+#: Returns the next rows, at most so many; none at the end.
+Fetch = Callable[[int], list[tuple[Any, ...]]]
 
-def read_frames(engine: Engine, source: Source, ledgers: LedgerRange) -> Generator[pd.DataFrame]:
+
+def read_frames(
+    engine: Engine, relation: Relation, ledgers: LedgerRange
+) -> Generator[pd.DataFrame]:
     """Read the rows of a ledger range, both ends included.
 
     Returns:
-        Frames in the source's order, with all its columns; none where there are
-        no rows. All are of the moment at which the first one is asked for.
+        Frames with all columns, in the relation's order; none if there are no rows. All
+        show the database at the moment at which the first one is read.
     """
     with engine.begin() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         connection.execute(text("SET LOCAL TimeZone = 'UTC'"))
         with driver_connection(connection).cursor("export", binary=True) as cursor:
-            cursor.execute(_query(source), (ledgers.first, ledgers.last))
-            yield from make_frames(cursor, source.schema)
+            cursor.execute(_query(relation), (ledgers.first, ledgers.last))
+            yield from make_frames(cursor.fetchmany, relation.schema)
 
 
-class Cursor(Protocol):
-    """What hands out rows: a psycopg cursor."""
-
-    def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]:
-        """Give the next rows, at most `size`; none at the end."""
-
-
-def make_frames(cursor: Cursor, schema: Any) -> Generator[pd.DataFrame]:  # noqa: ANN401 - pyarrow
-    """Make frames of a cursor's rows.
-
-    Args:
-        cursor: Its rows have a value per column of the schema.
-        schema: The frames' columns, as an Arrow schema.
-    """
+def make_frames(fetch: Fetch, schema: Any) -> Generator[pd.DataFrame]:  # noqa: ANN401 - pyarrow
+    """Make frames of rows that have a value per column of the Arrow schema."""
     tables: list[Any] = []
-    while rows := cursor.fetchmany(FETCH_ROWS):
+    while rows := fetch(FETCH_ROWS):
         columns = zip(zip(*rows, strict=True), schema.types, strict=True)
         arrays = [pa.array(values, kind) for values, kind in columns]
         tables.append(pa.Table.from_arrays(arrays, schema=schema))
@@ -69,20 +62,20 @@ def make_frames(cursor: Cursor, schema: Any) -> Generator[pd.DataFrame]:  # noqa
 
 
 def make_frame(table: Any) -> pd.DataFrame:  # noqa: ANN401 - pyarrow has no types
-    """Make a frame of an Arrow table, column types and all."""
+    """Make a frame of an Arrow table, with its column types."""
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 
 
-def _query(source: Source) -> sql.Composed:
+def _query(relation: Relation) -> sql.Composed:
     return sql.SQL(
-        "SELECT {columns} FROM {source} WHERE {ledger} BETWEEN %s AND %s ORDER BY {order}"
+        "SELECT {columns} FROM {relation} WHERE {ledger} BETWEEN %s AND %s ORDER BY {order}"
     ).format(
-        columns=sql.SQL(", ").join(_expression(column) for column in source.columns),
-        source=sql.Identifier(source.name),
-        ledger=sql.Identifier(source.ledger),
+        columns=sql.SQL(", ").join(_expression(column) for column in relation.columns),
+        relation=sql.Identifier(relation.name),
+        ledger=sql.Identifier(relation.ledger),
         # Qualified, because a bare name would mean the output column.
-        order=sql.SQL(", ").join(sql.Identifier(source.name, name) for name in source.order),
+        order=sql.SQL(", ").join(sql.Identifier(relation.name, name) for name in relation.order),
     )
 
 

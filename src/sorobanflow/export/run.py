@@ -1,8 +1,7 @@
-"""Run an export: rows of covered ledgers, from one snapshot into files with a manifest.
+"""Run an export: rows of covered ledgers, from one snapshot to files with a manifest.
 
-Puts `source`, `frames` and `files` in order. Coverage is looked at before the
-snapshot is taken: it only grows, in the transactions that store its rows, so
-the snapshot holds every row of a range that was covered.
+Coverage is read before the snapshot is taken. It only grows, in the transactions that
+store its rows, so the snapshot holds every row of a covered range.
 """
 
 import time
@@ -18,23 +17,13 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.export.files import ExportFiles, Format, WrittenFile
 from sorobanflow.export.frames import read_frames
-from sorobanflow.export.source import Source, covered_range, find_source
+from sorobanflow.export.relation import Relation, covered_range, find_relation
 from sorobanflow.ledgers import LedgerRange
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to export, and where to.
-
-    Attributes:
-        table: Name of a table or view.
-        first_ledger: First ledger; None: the stream's first.
-        last_ledger: Last ledger, included; None: the stream's last.
-        stream: The stream that must cover them.
-        format: The kind of the files.
-        folder: Where they go.
-        rows_per_file: Rows of a file at most.
-    """
+    """What to export, and where to; the flow `export` describes the fields."""
 
     table: str
     first_ledger: int | None = None
@@ -47,14 +36,14 @@ class Request:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What an export wrote, as figures a person can read.
+    """What an export wrote, as figures for a person.
 
     Attributes:
         table_name: The table or view.
-        ledgers: The range, both ends included.
+        ledgers: The range.
         files: The files, in the order of their rows.
         manifest: Path of the manifest.
-        seconds: How long it took.
+        seconds: Duration.
     """
 
     table_name: str
@@ -70,7 +59,7 @@ class ExportSummary:
 
     @property
     def exit_code(self) -> int:
-        """What a script is told: 0, for an export that fails has no summary."""
+        """Exit code of the command: 0, since an export that fails has no summary."""
         return 0
 
     def headline(self) -> str:
@@ -92,46 +81,43 @@ class ExportSummary:
         ]
 
 
-OnFrame = Callable[[int, int], None]
-
-
-def export(engine: Engine, request: Request, on_frame: OnFrame) -> ExportSummary:
+def export(engine: Engine, request: Request, on_frame: Callable[[int, int], None]) -> ExportSummary:
     """Write the rows of a covered ledger range to files.
 
     Args:
         engine: A database with this program's schema.
         request: What to export.
-        on_frame: Called after each frame with the rows so far and the last one's ledger.
+        on_frame: Called after each frame with the number of rows so far and the last ledger.
 
     Raises:
-        ConfigurationError: no such table or view, ledgers that are not covered, or
-            a folder that cannot be written; nothing was changed.
+        ConfigurationError: the table or view does not exist, ledgers are not covered, or
+            the folder cannot be written; nothing was changed.
     """
     began = time.monotonic()
-    source = find_source(engine, request.table)
+    relation = find_relation(engine, request.table)
     ledgers = covered_range(engine, request.stream, request.first_ledger, request.last_ledger)
-    stem = f"{source.name}-{ledgers.first}-{ledgers.last}"
-    facts = _facts(engine, request, source, ledgers)
+    facts = _facts(engine, request, relation, ledgers)
+    stem = f"{relation.name}-{ledgers.first}-{ledgers.last}"
+    schema, rows_per_file = relation.schema, request.rows_per_file
     with (
-        ExportFiles(
-            request.folder, stem, request.format, source.schema, request.rows_per_file
-        ) as files,
-        closing(read_frames(engine, source, ledgers)) as frames,
+        ExportFiles(request.folder, stem, request.format, schema, rows_per_file) as files,
+        closing(read_frames(engine, relation, ledgers)) as frames,
     ):
         for frame in frames:
             files.write(frame)
-            on_frame(files.rows, int(frame[source.ledger].iloc[-1]))
+            on_frame(files.rows, int(frame[relation.ledger].iloc[-1]))
         written = files.publish(facts)
-    return ExportSummary(source.name, ledgers, written, files.manifest, time.monotonic() - began)
+    return ExportSummary(relation.name, ledgers, written, files.manifest, time.monotonic() - began)
 
 
 def _facts(
-    engine: Engine, request: Request, source: Source, ledgers: LedgerRange
+    engine: Engine, request: Request, relation: Relation, ledgers: LedgerRange
 ) -> dict[str, Any]:
+    """Collect what the manifest says besides the files."""
     with engine.begin() as connection:
         passphrase = connection.execute(text("SELECT passphrase FROM network")).scalar()
     return {
-        "table": source.name,
+        "table": relation.name,
         "stream": request.stream,
         "first_ledger": ledgers.first,
         "last_ledger": ledgers.last,
@@ -139,7 +125,7 @@ def _facts(
         "format": request.format,
         "columns": [
             {"name": column.name, "type": column.sql_type, "arrow": str(column.arrow_type)}
-            for column in source.columns
+            for column in relation.columns
         ],
         "created_at": datetime.now(UTC),
         "program": f"sorobanflow {version('sorobanflow')}",

@@ -1,17 +1,18 @@
-"""Connections: a psycopg pool under an SQLAlchemy engine.
+"""The engine: SQLAlchemy on a psycopg pool.
 
-The pool owns the connections (their number, age, idle time, waiting and
-statistics); SQLAlchemy asks it for one and closing gives it back. SQLAlchemy's
-own pool has neither idle time nor statistics, so it is switched off.
+The pool owns the connections: their number, age and idle time, and the statistics.
+SQLAlchemy takes one and gives it back by closing it. SQLAlchemy's own pool has neither
+idle time nor statistics, so it is switched off.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from sorobanflow.errors import ConfigurationError
@@ -21,21 +22,23 @@ from sorobanflow.store.failures import named_failures
 
 __all__ = [
     "PoolSettings",
+    "driver_connection",
     "open_engine",
     "pool_stats",
     "public_conninfo",
     "stop_engine",
 ]
 
-#: Seconds that a transaction has to end when the run is leaving; a batch takes a fraction of one.
+#: Seconds that a transaction has to end when the run stops; a batch takes a fraction of one.
 STOP_S = 3.0
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
-#: What a server says that will have us soon.
-_PASSING = ("starting up", "shutting down", "recovery", "too many", "connection slots")
+#: Parts of a refusal that will pass.
+_TRANSIENT = ("starting up", "shutting down", "recovery", "too many", "connection slots")
 
-#: Connections that the server leaves to this pool. A superuser may use those that are held
-#: back; whoever sees nothing of another's session still sees its database.
+#: Number of connections that the server has left for this pool, the asking one included. A
+#: superuser may use the reserved ones too. Even a user without rights on other sessions sees
+#: their database.
 _LEFT = """
 SELECT current_setting('max_connections')::int
   - CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int
@@ -49,18 +52,21 @@ FROM pg_roles WHERE rolname = current_user
 
 @contextmanager
 def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
-    """Open an engine on any libpq URL or connection string; closes with its pool.
+    """Open an engine on a libpq URL or connection string, and close it with its pool.
 
     Warns once when callers wait for too long, and once when the pool would open more
     connections than the server has left.
 
     Raises:
-        ConfigurationError: the URL does not parse, or no connection can be made.
-        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: in place of what the
+        ConfigurationError: the URL is not valid, or no connection is possible.
+        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: instead of what the
             driver raises within, see `failures`.
     """
-    pool = _make_pool(url, settings)
-    _refuse_wrong_address(url)
+    try:
+        pool = CountingPool(url, _parse(url), settings)
+    except ValueError as error:
+        raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
+    _check_address(url)
     engine = create_engine(
         "postgresql+psycopg://",
         creator=pool.getconn,
@@ -78,16 +84,23 @@ def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
 
 
 def stop_engine(engine: Engine, grace_s: float = STOP_S) -> None:
-    """Let a run leave: no new transactions; those in hand end within `grace_s` or are rolled back.
+    """Stop: no new transactions; running ones end within `grace_s` or are rolled back.
 
-    Who waits for a connection, or asks for one, fails at once.
+    Callers that wait for a connection, or ask for one, fail at once.
     """
     _pool(engine).stop(grace_s)
 
 
 def pool_stats(engine: Engine) -> PoolStats:
-    """Count what the pool under an engine of `open_engine` holds and did, closed or not."""
+    """Return the statistics of the pool of an engine of `open_engine`, open or closed."""
     return _pool(engine).stats()
+
+
+def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
+    """Return the psycopg connection of an SQLAlchemy one, which cannot COPY."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
 
 
 def _pool(engine: Engine) -> CountingPool:
@@ -96,19 +109,11 @@ def _pool(engine: Engine) -> CountingPool:
     return pool
 
 
-def _make_pool(url: str, settings: PoolSettings) -> CountingPool:
-    parts = _parse(url)
-    try:
-        return CountingPool(url, parts, settings)
-    except ValueError as error:
-        raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
-
-
 def public_conninfo(url: str) -> str:
-    """Give what may be shown of a database's address: host, port, user and name.
+    """Return what may be shown of a database's address: host, port, user and name.
 
     Raises:
-        ConfigurationError: the URL does not parse.
+        ConfigurationError: the URL is not valid.
     """
     parts = _parse(url)
     return make_conninfo("", **{name: parts[name] for name in PUBLIC_PARTS if name in parts})
@@ -120,32 +125,32 @@ def _parse(url: str) -> dict[str, str]:
     except psycopg.ProgrammingError:
         # The driver's message quotes the URL, which may hold a password.
         raise ConfigurationError(
-            "the database URL is not a libpq connection string; "
-            "wanted postgresql://user@host:port/database or key=value pairs"
+            "the database URL is not a libpq connection string; expected "
+            "postgresql://user@host:port/database or key=value pairs"
         ) from None
 
 
-def _refuse_wrong_address(url: str) -> None:
-    """Fail at once where a server answers that it will not have us: waiting changes nothing."""
+def _check_address(url: str) -> None:
+    """Fail at once if the server refuses the connection for good: waiting would not help."""
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.OperationalError as error:
         said = " ".join(str(error).split())
-        if "FATAL" in said and not any(passing in said for passing in _PASSING):
+        if "FATAL" in said and not any(passing in said for passing in _TRANSIENT):
             reason = said[said.index("FATAL") :]
             raise ConfigurationError(
-                f"no connection to the database ({public_conninfo(url)}): the server says {reason}"
+                f"no connection to the database ({public_conninfo(url)}): {reason}"
             ) from None
 
 
 def _server_left(pool: CountingPool, url: str, settings: PoolSettings) -> int:
-    """Ask on the first connection how many the server leaves, that one included."""
+    """Ask on the first connection how many the server has left, this one included."""
     try:
         with pool.connection() as connection:
             (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)
     except PoolTimeout:
         raise ConfigurationError(
             f"no connection to the database ({public_conninfo(url)}) within "
-            f"{settings.connect_timeout_s:g} s; check that it runs, its address and credentials"
+            f"{settings.connect_timeout_s:g} s; check that it runs, and the URL's host and password"
         ) from None
     return int(left)

@@ -18,6 +18,7 @@ from sorobanflow.rows.batch import Batch
 from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.coverage import add_coverage, refuse_unopened
 from sorobanflow.store.merge import merge_staged, stage_rows
+from sorobanflow.store.pool import driver_connection
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
@@ -49,13 +50,6 @@ def upsert_batch(engine: Engine, rows: Batch, stream: str) -> Written:
 def write_rows(connection: Connection, rows: Batch, stream: str) -> None:
     """Store the rows of a batch in the caller's transaction, without coverage."""
     _write(driver_connection(connection), rows, stream, covers=False)
-
-
-def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
-    """Return the psycopg connection of an SQLAlchemy one, which cannot COPY."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    return driver
 
 
 def _write(

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.store.tables.columns import (
     closed_at_column,
+    id_column,
     key_column,
     ledger_column,
     metadata,
@@ -56,7 +57,7 @@ events = Table(
     ),
     Column("event_index", BigInteger, nullable=False, comment="index within its stage"),
     Column("type", Text, nullable=False, comment="contract or system"),
-    Column("contract_id", Text(collation="C"), comment="emitting contract (C…), if any"),
+    id_column("contract_id", "emitting contract (C…), if any"),
     Column("topics", JSONB, nullable=False, comment="topics in order, SEP-51 values"),
     Column("value", JSONB, nullable=False, comment="data, a SEP-51 value"),
     Column(
@@ -79,14 +80,9 @@ transactions = Table(
     closed_at_column(),
     Column("successful", Boolean, nullable=False, comment="whether it was applied"),
     Column("result_code", Text, nullable=False, comment="result code, e.g. tx_success"),
-    Column(
-        "source_account",
-        Text(collation="C"),
-        nullable=False,
-        comment="source (G…), of the inner transaction for a fee bump",
-    ),
+    key_column("source_account", "source (G…), of the inner transaction for a fee bump"),
     Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
-    Column("fee_account", Text(collation="C"), nullable=False, comment="account that pays (G…)"),
+    key_column("fee_account", "account that pays (G…)"),
     Column("fee_account_muxed_id", Numeric(20, 0), comment="id of a muxed fee account, u64"),
     Column("fee_bid", BigInteger, nullable=False, comment="highest fee offered, stroops"),
     Column("fee_charged", BigInteger, nullable=False, comment="fee charged, stroops"),
@@ -103,7 +99,7 @@ transactions = Table(
     Column("extra_signers", JSONB, comment="signer keys (SEP-23) that must sign too"),
     Column("signatures", JSONB, nullable=False, comment="hint and signature, hex, in order"),
     Column("fee_bump", Boolean, nullable=False, comment="whether a fee bump wraps it"),
-    Column("inner_hash", Text(collation="C"), comment="hash of the wrapped transaction"),
+    id_column("inner_hash", "hash of the wrapped transaction"),
     Column("inner_fee_bid", BigInteger, comment="fee offered by the wrapped one, stroops"),
     Column("inner_result_code", Text, comment="result code of the wrapped one"),
     Column("inner_signatures", JSONB, comment="signatures of the wrapped one"),
@@ -132,12 +128,7 @@ operations = Table(
     ledger_column(),
     closed_at_column(),
     Column("type", Text, nullable=False, comment="operation type, e.g. invoke_host_function"),
-    Column(
-        "source_account",
-        Text(collation="C"),
-        nullable=False,
-        comment="source (G…): its own or the transaction's",
-    ),
+    key_column("source_account", "source (G…): its own or the transaction's"),
     Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
     Column("details", JSONB, nullable=False, comment="body of the operation, SEP-51; null: none"),
     text_column(
@@ -156,25 +147,20 @@ token_operations = Table(
     closed_at_column(),
     key_column("tx_hash", "its transaction"),
     Column("op_index", Integer, comment="0-based operation; null for fee events"),
-    Column("contract_id", Text(collation="C"), nullable=False, comment="token contract (C…)"),
+    key_column("contract_id", "token contract (C…)"),
     Column(
         "type",
         Text,
         nullable=False,
         comment="transfer, mint, burn, clawback, approve, set_authorized, set_admin or fee",
     ),
-    Column(
-        "from_address",
-        Text(collation="C"),
-        comment="who loses or allows: of transfer, burn, clawback, approve, fee",
-    ),
-    Column(
+    id_column("from_address", "who loses or allows: of transfer, burn, clawback, approve, fee"),
+    id_column(
         "to_address",
-        Text(collation="C"),
-        comment="who gains: of transfer, mint; the spender of approve; "
+        "who gains: of transfer, mint; the spender of approve; "
         "the account of set_authorized; the new admin of set_admin",
     ),
-    Column("admin_address", Text(collation="C"), comment="admin that the event names"),
+    id_column("admin_address", "admin that the event names"),
     Column(
         "amount",
         Numeric(39, 0),
@@ -186,11 +172,7 @@ token_operations = Table(
         "to_muxed_id", "muxed destination: u64 in decimal, string in SEP-51 escapes, or hex"
     ),
     text_column("to_muxed_type", "u64, string or bytes"),
-    Column(
-        "asset",
-        Text(collation="C"),
-        comment="CODE:ISSUER or native, where the contract id proves it",
-    ),
+    id_column("asset", "CODE:ISSUER or native, where the contract id proves it"),
     Column("successful", Boolean, nullable=False, comment="whether the transaction was applied"),
     Index(None, "ledger"),
     Index(None, "contract_id", "ledger"),

@@ -6,7 +6,7 @@ and is chain order for event ids.
 
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, Text
+from sqlalchemy import Column, DateTime, Integer, MetaData, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -23,6 +23,11 @@ def key_column(name: str, comment: str, primary_key: bool = False) -> Column[str
     return Column(name, collated, nullable=False, primary_key=primary_key, comment=comment)
 
 
+def id_column(name: str, comment: str) -> Column[str]:
+    """Make a text column that may be null and compares by bytes."""
+    return Column(name, Text(collation="C"), comment=comment)
+
+
 def text_column(name: str, comment: str) -> Column[str]:
     """Make a column of text for people, which may be null."""
     return Column(name, Text(), comment=comment)
@@ -35,6 +40,11 @@ def ledger_column(comment: str = "sequence of the ledger") -> Column[int]:
 
 def closed_at_column() -> Column[Any]:
     """Make the column of that ledger's close time."""
-    return Column(
-        "closed_at", DateTime(timezone=True), nullable=False, comment="close time of the ledger"
-    )
+    comment = "close time of the ledger"
+    return Column("closed_at", DateTime(timezone=True), nullable=False, comment=comment)
+
+
+def now_column(name: str, comment: str) -> Column[Any]:
+    """Make the column of the time of writing, which is not compared between databases."""
+    options: dict[str, Any] = {"server_default": text("now()"), "info": {"volatile": True}}
+    return Column(name, DateTime(timezone=True), nullable=False, comment=comment, **options)

@@ -1,9 +1,15 @@
 """Tables of the indexing itself: what is stored, what is missing, what is set aside."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, JSONB
 
-from sorobanflow.store.tables.columns import key_column, ledger_column, metadata
+from sorobanflow.store.tables.columns import (
+    id_column,
+    key_column,
+    ledger_column,
+    metadata,
+    now_column,
+)
 
 quarantine = Table(
     "quarantine",
@@ -26,19 +32,8 @@ quarantine = Table(
         comment="times that it failed",
         info={"volatile": True},
     ),
-    Column(
-        "first_seen",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=text("now()"),
-        comment="when it failed first",
-        info={"volatile": True},
-    ),
-    Column(
-        "stream",
-        Text(collation="C"),
-        comment="stream of coverage that fetched it last; null: stored by revision 0001",
-    ),
+    now_column("first_seen", "when it failed first"),
+    id_column("stream", "stream of coverage that fetched it last; null: stored by revision 0001"),
     Index(None, "ledger"),
     comment="An item that could not be decoded, whole. Key: kind, key. "
     "It leaves when it is stored after all.",
@@ -76,14 +71,7 @@ coverage = Table(
         Integer,
         comment="first ledger that live indexing promised; from here on holes are work",
     ),
-    Column(
-        "advanced_at",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=text("now()"),
-        comment="when the newest of the ledgers was stored",
-        info={"volatile": True},
-    ),
+    now_column("advanced_at", "when the newest of the ledgers was stored"),
     comment="What is stored whole, per stream. Key: stream. The only memory of progress: "
     "it moves only in the transaction that stored the rows.",
 )
@@ -101,14 +89,7 @@ gaps = Table(
     ),
     Column("last_ledger", Integer, nullable=False, comment="last missing ledger, included"),
     Column("reason", Text, nullable=False, comment="why they are missing"),
-    Column(
-        "first_seen",
-        DateTime(timezone=True),
-        nullable=False,
-        server_default=text("now()"),
-        comment="when the gap was recorded",
-        info={"volatile": True},
-    ),
+    now_column("first_seen", "when the gap was recorded"),
     comment="Ledgers that a stream lacks and the node no longer has. Key: stream, first_ledger. "
     "A gap leaves when its ledgers are stored after all.",
 )

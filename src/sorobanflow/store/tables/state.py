@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from sorobanflow.store.tables.columns import key_column, metadata, text_column
+from sorobanflow.store.tables.columns import id_column, key_column, metadata, text_column
 
 
 class VersionGroup(NamedTuple):
@@ -80,7 +80,7 @@ contract_data_entries = Table(
     *_ttl_columns(),
     Column("created_ledger", Integer, comment="ledger of its last creation; null: not seen"),
     Column("created_tx_order", Integer, comment="1-based order of the creating transaction"),
-    Column("created_tx_hash", Text(collation="C"), comment="the creating transaction"),
+    id_column("created_tx_hash", "the creating transaction"),
     Index(None, "contract_id"),
     # Small, and without it the creations of some ledgers are a scan of all storage.
     Index(
@@ -103,7 +103,7 @@ contract_code = Table(
     *_ttl_columns(),
     Column("first_ledger", Integer, comment="ledger of its upload; null: not seen"),
     Column("first_tx_order", Integer, comment="1-based order of the uploading transaction"),
-    Column("first_tx_hash", Text(collation="C"), comment="the uploading transaction"),
+    id_column("first_tx_hash", "the uploading transaction"),
     comment="The Wasm that contracts run, after the last change that was seen. Key: wasm_hash. "
     "Where ledger is null only its time to live was seen so far.",
 )
@@ -115,7 +115,7 @@ account_entries = Table(
     Column("balance", BigInteger, comment="native balance, stroops"),
     Column("sequence", BigInteger, comment="sequence number"),
     Column("subentry_count", BigInteger, comment="number of entries that it owns"),
-    Column("inflation_destination", Text(collation="C"), comment="account (G…), if set"),
+    id_column("inflation_destination", "account (G…), if set"),
     Column("flags", BigInteger, comment="AccountFlags, a bit mask"),
     text_column("home_domain", "home domain, in SEP-51 escapes"),
     Column("master_weight", SmallInteger, comment="weight of its own key"),
@@ -129,7 +129,7 @@ account_entries = Table(
     Column("sponsoring_count", BigInteger, comment="reserves of others that it pays"),
     Column("sequence_ledger", BigInteger, comment="ledger that changed its sequence last"),
     Column("sequence_time", Numeric(20, 0), comment="close time of that, Unix seconds"),
-    Column("sponsor", Text(collation="C"), comment="who pays the account's reserve (G…)"),
+    id_column("sponsor", "who pays the account's reserve (G…)"),
     _deleted("whether the last change removed it; then the columns above are null"),
     *_change_columns(),
     comment="An account after the last change that was seen. Key: account_id.",
@@ -142,12 +142,10 @@ token_metadata = Table(
     text_column("name", "name, as the contract states it"),
     text_column("symbol", "symbol, as the contract states it"),
     Column("decimals", BigInteger, comment="digits behind the point in amounts, as stated"),
-    Column("admin", Text(collation="C"), comment="administrator (G… or C…)"),
-    Column(
-        "asset", Text(collation="C"), comment="CODE:ISSUER or native, of an asset contract; or null"
-    ),
-    Column("issuer", Text(collation="C"), comment="issuer of that asset (G…)"),
-    Column("wasm_hash", Text(collation="C"), comment="Wasm that it runs; null: it runs none"),
+    id_column("admin", "administrator (G… or C…)"),
+    id_column("asset", "CODE:ISSUER or native, of an asset contract; or null"),
+    id_column("issuer", "issuer of that asset (G…)"),
+    id_column("wasm_hash", "Wasm that it runs; null: it runs none"),
     _deleted("whether the last change removed the contract's instance"),
     *_change_columns(),
     comment="What a token contract's instance says of the token. Key: contract_id.",
@@ -166,11 +164,7 @@ token_balances = Table(
     ),
     Column("authorized", Boolean, comment="whether the holder may use it; null: not said"),
     Column("clawback", Boolean, comment="whether the issuer may take it back; null: not said"),
-    Column(
-        "asset",
-        Text(collation="C"),
-        comment="CODE:ISSUER or native, where a trust line or account shows it",
-    ),
+    id_column("asset", "CODE:ISSUER or native, where a trust line or account shows it"),
     Column("source", Text, nullable=False, comment="contract_data, trustline or account"),
     _deleted("whether the last change removed it"),
     *_change_columns(),

@@ -1,10 +1,8 @@
-"""What can be exported, and of which ledgers.
+"""What to export: a table or view, and the ledgers of it that coverage holds whole.
 
-The first step of an export: a name becomes a `Source`, whose identifiers come
-from the database's catalogue and nowhere else; two numbers become a range that
-coverage holds whole. Invariant: no column's type loses a digit; a type without
-an exact counterpart is the text that PostgreSQL prints. Leaves reading rows to
-`frames`.
+The first step of an export. Identifiers come from the database's catalogue only.
+Invariant: no column's type loses a digit; a type without an exact counterpart is
+exported as the text that PostgreSQL prints.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ from sorobanflow.ledgers import LedgerRange, subtract
 from sorobanflow.store.coverage import Coverage, read_coverage
 from sorobanflow.store.tables import metadata
 
-#: Types whose values are read as they are; numeric with a precision is the other one.
+#: Types with an exact counterpart; numeric with a precision is another one.
 EXACT_TYPES = {
     "smallint": pa.int64(),
     "integer": pa.int64(),
@@ -32,11 +30,11 @@ DECIMAL256_DIGITS = 76
 
 
 class Column(NamedTuple):
-    """A column of a source.
+    """A column of a relation.
 
     Attributes:
         name: Its name.
-        sql_type: Its type as PostgreSQL names it.
+        sql_type: Its type in PostgreSQL.
         arrow_type: The type that holds it exactly.
         as_text: Whether PostgreSQL prints it (jsonb, ranges, numeric without a precision).
     """
@@ -47,15 +45,15 @@ class Column(NamedTuple):
     as_text: bool
 
 
-class Source(NamedTuple):
+class Relation(NamedTuple):
     """A table or view that can be exported.
 
     Attributes:
         name: Its name in the database.
         ledger: The column that a ledger range selects by.
         columns: In the order of the table.
-        order: Columns that rows are sorted by: the ledger, then a table's primary key.
-            A view has no key: its rows of one ledger come in any order.
+        order: Columns to sort by: the ledger, then a table's primary key. A view has no
+            key: its rows of one ledger come in any order.
     """
 
     name: str
@@ -69,36 +67,37 @@ class Source(NamedTuple):
         return pa.schema([(column.name, column.arrow_type) for column in self.columns])
 
 
-def find_source(engine: Engine, name: str) -> Source:
+def find_relation(engine: Engine, name: str) -> Relation:
     """Look a table or view up in the catalogue.
 
     Raises:
-        ConfigurationError: there is none of this name that has ledgers.
+        ConfigurationError: no table or view of this name has ledgers.
     """
     with engine.begin() as connection:
         ledger_columns = _ledger_columns(connection)
         if name not in ledger_columns:
             raise ConfigurationError(
-                f"{name!r} cannot be exported; wanted one of {', '.join(ledger_columns)}"
+                f"{name!r} is no table or view with ledgers; choose one of "
+                f"{', '.join(ledger_columns)}"
             )
         columns = _columns(connection, name)
     ledger = ledger_columns[name]
     table = metadata.tables.get(name)
     keys = table.primary_key.columns.keys() if table is not None else []
-    return Source(name, ledger, columns, (ledger, *(key for key in keys if key != ledger)))
+    return Relation(name, ledger, columns, (ledger, *(key for key in keys if key != ledger)))
 
 
 def covered_range(engine: Engine, stream: str, first: int | None, last: int | None) -> LedgerRange:
-    """Complete a range from the stream's coverage, and prove that it is covered whole.
+    """Complete a range from the stream's coverage, and check that all of it is covered.
 
     Args:
         engine: The database.
         stream: The stream whose coverage counts.
-        first: First ledger; None: the first covered.
-        last: Last ledger, included; None: the last covered.
+        first: First ledger; None: the first covered one.
+        last: Last ledger, included; None: the last covered one.
 
     Raises:
-        ConfigurationError: a ledger of the range is not covered; names the gaps.
+        ConfigurationError: a ledger of the range is not covered.
     """
     coverage = read_coverage(engine, stream)
     if not coverage.covered:
@@ -106,25 +105,25 @@ def covered_range(engine: Engine, stream: str, first: int | None, last: int | No
             f"stream {stream!r} covers no ledgers, so there is nothing to export; "
             f"streams with ledgers: {', '.join(_streams(engine)) or 'none'}"
         )
-    wanted = LedgerRange(
+    requested = LedgerRange(
         coverage.covered[0].first if first is None else first,
         coverage.covered[-1].last if last is None else last,
     )
-    if wanted.first > wanted.last:
+    if requested.size <= 0:
         raise ConfigurationError(
-            f"first_ledger {wanted.first} is after last_ledger {wanted.last}; "
+            f"first_ledger {requested.first} is after last_ledger {requested.last}; "
             f"stream {stream!r} covers {coverage}"
         )
-    if missing := subtract(wanted, coverage.covered):
+    if missing := subtract(requested, coverage.covered):
         raise ConfigurationError(
-            f"stream {stream!r} lacks {Coverage(tuple(missing))} of ledgers {wanted}; index or "
+            f"stream {stream!r} lacks {Coverage(tuple(missing))} of ledgers {requested}; index or "
             f"backfill them first, or export ledgers that it covers: {coverage}"
         )
-    return wanted
+    return requested
 
 
 def _ledger_columns(connection: Connection) -> dict[str, str]:
-    """Name of each exportable table or view, and of its column of ledgers."""
+    """Map each exportable table or view to its column of ledgers."""
     rows = connection.execute(
         text(
             "SELECT table_name, column_name FROM information_schema.columns "
@@ -135,7 +134,7 @@ def _ledger_columns(connection: Connection) -> dict[str, str]:
         ),
         {"tables": list(metadata.tables)},
     )
-    # The name becomes part of file names: a view that is not called a plain word stays out.
+    # The name becomes part of file names, so only plain words are allowed.
     return {table: column for table, column in rows if table.isidentifier()}
 
 
@@ -153,24 +152,16 @@ def _columns(connection: Connection, name: str) -> tuple[Column, ...]:
 
 
 def make_column(name: str, data_type: str, precision: int | None, scale: int | None) -> Column:
-    """Choose the exact type of a column.
-
-    Args:
-        name: The column's name.
-        data_type: Its type in information_schema.
-        precision: Digits of a numeric; None where it has no bound.
-        scale: Digits of a numeric behind the point.
-    """
-    if data_type == "numeric" and precision is not None and scale is not None:
-        sql_type = f"numeric({precision},{scale})"
-        if precision <= DECIMAL128_DIGITS:
-            return Column(name, sql_type, pa.decimal128(precision, scale), False)
-        if precision <= DECIMAL256_DIGITS:
-            return Column(name, sql_type, pa.decimal256(precision, scale), False)
-        return Column(name, sql_type, pa.string(), True)
+    """Choose the exact type of a column, from its type in information_schema."""
     if data_type in EXACT_TYPES:
         return Column(name, data_type, EXACT_TYPES[data_type], False)
-    return Column(name, data_type, pa.string(), True)
+    if data_type != "numeric" or precision is None or scale is None:
+        return Column(name, data_type, pa.string(), True)
+    sql_type = f"numeric({precision},{scale})"
+    if precision > DECIMAL256_DIGITS:
+        return Column(name, sql_type, pa.string(), True)
+    decimal = pa.decimal128 if precision <= DECIMAL128_DIGITS else pa.decimal256
+    return Column(name, sql_type, decimal(precision, scale), False)
 
 
 def _streams(engine: Engine) -> list[str]:
