@@ -25,7 +25,7 @@ from benchmarks import common, plain
 from benchmarks.processes import PARTS, Cpu
 from deployments.services import devnet
 from sorobanflow.pipeline.decoding import seldom_looking_for_garbage
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.embedded import EmbeddedPostgres
 
@@ -79,7 +79,7 @@ def _parts(rpc_url: str, postgres: EmbeddedPostgres) -> dict[str, float]:
     with common.fresh_database(postgres) as url, RpcClient(rpc_url) as client:
         passphrase = client.get_network().passphrase
         with plain.open_store(url, client) as engine:
-            make = partial(plain.make_rows, passphrase=passphrase)
+            make = partial(plain.rows_of, passphrase=passphrase)
             with seldom_looking_for_garbage():
                 fetch_s, fetched = _timed(
                     lambda: [*plain.fetch_batches(client, MOST_EVENTS, WORKERS)]
@@ -92,7 +92,7 @@ def _parts(rpc_url: str, postgres: EmbeddedPostgres) -> dict[str, float]:
     return {FETCH: fetch_s, DECODE: decode_s, ROWS: made_s - decode_s, WRITE: write_s}
 
 
-def _write_all(engine: Engine, batches: Iterable[Batch]) -> None:
+def _write_all(engine: Engine, batches: Iterable[BatchRows]) -> None:
     for batch in batches:
         plain.write(engine, batch)
 

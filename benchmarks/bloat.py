@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks import common, plain
 from deployments.services import devnet
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
@@ -58,15 +58,15 @@ def measure(database_url: str, repeats: int, recording: str) -> pd.DataFrame:
 
 
 @contextmanager
-def _batches(recording: str) -> Iterator[tuple[RpcClient, list[Batch]]]:
+def _batches(recording: str) -> Iterator[tuple[RpcClient, list[BatchRows]]]:
     options = ["--recording", str(common.recording(recording))]
     with devnet(options) as rpc_url, RpcClient(rpc_url) as client:
         passphrase = client.get_network().passphrase
         fetched = plain.fetch_batches(client, MOST_EVENTS)
-        yield client, [plain.make_rows(batch, passphrase) for batch in fetched]
+        yield client, [plain.rows_of(batch, passphrase) for batch in fetched]
 
 
-def _write(engine: Engine, batches: Sequence[Batch]) -> None:
+def _write(engine: Engine, batches: Sequence[BatchRows]) -> None:
     for batch in batches:
         plain.write(engine, batch)
 

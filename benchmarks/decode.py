@@ -62,7 +62,7 @@ def measure(rounds: int, recordings: Sequence[str], most_events: int = MOST_EVEN
 
 def _transactions(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
     items = [item for item in fetched.transactions if isinstance(item, Transaction)]
-    rows = partial(plain.make_rows, passphrase=passphrase)
+    rows = partial(plain.rows_of, passphrase=passphrase)
     return _per_item(
         len(items),
         lambda: _each(_transaction_bytes, items),
@@ -74,7 +74,7 @@ def _transactions(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
 
 def _events(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
     items = [item for item in fetched.events if isinstance(item, Event)]
-    rows = partial(plain.make_rows, passphrase=passphrase)
+    rows = partial(plain.rows_of, passphrase=passphrase)
     return _per_item(
         len(items),
         lambda: _each(_event_bytes, items),

@@ -28,7 +28,7 @@ from sqlalchemy import Table
 
 from benchmarks import common, plain
 from deployments.services import devnet
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
@@ -89,7 +89,7 @@ def measure(services: common.Services, rounds: int, size: Size | None = None) ->
         place = Place(rpc_url, services.postgres, size)
         with RpcClient(rpc_url) as client:  # the devnet makes its ledgers before any is timed
             (fetched,) = plain.fetch_batches(client)
-            rows = plain.make_rows(fetched, client.get_network().passphrase)
+            rows = plain.rows_of(fetched, client.get_network().passphrase)
         return common.in_turns(
             rounds,
             {
@@ -113,7 +113,7 @@ def _flow(place: Place, batch_calls: int, parameters: dict[str, Any]) -> float:
         return summary.seconds
 
 
-def _script(place: Place, workers: int, write: Callable[[str, Batch], None]) -> float:
+def _script(place: Place, workers: int, write: Callable[[str, BatchRows], None]) -> float:
     with common.fresh_database(place.postgres) as url, RpcClient(place.rpc_url) as client:
         passphrase = client.get_network().passphrase
         with plain.open_store(url, client):
@@ -122,13 +122,13 @@ def _script(place: Place, workers: int, write: Callable[[str, Batch], None]) -> 
             events = plain.read_events(client, ledgers)
             with ThreadPoolExecutor(workers) as pool:
                 transactions = plain.found(pool.map(client.get_transaction, plain.hashes(events)))
-            write(url, plain.make_rows(plain.Fetched(ledgers, events, transactions), passphrase))
+            write(url, plain.rows_of(plain.Fetched(ledgers, events, transactions), passphrase))
             seconds = time.perf_counter() - began
         _check(url, place.size)
         return seconds
 
 
-def _floor(place: Place, rows: Batch) -> float:
+def _floor(place: Place, rows: BatchRows) -> float:
     with common.fresh_database(place.postgres) as url, RpcClient(place.rpc_url) as client:
         with plain.open_store(url, client), psycopg.connect(url) as connection:
             ledgers = plain.node_ledgers(client)
@@ -137,7 +137,7 @@ def _floor(place: Place, rows: Batch) -> float:
             client.get_transactions(start=ledgers.first)
             with connection.cursor() as cursor:
                 for table in TABLES:
-                    _copy(cursor, table, getattr(rows, table.name))
+                    _copy(cursor, table, rows.by_table()[table.name])
             connection.commit()
             seconds = time.perf_counter() - began
         _check(url, place.size)
@@ -150,18 +150,18 @@ def _copy(cursor: "psycopg.Cursor[Any]", table: Table, rows: list[tuple[Any, ...
             copy.write_row(row)
 
 
-def _upsert_each(url: str, batch: Batch) -> None:
+def _upsert_each(url: str, batch: BatchRows) -> None:
     _upsert(url, batch, rows_each=1)
 
 
-def _upsert_chunks(url: str, batch: Batch) -> None:
+def _upsert_chunks(url: str, batch: BatchRows) -> None:
     _upsert(url, batch, rows_each=ROWS_PER_UPSERT)
 
 
-def _upsert(url: str, batch: Batch, rows_each: int) -> None:
+def _upsert(url: str, batch: BatchRows, rows_each: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for table in TABLES:
-            rows = getattr(batch, table.name)
+            rows = batch.by_table()[table.name]
             for first in range(0, len(rows), rows_each):
                 some = rows[first : first + rows_each]
                 values = [value for row in some for value in row]

@@ -22,7 +22,8 @@ from sqlalchemy import Table
 
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.store import schema
@@ -72,7 +73,7 @@ def _variants() -> Iterator[Variant]:
                 yield Variant(table, f"BRIN for {index.name}", f"{drop}; {brin}")
 
 
-def _batches() -> list[Batch]:
+def _batches() -> list[BatchRows]:
     source = Generator(seed=3, transactions_per_ledger=TRANSACTIONS, events_per_transaction=EVENTS)
     chain = Chain(source, closed=BATCHES * LEDGERS)
     with DevnetServer(chain) as node, RpcClient(node.url) as client:
@@ -81,13 +82,13 @@ def _batches() -> list[Batch]:
         return [_batch(client, ledgers, passphrase) for ledgers in ranges]
 
 
-def _batch(client: RpcClient, ledgers: LedgerRange, passphrase: str) -> Batch:
+def _batch(client: RpcClient, ledgers: LedgerRange, passphrase: str) -> BatchRows:
     fetch = EventsFetch(ledgers, None, 100_000)
     fetch.fetch(client)
     planner = TransactionPlanner("auto", filtered=False, workers=1, batch_calls=1)
     chunks = planner.chunks(client, fetch)
     transactions = [item for chunk in chunks for item in chunk.fetch(client)]
-    return make_batch(ledgers, fetch.events, transactions, passphrase)
+    return make_rows(ledgers, fetch.events, transactions, passphrase)
 
 
 def _make_template(postgres: EmbeddedPostgres) -> None:
@@ -98,13 +99,13 @@ def _make_template(postgres: EmbeddedPostgres) -> None:
 
 
 def _measure(
-    postgres: EmbeddedPostgres, batches: list[Batch], variant: Variant
+    postgres: EmbeddedPostgres, batches: list[BatchRows], variant: Variant
 ) -> dict[str, float]:
     """Milliseconds per batch: to merge its rows of the table, and to count ten ledgers."""
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS variant WITH (FORCE)")
         connection.execute("CREATE DATABASE variant TEMPLATE template")
-    rows = [getattr(batch, variant.table.name) for batch in batches]
+    rows = [batch.by_table()[variant.table.name] for batch in batches]
     with psycopg.connect(postgres.url_of("variant")) as connection:
         cursor = connection.cursor()
         cursor.execute(variant.change or "SELECT 1")

@@ -153,7 +153,7 @@ def _plain(place: Place) -> dict[str, float]:
         passphrase = client.get_network().passphrase
         cpu, began = Cpu(place.postgres.folder), time.monotonic()
         for fetched in plain.fetch_batches(client, workers=WORKERS, ledgers_each=LEDGERS):
-            plain.write(engine, plain.make_rows(fetched, passphrase))
+            plain.write(engine, plain.rows_of(fetched, passphrase))
         return {"seconds": time.monotonic() - began, **cpu.used()}
 
 

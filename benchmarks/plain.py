@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
@@ -123,14 +124,14 @@ def decode_all(batches: Iterable[Fetched]) -> None:
             decode_event(event)
 
 
-def make_rows(fetched: Fetched, passphrase: str) -> Batch:
+def rows_of(fetched: Fetched, passphrase: str) -> BatchRows:
     """Decode what was fetched and make its rows."""
-    batch = make_batch(*fetched, passphrase)
+    batch = make_rows(*fetched, passphrase)
     assert not batch.quarantine, batch.quarantine[0].error
     return batch
 
 
-def write(engine: Engine, batch: Batch) -> None:
+def write(engine: Engine, batch: BatchRows) -> None:
     """Write a batch and its coverage, in one transaction."""
     upsert_batch(engine, batch, STREAM.name)
 

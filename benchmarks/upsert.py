@@ -28,7 +28,7 @@ from sqlalchemy import Engine, Table
 from benchmarks import plain
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.state_rows import ContractCodeRow, TokenMetadataRow
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema, tables
@@ -49,7 +49,7 @@ class Case(NamedTuple):
     """What is written: a table and its rows, or a whole batch."""
 
     name: str
-    batch: Batch
+    batch: BatchRows
 
     def rows(self) -> Iterator[tuple[Table, Sequence[Row]]]:
         """The tables that are written, in order."""
@@ -100,10 +100,10 @@ def _cases() -> Iterator[Case]:
     }  # fmt: skip
     for table in TABLES:
         source = made_up.get(table) or [
-            row for batch in batches for row in getattr(batch, table.name)
+            row for batch in batches for row in batch.by_table()[table.name]
         ]
         for size in (1000, 20_000):
-            case = Batch(LedgerRange(1, BATCHES * LEDGERS))
+            case = BatchRows(LedgerRange(1, BATCHES * LEDGERS))
             setattr(case, table.name, list(_repeat(table, source, size)))
             if table in tables.HISTORY_TABLES:
                 named = {row.ledger for row in getattr(case, table.name)}
@@ -117,13 +117,13 @@ def _cases() -> Iterator[Case]:
     yield Case("a whole batch", batches[0])
 
 
-def _batches() -> list[Batch]:
+def _batches() -> list[BatchRows]:
     source = Generator(seed=3, transactions_per_ledger=TRANSACTIONS, events_per_transaction=EVENTS)
     chain = Chain(source, closed=BATCHES * LEDGERS)
     with DevnetServer(chain) as node, RpcClient(node.url) as client:
         passphrase = client.get_network().passphrase
         fetched = plain.fetch_batches(client, ledgers_each=LEDGERS)
-        return [plain.make_rows(batch, passphrase) for batch in fetched]
+        return [plain.rows_of(batch, passphrase) for batch in fetched]
 
 
 def _code(number: int) -> Row:

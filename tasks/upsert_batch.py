@@ -2,14 +2,14 @@
 
 from sqlalchemy import Engine
 
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store import upsert
 from sorobanflow.store.upsert import Written
 from tasks.policy import step
 
 
 @step("upsert-batch", "upsert-batch {rows.ledgers}")
-def upsert_batch(engine: Engine, rows: Batch, stream: str) -> Written:
+def upsert_batch(engine: Engine, rows: BatchRows, stream: str) -> Written:
     """Store a batch whole.
 
     Args:

@@ -9,11 +9,11 @@ from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.pipeline import pipeline
 from sorobanflow.pipeline.batch import BatchInFlight
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.fetch import LedgerChunk
 from sorobanflow.sources.rpc.fetch_plan import EventsFetch
 
-HEAVY = (Batch, BatchInFlight, EventsFetch, LedgerChunk)
+HEAVY = (BatchRows, BatchInFlight, EventsFetch, LedgerChunk)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from stellar_sdk import MuxedAccount, StrKey, xdr
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import make_batch
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.rows.state import State
 from sorobanflow.rows.state_rows import AccountRow, ContractDataRow, TokenBalanceRow
 from sorobanflow.sources.items import Event, Transaction
@@ -41,7 +41,7 @@ class Case:
         events = wire_events(transaction, meta)
         self.passphrase = passphrase
         self.has_events = bool(events)
-        self.batch = make_batch(LedgerRange(1, 1), events, [transaction], passphrase)
+        self.batch = make_rows(LedgerRange(1, 1), events, [transaction], passphrase)
         self._decoded = decode_transaction(transaction)
         self.changes = self._decoded.meta.changes
         self.before = self.state(first_states(meta))

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import make_batch
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.store.coverage import Stream, open_stream, pin_network
@@ -21,4 +21,4 @@ def index_all(client: RpcClient, engine: Engine, ledgers: LedgerRange) -> None:
         client, fetch
     )
     transactions = [item for chunk in chunks for item in chunk.fetch(client)]
-    upsert_batch(engine, make_batch(ledgers, fetch.events, transactions, passphrase), "all")
+    upsert_batch(engine, make_rows(ledgers, fetch.events, transactions, passphrase), "all")

@@ -13,7 +13,7 @@ from sqlalchemy import Boolean, Column, Connection, Engine, LargeBinary, Table, 
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.merge import merge_staged, stage_rows
 from sorobanflow.store.pool import driver_connection
 from sorobanflow.store.tables import VERSION_GROUPS
@@ -43,11 +43,11 @@ def newest_rows(table: Table, changes: Sequence[tuple[int, Sequence[Order]]]) ->
     return [state_row(table, key, newest[key]) for key in sorted(newest)]
 
 
-def state_batch(ledgers: LedgerRange, rows: dict[Table, list[Row]]) -> Batch:
+def state_batch(ledgers: LedgerRange, rows: dict[Table, list[Row]]) -> BatchRows:
     """Make a batch that carries state rows only."""
-    batch = Batch(ledgers)
+    batch = BatchRows(ledgers)
     for table, its_rows in rows.items():
-        setattr(batch, table.name, its_rows)
+        batch.by_table()[table.name].extend(its_rows)
     return batch
 
 

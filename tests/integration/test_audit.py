@@ -13,8 +13,8 @@ from sorobanflow.audit.stored import quarantined, seconds_per_ledger
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import make_batch
 from sorobanflow.rows.quarantine import quarantine_row
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
@@ -92,7 +92,7 @@ def test_what_is_in_quarantine_does_not_count_as_missing(client: RpcClient, engi
     query = "DELETE FROM events WHERE id = (SELECT max(id) FROM events) RETURNING id, ledger"
     [(event_id, ledger)] = _all(engine, query)
     assert [one.ledger for one in _compare(client, engine)] == [ledger]
-    batch = make_batch(LEDGERS, [], [], "")
+    batch = make_rows(LEDGERS, [], [], "")
     event = make_event([], id=event_id, ledger=ledger)
     batch.quarantine = [quarantine_row("event", event, ledger, DecodeError("bug"))]
     upsert_batch(engine, batch, "all")
@@ -201,7 +201,7 @@ def _event(ledger: int, index: int, topics: list[Any], value: Any = "void") -> E
 
 
 def _store(engine: Engine, *events: Event) -> None:
-    upsert_batch(engine, make_batch(LedgerRange(1000, 1009), events, [], "Test"), "all")
+    upsert_batch(engine, make_rows(LedgerRange(1000, 1009), events, [], "Test"), "all")
 
 
 def _recognize(engine: Engine, first: int, last: int) -> Recognition:

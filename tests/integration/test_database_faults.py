@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.errors import DatabaseRefusesError, DatabaseUnavailableError, SchemaError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
@@ -47,8 +47,8 @@ def _event(ledger: int) -> EventRow:
     )  # fmt: skip
 
 
-def _batch() -> Batch:
-    batch = Batch(LedgerRange(1, 9))
+def _batch() -> BatchRows:
+    batch = BatchRows(LedgerRange(1, 9))
     batch.closed_at = dict.fromkeys(range(1, 10), CLOSED)
     batch.events = [_event(ledger) for ledger in range(1, 10)]
     return batch

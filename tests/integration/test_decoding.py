@@ -9,7 +9,7 @@ import pytest
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Makers, Making, Rows, processes_by_default
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction, symbol
@@ -37,7 +37,7 @@ def make(makers: Makers, much_left: bool = True) -> Rows:
     return fill(makers.begin(LEDGERS, whole=True, much_left=much_left))
 
 
-def contents(batch: Batch) -> dict[str, object]:
+def contents(batch: BatchRows) -> dict[str, object]:
     return vars(batch)
 
 

@@ -20,7 +20,8 @@ from stellar_sdk import StrKey, xdr
 from sorobanflow.decode.scval import MAX_DEPTH
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
@@ -126,8 +127,8 @@ def raw_event(topics: list[bytes], value: bytes, number: int = 0) -> Event:
     )
 
 
-def store(engine: Engine, events: list[Event], transactions: list[Transaction]) -> Batch:
-    batch = make_batch(LEDGER, events, transactions, PASSPHRASE)
+def store(engine: Engine, events: list[Event], transactions: list[Transaction]) -> BatchRows:
+    batch = make_rows(LEDGER, events, transactions, PASSPHRASE)
     open_stream(engine, Stream())
     upsert_batch(engine, batch, "all")
     assert read_coverage(engine, "all").covered == ((1000, 1000),)

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, text
 from sorobanflow.audit.replay import PAGE, ReplayResult, replay
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import Item, quarantine_row
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.places import believed
 from sorobanflow.store.coverage import Stream, open_stream
@@ -46,7 +47,7 @@ def _all(engine: Engine, query: str) -> list[Any]:
 
 
 def _set_aside(engine: Engine, kind: str, *items: Item, error: str = "a bug of ours") -> None:
-    batch = Batch(LEDGERS)
+    batch = BatchRows(LEDGERS)
     batch.quarantine = [quarantine_row(kind, item, 1000, DecodeError(error)) for item in items]
     upsert_batch(engine, batch, "all")
 
@@ -59,7 +60,7 @@ def test_sound_items_are_stored_as_an_index_stores_them_and_leave(
     engine: Engine, checksums: Checksums
 ) -> None:
     event, transaction = make_event(TRANSFER, AMOUNT), make_transaction()
-    upsert_batch(engine, make_batch(LEDGERS, [event], [transaction], PASSPHRASE), "all")
+    upsert_batch(engine, make_rows(LEDGERS, [event], [transaction], PASSPHRASE), "all")
     indexed = checksums(engine)
     with engine.begin() as connection:
         connection.execute(
@@ -90,7 +91,7 @@ def test_item_without_an_id_of_its_own_leaves_as_well(engine: Engine) -> None:
     event = make_event(TRANSFER, AMOUNT)
     payload = msgspec.json.encode(event).decode()
     row = quarantine_row("event", event, 1000, DecodeError("bug"))
-    batch = Batch(LEDGERS)
+    batch = BatchRows(LEDGERS)
     batch.quarantine = [row._replace(key="ab" * 32, payload=payload)]
     upsert_batch(engine, batch, "all")
     assert replay(engine, PASSPHRASE) == ReplayResult(1, 0, [])
@@ -102,10 +103,10 @@ def test_token_operation_learns_from_its_transaction_whether_it_was_applied(
     engine: Engine, successful: bool
 ) -> None:
     event = make_event(TRANSFER, AMOUNT, in_successful_contract_call=None)
-    upsert_batch(engine, make_batch(LEDGERS, [event], [], PASSPHRASE), "all")
+    upsert_batch(engine, make_rows(LEDGERS, [event], [], PASSPHRASE), "all")
     assert _all(engine, "SELECT kind FROM quarantine") == [("token_operation",)]
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])
-    stored = make_batch(LEDGERS, [], [make_transaction()], PASSPHRASE)
+    stored = make_rows(LEDGERS, [], [make_transaction()], PASSPHRASE)
     stored.transactions = [row._replace(successful=successful) for row in stored.transactions]
     upsert_batch(engine, stored, "all")
     assert replay(engine, PASSPHRASE) == ReplayResult(1, 0, [])
@@ -124,7 +125,7 @@ def test_transaction_is_replayed_before_the_event_that_needs_it(engine: Engine) 
 
 def test_what_was_delivered_twice_and_differently_overwrites_nothing(engine: Engine) -> None:
     first, second = make_event(TRANSFER, AMOUNT), make_event(TRANSFER, {"i128": "8"})
-    upsert_batch(engine, make_batch(LEDGERS, [first, second], [], PASSPHRASE), "all")
+    upsert_batch(engine, make_rows(LEDGERS, [first, second], [], PASSPHRASE), "all")
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])
     assert _all(engine, "SELECT amount FROM token_operations") == [(7,)]
     assert "stored already" in _all(engine, "SELECT error FROM quarantine")[0][0]
@@ -132,7 +133,7 @@ def test_what_was_delivered_twice_and_differently_overwrites_nothing(engine: Eng
 
 def test_item_that_stood_in_another_ledger_stays(engine: Engine) -> None:
     elsewhere = make_event(TRANSFER, AMOUNT, id=Position(1001, 3, 1, 2).event_id, ledger=1001)
-    upsert_batch(engine, make_batch(LEDGERS, [elsewhere], [], PASSPHRASE), "all")
+    upsert_batch(engine, make_rows(LEDGERS, [elsewhere], [], PASSPHRASE), "all")
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])
     assert _all(engine, "SELECT count(*) FROM events") == [(0,)]
 
@@ -141,7 +142,7 @@ def test_item_whose_place_cannot_be_its_own_stays(engine: Engine) -> None:
     event = make_event(TRANSFER, AMOUNT)
     before, behind = Position(1000, 4, 0, 0), Position(1000, 9, 0, 0)
     (refused,) = believed([event], lambda item: parse_event_id(item.id), before, behind)
-    upsert_batch(engine, make_batch(LEDGERS, [refused], [], PASSPHRASE), "all")
+    upsert_batch(engine, make_rows(LEDGERS, [refused], [], PASSPHRASE), "all")
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])
     assert _all(engine, "SELECT attempts FROM quarantine") == [(3,)]

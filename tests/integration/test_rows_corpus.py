@@ -11,7 +11,8 @@ import pytest
 from stellar_sdk import xdr
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Transaction
 
 Corpus = Callable[[str], list[dict[str, Any]]]
@@ -35,8 +36,8 @@ def wrap(row: dict[str, Any]) -> Transaction:
     )
 
 
-def batch_of(rows: list[dict[str, Any]], passphrase: str) -> Batch:
-    return make_batch(LedgerRange(1, 1), [], [wrap(row) for row in rows], passphrase)
+def batch_of(rows: list[dict[str, Any]], passphrase: str) -> BatchRows:
+    return make_rows(LedgerRange(1, 1), [], [wrap(row) for row in rows], passphrase)
 
 
 def test_every_transaction_of_the_core_tests_becomes_rows(corpus: Corpus) -> None:

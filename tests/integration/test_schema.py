@@ -10,7 +10,7 @@ from sqlalchemy import Engine, inspect, text
 
 from sorobanflow.errors import SchemaError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage
@@ -81,7 +81,7 @@ def test_upgrade_from_0001_keeps_its_rows_and_adds_no_state(engine_of_0001: Engi
 def test_upgrade_from_0001_leaves_a_database_that_can_be_written(engine_of_0001: Engine) -> None:
     schema.upgrade(engine_of_0001)
     assert _all(engine_of_0001, "SELECT stream, attempts FROM quarantine") == [(None, 1)]
-    batch = Batch(LedgerRange(5, 5))
+    batch = BatchRows(LedgerRange(5, 5))
     batch.quarantine = [QuarantineRow("event", "a", 5, "{}", "DecodeError", "bad XDR")]
     upsert_batch(engine_of_0001, batch, "all")
     assert _all(engine_of_0001, "SELECT stream, attempts FROM quarantine") == [("all", 2)]

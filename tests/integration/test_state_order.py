@@ -15,13 +15,16 @@ from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.recording import Recording
 from sorobanflow.devnet.supply import LedgerSupply
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Transaction
 from sorobanflow.store.coverage import Stream, open_stream
+from sorobanflow.store.tables import STATE_TABLES
 from sorobanflow.store.upsert import upsert_batch
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Ranges = list[LedgerRange]
+STATE_NAMES = [table.name for table in STATE_TABLES]
 
 
 def wire_transactions(source: LedgerSupply, sequence: int) -> list[Transaction]:
@@ -51,10 +54,10 @@ class Chain:
         self._transactions = {n: wire_transactions(source, n) for n in range(first, last + 1)}
         self.batch = cache(self._make)
 
-    def _make(self, ledgers: LedgerRange) -> Batch:
+    def _make(self, ledgers: LedgerRange) -> BatchRows:
         sequences = range(ledgers.first, ledgers.last + 1)
         wanted = [one for number in sequences for one in self._transactions[number]]
-        batch = make_batch(ledgers, [], wanted, self._passphrase)
+        batch = make_rows(ledgers, [], wanted, self._passphrase)
         assert batch.quarantine == []
         return batch
 
@@ -71,11 +74,11 @@ class Chain:
 
 def clear(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(STATE_TABLES)}"))
+        connection.execute(text(f"TRUNCATE {', '.join(STATE_NAMES)}"))
 
 
 def state_of(engine: Engine, checksums: Checksums) -> dict[str, tuple[int, str]]:
-    return {name: value for name, value in checksums(engine).items() if name in STATE_TABLES}
+    return {name: value for name, value in checksums(engine).items() if name in STATE_NAMES}
 
 
 def check_order(chain: Chain, examples: int, engine: Engine, checksums: Checksums) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.errors import SchemaError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.state_rows import TokenBalanceRow
@@ -30,8 +30,8 @@ def _event(ledger: int, index: int, value: str = '{"i128":"1"}') -> EventRow:
     )  # fmt: skip
 
 
-def _batch(first: int, last: int, events: list[EventRow]) -> Batch:
-    batch = Batch(LedgerRange(first, last))
+def _batch(first: int, last: int, events: list[EventRow]) -> BatchRows:
+    batch = BatchRows(LedgerRange(first, last))
     batch.events = events
     batch.closed_at = {event.ledger: event.closed_at for event in events}
     return batch

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from sorobanflow.devnet import Chain
 from sorobanflow.devnet.node import Node
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import make_batch
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.coverage import open_stream, read_coverage
@@ -191,7 +191,7 @@ def _build(
             )
         )
         here = LedgerRange(ledger, ledger)
-        batch = make_batch(here, events, transactions, passphrase, whole=not setup.filtered)
+        batch = make_rows(here, events, transactions, passphrase, whole=not setup.filtered)
         upsert_batch(engine, batch, setup.stream.name)
 
 

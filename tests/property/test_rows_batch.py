@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import payload_of
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.toid import Position
 from tests.unit.wire_items import ALICE, BOB, TOKEN, make_event, make_transaction, scval, symbol
@@ -55,7 +56,7 @@ transactions = st.builds(
 malformed = st.builds(Malformed, payload=anything, error=anything)
 
 
-def texts_of(batch: Batch) -> list[str]:
+def texts_of(batch: BatchRows) -> list[str]:
     tables = (
         batch.events,
         batch.transactions,
@@ -68,10 +69,10 @@ def texts_of(batch: Batch) -> list[str]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(events | malformed, max_size=6), st.lists(transactions | malformed, max_size=6))
-def test_make_batch_loses_nothing_and_never_raises(
+def test_make_rows_loses_nothing_and_never_raises(
     some_events: list[Any], some_transactions: list[Any]
 ) -> None:
-    batch = make_batch(LEDGERS, some_events, some_transactions, PASSPHRASE)
+    batch = make_rows(LEDGERS, some_events, some_transactions, PASSPHRASE)
     for kind, items, stored in (
         ("event", some_events, {row.id for row in batch.events}),
         ("transaction", some_transactions, {row.hash for row in batch.transactions}),
@@ -96,11 +97,11 @@ def _holds(payload: str, item: Any) -> bool:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(events, max_size=5), st.lists(transactions, max_size=5))
-def test_make_batch_of_items_delivered_twice_is_the_same(
+def test_make_rows_of_items_delivered_twice_is_the_same(
     some_events: list[Event], some_transactions: list[Transaction]
 ) -> None:
-    once = make_batch(LEDGERS, some_events, some_transactions, PASSPHRASE)
-    twice = make_batch(LEDGERS, some_events * 2, some_transactions * 2, PASSPHRASE)
+    once = make_rows(LEDGERS, some_events, some_transactions, PASSPHRASE)
+    twice = make_rows(LEDGERS, some_events * 2, some_transactions * 2, PASSPHRASE)
     assert vars(twice) == vars(once)
 
 
@@ -108,5 +109,5 @@ def test_make_batch_of_items_delivered_twice_is_the_same(
 @given(st.integers(-(2**127), 2**127 - 1))
 def test_every_i128_is_stored_exactly(amount: int) -> None:
     topics = [symbol("burn"), {"address": ALICE}]
-    batch = make_batch(LEDGERS, [make_event(topics, {"i128": str(amount)})], [], PASSPHRASE)
+    batch = make_rows(LEDGERS, [make_event(topics, {"i128": str(amount)})], [], PASSPHRASE)
     assert [row.amount for row in batch.token_operations] == [amount]

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from stellar_sdk import xdr
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import make_batch
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.tables import metadata
 from sorobanflow.store.upsert import upsert_batch
@@ -39,7 +39,7 @@ def round_trip(engine: Engine, values: list[bytes]) -> None:
         raw_event([topic, value], topic, number)
         for number, (topic, value) in enumerate(pairs.items())
     ]
-    batch = make_batch(LedgerRange(1000, 1000), events, [transaction(meta)], PASSPHRASE)
+    batch = make_rows(LedgerRange(1000, 1000), events, [transaction(meta)], PASSPHRASE)
     assert batch.quarantine == []
     with engine.begin() as connection:
         names = ", ".join(name for name in metadata.tables if name != "coverage")

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.store.tables import STATE_TABLES
 from sorobanflow.toid import Position
 from tests.unit.wire_items import (
     ALICE,
@@ -30,8 +32,8 @@ TRANSFER = [symbol("transfer"), {"address": ALICE}, {"address": BOB}]
 def batch_of(
     events: list[Event | Malformed] | None = None,
     transactions: list[Transaction | Malformed] | None = None,
-) -> Batch:
-    return make_batch(LEDGERS, events or [], transactions or [], PASSPHRASE)
+) -> BatchRows:
+    return make_rows(LEDGERS, events or [], transactions or [], PASSPHRASE)
 
 
 def event_at(ledger: int, tx: int, op: int = 0, index: int = 0, **changes: Any) -> Event:
@@ -53,7 +55,7 @@ def test_an_empty_batch_has_no_rows() -> None:
 
 def test_counts_name_every_table() -> None:
     batch = batch_of([event_at(1000, 1), Malformed("{}", "bad")], [transaction_at(1000, 1)])
-    state = dict.fromkeys(STATE_TABLES, 0)
+    state = {table.name: 0 for table in STATE_TABLES}
     wanted = dict.fromkeys(("events", "transactions", "operations", "token_operations"), 1)
     assert batch.counts() == {**wanted, **state, "quarantine": 1}
 
@@ -82,7 +84,7 @@ def test_items_delivered_twice_are_one_row() -> None:
     transactions = [transaction_at(1000, 1), transaction_at(1000, 2, 78, status="FAILED")]
     once, twice = batch_of(events, transactions), batch_of(events * 2, transactions * 2)
     assert vars(twice) == vars(once)
-    state = dict.fromkeys(STATE_TABLES, 0)
+    state = {table.name: 0 for table in STATE_TABLES}
     wanted = dict.fromkeys(("events", "transactions", "operations", "token_operations"), 1)
     assert twice.counts() == {**wanted, **state, "quarantine": 3}
 
@@ -125,7 +127,7 @@ def test_signatures_are_no_part_of_what_is_hashed() -> None:
 
 
 def test_a_transaction_of_another_network_is_quarantined() -> None:
-    foreign = make_batch(LEDGERS, [], [transaction_at(1000, 1)], "Another Network")
+    foreign = make_rows(LEDGERS, [], [transaction_at(1000, 1)], "Another Network")
     assert [row.error_class for row in foreign.quarantine] == ["WrongHashError"]
 
 

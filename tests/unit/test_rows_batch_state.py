@@ -5,8 +5,9 @@ import pytest
 
 from sorobanflow.errors import MassFailureError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import STATE_TABLES, Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import TOLERATED, refuse_mass_failure, shape_of
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Malformed, Transaction
 from tests.unit.state_items import PASSPHRASE, account_item, make_meta, refund_event
 from tests.unit.wire_items import (
@@ -31,8 +32,8 @@ def paying(
     return with_its_hash(make_transaction(numbered(1000 * ledger + order), **fields), PASSPHRASE)
 
 
-def batch_of(*transactions: Transaction | Malformed, whole: bool = True) -> Batch:
-    return make_batch(LEDGERS, [], transactions, PASSPHRASE, whole=whole)
+def batch_of(*transactions: Transaction | Malformed, whole: bool = True) -> BatchRows:
+    return make_rows(LEDGERS, [], transactions, PASSPHRASE, whole=whole)
 
 
 def test_two_transactions_on_one_key_in_both_orders_of_arrival() -> None:
@@ -47,8 +48,7 @@ def test_two_transactions_on_one_key_in_both_orders_of_arrival() -> None:
 
 def test_rows_of_state_are_in_the_order_of_their_keys() -> None:
     batch = batch_of(paying(1000, 1, 1, account=BOB), paying(1000, 2, 1, account=ALICE))
-    for table in STATE_TABLES:
-        rows = getattr(batch, table)
+    for rows in batch.by_table().values():
         assert rows == sorted(rows)
     assert [row.account_id for row in batch.account_entries] == sorted([ALICE, BOB])
     assert len(batch.token_balances) == 2
@@ -88,7 +88,7 @@ def test_transaction_with_a_bad_change_is_quarantined_whole() -> None:
     assert (row.kind, row.key, row.error_class) == ("transaction", broken.tx_hash, "DecodeError")
 
 
-def _many(bad: int, sound: int) -> Batch:
+def _many(bad: int, sound: int) -> BatchRows:
     items: list[Transaction | Malformed] = [paying(1000, order + 1, 1) for order in range(sound)]
     items += [paying(1001, order + 1, 1, status="ODD") for order in range(bad)]
     return batch_of(*items)
@@ -111,7 +111,7 @@ def test_many_bad_items_stop_the_batch_and_name_their_shape() -> None:
 def test_bad_events_are_counted_by_themselves() -> None:
     events = [make_event([], id=f"{index}") for index in range(20)]
     transactions = [paying(1000, order + 1, 1) for order in range(200)]
-    batch = make_batch(LEDGERS, events, transactions, PASSPHRASE)
+    batch = make_rows(LEDGERS, events, transactions, PASSPHRASE)
     with pytest.raises(MassFailureError, match="20 of 20 events"):
         refuse_mass_failure(batch)
 

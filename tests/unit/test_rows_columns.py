@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import Table
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.quarantine import QuarantineRow
@@ -17,6 +17,7 @@ from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.store import tables
 
+BATCH = BatchRows(LedgerRange(1, 1))
 ROWS = {
     tables.events: EventRow,
     tables.transactions: TransactionRow,
@@ -40,7 +41,19 @@ def test_quarantine_rows_have_its_columns_up_to_those_that_the_store_fills() -> 
     assert (*QuarantineRow._fields, *filled) == tuple(tables.quarantine.columns.keys())
 
 
-def test_every_written_table_has_rows_of_its_name_in_the_batch() -> None:
-    written = [table.name for table in (*tables.HISTORY_TABLES, *tables.STATE_TABLES)]
-    assert written == [table.name for table in ROWS]
-    assert set(written) < vars(Batch(LedgerRange(1, 1))).keys()
+def test_batch_has_rows_of_every_table_of_the_schema_but_these() -> None:
+    others = {"audited", "coverage", "event_shapes", "gaps", "ledgers", "network"}
+    assert set(BATCH.by_table()) == tables.metadata.tables.keys() - others
+
+
+def test_batch_names_all_its_rows_by_their_table() -> None:
+    attributes = {name: rows for name, rows in vars(BATCH).items() if isinstance(rows, list)}
+    by_table = BATCH.by_table()
+    assert by_table.keys() == attributes.keys()
+    assert all(by_table[name] is rows for name, rows in attributes.items())
+
+
+def test_store_writes_every_table_of_a_batch() -> None:
+    written = (*tables.HISTORY_TABLES, *tables.STATE_TABLES, tables.quarantine)
+    assert {table.name for table in written} == BATCH.by_table().keys()
+    assert written[:-1] == tuple(ROWS)

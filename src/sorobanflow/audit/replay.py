@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Engine, text
 
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import QuarantineRow
+from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.upsert import write_rows
@@ -124,7 +125,7 @@ def _store(connection: Connection, item: _Item, passphrase: str) -> QuarantineRo
     return None
 
 
-def _make_rows(connection: Connection, item: _Item, passphrase: str) -> Batch:
+def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRows:
     """Make the rows of an item.
 
     Raises:
@@ -133,12 +134,12 @@ def _make_rows(connection: Connection, item: _Item, passphrase: str) -> Batch:
     sent = _decode(item)
     ledgers = LedgerRange(item.ledger, item.ledger)
     if isinstance(sent, Transaction):
-        return make_batch(ledgers, [], [sent], passphrase, whole=False)
+        return make_rows(ledgers, [], [sent], passphrase, whole=False)
     stated = sent.in_successful_contract_call
     if stated is None:
         successful = _was_successful(connection, sent.tx_hash)
         sent = msgspec.structs.replace(sent, in_successful_contract_call=successful)
-    batch = make_batch(ledgers, [sent], [], passphrase, whole=False)
+    batch = make_rows(ledgers, [sent], [], passphrase, whole=False)
     batch.events = [row._replace(in_successful_call=stated) for row in batch.events]
     return batch
 
@@ -159,7 +160,7 @@ def _was_successful(connection: Connection, tx_hash: str) -> bool | None:
     ).scalar()
 
 
-def _refuse_stored(connection: Connection, batch: Batch) -> None:
+def _refuse_stored(connection: Connection, batch: BatchRows) -> None:
     values = {
         "ids": [row.id for row in batch.events],
         "hashes": [row.hash for row in batch.transactions],

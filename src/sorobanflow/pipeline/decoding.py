@@ -20,7 +20,8 @@ from loky import ProcessPoolExecutor
 from loky.backend import get_context
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch, BatchMaker, make_batch
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.row_maker import RowMaker, make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 
 #: Processes at most by default: one writer takes no more rows than four make.
@@ -37,10 +38,10 @@ def processes_by_default() -> int:
 class Rows(Protocol):
     """The rows of a batch, perhaps not made yet."""
 
-    def add_done_callback(self, fn: "Callable[[Future[Batch]], object]", /) -> None:
+    def add_done_callback(self, fn: "Callable[[Future[BatchRows]], object]", /) -> None:
         """Have `fn` called once they are made, from any thread."""
 
-    def result(self) -> Batch:
+    def result(self) -> BatchRows:
         """Wait for them."""
 
 
@@ -84,7 +85,7 @@ class Makers:
 
         Args:
             ledgers: Its ledgers.
-            whole: See `BatchMaker`.
+            whole: See `RowMaker`.
             much_left: Whether so much is to be made that processes are worth their start;
                 once they run, they are used.
         """
@@ -100,7 +101,7 @@ class Makers:
         future.add_done_callback(self._count_done)
         return _MadeElsewhere(job, future)
 
-    def _try_submit(self, job: "_Job") -> "Future[Batch] | None":
+    def _try_submit(self, job: "_Job") -> "Future[BatchRows] | None":
         with self._lock:
             if self._under_way > self._processes:
                 return None
@@ -108,7 +109,7 @@ class Makers:
                 self._processes, context=get_context("loky"), timeout=IDLE_S, initializer=_set_up
             )
             try:
-                future: Future[Batch] = self._pool.submit(job.make)
+                future: Future[BatchRows] = self._pool.submit(job.make)
             except BrokenExecutor:
                 self._pool = None
                 return None
@@ -129,16 +130,16 @@ class _Job(NamedTuple):
     passphrase: str
     whole: bool
 
-    def make(self) -> Batch:
+    def make(self) -> BatchRows:
         ledgers, events, transactions, passphrase, whole = self
-        return make_batch(ledgers, events, transactions, passphrase, whole=whole)
+        return make_rows(ledgers, events, transactions, passphrase, whole=whole)
 
 
 class _Here:
     """Makes a batch in the calling thread, item by item as they come."""
 
     def __init__(self, ledgers: LedgerRange, passphrase: str, whole: bool) -> None:
-        self._maker = BatchMaker(ledgers, passphrase, whole=whole)
+        self._maker = RowMaker(ledgers, passphrase, whole=whole)
         self.add_events = self._maker.add_events
         self.add_transactions = self._maker.add_transactions
 
@@ -162,20 +163,20 @@ class _Elsewhere:
 class _MadeElsewhere:
     """Rows that a process makes, or if it dies the one who waits for them."""
 
-    def __init__(self, job: _Job, future: "Future[Batch]") -> None:
+    def __init__(self, job: _Job, future: "Future[BatchRows]") -> None:
         self._job = job
         self._future = future
         self.add_done_callback = future.add_done_callback
 
-    def result(self) -> Batch:
+    def result(self) -> BatchRows:
         try:
             return self._future.result()
         except BrokenExecutor:
             return self._job.make()
 
 
-def _made(batch: Batch) -> "Future[Batch]":
-    future: Future[Batch] = Future()
+def _made(batch: BatchRows) -> "Future[BatchRows]":
+    future: Future[BatchRows] = Future()
     future.set_result(batch)
     return future
 

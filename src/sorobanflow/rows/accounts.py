@@ -9,16 +9,16 @@ from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
-from sorobanflow.rows.places import Place
+from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.state_rows import AccountRow
 from sorobanflow.rows.values import arm, i64, json_text, text, u32, u64
 
 _REMOVED: dict[str, Json] = {
-    name: None for name in AccountRow._fields if name not in ("account_id", *Place._fields)
+    name: None for name in AccountRow._fields if name not in ("account_id", *ChangePosition._fields)
 } | {"deleted": True}
 
 
-def account_row(change: Change, place: Place) -> AccountRow:
+def account_row(change: Change, position: ChangePosition) -> AccountRow:
     """Make the row of an account's change.
 
     Raises:
@@ -28,7 +28,7 @@ def account_row(change: Change, place: Place) -> AccountRow:
     return AccountRow(
         account_id=address(change.key["account_id"], "G"),
         **values,
-        **place._asdict(),
+        **position._asdict(),
     )
 
 

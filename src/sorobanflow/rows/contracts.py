@@ -13,13 +13,13 @@ from sorobanflow.decode.encode import hash_key
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
+from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.envelopes import transaction_of
-from sorobanflow.rows.places import Place
 from sorobanflow.rows.state_rows import ContractCodeRow, ContractDataRow
 from sorobanflow.rows.values import arm, hash_hex, json_text, u32
 
 _DURABILITIES = ("temporary", "persistent")
-_NO_PLACE: dict[str, Json] = dict.fromkeys(Place._fields)
+_NO_POSITION: dict[str, Json] = dict.fromkeys(ChangePosition._fields)
 _NO_TTL: dict[str, Json] = dict.fromkeys(("live_until_ledger", "ttl_ledger", "ttl_tx_order"))
 _NO_CREATION: dict[str, Json] = dict.fromkeys(
     ("created_ledger", "created_tx_order", "created_tx_hash")
@@ -36,70 +36,70 @@ class EntryKey(NamedTuple):
     key_xdr: bytes | None
 
 
-def data_row(change: Change, place: Place, tx_hash: str) -> ContractDataRow:
+def data_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractDataRow:
     """Make the row of a change of contract data.
 
     Raises:
         DecodeError: a field does not hold its type.
     """
     removed = change.entry is None
-    created = _filled(_NO_CREATION, place.ledger, place.tx_order, tx_hash)
+    created = _filled(_NO_CREATION, position.ledger, position.tx_order, tx_hash)
     return ContractDataRow(
         **_data_identity(change),
         value=None if removed else json_text(change.entry["val"]),
         value_xdr=change.value_xdr,
         deleted=removed,
-        **place._asdict(),
+        **position._asdict(),
         **_NO_TTL,
         **(created if change.kind == "created" else _NO_CREATION),
     )
 
 
-def code_row(change: Change, place: Place, tx_hash: str) -> ContractCodeRow:
+def code_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractCodeRow:
     """Make the row of a change of contract code.
 
     Raises:
         DecodeError: a field does not hold its type.
     """
     code = change.value_xdr
-    uploaded = _filled(_NO_UPLOAD, place.ledger, place.tx_order, tx_hash)
+    uploaded = _filled(_NO_UPLOAD, position.ledger, position.tx_order, tx_hash)
     return ContractCodeRow(
         wasm_hash=hash_hex(change.key["hash"]),
         code=code,
         size=None if code is None else len(code),
         deleted=change.entry is None,
-        **place._asdict(),
+        **position._asdict(),
         **_NO_TTL,
         **(uploaded if change.kind == "created" else _NO_UPLOAD),
     )
 
 
 def ttl_row(
-    change: Change, place: Place, of: Change | EntryKey
+    change: Change, position: ChangePosition, of: Change | EntryKey
 ) -> ContractDataRow | ContractCodeRow:
     """Make the row that says only how long an entry lives.
 
     Args:
         change: Of the time to live.
-        place: Where it stands.
+        position: Where it stands.
         of: The entry, as another change or the footprint names it.
 
     Raises:
         DecodeError: a field does not hold its type.
     """
     until = None if change.entry is None else u32(change.entry["live_until_ledger_seq"])
-    ttl = _filled(_NO_TTL, until, place.ledger, place.tx_order)
+    ttl = _filled(_NO_TTL, until, position.ledger, position.tx_order)
     if of.type == "contract_code":
         silent: dict[str, Json] = {"code": None, "size": None, "deleted": False}
         return ContractCodeRow(
-            wasm_hash=hash_hex(of.key["hash"]), **silent, **_NO_PLACE, **ttl, **_NO_UPLOAD
+            wasm_hash=hash_hex(of.key["hash"]), **silent, **_NO_POSITION, **ttl, **_NO_UPLOAD
         )
     return ContractDataRow(
         **_data_identity(of),
         value=None,
         value_xdr=None,
         deleted=False,
-        **_NO_PLACE,
+        **_NO_POSITION,
         **ttl,
         **_NO_CREATION,
     )

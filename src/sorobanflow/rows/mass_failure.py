@@ -9,7 +9,7 @@ import re
 from collections import Counter
 
 from sorobanflow.errors import MassFailureError
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 
 #: Bad items of one kind that a batch may hold in any case, and as a share of that kind.
 TOLERATED = 3
@@ -18,7 +18,7 @@ TOLERATED_SHARE = 0.1
 _PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8,}\b|\b[A-Z2-7]{20,}\b|\d+")
 
 
-def refuse_mass_failure(batch: Batch) -> None:
+def refuse_mass_failure(batch: BatchRows) -> None:
     """Refuse a batch most of whose trouble cannot be an accident.
 
     Raises:

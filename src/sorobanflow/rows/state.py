@@ -2,7 +2,7 @@
 
 Gathers what `accounts`, `contracts` and `token_state` make of the changes.
 What an older batch or another backfill says of the same key is settled in
-`store`, by the place that each row carries. Invariant: what is stored in the
+`store`, by the position that each row carries. Invariant: what is stored in the
 end does not depend on how the ledgers were split over batches.
 """
 
@@ -12,8 +12,8 @@ from sorobanflow.decode.changes import Change, Refund
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.accounts import account_row
+from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.contracts import code_row, data_row, entry_finder, ttl_row
-from sorobanflow.rows.places import Place
 from sorobanflow.rows.state_rows import (
     AccountRow,
     ContractCodeRow,
@@ -38,12 +38,12 @@ ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
 _LIFE = ("live_until_ledger", "ttl_ledger", "ttl_tx_order")
 #: The parts that a row may be silent about: a column that is then null, and the others.
 _DATA_PARTS = (
-    ("ledger", ("value", "value_xdr", "deleted", *Place._fields)),
+    ("ledger", ("value", "value_xdr", "deleted", *ChangePosition._fields)),
     ("ttl_ledger", _LIFE),
     ("created_ledger", ("created_ledger", "created_tx_order", "created_tx_hash")),
 )
 _CODE_PARTS = (
-    ("ledger", ("code", "size", "deleted", *Place._fields)),
+    ("ledger", ("code", "size", "deleted", *ChangePosition._fields)),
     ("ttl_ledger", _LIFE),
     ("first_ledger", ("first_ledger", "first_tx_order", "first_tx_hash")),
 )
@@ -81,13 +81,13 @@ class State:
         find_entry = entry_finder(decoded.meta.changes, decoded.envelope)
         with reading(f"a change of transaction {row.hash}"):
             for change in decoded.meta.changes:
-                place = Place(
+                position = ChangePosition(
                     row.ledger, row.application_order, change.op_order, change.change_order
                 )
                 if change.type == "ttl":
-                    self._put_contract(ttl_row(change, place, find_entry(change)))
+                    self._put_contract(ttl_row(change, position, find_entry(change)))
                 else:
-                    self._apply(change, place, row.hash)
+                    self._apply(change, position, row.hash)
 
     def refund(self, ledger: int, number: int, refund: Refund) -> None:
         """Give fees back to an account, behind all transactions of a ledger.
@@ -102,21 +102,21 @@ class State:
         # merged away meanwhile is given nothing back.
         if row is None or row.ledger != ledger or row.balance is None:
             return
-        place = Place(ledger, MAX_TX, 0, number)
+        position = ChangePosition(ledger, MAX_TX, 0, number)
         balance = min(row.balance + refund.stroops, MAX_BALANCE)
-        self._put_account(row._replace(balance=balance, **place._asdict()))
+        self._put_account(row._replace(balance=balance, **position._asdict()))
 
-    def _apply(self, change: Change, place: Place, tx_hash: str) -> None:
+    def _apply(self, change: Change, position: ChangePosition, tx_hash: str) -> None:
         if change.type == "account":
-            self._put_account(account_row(change, place))
+            self._put_account(account_row(change, position))
         elif change.type == "trustline":
-            self._put_balance(trustline_balance(change, place, self._passphrase))
+            self._put_balance(trustline_balance(change, position, self._passphrase))
         elif change.type == "contract_code":
-            self._put_contract(code_row(change, place, tx_hash))
+            self._put_contract(code_row(change, position, tx_hash))
         elif change.type == "contract_data":
-            self._put_contract(data_row(change, place, tx_hash))
-            self._put_balance(contract_balance(change, place))
-            metadata = token_metadata(change, place, self._passphrase)
+            self._put_contract(data_row(change, position, tx_hash))
+            self._put_balance(contract_balance(change, position))
+            metadata = token_metadata(change, position, self._passphrase)
             if metadata is not None:
                 self.token_metadata[metadata.contract_id] = metadata
 

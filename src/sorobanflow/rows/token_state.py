@@ -14,7 +14,7 @@ from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
-from sorobanflow.rows.places import Place
+from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.state_rows import AccountRow, TokenBalanceRow, TokenMetadataRow
 from sorobanflow.rows.tokens import asset_contract_id
 from sorobanflow.rows.values import arm, hash_hex, i64, i128, text, u32
@@ -44,7 +44,9 @@ def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
     )
 
 
-def trustline_balance(change: Change, place: Place, passphrase: str) -> TokenBalanceRow | None:
+def trustline_balance(
+    change: Change, position: ChangePosition, passphrase: str
+) -> TokenBalanceRow | None:
     """Make the row of a trust line; None where it holds shares of a pool, which are no asset.
 
     Raises:
@@ -64,11 +66,11 @@ def trustline_balance(change: Change, place: Place, passphrase: str) -> TokenBal
         asset=asset,
         source="trustline",
         deleted=entry is None,
-        **place._asdict(),
+        **position._asdict(),
     )
 
 
-def contract_balance(change: Change, place: Place) -> TokenBalanceRow | None:
+def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRow | None:
     """Make the row of a contract data entry that holds a balance; None for any other.
 
     Raises:
@@ -88,11 +90,13 @@ def contract_balance(change: Change, place: Place) -> TokenBalanceRow | None:
         asset=None,
         source="contract_data",
         deleted=removed,
-        **place._asdict(),
+        **position._asdict(),
     )
 
 
-def token_metadata(change: Change, place: Place, passphrase: str) -> TokenMetadataRow | None:
+def token_metadata(
+    change: Change, position: ChangePosition, passphrase: str
+) -> TokenMetadataRow | None:
     """Make the row of a contract's instance that describes a token; None for any other.
 
     An instance that no longer does so, and did before this change, gives a
@@ -118,7 +122,7 @@ def token_metadata(change: Change, place: Place, passphrase: str) -> TokenMetada
         asset=asset,
         issuer=asset.partition(":")[2] or None if asset else None,
         deleted=values is None,
-        **place._asdict(),
+        **position._asdict(),
     )
 
 

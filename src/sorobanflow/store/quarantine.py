@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 
 
 def read_quarantine(
@@ -27,7 +27,7 @@ def read_quarantine(
 def update_quarantine(
     connection: "psycopg.Connection[Any]",
     quarantined: Sequence[tuple[str, str]],
-    rows: Batch,
+    rows: BatchRows,
     stream: str,
 ) -> None:
     """Add the batch's bad items, and remove those that it stores.
@@ -54,7 +54,7 @@ def update_quarantine(
     )
 
 
-def _stored(quarantined: Sequence[tuple[str, str]], rows: Batch) -> list[tuple[str, str]]:
+def _stored(quarantined: Sequence[tuple[str, str]], rows: BatchRows) -> list[tuple[str, str]]:
     """Select the quarantined items that the batch holds as rows."""
     if not quarantined:
         return []

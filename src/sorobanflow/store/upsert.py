@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy import Connection, Engine, Table
 
-from sorobanflow.rows.batch import Batch
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.coverage import add_coverage, refuse_unopened
 from sorobanflow.store.merge import merge_staged, stage_rows
@@ -35,7 +35,7 @@ class Written(NamedTuple):
     seconds: float
 
 
-def upsert_batch(engine: Engine, rows: Batch, stream: str) -> Written:
+def upsert_batch(engine: Engine, rows: BatchRows, stream: str) -> Written:
     """Store the rows of a batch and its coverage.
 
     Raises:
@@ -47,13 +47,13 @@ def upsert_batch(engine: Engine, rows: Batch, stream: str) -> Written:
     return Written(rows.counts(), time.perf_counter() - began)
 
 
-def write_rows(connection: Connection, rows: Batch, stream: str) -> None:
+def write_rows(connection: Connection, rows: BatchRows, stream: str) -> None:
     """Store the rows of a batch in the caller's transaction, without coverage."""
     _write(driver_connection(connection), rows, stream, covers=False)
 
 
 def _write(
-    connection: "psycopg.Connection[Any]", rows: Batch, stream: str, *, covers: bool
+    connection: "psycopg.Connection[Any]", rows: BatchRows, stream: str, *, covers: bool
 ) -> None:
     """Write the rows; the statements after the staging share one round trip."""
     all_new = _add_ledgers(connection, rows) and _copy_rows_of_new_ledgers(connection, rows)
@@ -72,12 +72,13 @@ def _write(
         refuse_unopened(covered, stream)
 
 
-def _by_table(rows: Batch, tables: Iterable[Table]) -> dict[Table, list[Row]]:
+def _by_table(rows: BatchRows, tables: Iterable[Table]) -> dict[Table, list[Row]]:
     """Select the rows of these tables; a table without rows is left out."""
-    return {table: its_rows for table in tables if (its_rows := getattr(rows, table.name))}
+    by_name = rows.by_table()
+    return {table: its_rows for table in tables if (its_rows := by_name[table.name])}
 
 
-def _add_ledgers(connection: "psycopg.Connection[Any]", rows: Batch) -> bool:
+def _add_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
     """Insert the ledgers with the counts of their rows; True if no ledger existed.
 
     Every stored row belongs to a ledger with a row of its own, and a concurrent writer
@@ -103,7 +104,7 @@ def _add_ledgers(connection: "psycopg.Connection[Any]", rows: Batch) -> bool:
     return added.rowcount == len(ledgers)
 
 
-def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: Batch) -> bool:
+def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
     """Copy rows straight into their tables, in half the time of a merge.
 
     False, with nothing copied, if a row exists all the same.
@@ -118,7 +119,7 @@ def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: Batch
     return True
 
 
-def _lock_ledgers(connection: "psycopg.Connection[Any]", rows: Batch) -> None:
+def _lock_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> None:
     """Wait for concurrent writers of the ledgers, so that `_count_ledgers` sees their rows."""
     connection.execute(
         "SELECT FROM ledgers WHERE sequence = ANY(%s) ORDER BY sequence FOR UPDATE",
@@ -126,7 +127,7 @@ def _lock_ledgers(connection: "psycopg.Connection[Any]", rows: Batch) -> None:
     )
 
 
-def _count_ledgers(connection: "psycopg.Connection[Any]", rows: Batch) -> None:
+def _count_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> None:
     """Update the ledgers' counts from the tables, which may hold rows of other streams."""
     connection.execute(
         "UPDATE ledgers SET transaction_count = t.n, event_count = e.n "

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class ChangePosition(NamedTuple):
     """The order of a ledger entry's change, as every row of state carries it.
 
     Attributes:

@@ -1,0 +1,85 @@
+"""The rows of a batch, by table: what `rows` hands over to `store`.
+
+Invariant: a table that `BatchRows.by_table` does not name is neither written nor
+counted. A test compares its names with the tables of the schema.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.events import EventRow
+from sorobanflow.rows.operations import OperationRow
+from sorobanflow.rows.quarantine import QuarantineRow
+from sorobanflow.rows.state_rows import (
+    AccountRow,
+    ContractCodeRow,
+    ContractDataRow,
+    TokenBalanceRow,
+    TokenMetadataRow,
+)
+from sorobanflow.rows.tokens import TokenOperationRow
+from sorobanflow.rows.transactions import TransactionRow
+
+
+class BatchRows:
+    """The rows of a range of whole ledgers: history in chain order, state by key.
+
+    `closed_at` holds the close time of every ledger that has a row. A plain class,
+    because Prefect walks through dataclasses that are passed to a task.
+    """
+
+    def __init__(self, ledgers: LedgerRange) -> None:
+        self.ledgers = ledgers
+        self.closed_at: dict[int, datetime] = {}
+        self.events: list[EventRow] = []
+        self.transactions: list[TransactionRow] = []
+        self.operations: list[OperationRow] = []
+        self.token_operations: list[TokenOperationRow] = []
+        self.contract_data_entries: list[ContractDataRow] = []
+        self.contract_code: list[ContractCodeRow] = []
+        self.account_entries: list[AccountRow] = []
+        self.token_metadata: list[TokenMetadataRow] = []
+        self.token_balances: list[TokenBalanceRow] = []
+        self.quarantine: list[QuarantineRow] = []
+
+    def by_table(self) -> dict[str, list[Any]]:
+        """Return the rows by the name of their table.
+
+        The one list of the tables of a batch: `store` writes what stands here, and
+        `counts` counts it.
+        """
+        return {
+            "events": self.events,
+            "transactions": self.transactions,
+            "operations": self.operations,
+            "token_operations": self.token_operations,
+            "contract_data_entries": self.contract_data_entries,
+            "contract_code": self.contract_code,
+            "account_entries": self.account_entries,
+            "token_metadata": self.token_metadata,
+            "token_balances": self.token_balances,
+            "quarantine": self.quarantine,
+        }
+
+    def counts(self) -> dict[str, int]:
+        """Count the rows of each table."""
+        return {table: len(rows) for table, rows in self.by_table().items()}
+
+    def __getstate__(self) -> tuple[LedgerRange, dict[int, datetime], dict[str, Any]]:
+        """Pickle columns instead of rows, which takes 0.4 of the time."""
+        columns = {
+            table: (type(rows[0]), [*zip(*rows, strict=True)])
+            for table, rows in self.by_table().items()
+            if rows
+        }
+        return self.ledgers, self.closed_at, columns
+
+    def __setstate__(self, state: tuple[LedgerRange, dict[int, datetime], dict[str, Any]]) -> None:
+        """Restore the rows from the columns of `__getstate__`."""
+        ledgers, closed_at, columns = state
+        BatchRows.__init__(self, ledgers)
+        self.closed_at = closed_at
+        tables = self.by_table()
+        for table, (row_type, values) in columns.items():
+            tables[table].extend(map(row_type._make, zip(*values, strict=True)))

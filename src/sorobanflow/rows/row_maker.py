@@ -1,0 +1,202 @@
+"""Make the rows of a batch: whole ledgers, every table.
+
+The last pure step: takes what `sources` fetched and gives what `store` writes.
+Invariant: every item becomes either rows or one quarantine row, under a ledger of the
+batch, and an item delivered twice changes nothing. Only a quarantine row of kind
+`token_operation` stands beside the rows of its event.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sorobanflow.decode.changes import Meta, Refund
+from sorobanflow.decode.events import DecodedEvent, decode_event
+from sorobanflow.decode.hashes import check_hash, network_id
+from sorobanflow.decode.transactions import decode_transaction
+from sorobanflow.errors import DecodeError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.events import EventRow, event_row
+from sorobanflow.rows.operations import OperationRow, operation_rows
+from sorobanflow.rows.quarantine import (
+    Item,
+    QuarantineRow,
+    payload_key,
+    quarantine_row,
+    stated_ledger,
+)
+from sorobanflow.rows.state import State
+from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
+from sorobanflow.rows.transactions import TransactionRow, transaction_row
+from sorobanflow.sources.items import Event, Malformed, Transaction
+
+
+def make_rows(
+    ledgers: LedgerRange,
+    events: Iterable[Event | Malformed],
+    transactions: Iterable[Transaction | Malformed],
+    passphrase: str,
+    *,
+    whole: bool = True,
+) -> BatchRows:
+    """Make the rows of a batch that was fetched completely; see `RowMaker`."""
+    maker = RowMaker(ledgers, passphrase, whole=whole)
+    maker.add_transactions(transactions)
+    maker.add_events(events)
+    return maker.finish()
+
+
+class _TransactionEntry(NamedTuple):
+    """What a transaction became; equal for equal deliveries."""
+
+    row: TransactionRow
+    operations: list[OperationRow]
+    meta: Meta
+
+
+class _EventEntry(NamedTuple):
+    """What an event became, and what its token operation is made from."""
+
+    row: EventRow
+    decoded: DecodedEvent
+    item: Event
+
+
+class RowMaker:
+    """Makes the rows of a batch from items as they arrive.
+
+    Events and transactions may be added in any order and in portions, so events are
+    decoded while their transactions are still being fetched. No item raises an error:
+    what cannot be decoded goes to quarantine.
+
+    Args:
+        ledgers: The ledgers of the batch, both ends included.
+        passphrase: Of the network.
+        whole: Whether all transactions of the ledgers will be added. If not, refunds of
+            fees are left out: they add to balances that this batch may not have seen.
+    """
+
+    def __init__(self, ledgers: LedgerRange, passphrase: str, *, whole: bool = True) -> None:
+        self._ledgers = ledgers
+        self._passphrase = passphrase
+        self._network = network_id(passphrase)
+        self._whole = whole
+        self._transactions: dict[str, _TransactionEntry] = {}
+        self._states: dict[str, State] = {}
+        self._events: dict[str, _EventEntry] = {}
+        self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
+
+    def add_transactions(self, items: Iterable[Transaction | Malformed]) -> None:
+        """Add transactions in the order of delivery."""
+        self._add("transaction", items)
+
+    def add_events(self, items: Iterable[Event | Malformed]) -> None:
+        """Add events in the order of delivery."""
+        self._add("event", items)
+
+    def finish(self) -> BatchRows:
+        """Return the rows, in chain order."""
+        rows = BatchRows(self._ledgers)
+        entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
+        rows.transactions = [entry.row for entry in entries]
+        rows.operations = [operation for entry in entries for operation in entry.operations]
+        events = [self._events[key] for key in sorted(self._events)]
+        rows.events = [event.row for event in events]
+        rows.token_operations = self._token_operations(events)
+        rows.quarantine = _by_key(self._quarantine)
+        state = self._state(entries)
+        rows.contract_data_entries = _by_key(state.contract_data_entries)
+        rows.contract_code = _by_key(state.contract_code)
+        rows.account_entries = _by_key(state.account_entries)
+        rows.token_metadata = _by_key(state.token_metadata)
+        rows.token_balances = _by_key(state.token_balances)
+        rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
+        rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}
+        return rows
+
+    def _state(self, entries: list[_TransactionEntry]) -> State:
+        """Reduce the transactions, in chain order, to the state after them."""
+        state = State(self._passphrase)
+        incomplete = {row.ledger for row in self._quarantine.values() if row.kind == "transaction"}
+        for ledger, group in groupby(entries, key=lambda entry: entry.row.ledger):
+            refunds: list[Refund] = []
+            for entry in group:
+                state.absorb(self._states[entry.row.hash])
+                refunds += entry.meta.refunds
+            if self._whole and ledger not in incomplete:
+                for number, refund in enumerate(refunds):
+                    state.refund(ledger, number, refund)
+        return state
+
+    def _token_operations(self, events: Iterable[_EventEntry]) -> list[TokenOperationRow]:
+        rows = []
+        for event in events:
+            try:
+                token = self._token_operation(event.row, event.decoded)
+            except Exception as error:  # the event's own row stays
+                self._quarantine_item("token_operation", event.item, event.row.ledger, error)
+            else:
+                rows += [token] if token else []
+        return rows
+
+    def _token_operation(self, row: EventRow, decoded: DecodedEvent) -> TokenOperationRow | None:
+        entry = self._transactions.get(row.tx_hash)
+        successful = row.in_successful_call if entry is None else entry.row.successful
+        return token_operation_row(row, decoded, self._passphrase, successful)
+
+    def _add(self, kind: str, items: Iterable[Item]) -> None:
+        ledger = self._ledgers.first
+        for item in items:
+            # An item that names no ledger of the batch is quarantined under that of the item
+            # before it: fetching the batch's ledgers again is what clears a quarantine row.
+            stated = stated_ledger(item)
+            if stated is not None and self._ledgers.holds(stated):
+                ledger = stated
+            try:
+                self._add_one(item)
+            except Exception as error:  # one bad item must never abort a batch
+                self._quarantine_item(kind, item, ledger, error)
+
+    def _add_one(self, item: Item) -> None:
+        if isinstance(item, Malformed):
+            raise DecodeError(item.error)
+        if not self._ledgers.holds(item.ledger):
+            raise DecodeError(f"it is of ledger {item.ledger}, the batch of {self._ledgers}")
+        if isinstance(item, Transaction):
+            self._add_transaction(item)
+        else:
+            self._add_event(item)
+
+    def _add_transaction(self, item: Transaction) -> None:
+        decoded = decode_transaction(item)
+        check_hash(item, decoded.envelope, self._network)
+        row = transaction_row(item, decoded)
+        entry = _TransactionEntry(row, operation_rows(row, decoded), decoded.meta)
+        if row.hash not in self._transactions:
+            state = State(self._passphrase)
+            state.apply(row, decoded)
+            self._transactions[row.hash], self._states[row.hash] = entry, state
+        elif self._transactions[row.hash] != entry:
+            raise DecodeError(f"a different transaction {row.hash} was delivered before")
+
+    def _add_event(self, item: Event) -> None:
+        decoded = decode_event(item)
+        row = event_row(item, decoded)
+        if self._events.setdefault(row.id, _EventEntry(row, decoded, item)).row != row:
+            raise DecodeError(f"a different event {row.id} was delivered before")
+
+    def _quarantine_item(self, kind: str, item: Item, ledger: int, error: Exception) -> None:
+        row = quarantine_row(kind, item, ledger, error)
+        known = self._quarantine.setdefault((kind, row.key), row)
+        if known.payload != row.payload:
+            row = row._replace(key=payload_key(row.payload))
+            self._quarantine.setdefault((kind, row.key), row)
+
+
+def _order(row: TransactionRow) -> tuple[int, int, str]:
+    return row.ledger, row.application_order, row.hash
+
+
+def _by_key(rows: dict[Any, Any]) -> list[Any]:
+    return [rows[key] for key in sorted(rows)]
