@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 from benchmarks import common, plain
 from benchmarks.processes import PARTS, Cpu
 from deployments.services import devnet
-from sorobanflow.pipeline.decoding import seldom_looking_for_garbage
+from sorobanflow.pipeline.decoding import reduced_gc
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.embedded import EmbeddedPostgres
@@ -80,7 +80,7 @@ def _parts(rpc_url: str, postgres: EmbeddedPostgres) -> dict[str, float]:
         passphrase = client.get_network().passphrase
         with plain.open_store(url, client) as engine:
             make = partial(plain.rows_of, passphrase=passphrase)
-            with seldom_looking_for_garbage():
+            with reduced_gc():
                 fetch_s, fetched = _timed(
                     lambda: [*plain.fetch_batches(client, MOST_EVENTS, WORKERS)]
                 )

@@ -24,7 +24,7 @@ from benchmarks import common, plain
 from deployments.services import devnet
 from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.transactions import decode_transaction
-from sorobanflow.pipeline.decoding import seldom_looking_for_garbage
+from sorobanflow.pipeline.decoding import reduced_gc
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.sources.rpc.client import RpcClient
 
@@ -35,7 +35,7 @@ COLUMNS = ("base64", "XDR", "XDR and rows", "stellar-sdk")
 
 def main(rounds: int) -> None:
     """Run the rounds, print the tables, keep the medians."""
-    with seldom_looking_for_garbage():
+    with reduced_gc():
         results = measure(rounds, common.RECORDINGS)
     kept = {}
     for what, times in results.groupby("what", sort=False):
@@ -60,7 +60,7 @@ def measure(rounds: int, recordings: Sequence[str], most_events: int = MOST_EVEN
     return pd.DataFrame(results)
 
 
-def _transactions(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
+def _transactions(fetched: plain.FetchedBatch, passphrase: str) -> dict[str, float]:
     items = [item for item in fetched.transactions if isinstance(item, Transaction)]
     rows = partial(plain.rows_of, passphrase=passphrase)
     return _per_item(
@@ -72,7 +72,7 @@ def _transactions(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
     )
 
 
-def _events(fetched: plain.Fetched, passphrase: str) -> dict[str, float]:
+def _events(fetched: plain.FetchedBatch, passphrase: str) -> dict[str, float]:
     items = [item for item in fetched.events if isinstance(item, Event)]
     rows = partial(plain.rows_of, passphrase=passphrase)
     return _per_item(

@@ -122,7 +122,7 @@ def _script(place: Place, workers: int, write: Callable[[str, BatchRows], None])
             events = plain.read_events(client, ledgers)
             with ThreadPoolExecutor(workers) as pool:
                 transactions = plain.found(pool.map(client.get_transaction, plain.hashes(events)))
-            write(url, plain.rows_of(plain.Fetched(ledgers, events, transactions), passphrase))
+            write(url, plain.rows_of(plain.FetchedBatch(ledgers, events, transactions), passphrase))
             seconds = time.perf_counter() - began
         _check(url, place.size)
         return seconds

@@ -25,7 +25,9 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
+from sorobanflow.sources.rpc.planner import TransactionPlanner
+from sorobanflow.sources.rpc.source import RpcSource
+from sorobanflow.sources.source import fetch_range
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.merge import merge_staged, stage_rows
@@ -83,12 +85,9 @@ def _batches() -> list[BatchRows]:
 
 
 def _batch(client: RpcClient, ledgers: LedgerRange, passphrase: str) -> BatchRows:
-    fetch = EventsFetch(ledgers, None, 100_000)
-    fetch.fetch(client)
     planner = TransactionPlanner("auto", filtered=False, workers=1, batch_calls=1)
-    chunks = planner.chunks(client, fetch)
-    transactions = [item for chunk in chunks for item in chunk.fetch(client)]
-    return make_rows(ledgers, fetch.events, transactions, passphrase)
+    (fetched,) = fetch_range(RpcSource(client, passphrase, None, planner), ledgers, 100_000)
+    return make_rows(*fetched, passphrase)
 
 
 def _make_template(postgres: EmbeddedPostgres) -> None:

@@ -20,19 +20,21 @@ the first task started is what Prefect recorded of it.
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from benchmarks import common, plain
 from benchmarks.processes import PARTS, Cpu
 from deployments.services import devnet
-from sorobanflow.pipeline.decoding import Makers, seldom_looking_for_garbage
+from sorobanflow.pipeline.decoding import Decoders, reduced_gc
+from sorobanflow.pipeline.pipeline import Pipeline, Target
+from sorobanflow.pipeline.runner import ThreadRunner
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.fetch_plan import TransactionPlanner
+from sorobanflow.sources.rpc.planner import TransactionPlanner
+from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store.embedded import EmbeddedPostgres
 
 BATCHES = 50
@@ -71,7 +73,7 @@ def measure(services: common.Services, rounds: int, batches: int = BATCHES) -> p
         _plain(place)  # the devnet makes its ledgers
         for _ in range(rounds):
             for name, run in ((FLOW, _flow), (PIPELINE, _pipeline), (PLAIN, _plain)):
-                with seldom_looking_for_garbage():
+                with reduced_gc():
                     results.append({"variant": name} | run(place))
                 print(f"{name}: {results[-1]['seconds']:.2f} s", flush=True)
     return pd.DataFrame(results)
@@ -110,33 +112,22 @@ def _first_task_started() -> float:
     raise AssertionError(f"the Prefect server recorded no task within {RECORDED_WITHIN_S:.0f} s")
 
 
-class _Threads:
-    """What the pipeline uses of a task runner, without Prefect."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-
-    def submit(self, task: Any, parameters: dict[str, Any]) -> "Future[Any]":
-        return self._pool.submit(task.fn, **parameters)
-
-
 def _pipeline(place: Place) -> dict[str, float]:
-    from sorobanflow.pipeline.batch import Source  # noqa: PLC0415
-    from sorobanflow.pipeline.pipeline import Pipeline, Target  # noqa: PLC0415
-
     with (
         _database(place) as url,
         RpcClient(place.rpc_url) as client,
         plain.open_store(url, client) as engine,
-        ThreadPoolExecutor(WORKERS) as pool,
+        ThreadRunner(WORKERS) as runner,
     ):
         passphrase = client.get_network().passphrase
         planner = TransactionPlanner("auto", filtered=False, workers=WORKERS, batch_calls=50)
-        source = Source(client, passphrase, None, planner, Makers(passphrase, 0))
-        sizer = BatchSizer(BatchBounds(ITEMS, ITEMS, ITEMS))
-        runner: Any = _Threads(pool)
         pipeline = Pipeline(
-            runner, source, Target(engine, plain.STREAM), sizer, lambda ledgers, rows: None
+            runner,
+            RpcSource(client, passphrase, None, planner),
+            Decoders(passphrase, 0),
+            Target(engine, plain.STREAM),
+            BatchSizer(BatchBounds(ITEMS, ITEMS, ITEMS)),
+            lambda ledgers, rows: None,
         )
         ledgers = plain.node_ledgers(client)
         cpu, began = Cpu(place.postgres.folder), time.monotonic()

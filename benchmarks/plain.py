@@ -18,9 +18,12 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
-from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer
+from sorobanflow.sources.rpc.paging import EventsRead, EventsWalk
+from sorobanflow.sources.rpc.planner import TransactionPlanner
+from sorobanflow.sources.rpc.source import named_transactions
 from sorobanflow.sources.rpc.wire import NotFound
+from sorobanflow.sources.source import FetchedBatch
 from sorobanflow.store.coverage import (
     Coverage,
     Stream,
@@ -35,21 +38,6 @@ STREAM = Stream()
 MAX_LEDGERS = 10_000  # that one getEvents call scans
 
 
-class Fetched(NamedTuple):
-    """What a batch is made of."""
-
-    ledgers: LedgerRange
-    events: list[Event | Malformed]
-    transactions: list[Transaction | Malformed]
-
-
-class _Fetching(NamedTuple):
-    """A batch whose events are read and whose transactions are on the way."""
-
-    fetch: EventsFetch
-    transactions: "list[Future[list[Transaction | Malformed]]]"
-
-
 def node_ledgers(client: RpcClient) -> LedgerRange:
     """Give the ledgers that the node has."""
     node = client.get_health()
@@ -58,7 +46,7 @@ def node_ledgers(client: RpcClient) -> LedgerRange:
 
 def read_events(client: RpcClient, ledgers: LedgerRange) -> list[Event | Malformed]:
     """Read all events of a range."""
-    return EventsFetch(ledgers, None, MAX_EVENTS).fetch(client)
+    return EventsWalk(ledgers).read(client).events
 
 
 def hashes(events: Iterable[Event | Malformed]) -> list[str]:
@@ -73,22 +61,22 @@ def found(answers: Iterable[Answer]) -> list[Transaction | Malformed]:
 
 def fetch_batches(
     client: RpcClient,
-    most_events: int = MAX_EVENTS,
+    max_events: int = MAX_EVENTS,
     workers: int = 10,
     whole: LedgerRange | None = None,
     ledgers_each: int = MAX_LEDGERS,
-) -> Iterator[Fetched]:
+) -> Iterator[FetchedBatch]:
     """Fetch ledgers in batches, by default all that the node has.
 
-    The calling thread reads events, and goes on with those of the next batch while
-    the workers fetch transactions.
+    The calling thread reads the events of the next batch while workers fetch the
+    transactions of this one.
 
     Args:
-        client: Of the node.
-        most_events: Events at which a batch is full.
-        workers: Calls for transactions at once.
+        client: Client of the node.
+        max_events: Events at which a batch is full.
+        workers: Concurrent calls for transactions.
         whole: The ledgers.
-        ledgers_each: Ledgers of a batch at most.
+        ledgers_each: Maximum of ledgers in a batch.
     """
     todo = whole or node_ledgers(client)
     planner = TransactionPlanner("ledgers", filtered=False, workers=workers, batch_calls=1)
@@ -96,24 +84,32 @@ def fetch_batches(
     with ThreadPoolExecutor(workers) as pool:
         while todo.size > 0:
             last = min(todo.first + ledgers_each - 1, todo.last)
-            fetch = EventsFetch(LedgerRange(todo.first, last), None, most_events)
-            fetch.fetch(client)
-            chunks = planner.chunks(client, fetch)
-            batch = _Fetching(fetch, [pool.submit(chunk.fetch, client) for chunk in chunks])
+            walk = EventsWalk(LedgerRange(todo.first, last), max_events=max_events)
+            read = walk.read(client)
+            wanted = named_transactions(read)
+            chunks = planner.chunks(client, read.ledgers, wanted, read.near_edge, 0)
+            batch = _Fetching(read, [pool.submit(chunk.fetch, client) for chunk in chunks])
             if before is not None:
                 yield _fetched(before)
             before = batch
-            todo = LedgerRange(fetch.ledgers.last + 1, todo.last)
+            todo = LedgerRange(read.ledgers.last + 1, todo.last)
         if before is not None:
             yield _fetched(before)
 
 
-def _fetched(batch: _Fetching) -> Fetched:
+class _Fetching(NamedTuple):
+    """A batch whose events were read and whose transactions are being fetched."""
+
+    read: EventsRead
+    transactions: "list[Future[list[Transaction | Malformed]]]"
+
+
+def _fetched(batch: _Fetching) -> FetchedBatch:
     transactions = [item for future in batch.transactions for item in future.result()]
-    return Fetched(batch.fetch.ledgers, batch.fetch.events, transactions)
+    return FetchedBatch(batch.read.ledgers, batch.read.events, transactions)
 
 
-def decode_all(batches: Iterable[Fetched]) -> None:
+def decode_all(batches: Iterable[FetchedBatch]) -> None:
     """Decode what was fetched, and keep nothing of it."""
     for batch in batches:
         for transaction in batch.transactions:
@@ -124,7 +120,7 @@ def decode_all(batches: Iterable[Fetched]) -> None:
             decode_event(event)
 
 
-def rows_of(fetched: Fetched, passphrase: str) -> BatchRows:
+def rows_of(fetched: FetchedBatch, passphrase: str) -> BatchRows:
     """Decode what was fetched and make its rows."""
     batch = make_rows(*fetched, passphrase)
     assert not batch.quarantine, batch.quarantine[0].error

@@ -8,7 +8,7 @@ from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from blocks.presets import PROFILES, ProfileName
-from sorobanflow.pipeline.decoding import processes_by_default
+from sorobanflow.pipeline.decoding import default_processes
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.records import Hook
 from sorobanflow.sources.rpc.breaker import BreakerSettings
@@ -138,7 +138,7 @@ class StellarRpc(Block):
     def processes(self) -> int:
         """Processes that decode."""
         chosen = self.decode_processes
-        return processes_by_default() if chosen is None else chosen
+        return default_processes() if chosen is None else chosen
 
     def client(
         self,

@@ -27,6 +27,7 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, ranges_text, subtract
 from sorobanflow.pipeline.backfill import BackfillPlan, fail_on_failed_chunks, plan_backfill
 from sorobanflow.pipeline.backfill_summary import FanOutSummary, PlanSummary
+from sorobanflow.pipeline.probe import probe
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
@@ -85,7 +86,7 @@ def backfill(
         # Progress of the runs is read from coverage, which does not grow then.
         raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
     requested = LedgerRange(start_ledger, end_ledger)
-    settings = Settings(rpc, database, contract_ids, topics, "auto", None, max_workers)
+    settings = Settings(rpc, database, contract_ids, topics, max_workers=max_workers)
     summary = _summary(dry_run, fan_out)
     try:
         with open_indexer(settings, summary, dry_run=dry_run) as indexer:
@@ -130,7 +131,7 @@ def _estimate(indexer: Indexer, plan: BackfillPlan, summary: PlanSummary) -> Non
     summary.plan = plan
     summary.concurrency = min(CONCURRENT_CHUNKS, len(plan.chunks))
     if plan.chunks:
-        summary.probe = indexer.pipeline(summary.add).probe(plan.chunks[0], summary.stats)
+        summary.probe = probe(indexer.pipeline(summary.add), plan.chunks[0], summary.stats)
     summary.finished = True
 
 

@@ -52,7 +52,7 @@ def backfill_range(
         database: Name of the sorobanflow-database block.
     """
     chunk = LedgerRange(start_ledger, end_ledger)
-    settings = Settings(rpc, database, contract_ids, topics, "auto", None, max_workers)
+    settings = Settings(rpc, database, contract_ids, topics, max_workers=max_workers)
     summary = RunSummary(RpcStats())
     try:
         with open_indexer(settings, summary) as indexer:

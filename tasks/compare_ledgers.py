@@ -6,10 +6,10 @@ from sorobanflow.audit.agreement import Compared, compare
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
-from tasks.policy import step
+from tasks.policy import pipeline_task
 
 
-@step("compare-ledgers", "compare-ledgers {ledgers}")
+@pipeline_task("compare-ledgers", "{ledgers}")
 def compare_ledgers(
     ledgers: LedgerRange, event_filter: EventFilter | None, client: RpcClient, engine: Engine
 ) -> Compared:

@@ -1,7 +1,7 @@
 """What the tasks share: when Prefect retries, how long it waits, what it keeps.
 
-Single calls are retried within the client, where the breaker is. Prefect's
-retries are for the chunk: for an endpoint that stayed away longer than that.
+Single calls are retried in the client, where the breaker is. Prefect retries a whole
+step: for a node or a database that was away for longer than the client waits.
 """
 
 import logging
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Half a minute in all. Prefect's wait cannot be interrupted, and with the jitter it is up to
-#: half as long again: none may keep a run that is told to stop from leaving in time.
+#: half as long again: a run that is told to stop has to end in time all the same.
 RETRY_DELAYS_S: list[float] = [2, 4, 5, 5, 5, 5]
 
 
@@ -30,26 +30,28 @@ LOG_LEVEL = "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL"
 
 
 def quiet_task_runs() -> None:
-    """Log no line per task run, unless the environment says which: they drown the flow's own."""
+    """Log no line per task run, unless the environment asks for it: they bury the flow's own."""
     if not os.environ.get(LOG_LEVEL):
         logging.getLogger("prefect.task_runs").setLevel(logging.WARNING)
 
 
 def is_retriable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether the failure, the node's or the database's, may pass."""
+    """Whether the failure, of the node or the database, may pass."""
     return isinstance(state.data, RetriableError)
 
 
-def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+def pipeline_task(
+    name: str, run_name: str = "{step.label}"
+) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a task of a step of the pipeline.
 
     Args:
         name: The task's stable name, kebab-case.
-        run_name: Template of a task run's name: what it works on.
+        run_name: Template of what a task run works on; follows the task's name.
     """
     as_task: Callable[[Callable[P, R]], Task[P, R]] = task(
         name=name,
-        task_run_name=run_name,
+        task_run_name=f"{name} {run_name}",
         retries=len(RETRY_DELAYS_S),
         retry_delay_seconds=RETRY_DELAYS_S,
         retry_jitter_factor=0.5,

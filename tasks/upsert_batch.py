@@ -1,20 +1,15 @@
-"""The write step: the rows of one batch and its coverage, in one database transaction."""
+"""The last step of a batch: its rows and their coverage, in one database transaction."""
 
-from sqlalchemy import Engine
-
-from sorobanflow.rows.batch_rows import BatchRows
-from sorobanflow.store import upsert
+from sorobanflow.pipeline.batch import UpsertStep
 from sorobanflow.store.upsert import Written
-from tasks.policy import step
+from tasks.policy import pipeline_task
 
 
-@step("upsert-batch", "upsert-batch {rows.ledgers}")
-def upsert_batch(engine: Engine, rows: BatchRows, stream: str) -> Written:
-    """Store a batch whole.
+@pipeline_task("upsert-batch")
+def upsert_batch(step: UpsertStep) -> Written:
+    """Store a batch whole; a retry stores it again, which changes nothing.
 
     Args:
-        engine: The database.
-        rows: The batch's rows.
-        stream: Name of the stream whose coverage grows.
+        step: The rows, and where they go.
     """
-    return upsert.upsert_batch(engine, rows, stream)
+    return step.run()

@@ -1,36 +1,35 @@
-"""The indexer: what every flow that indexes opens first, and its pipelines share.
+"""What every flow that indexes opens first: blocks, node, database, and the task runner.
 
-Loads the blocks, checks node and database against each other, and starts the one task
-runner that caps the calls. Leaves the work to `pipeline`, and the choice of ranges to
-the flows.
+Invariant: node and database hold the same network, and the database's schema is this
+program's, before anything is indexed. Leaves the work to `sorobanflow.pipeline`, and
+the choice of ranges to the flows.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from sqlalchemy import Engine, inspect, text
 
 from blocks import Database, StellarRpc
 from blocks.documents import load_block
 from blocks.rate_limit import shared_rate
 from flows.harness.metrics import PoolWatch, process_metrics
-from sorobanflow.pipeline.batch import Source
-from sorobanflow.pipeline.decoding import Makers, seldom_looking_for_garbage
+from flows.harness.runner import PrefectRunner
+from sorobanflow.pipeline.decoding import Decoders, reduced_gc
 from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.records import Hook, fan_out
-from sorobanflow.sources.rpc.fetch_plan import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
+from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, pin_network
 from sorobanflow.store.pool import pool_stats
 
 
-@dataclass
+@dataclass(frozen=True)
 class Settings:
     """What a flow's parameters say about indexing; None: what the block says.
 
@@ -39,18 +38,18 @@ class Settings:
 
     rpc: str
     database: str
-    contract_ids: list[str] | None
-    topics: list[list[str]] | None
-    fetch_plan: FetchPlan
-    batch_size: int | None
-    max_workers: int | None
+    contract_ids: list[str] | None = None
+    topics: list[list[str]] | None = None
+    fetch_plan: FetchPlan = "auto"
+    batch_size: int | None = None
+    max_workers: int | None = None
 
 
 @contextmanager
 def open_indexer(
     settings: Settings, summary: RunSummary, *, dry_run: bool = False
 ) -> Iterator["Indexer"]:
-    """Load the blocks, check node and database against each other, start the runner.
+    """Load the blocks, check node and database against each other, start the task runner.
 
     Args:
         settings: What to index, and how.
@@ -65,11 +64,6 @@ def open_indexer(
     event_filter = EventFilter.of(settings.contract_ids, settings.topics)
     node, database = load_block(StellarRpc, settings.rpc), load_block(Database, settings.database)
     workers = settings.max_workers or node.max_workers
-    bounds = (
-        BatchBounds(settings.batch_size, settings.batch_size, settings.batch_size)
-        if settings.batch_size
-        else node.batch_bounds()
-    )
     planner = TransactionPlanner(
         settings.fetch_plan, event_filter is not None, workers, node.batch_calls
     )
@@ -78,7 +72,7 @@ def open_indexer(
         if node.max_requests_per_s:
             name = f"stellar-rpc-{settings.rpc}"
             rate = stack.enter_context(shared_rate(name, node.max_requests_per_s))
-        stack.enter_context(seldom_looking_for_garbage())
+        stack.enter_context(reduced_gc())
         metrics = process_metrics()
         hook = fan_out(summary.stats, metrics)
         client = stack.enter_context(node.client(hook, workers, rate))
@@ -91,44 +85,51 @@ def open_indexer(
         if not dry_run or in_use(engine):
             schema.prepare(engine)
             pin_network(engine, passphrase)
-        runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
-        stack.enter_context(runner)
-        # The runner waits for its tasks when it closes: on the way out of a failure or an
-        # interrupt, none may go on retrying.
+        runner = stack.enter_context(PrefectRunner(workers))
+        # The runner waits for its tasks when it closes: after a failure or an interrupt,
+        # none may go on retrying.
         stack.push(lambda kind, error, trace: client.stop() if kind else None)
-        stream = Stream.of_filter(event_filter.canonical_json if event_filter else None)
-        makers = stack.enter_context(Makers(passphrase, node.processes()))
-        source = Source(client, passphrase, event_filter, planner, makers)
-        indexer = Indexer(runner, source, Target(engine, stream), bounds, [], hook)
+        indexer = Indexer(
+            runner,
+            RpcSource(client, passphrase, event_filter, planner),
+            stack.enter_context(Decoders(passphrase, node.processes())),
+            Target(engine, Stream.of_filter(event_filter.canonical_json if event_filter else None)),
+            _bounds(settings, node),
+            hook,
+        )
         stack.callback(indexer.sum_up, summary)
         yield indexer
 
 
 @dataclass
 class Indexer:
-    """What the pipelines of a run share; the runner caps the calls of all of them at once.
+    """What the pipelines of a run share.
 
     Attributes:
-        runner: A started task runner.
-        source: Client, network and filter.
-        target: Engine and stream.
+        runner: Runs the steps; caps the calls of all pipelines.
+        source: The node, its network and the filter.
+        decoders: Make rows of what it gives.
+        target: The database, and the stream that is indexed.
         bounds: What a batch may hold.
-        sizers: Those of its pipelines.
-        hook: Gets a record of what its pipelines do.
+        hook: Gets a record of what the pipelines do.
+        sizers: The sizers of the pipelines.
     """
 
-    runner: TaskRunner[Any]
-    source: Source
+    runner: PrefectRunner
+    source: RpcSource
+    decoders: Decoders
     target: Target
     bounds: BatchBounds
-    sizers: list[BatchSizer]
     hook: Hook | None = None
+    sizers: list[BatchSizer] = field(default_factory=list)
 
-    def pipeline(self, on_written: OnWritten) -> "Pipeline":
+    def pipeline(self, on_written: OnWritten) -> Pipeline:
         """Make a pipeline; each thread that indexes needs one of its own."""
         sizer = BatchSizer(self.bounds)
         self.sizers.append(sizer)
-        return Pipeline(self.runner, self.source, self.target, sizer, on_written, self.hook)
+        return Pipeline(
+            self.runner, self.source, self.decoders, self.target, sizer, on_written, self.hook
+        )
 
     def sum_up(self, summary: RunSummary) -> None:
         """Note in the summary what adapted to the node and the database."""
@@ -137,8 +138,14 @@ class Indexer:
 
 
 def in_use(engine: Engine) -> bool:
-    """Whether the database was ever written to by a run."""
+    """Whether a run has ever written to the database."""
     if not inspect(engine).has_table("network"):
         return False
     with engine.begin() as connection:
         return bool(connection.execute(text("SELECT EXISTS (SELECT FROM network)")).scalar())
+
+
+def _bounds(settings: Settings, node: StellarRpc) -> BatchBounds:
+    if settings.batch_size is None:
+        return node.batch_bounds()
+    return BatchBounds(settings.batch_size, settings.batch_size, settings.batch_size)

@@ -22,7 +22,7 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import payload_of
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.fetch_plan import EventsFetch
+from sorobanflow.sources.rpc.paging import EventsWalk
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
 from tests.integration.index_all import index_all
@@ -252,7 +252,7 @@ def test_quarantine_is_replayed_and_restores_the_database(
 ) -> None:
     before = checksums(engine)
     with DevnetServer(chain) as server, RpcClient(server.url) as client:
-        event = EventsFetch(LedgerRange(9, 9), None, 1000).fetch(client)[-1]
+        event = EventsWalk(LedgerRange(9, 9)).read(client).events[-1]
     payload = payload_of(event).replace("'", "''").replace(":", "\\:")
     _execute(
         engine,

@@ -10,7 +10,8 @@ import pytest
 
 from blocks import StellarRpc
 from deployments.register_blocks import register_blocks
-from flows import index as index_flow
+from flows.harness import live
+from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, parse_faults
 from sorobanflow.errors import SorobanflowError
 from sorobanflow.store.coverage import read_coverage
@@ -62,7 +63,7 @@ def save_blocks(rpc_url: str, database_url: str) -> dict[str, str]:
 def test_flow_loses_nothing_unnamed(
     number: int, faults: str, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_flow, "POLL_S", 0.01)
+    monkeypatch.setattr(live, "POLL_S", 0.01)
     filtered = number % 2 == 1
     setup = Setup(chain=number % 4, filtered=filtered)
     options = {"topics": [["*", "**"]], "fetch_plan": "hashes"} if filtered else {}
@@ -72,7 +73,7 @@ def test_flow_loses_nothing_unnamed(
         raised = []
         for _ in range(MOST_RUNS):
             try:
-                index_flow.index(
+                index(
                     **blocks, start_ledger=1, allow_gap=True, batch_size=5, max_workers=3, **options
                 )
             except SorobanflowError as error:

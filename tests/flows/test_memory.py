@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sorobanflow.devnet import Chain, DevnetServer, Generator
-from sorobanflow.pipeline import pipeline
-from sorobanflow.pipeline.batch import BatchInFlight
+from sorobanflow.pipeline import decoding
+from sorobanflow.pipeline.batch import Batch, UpsertStep
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.fetch import LedgerChunk
-from sorobanflow.sources.rpc.fetch_plan import EventsFetch
+from sorobanflow.sources.rpc.source import EventsStep, TransactionsStep
 
-HEAVY = (BatchRows, BatchInFlight, EventsFetch, LedgerChunk)
+HEAVY = (BatchRows, Batch, UpsertStep, EventsStep, TransactionsStep, LedgerChunk)
 
 
 @pytest.fixture
@@ -29,15 +29,15 @@ def _held() -> list[str]:
     return [type(one).__name__ for one in gc.get_objects() if isinstance(one, HEAVY)]
 
 
-@pytest.mark.parametrize("much", [0, pipeline.MUCH])
+@pytest.mark.parametrize("min_items", [0, decoding.PROCESSES_MIN_ITEMS])
 @pytest.mark.usefixtures("no_collector")
 def test_batches_stand_in_no_cycle(
-    much: int,
+    min_items: int,
     serve: Callable[..., DevnetServer],
     run_index: Callable[..., RunSummary],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pipeline, "MUCH", much)  # 0: rows are made by processes
+    monkeypatch.setattr(decoding, "PROCESSES_MIN_ITEMS", min_items)  # 0: rows are made by processes
     before = _held()
     summary = run_index(
         serve(Chain(Generator(seed=8), closed=40)), start_ledger="oldest", batch_size=200

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.decoding import Makers, Making, Rows, processes_by_default
+from sorobanflow.pipeline.decoding import (
+    PROCESSES_MIN_ITEMS,
+    Decoders,
+    Decoding,
+    Rows,
+    default_processes,
+)
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.sources.items import Event, Malformed, Transaction
@@ -22,67 +28,67 @@ TRANSACTIONS: list[Transaction | Malformed] = [make_transaction()]
 
 
 @pytest.fixture
-def makers() -> Iterator[Makers]:
-    with Makers(NETWORK, 1) as makers:
-        yield makers
+def decoders() -> Iterator[Decoders]:
+    with Decoders(NETWORK, 1) as decoders:
+        yield decoders
 
 
-def fill(making: Making) -> Rows:
-    making.add_events(EVENTS)
-    making.add_transactions(TRANSACTIONS)
-    return making.finish()
+def fill(decoding: Decoding) -> Rows:
+    decoding.add_events(EVENTS)
+    decoding.add_transactions(TRANSACTIONS)
+    return decoding.finish()
 
 
-def make(makers: Makers, much_left: bool = True) -> Rows:
-    return fill(makers.begin(LEDGERS, whole=True, much_left=much_left))
+def make(decoders: Decoders, items_left: float = PROCESSES_MIN_ITEMS) -> Rows:
+    return fill(decoders.begin(LEDGERS, whole=True, items_left=items_left))
 
 
 def contents(batch: BatchRows) -> dict[str, object]:
     return vars(batch)
 
 
-def workers(makers: Makers) -> list[int]:
-    assert makers._pool is not None
-    return list(makers._pool._processes)
+def workers(decoders: Decoders) -> list[int]:
+    assert decoders._pool is not None
+    return list(decoders._pool._processes)
 
 
-def test_rows_are_the_same_wherever_they_are_made(makers: Makers) -> None:
-    here = make(makers, much_left=False).result()
-    assert makers._pool is None
+def test_rows_are_the_same_wherever_they_are_made(decoders: Decoders) -> None:
+    here = make(decoders, items_left=PROCESSES_MIN_ITEMS - 1).result()
+    assert decoders._pool is None
     assert (len(here.events), len(here.transactions), len(here.quarantine)) == (1, 1, 1)
-    elsewhere = make(makers).result()
-    assert workers(makers)
+    elsewhere = make(decoders).result()
+    assert workers(decoders)
     assert contents(elsewhere) == contents(here)
     assert type(elsewhere.transactions[0]) is TransactionRow  # and no plain tuple
 
 
 def test_without_processes_everything_is_made_here() -> None:
-    with Makers(NETWORK, 0) as makers:
-        assert make(makers).result().events
-        assert makers._pool is None
+    with Decoders(NETWORK, 0) as decoders:
+        assert make(decoders).result().events
+        assert decoders._pool is None
 
 
-def test_more_than_processes_can_take_is_made_here(makers: Makers) -> None:
-    rows = [make(makers) for _ in range(5)]
+def test_more_than_processes_can_take_is_made_here(decoders: Decoders) -> None:
+    rows = [make(decoders) for _ in range(5)]
     assert all(len(one.result().events) == 1 for one in rows)
     done: list[object] = []
     rows[-1].add_done_callback(done.append)
     assert len(done) == 1
 
 
-def test_a_process_that_is_killed_costs_no_batch(makers: Makers) -> None:
-    make(makers).result()
-    (worker,) = workers(makers)
+def test_a_process_that_is_killed_costs_no_batch(decoders: Decoders) -> None:
+    make(decoders).result()
+    (worker,) = workers(decoders)
     os.kill(worker, signal.SIGKILL)
-    rows = [make(makers) for _ in range(3)]
+    rows = [make(decoders) for _ in range(3)]
     assert [len(one.result().events) for one in rows] == [1, 1, 1]
-    make(makers).result()
+    make(decoders).result()
 
 
-def test_processes_end_with_the_makers() -> None:
-    with Makers(NETWORK, 1) as makers:
-        make(makers).result()
-        (worker,) = workers(makers)
+def test_processes_end_with_the_decoders() -> None:
+    with Decoders(NETWORK, 1) as decoders:
+        make(decoders).result()
+        (worker,) = workers(decoders)
         os.kill(worker, 0)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -96,4 +102,4 @@ def test_processes_end_with_the_makers() -> None:
 
 def test_default_leaves_a_core_to_the_flow() -> None:
     cores = len(os.sched_getaffinity(0))
-    assert processes_by_default() == min(4, cores - 1)
+    assert default_processes() == min(4, cores - 1)

@@ -6,7 +6,7 @@ that fails the next one goes on, as on a schedule.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -17,22 +17,23 @@ from prefect.logging import disable_run_logger
 from prefect.states import Failed
 from sqlalchemy import Engine, text
 
-from flows import index as index_flow
 from flows.harness.indexer import Indexer
+from flows.harness.live import LiveIndexing
+from flows.harness.runner import TASKS
 from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
 from sorobanflow.devnet.supply import Ledger
 from sorobanflow.errors import SorobanflowError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.batch import Source
-from sorobanflow.pipeline.decoding import Makers
+from sorobanflow.pipeline.decoding import Decoders
 from sorobanflow.pipeline.pipeline import Target
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.breaker import BreakerSettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.fetch_plan import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.retry import RetrySettings
+from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.store.coverage import Stream, pin_network, read_coverage
@@ -40,7 +41,7 @@ from sorobanflow.store.tables import metadata
 
 LEDGERS = LedgerRange(1, 8)
 #: Runs within which every schedule of finite length is through.
-MOST_RUNS = 60
+MAX_RUNS = 60
 
 RETRY = RetrySettings(attempts=3, base_s=0.001, cap_s=0.004, max_retry_after_s=0.01)
 BREAKER = BreakerSettings(failure_threshold=3, open_s=0.005, half_open_max=1, wait_s=0.1)
@@ -80,23 +81,23 @@ def source_of(chain: int) -> ListedLedgers:
     return ListedLedgers(ledgers, *LEDGERS, source.network)
 
 
-class ThreadRunner:
-    """Runs tasks on threads and retries them as their policy says, with short waits."""
+class RetryingRunner:
+    """Runs steps on threads and retries them as their tasks would, with short waits."""
 
     def __init__(self, workers: int) -> None:
         self._pool = ThreadPoolExecutor(workers)
 
-    def submit(self, task: Any, parameters: Mapping[str, Any], **_: Any) -> Future[Any]:
-        return self._pool.submit(_attempts, task, parameters)
+    def start(self, step: Any, after: Any = ()) -> Future[Any]:
+        return self._pool.submit(_attempts, TASKS[step.kind], step)
 
     def close(self) -> None:
         self._pool.shutdown()
 
 
-def _attempts(task: Any, parameters: Mapping[str, Any]) -> Any:
+def _attempts(task: Any, step: Any) -> Any:
     for left in reversed(range(task.retries + 1)):
         try:
-            return task.fn(**parameters)
+            return task.fn(step)
         except Exception as error:
             if not left or not task.retry_condition_fn(task, None, Failed(data=error)):
                 raise
@@ -110,7 +111,7 @@ def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
     # Real HTTP, but without the trusted certificates, whose loading costs more than a run.
     plain = httpx.HTTPTransport(verify=False)
     client = RpcClient(url, retry=RETRY, breaker=BREAKER, http=HTTP, transport=plain)
-    runner: Any = ThreadRunner(setup.workers)
+    runner: Any = RetryingRunner(setup.workers)
     event_filter = setup.event_filter
     planner = TransactionPlanner(
         setup.fetch_plan, event_filter is not None, setup.workers, setup.batch_calls
@@ -119,9 +120,13 @@ def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
         try:
             passphrase = client.get_network().passphrase
             pin_network(engine, passphrase)
-            source = Source(client, passphrase, event_filter, planner, Makers(passphrase, 0))
-            bounds = BatchBounds(setup.batch_size, setup.batch_size, setup.batch_size)
-            yield Indexer(runner, source, Target(engine, setup.stream), bounds, [])
+            yield Indexer(
+                runner,
+                RpcSource(client, passphrase, event_filter, planner),
+                Decoders(passphrase, 0),
+                Target(engine, setup.stream),
+                BatchBounds(setup.batch_size, setup.batch_size, setup.batch_size),
+            )
         except BaseException:
             client.stop()
             raise
@@ -133,8 +138,7 @@ def run_once(setup: Setup, url: str, engine: Engine) -> None:
     """One run of the index flow, from the first ledger on, up to the tip."""
     with disable_run_logger(), open_indexer(setup, url, engine) as indexer:
         summary = RunSummary(RpcStats())
-        run = index_flow._Run(indexer, LEDGERS.first, True, summary)
-        run.to_the_tip(0)
+        LiveIndexing(indexer, LEDGERS.first, True, summary).catch_up()
 
 
 def index_through(setup: Setup, faults: str, engine: Engine) -> list[str]:
@@ -142,14 +146,14 @@ def index_through(setup: Setup, faults: str, engine: Engine) -> list[str]:
     raised: list[str] = []
     server = DevnetServer(Chain(source_of(setup.chain)), faults=parse_faults(faults))
     with server:
-        for _ in range(MOST_RUNS):
+        for _ in range(MAX_RUNS):
             try:
                 run_once(setup, server.url, engine)
             except SorobanflowError as error:
                 raised.append(f"{type(error).__name__}: {error}")
             if read_coverage(engine, setup.stream.name).accounted == [LEDGERS]:
                 return raised
-    raise AssertionError(f"not through after {MOST_RUNS} runs: {raised[-3:]}")
+    raise AssertionError(f"not through after {MAX_RUNS} runs: {raised[-3:]}")
 
 
 def clear(engine: Engine, passphrase: str) -> None:

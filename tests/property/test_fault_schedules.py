@@ -153,7 +153,7 @@ def test_envelope_of_another_transaction_is_quarantined(
     assert index_through(setup, faults, databases.engine) == []
     databases.check(setup)
     [row] = quarantine(databases.engine)
-    assert "that of" in row.error
+    assert "has the hash" in row.error
     assert json.loads(row.payload)["txHash"] == row.key
 
 

@@ -11,10 +11,8 @@ from sorobanflow.errors import (
     RpcProtocolError,
     RpcUnavailableError,
 )
-from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk
-from sorobanflow.sources.rpc.plan import plan_hash_chunks, plan_ledger_chunks
 from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
 from tests.unit.rpc_node import Node, client_of, fill, transaction, tx_hash
 
@@ -440,77 +438,6 @@ def test_hash_chunk_goes_on_after_a_failure_at_any_call(failing: int, batch_call
     assert places(found) == orders(10, 7)
     asked = [params["hash"] for _, params in node.calls]
     assert sorted(asked) == [tx_hash(10, order) for order in range(1, 8)]
-
-
-def fetch_all(node: Node, chunks: list[LedgerChunk]) -> Places:
-    client = client_of(node)
-    return [place for chunk in chunks for place in places(chunk.fetch(client))]
-
-
-def test_plan_balances_and_saves_calls_with_exact_hints() -> None:
-    counts = [(10, 150), (11, 3), (13, 47)]
-    node = node_of(*counts, (14, 1))
-    chunks = plan_ledger_chunks(LedgerRange(10, 13), counts, workers=10, size=21)
-    assert [chunk.limit for chunk in chunks] == [21] * 9 + [12]
-    assert fetch_all(node, chunks) == [*orders(10, 150), *orders(11, 3), *orders(13, 47)]
-    assert node.posts == 10
-
-
-@pytest.mark.parametrize(
-    "hints",
-    [
-        [(10, 30), (12, 30)],
-        [(10, 1000), (11, 1), (12, 1000), (99, 7)],
-        [(12, 30), (10, 31), (11, 29), (11, 0), (9, 50)],
-        [(11, 41)],
-        [(10, 2**40)],
-    ],
-)
-@pytest.mark.parametrize("size", [20, 60, 1000])
-def test_plan_is_a_partition_whatever_the_hints_say(
-    hints: list[tuple[int, int]], size: int
-) -> None:
-    node = node_of((9, 5), (10, 33), (11, 40), (12, 31), (13, 2))
-    chunks = plan_ledger_chunks(LedgerRange(10, 12), hints, 10, size)[:110]
-    if hints != [(10, 2**40)]:
-        assert fetch_all(node, chunks) == [*orders(10, 33), *orders(11, 40), *orders(12, 31)]
-    starts = [chunk.start for chunk in chunks]
-    assert starts == [(10, 0), *(chunk.end for chunk in chunks[:-1])]
-
-
-def test_plan_keeps_small_batches_in_one_chunk() -> None:
-    (chunk,) = plan_ledger_chunks(LedgerRange(10, 12), [(10, 20), (11, 19)], 10, 40)
-    assert (chunk.start, chunk.end, chunk.limit) == ((10, 0), (12, MAX_TX), 40)
-
-
-def test_plan_keeps_a_boundary_at_the_ledgers_hinted_end() -> None:
-    first, last = plan_ledger_chunks(LedgerRange(10, 11), [(10, 20), (11, 15)], 10, 20)
-    assert (first.start, first.end, first.limit) == ((10, 0), (10, 20), 20)
-    assert (last.start, last.end, last.limit) == ((10, 20), (11, MAX_TX), 16)
-
-
-def test_plan_chunk_larger_than_a_page_takes_several_calls() -> None:
-    node = node_of((10, 1000), (11, 1))
-    chunks = plan_ledger_chunks(LedgerRange(10, 10), [(10, 1000)], 2, 600)
-    assert [chunk.limit for chunk in chunks] == [600, 401]
-    assert fetch_all(node, chunks) == orders(10, 1000)
-    assert [params["pagination"]["limit"] for _, params in node.calls] == [200] * 5 + [1]
-
-
-def test_plan_without_hints_splits_the_ledgers() -> None:
-    chunks = plan_ledger_chunks(LedgerRange(10, 19), [], workers=3, size=200)
-    assert [chunk.label for chunk in chunks] == ["10-12", "13-15", "16-19"]
-    node = node_of((9, 1), (12, 3), (13, 250), (19, 2), (20, 1))
-    assert fetch_all(node, chunks) == [*orders(12, 3), *orders(13, 250), *orders(19, 2)]
-    assert len(plan_ledger_chunks(LedgerRange(10, 11), [], workers=10, size=200)) == 2
-
-
-def test_plan_hash_chunks_are_near_equal_and_at_most_the_workers() -> None:
-    wanted = hashes(*orders(10, 25))
-    chunks = plan_hash_chunks([*wanted, wanted[0]], workers=4, batch_calls=5)
-    assert [len(chunk._ledgers) for chunk in chunks] == [6, 6, 6, 7]
-    assert len(plan_hash_chunks(wanted, workers=10, batch_calls=50)) == 1
-    assert plan_hash_chunks([], workers=10, batch_calls=50) == []
 
 
 def test_chunks_are_plain_objects() -> None:

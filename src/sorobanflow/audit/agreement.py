@@ -15,16 +15,16 @@ from sorobanflow.errors import DecodeError, LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import Item, quarantine_row, stated_ledger
 from sorobanflow.sources.items import Event, Transaction
-from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.fetch_plan import EventsFetch, TransactionPlanner
+from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.paging import EventsRead, EventsWalk
+from sorobanflow.sources.rpc.planner import TransactionPlanner
+from sorobanflow.sources.rpc.source import named_transactions
 
 Kind = Literal["event", "transaction"]
 
 #: Ids that a difference names.
 MAX_NAMED_IDS = 3
-#: Events compared in one go; a chunk with more is compared in parts.
-MAX_EVENTS = 10_000
 
 
 class Difference(NamedTuple):
@@ -88,30 +88,31 @@ def compare(
         event_filter: The stream's; None: everything.
     """
     compared = Compared()
-    rest: LedgerRange | None = ledgers
-    while rest is not None and rest.size > 0:
-        fetch = EventsFetch(rest, event_filter, MAX_EVENTS)
+    rest = ledgers
+    while rest.size > 0:
+        filters = [event_filter] if event_filter else []
         try:
-            events, transactions = _ids_at_node(client, fetch, event_filter)
+            read = EventsWalk(rest, filters, MAX_EVENTS, MAX_EVENTS).read(client)
+            events, transactions = _ids_at_node(client, read, event_filter)
         except LedgerOutsideRetentionError as error:
             rest = LedgerRange(max(error.oldest, rest.first + 1), rest.last)
             continue
-        found = _compare_with_tables(engine, fetch.ledgers, event_filter, events, transactions)
-        compared = compared.add(Compared(fetch.ledgers.size, tuple(found)))
-        rest = fetch.rest
+        found = _compare_with_tables(engine, read.ledgers, event_filter, events, transactions)
+        compared = compared.add(Compared(read.ledgers.size, tuple(found)))
+        rest = LedgerRange(read.ledgers.last + 1, rest.last)
     return compared
 
 
 def _ids_at_node(
-    client: RpcClient, fetch: EventsFetch, event_filter: EventFilter | None
+    client: RpcClient, read: EventsRead, event_filter: EventFilter | None
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Map the ids of the events and transactions that the stream should hold to ledgers."""
-    events = _ids("event", fetch.fetch(client), fetch.ledgers)
-    transactions = fetch.wanted()
+    events = _ids("event", read.events, read.ledgers)
+    transactions = named_transactions(read)
     if event_filter is None:  # else those that the events name are all
         planner = TransactionPlanner("ledgers", filtered=False, workers=1, batch_calls=1)
-        for chunk in planner.chunks(client, fetch):
-            transactions |= _ids("transaction", chunk.fetch(client), fetch.ledgers)
+        for chunk in planner.chunks(client, read.ledgers, transactions, read.near_edge, 0):
+            transactions |= _ids("transaction", chunk.fetch(client), read.ledgers)
     return events, transactions
 
 

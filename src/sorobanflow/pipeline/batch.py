@@ -1,251 +1,276 @@
-"""A batch in flight: its events are read, its transactions fetched, its rows made.
+"""A batch on its way: fetched in rounds of steps, decoded into rows, written.
 
-Beneath `pipeline`, which says when a batch goes on and has it written. Invariants:
-a step is taken when what it needs has come, so nothing here waits; a failure is
-kept as the batch's own, so that the batches before it are still committed.
+Beneath `pipeline`, which decides when a batch proceeds. Invariants: no method waits
+for anything; an error becomes the batch's own, so that the batches before it are still
+committed. The stages, in order:
+
+    FETCHING   steps are running; what they brought can be decoded already
+    DECODING   every item was handed to the decoder, which may be another process
+    WRITING    the step upsert-batch is running; the pipeline drops the batch after it
+    FAILED     `error` says why; nothing further happens to the batch
 """
 
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Any, Literal
 
-from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner
-from prefect.tasks import Task
+from sqlalchemy import Engine
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.decoding import Makers, Making, Rows
-from sorobanflow.sources.items import Malformed, Transaction
-from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.fetch_plan import (
-    BatchFetch,
-    EventsFetch,
-    TransactionChunk,
-    TransactionPlanner,
-)
-from sorobanflow.sources.rpc.filters import EventFilter
-from tasks.fetch_events import fetch_batch, fetch_transactions
+from sorobanflow.pipeline.decoding import Decoders, Decoding
+from sorobanflow.pipeline.runner import Runner, Started, Step
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.mass_failure import refuse_mass_failure
+from sorobanflow.sources.source import BatchFetch, Fetched, FetchedItems, FetchStep
+from sorobanflow.store.upsert import Written, upsert_batch
 
 
-@dataclass
-class Source:
-    """Where the data comes from, of which network, what is wanted, and who makes its rows."""
+class Stage(Enum):
+    """How far a batch has come."""
 
-    client: RpcClient
-    passphrase: str
-    event_filter: EventFilter | None
-    planner: TransactionPlanner
-    makers: Makers
+    FETCHING = auto()
+    DECODING = auto()
+    WRITING = auto()
+    FAILED = auto()
 
 
 class Awaited:
-    """Something under way; rings a bell when it is done, and notes when that was.
+    """A result that will come; wakes the pipeline when it does.
 
-    A future keeps its callbacks, so they do not refer back to it: with 5,000 items in
-    each cycle, the collector took hundreds of MiB to come to them.
+    A future keeps its callbacks, so they do not refer back to this object: with 5,000
+    items in each cycle, the garbage collector took hundreds of MiB to come to them.
+
+    Args:
+        future: What will come.
+        wake: Called when it is there.
     """
 
-    def __init__(self, future: "PrefectFuture[Any] | Rows", bell: threading.Event) -> None:
+    def __init__(self, future: Started, wake: Callable[[], object]) -> None:
         self._future = future
-        self._end = _End(bell)
-        future.add_done_callback(self._end.note)
+        self._arrival = _Arrival(wake)
+        future.add_done_callback(self._arrival.note)
 
     @property
-    def done(self) -> bool:
-        """Whether it is done."""
-        return self._end.at is not None
+    def is_done(self) -> bool:
+        """Whether it is there."""
+        return self._arrival.at is not None
 
     @property
     def done_at(self) -> float:
-        """When that was, monotonic; 0.0 until then."""
-        return self._end.at or 0.0
+        """Monotonic time at which it came; 0.0 until then."""
+        return self._arrival.at or 0.0
+
+    @property
+    def future(self) -> Started:
+        """What will come, for the steps that follow it."""
+        return self._future
 
     def result(self) -> Any:  # noqa: ANN401 - whatever the future gives
-        """Give what came of it, waiting if need be."""
+        """Give the result, or raise the error."""
         return self._future.result()
 
-    def check(self) -> None:
-        """Raise what it raised, if anything.
 
-        Prefect's `result` goes by way of its event loop, one to two milliseconds
-        of waiting for a value that is not there.
-        """
-        if isinstance(self._future, PrefectFuture):
-            self._future.wait()
-            if self._future.state.is_completed():
-                return
-        self._future.result()
+class _Arrival:
+    """The time at which a result came."""
 
-
-class _End:
-    """When something was done; `note` rings the bell."""
-
-    def __init__(self, bell: threading.Event) -> None:
+    def __init__(self, wake: Callable[[], object]) -> None:
         self.at: float | None = None
-        self._bell = bell
+        self._wake = wake
 
     def note(self, _: object) -> None:
         self.at = time.monotonic()
-        self._bell.set()
+        self._wake()
 
 
-class Lane:
-    """Starts tasks on a runner; the bell rings when one of them is done."""
-
-    def __init__(self, runner: TaskRunner[Any]) -> None:
-        self._runner = runner
-        self.bell = threading.Event()
-
-    def submit(self, task: Task[Any, Any], **parameters: object) -> Awaited:
-        """Start a task."""
-        return Awaited(self._runner.submit(task, parameters), self.bell)
-
-
-class BatchInFlight:
-    """A batch on its way from ledgers to rows; begins to read at once.
+class Tools:
+    """What the batches of a pipeline share.
 
     Args:
-        ledgers: The ledgers to read; it keeps fewer if they hold too many events.
-        source: Where from.
-        most_events: Events at which the batch is full.
-        beside: Batches in flight beside this one.
-        lane: Where tasks start.
+        runner: Runs the steps.
+        decoders: Make rows of items.
+        whole: Whether the items are all of a ledger's; see `RowMaker`.
 
     Attributes:
-        ledgers: Its ledgers; until `is_planned`, those asked for.
-        rest: What was asked for and left out because the batch was full.
-        items: Events and transactions that it holds, once `rows` is set.
-        size_bytes: Bytes of their XDR, likewise.
-        fetch_s: Seconds from its begin to the last answer, likewise.
-        rows: The rows, once all they are made of has come.
-        writing: Their upsert; the pipeline's.
-        error: Why the batch goes no further.
+        woken: Set whenever a step or a decoder has ended.
     """
 
-    def __init__(
-        self, ledgers: LedgerRange, source: Source, most_events: int, beside: int, lane: Lane
-    ) -> None:
-        self.ledgers = ledgers
-        self.rest: LedgerRange | None = None
-        self.items = self.size_bytes = 0
-        self.fetch_s = self._make_s = self._made_at = 0.0
-        self._began = time.monotonic()
-        self.rows: Awaited | None = None
-        self.writing: Awaited | None = None
+    def __init__(self, runner: Runner, decoders: Decoders, *, whole: bool) -> None:
+        self.decoders = decoders
+        self.whole = whole
+        self.woken = threading.Event()
+        self._runner = runner
+
+    def start(self, step: Step, after: Sequence[Awaited] = ()) -> Awaited:
+        """Start a step."""
+        return self.watch(self._runner.start(step, [one.future for one in after]))
+
+    def watch(self, future: Started) -> Awaited:
+        """Have `woken` set when a result has come."""
+        return Awaited(future, self.woken.set)
+
+
+class UpsertStep:
+    """Stores a batch and its coverage, in one database transaction."""
+
+    kind: Literal["upsert-batch"] = "upsert-batch"
+
+    def __init__(self, engine: Engine, rows: BatchRows, stream: str) -> None:
+        self.label = str(rows.ledgers)
+        self._engine = engine
+        self._rows = rows
+        self._stream = stream
+
+    def run(self) -> Written:
+        """Store the batch."""
+        return upsert_batch(self._engine, self._rows, self._stream)
+
+
+class Batch:
+    """A batch of whole ledgers; its first round of steps starts at once.
+
+    Args:
+        fetch: The fetching of its ledgers.
+        tools: What the batches of the pipeline share.
+
+    Attributes:
+        stage: How far it has come.
+        error: Why it failed.
+        items: Number of events and transactions that arrived.
+        size_bytes: Bytes of their XDR.
+        fetch_s: Seconds from the beginning to the last item.
+    """
+
+    def __init__(self, fetch: BatchFetch, tools: Tools) -> None:
+        self.stage = Stage.FETCHING
         self.error: Exception | None = None
-        self._source = source
-        self._lane = lane
-        self._fetch = EventsFetch(ledgers, source.event_filter, most_events)
-        self._first = BatchFetch(self._fetch, source.planner, beside, lane.bell.set)
-        self._reading = lane.submit(fetch_batch, fetch=self._first, client=source.client)
-        self._making: Making | None = None
-        self._events_added = False
-        self._fetching: list[_Fetching] = []
-        self._came: list[Transaction | Malformed] = []
-        self._asked_again = False
+        self.items = self.size_bytes = 0
+        self.fetch_s = self._decode_s = self._decoded_at = 0.0
+        self._began_at = time.monotonic()
+        self._fetch = fetch
+        self._tools = tools
+        self._running: list[tuple[FetchStep, Awaited]] = []
+        self._round: list[Awaited] = []
+        self._arrived: list[FetchedItems] = []
+        self._decoding: Decoding | None = None
+        self._rows: Awaited | None = None
+        self._upsert: Awaited | None = None
+        self._start_round()
 
     @property
-    def is_planned(self) -> bool:
-        """Whether its events are read and its transactions asked for."""
-        return self._making is not None or self.error is not None
+    def ledgers(self) -> LedgerRange:
+        """Its ledgers; those requested until it `knows_ledgers`."""
+        return self._fetch.ledgers
 
     @property
-    def can_plan(self) -> bool:
-        """Whether `plan` has what it needs."""
-        return not self.is_planned and (self._first.is_planned or self._reading.done)
+    def knows_ledgers(self) -> bool:
+        """Whether the first round has ended and shown which ledgers the batch holds."""
+        return self._decoding is not None or self.stage is Stage.FAILED
 
     @property
-    def can_make(self) -> bool:
-        """Whether `make` has something to make rows of."""
-        if self._making is None or self.rows is not None or self.error is not None:
-            return False
-        return not self._events_added or not self._fetching or self._next_chunk() is not None
+    def has_fetched(self) -> bool:
+        """Whether `fetch_on` has something to do."""
+        return self.stage is Stage.FETCHING and any(one.is_done for _, one in self._running)
+
+    @property
+    def can_decode(self) -> bool:
+        """Whether `decode` has something to do."""
+        return (
+            self.stage is Stage.FETCHING
+            and self._decoding is not None
+            and bool(self._arrived or not self._running)
+        )
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the rows are made."""
+        return self.stage is Stage.DECODING and self._rows is not None and self._rows.is_done
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the writing has ended, well or not."""
+        return self._upsert is not None and self._upsert.is_done
 
     @property
     def decode_s(self) -> float:
-        """Seconds that decoding took this process, or it waited for its helpers."""
-        waited = self.rows.done_at - self._made_at if self.rows is not None else 0.0
-        return self._make_s + max(0.0, waited)
+        """Seconds that decoding took this process, or another one while this one waited."""
+        waited_s = self._rows.done_at - self._decoded_at if self._rows else 0.0
+        return self._decode_s + max(0.0, waited_s)
 
-    def plan(self, *, much_left: bool) -> None:
-        """Start to fetch the transactions of the events that were read.
-
-        The first chunk is fetched already, by the task that has read the events.
+    def fetch_on(self, items_left: float) -> LedgerRange | None:
+        """Take what the ended steps brought; after the last one of a round, start the next.
 
         Args:
-            much_left: See `Makers.begin`.
+            items_left: FetchedItems that the pipeline expects from this batch on.
+
+        Returns:
+            The ledgers that the batch leaves out, when its first round has shown that.
         """
         try:
-            if not self._first.is_planned:
-                self._reading.check()
-            source = self._source
-            self.ledgers, self.rest = self._fetch.ledgers, self._fetch.rest
-            self._fetching.append(_Fetching(self._first, self._reading))
-            self._start(self._first.others)
-            whole = source.event_filter is None
-            self._making = source.makers.begin(self.ledgers, whole=whole, much_left=much_left)
+            self._collect()
+            if self._running:
+                return None
+            self._start_round()
+            if self._decoding is not None:
+                return None
+            self._decoding = self._tools.decoders.begin(
+                self.ledgers, whole=self._tools.whole, items_left=items_left
+            )
+            return self._fetch.rest
         except Exception as error:
-            self.error = error
+            self._fail(error)
+            return None
 
-    def make(self) -> None:
-        """Make rows of what has come: the events, then the transactions chunk by chunk."""
+    def decode(self) -> None:
+        """Decode one step's items, or have the rows made when everything was decoded."""
+        assert self._decoding is not None
         began = time.monotonic()
         try:
-            assert self._making is not None
-            self._make(self._making)
+            if self._arrived:
+                events, transactions = self._arrived.pop(0)
+                self._decoding.add_events(events)
+                self._decoding.add_transactions(transactions)
+            if not self._arrived and not self._running:
+                self._rows = self._tools.watch(self._decoding.finish())
+                self.stage = Stage.DECODING
         except Exception as error:
-            self.error = error
-        self._made_at = time.monotonic()
-        self._make_s += self._made_at - began
+            self._fail(error)
+        self._decoded_at = time.monotonic()
+        self._decode_s += self._decoded_at - began
 
-    def _make(self, making: Making) -> None:
-        planner, client = self._source.planner, self._source.client
-        if not self._events_added:
-            making.add_events(self._fetch.events)
-            self._events_added = True
-            return
-        if chunk := self._next_chunk():
-            self._fetching.remove(chunk)
-            self._answered(chunk.awaited)
-            items = chunk.result(client)
-            self._came += items
-            making.add_transactions(planner.only_wanted(self._fetch, items))
-        if not self._fetching and not self._asked_again:
-            # Events and transactions come from different calls: they must name the same ones.
-            self._asked_again = True
-            self._start(planner.chunks_of_missing(client, self._fetch, self._came))
-        if not self._fetching:
-            self._finish(making)
+    def write(self, engine: Engine, stream: str) -> None:
+        """Start to write the rows."""
+        assert self._rows is not None
+        try:
+            rows: BatchRows = self._rows.result()
+            refuse_mass_failure(rows)
+            self._upsert = self._tools.start(UpsertStep(engine, rows, stream), after=self._round)
+            self.stage = Stage.WRITING
+        except Exception as error:
+            self._fail(error)
 
-    def _finish(self, making: Making) -> None:
-        self._source.planner.learn(self.ledgers, len(self._came))
-        self.items = len(self._fetch.events) + len(self._came)
-        self.size_bytes = sum(item.size_bytes for item in [*self._came, *self._fetch.events])
-        # A batch in writing need not hold what its rows were made of.
-        del self._came, self._fetch, self._first
-        self.rows = Awaited(making.finish(), self._lane.bell)
+    def written(self) -> Written:
+        """Wait for the writing; gives what was written, or raises why it was not."""
+        assert self._upsert is not None
+        written: Written = self._upsert.result()
+        return written
 
-    def _start(self, chunks: list[TransactionChunk]) -> None:
-        client = self._source.client
-        self._fetching += [
-            _Fetching(chunk, self._lane.submit(fetch_transactions, chunk=chunk, client=client))
-            for chunk in chunks
-        ]
+    def _collect(self) -> None:
+        for step, awaited in [one for one in self._running if one[1].is_done]:
+            fetched: Fetched = awaited.result()
+            self._running.remove((step, awaited))
+            self._arrived.append(step.take())
+            self.items += fetched.events + fetched.transactions
+            self.size_bytes += fetched.size_bytes
+            self.fetch_s = max(self.fetch_s, awaited.done_at - self._began_at)
 
-    def _answered(self, awaited: Awaited) -> None:
-        self.fetch_s = max(self.fetch_s, awaited.done_at - self._began)
+    def _start_round(self) -> None:
+        """Start the next round of steps, if there is one, after those of the last."""
+        steps = self._fetch.next_steps()
+        self._running = [(step, self._tools.start(step, after=self._round)) for step in steps]
+        self._round = [awaited for _, awaited in self._running] or self._round
 
-    def _next_chunk(self) -> "_Fetching | None":
-        return next((one for one in self._fetching if one.awaited.done), None)
-
-
-class _Fetching(NamedTuple):
-    """A chunk of transactions that is being fetched."""
-
-    chunk: TransactionChunk | BatchFetch
-    awaited: Awaited
-
-    def result(self, client: RpcClient) -> list[Transaction | Malformed]:
-        self.awaited.check()
-        return self.chunk.fetch(client)  # it is fetched: this gives what it has
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+        self.stage = Stage.FAILED

@@ -1,10 +1,9 @@
-"""Where the rows of batches are made: here, or in processes of their own.
+"""Make the rows of batches: in this process, or in processes beside it.
 
-Around `batch`, for pipelines. Decoding is nearly all of the indexer's own work
-and Python runs one thread at a time, so with a second core a process beside this
-one is worth having. Invariants: the rows are the same wherever they are made; a
-process that dies costs nothing but time, since its batch is then made here.
-Items and rows cross the boundary, never XDR objects.
+Decoding is nearly all of the indexer's own work and Python runs one thread at a time,
+so a process beside this one pays where there is a second core. Invariants: the rows
+are the same wherever they are made; a process that dies costs only time, since its
+batch is then made here. Items and rows cross the boundary, never XDR objects.
 """
 
 import gc
@@ -24,15 +23,17 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import RowMaker, make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 
-#: Processes at most by default: one writer takes no more rows than four make.
-MOST_PROCESSES = 4
+#: Default maximum of processes: one writer takes no more rows than four make.
+MAX_PROCESSES = 4
 #: Seconds after which an idle process ends, and with them those whose parent was killed.
 IDLE_S = 10
+#: Items left to index from which processes are worth their start: two seconds of decoding.
+PROCESSES_MIN_ITEMS = 30_000
 
 
-def processes_by_default() -> int:
+def default_processes() -> int:
     """One process per core beside the one that this process needs."""
-    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)) - 1)
+    return min(MAX_PROCESSES, len(os.sched_getaffinity(0)) - 1)
 
 
 class Rows(Protocol):
@@ -45,33 +46,33 @@ class Rows(Protocol):
         """Wait for them."""
 
 
-class Making(Protocol):
-    """A batch whose rows are made of items as they come."""
+class Decoding(Protocol):
+    """A batch whose rows are made of items as they arrive."""
 
     def add_events(self, items: Iterable[Event | Malformed], /) -> None:
-        """Add events in the order of delivery."""
+        """Add events, in any order."""
 
     def add_transactions(self, items: Iterable[Transaction | Malformed], /) -> None:
-        """Add transactions in the order of delivery."""
+        """Add transactions, in any order."""
 
     def finish(self) -> Rows:
-        """Take it that everything is there."""
+        """Make the rows: every item was added."""
 
 
-class Makers:
-    """Begins batches; its processes start when there is work for them.
+class Decoders:
+    """Begins batches; starts processes when there is enough work for them.
 
     Args:
-        passphrase: Of the network.
-        processes: Processes at most; 0: everything is made here.
+        passphrase: Passphrase of the network.
+        processes: Maximum of processes; 0: everything is made here.
     """
 
     def __init__(self, passphrase: str, processes: int) -> None:
         self._passphrase = passphrase
-        self._processes = processes
+        self._max_processes = processes
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
-        self._under_way = 0
+        self._in_processes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -80,49 +81,53 @@ class Makers:
         if self._pool is not None:
             self._pool.shutdown(kill_workers=True)
 
-    def begin(self, ledgers: LedgerRange, *, whole: bool, much_left: bool) -> Making:
+    def begin(self, ledgers: LedgerRange, *, whole: bool, items_left: float) -> Decoding:
         """Begin a batch.
 
         Args:
             ledgers: Its ledgers.
             whole: See `RowMaker`.
-            much_left: Whether so much is to be made that processes are worth their start;
-                once they run, they are used.
+            items_left: Items expected from this batch on. Processes start when they are
+                `PROCESSES_MIN_ITEMS`; once they run, they are used.
         """
-        if self._processes and (much_left or self._pool is not None):
-            return _Elsewhere(_Job(ledgers, [], [], self._passphrase, whole), self._submit)
+        is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
+        if self._max_processes and is_worth_it:
+            return _InProcess(_Job(ledgers, [], [], self._passphrase, whole), self._submit)
         return _Here(ledgers, self._passphrase, whole)
 
     def _submit(self, job: "_Job") -> Rows:
-        """Have a batch made by a process, or here if they have enough to do or are gone."""
+        """Have a batch made by a process, or here if they are busy or gone."""
         future = self._try_submit(job)
         if future is None:
             return _made(job.make())
         future.add_done_callback(self._count_done)
-        return _MadeElsewhere(job, future)
+        return _MadeInProcess(job, future)
 
     def _try_submit(self, job: "_Job") -> "Future[BatchRows] | None":
         with self._lock:
-            if self._under_way > self._processes:
+            if self._in_processes > self._max_processes:
                 return None
             self._pool = self._pool or ProcessPoolExecutor(
-                self._processes, context=get_context("loky"), timeout=IDLE_S, initializer=_set_up
+                self._max_processes,
+                context=get_context("loky"),
+                timeout=IDLE_S,
+                initializer=_set_up,
             )
             try:
                 future: Future[BatchRows] = self._pool.submit(job.make)
             except BrokenExecutor:
                 self._pool = None
                 return None
-            self._under_way += 1
+            self._in_processes += 1
             return future
 
     def _count_done(self, _: object) -> None:
         with self._lock:
-            self._under_way -= 1
+            self._in_processes -= 1
 
 
 class _Job(NamedTuple):
-    """What a process needs to make a batch."""
+    """What a process needs to make a batch's rows."""
 
     ledgers: LedgerRange
     events: list[Event | Malformed]
@@ -136,7 +141,7 @@ class _Job(NamedTuple):
 
 
 class _Here:
-    """Makes a batch in the calling thread, item by item as they come."""
+    """Makes a batch's rows in the calling thread, as items arrive."""
 
     def __init__(self, ledgers: LedgerRange, passphrase: str, whole: bool) -> None:
         self._maker = RowMaker(ledgers, passphrase, whole=whole)
@@ -147,7 +152,7 @@ class _Here:
         return _made(self._maker.finish())
 
 
-class _Elsewhere:
+class _InProcess:
     """Collects a batch's items for a process."""
 
     def __init__(self, job: _Job, submit: Callable[[_Job], Rows]) -> None:
@@ -160,8 +165,8 @@ class _Elsewhere:
         return self._submit(self._job)
 
 
-class _MadeElsewhere:
-    """Rows that a process makes, or if it dies the one who waits for them."""
+class _MadeInProcess:
+    """Rows that a process makes, or whoever waits for them if the process dies."""
 
     def __init__(self, job: _Job, future: "Future[BatchRows]") -> None:
         self._job = job
@@ -175,18 +180,19 @@ class _MadeElsewhere:
             return self._job.make()
 
 
-def _made(batch: BatchRows) -> "Future[BatchRows]":
+def _made(rows: BatchRows) -> "Future[BatchRows]":
     future: Future[BatchRows] = Future()
-    future.set_result(batch)
+    future.set_result(rows)
     return future
 
 
 @contextmanager
-def seldom_looking_for_garbage() -> Iterator[None]:
-    """Spare the collector what stays anyway, where rows are made here.
+def reduced_gc() -> Iterator[None]:
+    """Have the garbage collector pass over what stays anyway, where rows are made here.
 
-    What Prefect has imported took a sixth of the time of decoding, to look through it
-    again and again, and what a batch is made of another fourteenth: it has no cycles.
+    To look again and again through what Prefect has imported took a sixth of the time
+    of decoding, and to look through what a batch is made of another fourteenth: neither
+    has cycles.
     """
     before = gc.get_threshold()
     gc.freeze()
@@ -199,7 +205,7 @@ def seldom_looking_for_garbage() -> Iterator[None]:
 
 
 def _set_up() -> None:
-    """Prepare a process: the parent's Ctrl-C is not for it, and what it makes has no cycles."""
+    """Prepare a process: Ctrl-C is for the parent alone, and what is made here has no cycles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     gc.disable()

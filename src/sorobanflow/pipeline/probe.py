@@ -1,0 +1,44 @@
+"""Find out what a backfill costs: fetch and decode a few batches, and write none.
+
+For dry runs. Invariant: the database stays as it is.
+"""
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.pipeline.backfill import Probe
+from sorobanflow.pipeline.pipeline import Pipeline
+from sorobanflow.sources.rpc.stats import RpcStats
+
+#: Batches that are fetched: by then they have grown to 64 ledgers, if these hold that few events.
+BATCHES = 2
+
+
+def probe(pipeline: Pipeline, ledgers: LedgerRange, stats: RpcStats) -> Probe:
+    """Fetch and decode the first batches of a range; gives the cost of the last one.
+
+    The first batches of a run are small; the last one here costs about what those of a
+    run cost once they have found their size.
+
+    Args:
+        pipeline: A pipeline that was not used yet.
+        ledgers: The range.
+        stats: Counts of the calls that the pipeline makes.
+    """
+    for _ in range(BATCHES):
+        calls, size_bytes = _cost(stats)
+        batch = pipeline.fetch_and_decode(ledgers)
+        ledgers = LedgerRange(batch.ledgers.last + 1, ledgers.last)
+        if ledgers.size <= 0:
+            break
+    calls_after, size_bytes_after = _cost(stats)
+    return Probe(
+        batch.ledgers,
+        calls_after - calls,
+        size_bytes_after - size_bytes,
+        batch.fetch_s,
+        batch.decode_s,
+    )
+
+
+def _cost(stats: RpcStats) -> tuple[int, int]:
+    methods = stats.snapshot().values()
+    return sum(one.calls for one in methods), sum(one.size_bytes for one in methods)

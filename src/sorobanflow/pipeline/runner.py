@@ -1,0 +1,73 @@
+"""What the pipeline needs of whoever runs its steps.
+
+The flows give a runner that makes each step a Prefect task (`flows.harness.runner`);
+`ThreadRunner` runs them as they are, for tests, benchmarks and programs without
+Prefect. Invariant: a runner never runs more steps at the same time than it was told.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, Self
+
+StepDone = Callable[[Any], None]
+
+
+class Step(Protocol):
+    """A unit of work that runs as one task.
+
+    Attributes:
+        kind: Name of the task: "fetch-events", "fetch-transactions" or "upsert-batch".
+        label: What the step works on, for the name of the task run.
+    """
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+
+    def run(self) -> Any:  # noqa: ANN401 - each kind of step has a result of its own
+        """Do the work; gives figures, never the data."""
+
+
+class Started(Protocol):
+    """A step that was started."""
+
+    def add_done_callback(self, fn: StepDone, /) -> None:
+        """Have `fn` called when the step has ended, from any thread."""
+
+    def result(self) -> Any:  # noqa: ANN401 - as `Step.run`
+        """Give the step's result, or raise its error."""
+
+
+class Runner(Protocol):
+    """Runs steps in worker threads."""
+
+    def start(self, step: Step, after: Sequence[Started] = ()) -> Started:
+        """Start a step.
+
+        Args:
+            step: The step; the runner may run it again after a retriable error.
+            after: Steps that have ended and that this one builds on.
+        """
+
+
+class ThreadRunner:
+    """Runs steps on a pool of threads, without retries.
+
+    Args:
+        max_workers: Number of threads.
+    """
+
+    def __init__(self, max_workers: int) -> None:
+        self._pool = ThreadPoolExecutor(max_workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def start(self, step: Step, after: Sequence[Started] = ()) -> "Future[Any]":
+        """Start a step; those in `after` have ended, so there is nothing to wait for."""
+        return self._pool.submit(step.run)

@@ -1,0 +1,208 @@
+"""Cut a batch's transactions into chunks, one task each: by ledgers or by hashes.
+
+Follows the reading of a batch's events. Unfiltered indexing wants every transaction,
+with or without events, so workers take ledgers (getTransactions). Filtered indexing
+wants those of the matching events: by hash (getTransaction), unless they are so many
+of what the ledgers hold that whole pages are cheaper. Invariant: the chunks are a
+partition of what is wanted, whatever the estimates say; estimates only balance the
+work and save calls.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+from sorobanflow.errors import ConfigurationError, RetriableError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.items import Transaction
+from sorobanflow.sources.rpc.client import MIN_TRANSACTIONS, RpcClient
+from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk, Place
+from sorobanflow.sources.rpc.paging import EdgeCheck
+from sorobanflow.sources.rpc.wire import Items
+from sorobanflow.toid import MAX_TX
+
+FetchPlan = Literal["auto", "ledgers", "hashes"]
+TransactionChunk = LedgerChunk | HashChunk | EdgeCheck
+
+#: Whole pages are cheaper from this share of the ledgers' transactions on: a page
+#: carries 200 in one answer, by hash the node looks up each.
+MIN_SHARE_FOR_LEDGERS = 0.5
+
+_items = Items(Transaction)
+
+
+class TransactionPlanner:
+    """Plans the chunks of batches, for one run; shared by threads.
+
+    Args:
+        plan: What the caller asks for; `auto` chooses per batch.
+        filtered: Whether only the transactions of matching events are wanted.
+        workers: Concurrent calls.
+        batch_calls: Members of a JSON-RPC batch; 1: single calls.
+
+    Raises:
+        ConfigurationError: the plan "hashes" without a filter: transactions without
+            events would be missing.
+    """
+
+    def __init__(self, plan: FetchPlan, filtered: bool, workers: int, batch_calls: int) -> None:
+        if plan == "hashes" and not filtered:
+            raise ConfigurationError(
+                "fetch_plan 'hashes' fetches only transactions that have events, and without "
+                "a filter every transaction is wanted; use 'auto' or 'ledgers', or give a filter"
+            )
+        self._plan = plan
+        self._filtered = filtered
+        self._workers = workers
+        self._batch_calls = batch_calls
+        self._per_ledger: float | None = None
+
+    def chunks(
+        self,
+        client: RpcClient,
+        ledgers: LedgerRange,
+        wanted: Mapping[str, int],
+        near_edge: bool,
+        other_batches: int,
+    ) -> list[TransactionChunk]:
+        """Plan the chunks of a batch whose events were read.
+
+        Args:
+            client: Client of the node: knows how much one call should ask for.
+            ledgers: Ledgers of the batch.
+            wanted: Ledger by hash of the transactions that the events name.
+            near_edge: Whether the node may have dropped the first ledgers meanwhile.
+            other_batches: Batches in flight beside this one. They keep workers busy too,
+                so each is cut into fewer chunks: a chunk is a task, which costs more
+                than a call.
+        """
+        chunks: list[TransactionChunk] = []
+        if not self._filtered or (wanted and self._ledgers_are_cheaper(client, ledgers, wanted)):
+            chunks += self._ledger_chunks(client, ledgers, wanted, other_batches)
+        else:
+            chunks += self.hash_chunks(client, wanted)
+        # A chunk that starts with the range fails where the node no longer has it.
+        if near_edge and not any(_starts_with(chunk, ledgers) for chunk in chunks):
+            chunks.append(EdgeCheck(ledgers))
+        return chunks
+
+    def hash_chunks(self, client: RpcClient, wanted: Mapping[str, int]) -> list[HashChunk]:
+        """Cut transactions, given as ledger by hash, into a chunk per worker at most."""
+        calls = min(self._batch_calls, client.sizes["getTransaction"].items)
+        return cut_hashes([*wanted.items()], self._workers, calls)
+
+    def learn(self, ledgers: LedgerRange, transactions: int) -> None:
+        """Take in how many transactions whole ledgers held; recent ones weigh most."""
+        if not self._filtered:
+            density = transactions / ledgers.size
+            before = density if self._per_ledger is None else self._per_ledger
+            self._per_ledger = (before + density) / 2
+
+    def _ledger_chunks(
+        self,
+        client: RpcClient,
+        ledgers: LedgerRange,
+        wanted: Mapping[str, int],
+        other_batches: int,
+    ) -> list[LedgerChunk]:
+        estimates = self._estimates(ledgers, wanted)
+        max_chunks = -(-self._workers // (other_batches + 1))
+        total = sum(estimates.values())
+        size = max(client.sizes["getTransactions"].items_per_task, -(-(total + 1) // max_chunks))
+        return cut_ledgers(ledgers, estimates, max_chunks, size)
+
+    def _estimates(self, ledgers: LedgerRange, wanted: Mapping[str, int]) -> dict[int, int]:
+        """Estimate the transactions of each ledger: those with events, but no fewer than usual.
+
+        Nodes need not emit events of classic transactions.
+        """
+        named = Counter(wanted.values())
+        usual = 0 if self._filtered else round(self._per_ledger or 0)
+        every = range(ledgers.first, ledgers.last + 1)
+        return {ledger: count for ledger in every if (count := max(named[ledger], usual))}
+
+    def _ledgers_are_cheaper(
+        self, client: RpcClient, ledgers: LedgerRange, wanted: Mapping[str, int]
+    ) -> bool:
+        if self._plan != "auto":
+            return self._plan == "ledgers"
+        if self._per_ledger is None:
+            try:
+                self._per_ledger = _measure(client, ledgers.first)
+            except RetriableError:  # the plan is only a guess at what is cheaper
+                return False
+        return len(wanted) >= MIN_SHARE_FOR_LEDGERS * self._per_ledger * ledgers.size
+
+
+def cut_ledgers(
+    ledgers: LedgerRange, estimates: Mapping[int, int], max_chunks: int, size: int
+) -> list[LedgerChunk]:
+    """Cut every transaction of a range into chunks of a size, if the estimates are right.
+
+    A chunk that ends at an estimated transaction is proved whole when that one is seen.
+    Only the last must see past its end, so it asks for one more.
+
+    Args:
+        ledgers: The range.
+        estimates: Number of transactions by ledger, ascending, where known; may be too low.
+        max_chunks: Number of chunks where no estimate says how they divide.
+        size: Transactions per chunk.
+    """
+    counts = {ledger: min(count, MAX_TX) for ledger, count in estimates.items()}
+    total = sum(counts.values())
+    if not total:
+        return _cut_evenly(ledgers, max_chunks)
+    targets = [*range(0, total + 1, size), total]
+    places = [(ledgers.first, 0), *_places(counts, targets[1:-1]), (ledgers.last, MAX_TX)]
+    sizes = [high - low for low, high in pairwise(targets)]
+    sizes[-1] += 1
+    return [
+        LedgerChunk(start, end, expected)
+        for (start, end), expected in zip(pairwise(places), sizes, strict=True)
+    ]
+
+
+def cut_hashes(
+    wanted: Sequence[tuple[str, int]], max_chunks: int, batch_calls: int
+) -> list[HashChunk]:
+    """Cut transactions, given as hash and ledger, into chunks of at least a JSON-RPC batch."""
+    parts = min(max_chunks, -(-len(wanted) // batch_calls))
+    bounds = [len(wanted) * part // parts for part in range(parts + 1)] if parts else []
+    return [HashChunk(wanted[low:high], batch_calls) for low, high in pairwise(bounds)]
+
+
+def _cut_evenly(ledgers: LedgerRange, max_chunks: int) -> list[LedgerChunk]:
+    parts = max(1, min(max_chunks, ledgers.size))
+    bounds = [ledgers.first + ledgers.size * part // parts for part in range(parts + 1)]
+    # Without events there is hardly a transaction: a small page shows that, and large ones
+    # follow a full one.
+    return [
+        LedgerChunk((low, 0), (high - 1, MAX_TX), MIN_TRANSACTIONS)
+        for low, high in pairwise(bounds)
+    ]
+
+
+def _places(counts: Mapping[int, int], targets: Sequence[int]) -> list[Place]:
+    """Find the places of the `targets`-th transactions, both ascending."""
+    places: list[Place] = []
+    counted = 0
+    left = iter(targets)
+    target = next(left, None)
+    for ledger, count in counts.items():
+        while target is not None and target <= counted + count:
+            places.append((ledger, target - counted))
+            target = next(left, None)
+        counted += count
+    return places
+
+
+def _starts_with(chunk: TransactionChunk, ledgers: LedgerRange) -> bool:
+    return isinstance(chunk, LedgerChunk) and chunk.start == (ledgers.first, 0)
+
+
+def _measure(client: RpcClient, ledger: int) -> float:
+    """Measure the transactions per ledger on one page."""
+    page = _items.decode(client.get_transactions(start=ledger).transactions)
+    ledgers = {item.ledger for item in page if isinstance(item, Transaction)}
+    return len(page) / (max(ledgers) - ledger + 1) if ledgers else 0.0

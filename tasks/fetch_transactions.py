@@ -1,0 +1,14 @@
+"""The second step of a batch: its transactions, a chunk each task run, side by side."""
+
+from sorobanflow.sources.source import Fetched, FetchStep
+from tasks.policy import pipeline_task
+
+
+@pipeline_task("fetch-transactions")
+def fetch_transactions(step: FetchStep) -> Fetched:
+    """Fetch one chunk of a batch's transactions.
+
+    Args:
+        step: The chunk, and what was fetched of it: a retry continues there.
+    """
+    return step.run()
