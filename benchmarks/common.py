@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import psycopg
 
-from deployments.services import PREFECT_SETTINGS, PrefectServer
+from deployments.services import PREFECT_SETTINGS, prefect_server
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
@@ -57,23 +57,18 @@ def rounds_wanted() -> int:
 def services() -> Iterator[Services]:
     """Run a Prefect server and a PostgreSQL, with new data, until the block ends."""
     quiet = PREFECT_SETTINGS | {"PREFECT_LOGGING_LEVEL": "WARNING"}
-    with tempfile.TemporaryDirectory() as folder, _environment(quiet):
-        server = PrefectServer(Path(folder) / "prefect", _free_port())
-        server.start()
-        try:
-            with EmbeddedPostgres(Path(folder) / "postgres") as postgres:
-                _make_template(postgres)
-                server.wait()
-                # Prefect reads its settings when it is imported, so not before this.
-                from prefect.settings import (  # noqa: PLC0415
-                    PREFECT_API_URL,
-                    temporary_settings,
-                )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _environment(quiet),
+        prefect_server(Path(folder) / "prefect", _free_port()) as url,
+        EmbeddedPostgres(Path(folder) / "postgres") as postgres,
+    ):
+        _make_template(postgres)
+        # Prefect reads its settings when it is imported, so not before this.
+        from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
-                with temporary_settings({PREFECT_API_URL: server.api_url}):
-                    yield Services(postgres)
-        finally:
-            server.stop()
+        with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
+            yield Services(postgres)
 
 
 def _make_template(postgres: EmbeddedPostgres) -> None:

@@ -1,12 +1,11 @@
-"""Make or update the automations that tell somebody when runs go wrong.
+"""Create or update two automations that send a message when runs fail or stop.
 
-    SOROBANFLOW_NOTIFY_URL    gets a POST of {"text": "…"}: Slack, Mattermost, any webhook
+    SOROBANFLOW_NOTIFY_URL    a webhook (Slack, Teams, Mattermost, …); gets {"text": "…"}
 
-Run as `python -m deployments.automations` against the Prefect API in use. Again,
-it changes what it made before. Two automations, examples to change in the UI:
-one fires for each run that ends as failed, crashed or incomplete; the other when
-no run of `index` was a success for a while, whatever the cause: it is late, it is
-stuck, or no worker is there.
+Run as `python -m deployments.automations` against the Prefect API in use. One
+automation reports each run that ends as failed, crashed or incomplete; the other
+reports that no run of `index` has succeeded for a while, for whatever reason:
+late, stuck, or no worker. Both are examples to change in the UI.
 """
 
 import os
@@ -23,34 +22,30 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from sorobanflow.texts import duration
+
 BLOCK = "sorobanflow-notify"
 FLOWS = ["index", "backfill", "backfill-range", "audit", "export"]
-SILENCE = timedelta(minutes=30)
+MAX_SILENCE = timedelta(minutes=30)
 
-_ENDED_BADLY = (
+_FAILURE_TEXT = (
     '{"text": {{ ("sorobanflow: " ~ flow.name ~ " run " ~ flow_run.name ~ " ended as "'
     ' ~ flow_run.state.name ~ ": " ~ flow_run.state.message) | tojson }}}'
 )
-_SILENT = '{"text": "sorobanflow: no run of index was a success for %s"}'
+_SILENCE_TEXT = '{"text": "sorobanflow: no run of index has succeeded for %s"}'
 
 
-def register_automations(url: str, silence: timedelta = SILENCE) -> list[str]:
+def register_automations(url: str, max_silence: timedelta = MAX_SILENCE) -> list[str]:
     """Save the webhook block and both automations; gives their names.
 
     Args:
-        url: Gets the notifications; a secret, as those of chat services are.
-        silence: Time without a successful run of `index` that is too long.
+        url: Of the webhook; a secret.
+        max_silence: Time without a successful run of `index` after which to report.
     """
     headers = SecretDict({"content-type": "application/json"})
-    webhook = UUID(str(Webhook(url=SecretStr(url), headers=headers).save(BLOCK, overwrite=True)))
-    automations = [_ended_badly(webhook), _silent(webhook, silence)]
-    for automation in automations:
-        _save(automation)
-    return [automation.name for automation in automations]
-
-
-def _ended_badly(webhook: UUID) -> AutomationCore:
-    return AutomationCore(
+    webhook = Webhook(url=SecretStr(url), headers=headers)
+    block_id = UUID(str(webhook.save(BLOCK, overwrite=True)))
+    failure = AutomationCore(
         name="sorobanflow: a run was not successful",
         description="A run failed, crashed, or left something out (state Incomplete).",
         trigger=EventTrigger(
@@ -58,52 +53,54 @@ def _ended_badly(webhook: UUID) -> AutomationCore:
             expect={"prefect.flow-run.*"},
             # By the type, not the name: Incomplete and TimedOut are of type FAILED.
             match=_resource(
-                {
-                    "prefect.resource.id": "prefect.flow-run.*",
-                    "prefect.state-type": ["FAILED", "CRASHED"],
-                }
+                {"resource.id": "prefect.flow-run.*", "state-type": ["FAILED", "CRASHED"]}
             ),
             match_related=_flows(FLOWS),
             for_each={"prefect.resource.id"},
         ),
-        actions=[CallWebhook(block_document_id=webhook, payload=_ENDED_BADLY)],
+        actions=[CallWebhook(block_document_id=block_id, payload=_FAILURE_TEXT)],
     )
-
-
-def _silent(webhook: UUID, silence: timedelta) -> AutomationCore:
-    return AutomationCore(
+    silence = AutomationCore(
         name="sorobanflow: index is silent",
-        description="No run of index ended well for a while: late, stuck, failing or not started.",
+        description="No run of index has succeeded for a while: late, stuck or failing.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             expect={"prefect.flow-run.Completed"},
-            match=_resource({"prefect.resource.id": "prefect.flow-run.*"}),
+            match=_resource({"resource.id": "prefect.flow-run.*"}),
             match_related=_flows(["index"]),
-            within=silence,
+            within=max_silence,
         ),
-        actions=[CallWebhook(block_document_id=webhook, payload=_SILENT % silence)],
+        actions=[
+            CallWebhook(
+                block_document_id=block_id,
+                payload=_SILENCE_TEXT % duration(max_silence.total_seconds()),
+            )
+        ],
     )
+    for automation in (failure, silence):
+        _save(automation)
+    return [failure.name, silence.name]
 
 
 def _flows(names: list[str]) -> ResourceSpecification:
-    return _resource({"prefect.resource.role": "flow", "prefect.resource.name": names})
+    return _resource({"resource.role": "flow", "resource.name": names})
 
 
 def _resource(labels: dict[str, str | list[str]]) -> ResourceSpecification:
-    return ResourceSpecification.model_validate(labels)
+    prefixed = {f"prefect.{name}": value for name, value in labels.items()}
+    return ResourceSpecification.model_validate(prefixed)
 
 
 def _save(automation: AutomationCore) -> None:
     with get_client(sync_client=True) as client:
-        known = client.read_automations_by_name(automation.name)
-        if known:
-            client.update_automation(known[0].id, automation)
+        if saved := client.read_automations_by_name(automation.name):
+            client.update_automation(saved[0].id, automation)
         else:
             client.create_automation(automation)
 
 
 if __name__ == "__main__":
-    if not (address := os.environ.get("SOROBANFLOW_NOTIFY_URL")):
-        sys.exit("error: SOROBANFLOW_NOTIFY_URL is not set: where are notifications to go?")
-    for made in register_automations(address):
-        print(f"saved the automation {made!r}")
+    if not (url := os.environ.get("SOROBANFLOW_NOTIFY_URL")):
+        sys.exit("error: SOROBANFLOW_NOTIFY_URL is not set; set it to the webhook's address")
+    for name in register_automations(url):
+        print(f"saved the automation {name!r}")

@@ -1,8 +1,8 @@
-"""Bring the schema of a database to this program's, or take it back.
+"""Upgrade the schema of a database to this program's, or remove it.
 
 Run as `python -m deployments.migrate [upgrade|downgrade] [--database NAME]`. The
-database is that of the block, or the one that SOROBANFLOW_OWNER_URL names: where
-the block's user may only index, the owner's password is in no block.
+database is the block's, or the one in SOROBANFLOW_OWNER_URL: the owner's password
+need not be in a block, whose user may only index.
 """
 
 import argparse
@@ -16,15 +16,15 @@ from sorobanflow.store import schema
 
 
 def main() -> None:
-    """Migrate, and say which revision the database has now."""
+    """Migrate, and print the revision that the database has now."""
     parser = argparse.ArgumentParser(prog="python -m deployments.migrate", description=__doc__)
     parser.add_argument("direction", nargs="?", choices=("upgrade", "downgrade"), default="upgrade")
     parser.add_argument("--database", default=DEFAULT_NAME, help="name of the block")
     options = parser.parse_args()
-    owner_url = os.environ.get("SOROBANFLOW_OWNER_URL")
-    database = (
-        Database(url=SecretStr(owner_url)) if owner_url else load_block(Database, options.database)
-    )
+    if owner_url := os.environ.get("SOROBANFLOW_OWNER_URL"):
+        database = Database(url=SecretStr(owner_url))
+    else:
+        database = load_block(Database, options.database)
     with database.engine() as engine:
         if options.direction == "upgrade":
             schema.upgrade(engine)

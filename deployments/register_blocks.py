@@ -1,26 +1,25 @@
-"""Register the block types, and make or update their documents from the environment.
+"""Register the block types, and create or update their documents from the environment.
 
     SOROBANFLOW_RPC_URL, SOROBANFLOW_RPC_HEADERS (a JSON object),
     SOROBANFLOW_DATABASE_URL, SOROBANFLOW_PROFILE (development, production or
     high-load), SOROBANFLOW_BLOCK (name of the documents; default: default)
 
-Run as `python -m deployments.register_blocks` against the Prefect API in use.
-Again, it changes only what the environment says; the rest of a saved document
-stays.
+Run as `python -m deployments.register_blocks` against the Prefect API in use. Run
+again, it changes only what the environment names, and keeps the other fields.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any, cast
 
+import msgspec
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from blocks import Database, StellarRpc
 from blocks.documents import DEFAULT_NAME
-from blocks.presets import PROFILES, ProfileName
+from blocks.presets import PROFILES
 from sorobanflow.errors import ConfigurationError
 
 
@@ -31,16 +30,18 @@ def register_blocks(environment: Mapping[str, str]) -> str:
         ConfigurationError: a variable's value is not valid.
     """
     name = environment.get("SOROBANFLOW_BLOCK") or DEFAULT_NAME
-    profile = _profile(environment)
-    node = _saved(StellarRpc, name) | _rpc_fields(environment)
-    database = _saved(Database, name) | _database_fields(environment)
+    profile = environment.get("SOROBANFLOW_PROFILE")
+    if profile and profile not in PROFILES:
+        valid = ", ".join(PROFILES)
+        raise ConfigurationError(f"SOROBANFLOW_PROFILE is {profile!r}; valid are {valid}")
+    node = _saved_fields(StellarRpc, name) | _rpc_fields(environment)
+    database = _saved_fields(Database, name) | _database_fields(environment)
+    blocks: tuple[Block, ...] = (StellarRpc(**node), Database(**database))
     if profile:
         blocks = (
             StellarRpc.for_profile(profile, **node),
             Database.for_profile(profile, **database),
         )
-    else:
-        blocks = (StellarRpc(**node), Database(**database))
     for block in blocks:
         block.register_type_and_schema()
         block.save(name, overwrite=True)
@@ -52,39 +53,23 @@ def _rpc_fields(environment: Mapping[str, str]) -> dict[str, Any]:
     if url := environment.get("SOROBANFLOW_RPC_URL"):
         fields["url"] = SecretStr(url)
     if headers := environment.get("SOROBANFLOW_RPC_HEADERS"):
-        fields["headers"] = _headers(headers)
+        try:
+            fields["headers"] = SecretDict(msgspec.json.decode(headers, type=dict[str, str]))
+        except msgspec.MsgspecError:
+            # The text is a secret: the message does not repeat it.
+            raise ConfigurationError(
+                "SOROBANFLOW_RPC_HEADERS is not a JSON object of header names and values"
+            ) from None
     return fields
 
 
 def _database_fields(environment: Mapping[str, str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if url := environment.get("SOROBANFLOW_DATABASE_URL"):
-        fields |= {"url": SecretStr(url), "credentials": None}
-    return fields
+    url = environment.get("SOROBANFLOW_DATABASE_URL")
+    return {"url": SecretStr(url), "credentials": None} if url else {}
 
 
-def _headers(text: str) -> SecretDict:
-    try:
-        return SecretDict({str(key): str(value) for key, value in json.loads(text).items()})
-    except (ValueError, AttributeError):
-        # The text is a secret: the message does not repeat it.
-        raise ConfigurationError(
-            "SOROBANFLOW_RPC_HEADERS is not a JSON object of header names and values"
-        ) from None
-
-
-def _profile(environment: Mapping[str, str]) -> ProfileName | None:
-    wanted = environment.get("SOROBANFLOW_PROFILE")
-    if not wanted:
-        return None
-    for name in PROFILES:
-        if name == wanted:
-            return name
-    raise ConfigurationError(f"SOROBANFLOW_PROFILE is {wanted!r}; valid are {', '.join(PROFILES)}")
-
-
-def _saved(kind: type[Block], name: str) -> dict[str, Any]:
-    """Give the fields of the saved document; none if there is none, or an invalid one."""
+def _saved_fields(kind: type[Block], name: str) -> dict[str, Any]:
+    """Give the fields of the saved document; none if it is missing or not valid."""
     try:
         return dict(cast(Block, kind.load(name)))
     except (ValueError, RuntimeError):
@@ -92,7 +77,5 @@ def _saved(kind: type[Block], name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(
-        f"saved the blocks stellar-rpc/{(saved := register_blocks(os.environ))} "
-        f"and sorobanflow-database/{saved}"
-    )
+    saved = register_blocks(os.environ)
+    print(f"saved the blocks stellar-rpc/{saved} and sorobanflow-database/{saved}")

@@ -1,24 +1,24 @@
-"""Processes that a local run needs: a persistent Prefect server, and the devnet.
+"""Processes that a local run needs: a Prefect server that keeps its history, and the devnet.
 
-Each is started only where it does not run yet, listens on 127.0.0.1, keeps its
-data under one folder, and is stopped by whoever started it.
+They listen on 127.0.0.1, and end with the block of code that they are started for.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from sorobanflow.errors import ConfigurationError
 
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 180.0, 15.0
 
-#: Nothing leaves the machine, and a log line per task run would drown the rest.
+#: Nothing leaves the machine, and there is no log line for each task run.
 PREFECT_SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -26,8 +26,8 @@ PREFECT_SETTINGS = {
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
 }
 
-#: The server writes down a hundred task events together, at the latest after a second. One at a
-#: time, as it does by itself, costs it 2.5 times the CPU.
+#: The server stores a hundred task events together, or all after a second. Its default, one at a
+#: time, takes 2.5 times the CPU.
 SERVER_SETTINGS = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
@@ -35,85 +35,63 @@ SERVER_SETTINGS = {
 }
 
 
-class PrefectServer:
-    """A Prefect server on 127.0.0.1, its home in a folder.
+@contextmanager
+def prefect_server(home: Path, port: int) -> Iterator[str]:
+    """Run a Prefect server; gives the address of its UI, to which /api is added for the API.
+
+    A server that already answers on the port is used instead, and left running.
 
     Args:
-        home: Folder of its database.
-        port: Port of the API and the UI.
+        home: Folder of its database and its log.
+        port: Port of API and UI.
+
+    Raises:
+        ConfigurationError: it stopped, or did not answer in time.
     """
+    url = f"http://127.0.0.1:{port}"
+    if server_answers(url):
+        yield url
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--analytics-off"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | PREFECT_SETTINGS | SERVER_SETTINGS
+    environment["PREFECT_HOME"] = str(home)
+    # By default the UI looks for the API on port 4200, whatever its own port is.
+    environment["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"
+    # The user's setting for clients would make the server call another one.
+    environment.pop("PREFECT_API_URL", None)
+    log = home / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        _wait_for_server(process, url, log)
+        yield url
+    finally:
+        _terminate(process)
 
-    def __init__(self, home: Path, port: int) -> None:
-        self._home = home
-        self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def ui_url(self) -> str:
-        """Address of the UI."""
-        return f"http://127.0.0.1:{self._port}"
+def server_answers(url: str) -> bool:
+    """Whether a Prefect server answers there."""
+    try:
+        return httpx.get(f"{url}/api/health", timeout=5).text.strip() == "true"
+    except httpx.HTTPError:
+        return False
 
-    @property
-    def api_url(self) -> str:
-        """Address of the API."""
-        return f"{self.ui_url}/api"
 
-    @property
-    def started(self) -> bool:
-        """Whether this object started the server, rather than joined it."""
-        return self._process is not None
-
-    def start(self) -> None:
-        """Begin to start the server, unless one answers already."""
-        if self._answers():
-            return
-        self._home.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "prefect", "server", "start"]
-        command += ["--host", "127.0.0.1", "--port", str(self._port), "--analytics-off"]
-        environment = os.environ | PREFECT_SETTINGS | SERVER_SETTINGS
-        environment["PREFECT_HOME"] = str(self._home)
-        # Else the UI looks for the API on port 4200, wherever it is served itself.
-        environment["PREFECT_SERVER_UI_API_URL"] = self.api_url
-        # A client's setting of the user must not make the server talk to another one.
-        environment.pop("PREFECT_API_URL", None)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
+def _wait_for_server(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not server_answers(url):
+        if process.poll() is not None:
+            raise ConfigurationError(f"the Prefect server stopped while starting; see {log}")
+        if time.monotonic() > deadline:
+            raise ConfigurationError(
+                f"the Prefect server does not answer at {url}; see {log}, "
+                "or choose another port with UI_PORT="
             )
-
-    def wait(self) -> None:
-        """Return when the server answers.
-
-        Raises:
-            ConfigurationError: it stopped, or did not answer in time.
-        """
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            if self._process is not None and self._process.poll() is not None:
-                raise ConfigurationError(f"the Prefect server stopped; see {self._log}")
-            if time.monotonic() > deadline:
-                raise ConfigurationError(
-                    f"the Prefect server does not answer on port {self._port}; see {self._log}, "
-                    "or choose another port with UI_PORT="
-                )
-            time.sleep(0.2)
-
-    def stop(self) -> None:
-        """Stop the server if this object started it."""
-        if self._process is not None:
-            _terminate(self._process)
-            self._process = None
-
-    @property
-    def _log(self) -> Path:
-        return self._home / "server.log"
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.api_url}/health", timeout=5) as answer:
-                return bool(answer.read().strip() == b"true")
-        except (OSError, urllib.error.URLError):
-            return False
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -121,30 +99,39 @@ def devnet(arguments: Sequence[str]) -> Iterator[str]:
     """Run the devnet in a process of its own; gives its URL.
 
     Raises:
-        ConfigurationError: it did not start; says what it printed.
+        ConfigurationError: it did not start; includes what it printed.
     """
     command = [sys.executable, "-m", "sorobanflow.devnet", "--port", "0", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("devnet: http://"):
-            rest = line + process.stdout.read()
-            raise ConfigurationError(f"the devnet did not start: {rest.strip()[-500:]}")
+            output = line + process.stdout.read()
+            raise ConfigurationError(f"the devnet did not start: {output.strip()[-500:]}")
         print(line.strip())
         yield line.split()[1]
     finally:
         _terminate(process)
-        if process.stdout is not None:
-            process.stdout.close()
+        process.stdout.close()
+
+
+def interrupt_on_signals() -> None:
+    """Raise KeyboardInterrupt on SIGTERM and SIGINT: a shell starts jobs with SIGINT ignored."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
 
 
 def _terminate(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> None:
     process.terminate()
     try:
-        process.wait(timeout=15)
+        process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

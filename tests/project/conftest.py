@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.services import PrefectServer
+from deployments.services import prefect_server
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +21,5 @@ def prefect_api(server_home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = PrefectServer(server_home, port)
-    server.start()
-    try:
-        server.wait()
-        yield server.api_url
-    finally:
-        server.stop()
+    with prefect_server(server_home, port) as url:
+        yield f"{url}/api"

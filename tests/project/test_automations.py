@@ -93,7 +93,7 @@ def test_silence_is_notified(prefect_api: str, notified: tuple[str, "queue.Queue
         register_automations(url, timedelta(seconds=10))
         try:
             assert texts.get(timeout=WAIT_S) == (
-                "sorobanflow: no run of index was a success for 0:00:10"
+                "sorobanflow: no run of index has succeeded for 10 seconds"
             )
         finally:
             register_automations("http://127.0.0.1:9/nobody", LONG)

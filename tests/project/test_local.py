@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"START": "soon"}, "START=soon: wanted a ledger number, oldest or latest"),
-        ({"START": "0"}, "START=0: wanted a ledger number"),
-        ({"FOLLOW": "abc"}, "FOLLOW=abc: wanted seconds"),
-        ({"UI_PORT": "x"}, "UI_PORT=x: wanted a port"),
-        ({"METRICS_PORT": "70000"}, "METRICS_PORT=70000: wanted a port"),
+        ({"START": "soon"}, "START=soon: expected a ledger number, oldest or latest"),
+        ({"START": "0"}, "START=0: expected a ledger number"),
+        ({"FOLLOW": "abc"}, "FOLLOW=abc: expected seconds"),
+        ({"UI_PORT": "x"}, "UI_PORT=x: expected a port"),
+        ({"METRICS_PORT": "70000"}, "METRICS_PORT=70000: expected a port"),
         ({"RECORDING": "nowhere.gz"}, "RECORDING=nowhere.gz: there is no such file"),
         ({"RPC_URL": "http://x", "RECORDING": "y"}, "give one of them"),
         ({"DATABASE_URL": "postgres//me:planted@h/db"}, "not a libpq connection string"),
