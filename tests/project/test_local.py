@@ -29,7 +29,7 @@ def test_bad_input_is_one_line_and_starts_nothing(
     done = subprocess.run(
         [sys.executable, "-m", "deployments.local", "run"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}/src:{ROOT}"} | variables,
         capture_output=True,
         text=True,
         timeout=60,

@@ -120,7 +120,7 @@ class Runs:
             "PREFECT_API_URL": prefect_api,
             "PREFECT_LOGGING_ROOT_LEVEL": "DEBUG",  # of every library
             "PREFECT_LOGGING_LEVEL": "DEBUG",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}/src:{ROOT}",
         }
 
     def run(self, *command: str, **variables: str) -> tuple[int, str]:
