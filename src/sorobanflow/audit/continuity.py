@@ -67,15 +67,15 @@ def requested_range(
         ConfigurationError: the range is empty or ends above the node's newest
             ledger, or the stream holds nothing and no start was given.
     """
-    first = _first(coverage) if start is None else start
+    starts = [part.first for part in (*coverage.covered, *coverage.gaps)]
+    first = start or coverage.indexed_from or min(starts, default=None)
     if first is None:
         raise ConfigurationError(
             "the stream holds no ledgers, so there is nothing to audit; index it first, "
             "or pass start_ledger"
         )
-    newest = coverage.covered[-1].last if coverage.covered else node.latest_ledger
-    lagging = node.latest_ledger - LEDGERS_OF_LAG
-    last = max(lagging, min(newest, node.latest_ledger)) if end is None else end
+    newest = min(coverage.newest or node.latest_ledger, node.latest_ledger)
+    last = end or max(newest, node.latest_ledger - LEDGERS_OF_LAG)
     if last > node.latest_ledger or first > last:
         raise ConfigurationError(
             f"the range {first} to {last} cannot be audited: its start must not be above its end, "
@@ -105,9 +105,3 @@ def repair_order(
     """
     differing = (LedgerRange(one.ledger, one.ledger) for one in differences if one.missing)
     return clip(merge((*missing, *gaps, *differing)), window)
-
-
-def _first(coverage: Coverage) -> int | None:
-    if coverage.indexed_from is not None:
-        return coverage.indexed_from
-    return min((part.first for part in (*coverage.covered, *coverage.gaps)), default=None)

@@ -61,12 +61,7 @@ class _Item(NamedTuple):
 
 
 def replay(engine: Engine, passphrase: str) -> ReplayResult:
-    """Decode every item of the quarantine again, and store what decodes.
-
-    Args:
-        engine: The database.
-        passphrase: Passphrase of the network.
-    """
+    """Decode every item of the quarantine again, and store what decodes."""
     stored = still_bad = 0
     ledgers: set[int] = set()
     for item in _read_items(engine):
@@ -81,31 +76,27 @@ def replay(engine: Engine, passphrase: str) -> ReplayResult:
 
 def _read_items(engine: Engine) -> Iterator[_Item]:
     """Read the quarantine backwards by key, so that events come after their transactions."""
-    last: tuple[str, str] | None = ("~", "")
+    query = text(
+        "SELECT kind, key, ledger, payload, error, stream FROM quarantine "
+        'WHERE (kind COLLATE "C", key) < (:kind, :key) '
+        'ORDER BY kind COLLATE "C" DESC, key DESC LIMIT :page'
+    )
+    last = {"kind": "~", "key": ""}
     while last:
         with engine.begin() as connection:
-            rows = connection.execute(
-                text(
-                    "SELECT kind, key, ledger, payload, error, stream FROM quarantine "
-                    'WHERE (kind COLLATE "C", key) < (:kind, :key) '
-                    'ORDER BY kind COLLATE "C" DESC, key DESC LIMIT :page'
-                ),
-                {"kind": last[0], "key": last[1], "page": PAGE},
-            ).all()
+            rows = connection.execute(query, {**last, "page": PAGE}).all()
         yield from (_Item(*row) for row in rows)
-        last = tuple(rows[-1][:2]) if rows else None
+        last = {"kind": rows[-1].kind, "key": rows[-1].key} if rows else {}
 
 
 def _replay_item(engine: Engine, item: _Item, passphrase: str) -> bool:
     """Store an item and remove it from quarantine, or count the failure; True if stored."""
+    delete = text("DELETE FROM quarantine WHERE kind = :kind AND key = :key")
     try:
         with engine.begin() as connection:
             bad = _store(connection, item, passphrase)
             if bad is None:
-                connection.execute(
-                    text("DELETE FROM quarantine WHERE kind = :kind AND key = :key"),
-                    {"kind": item.kind, "key": item.key},
-                )
+                connection.execute(delete, {"kind": item.kind, "key": item.key})
                 return True
         _count_failure(engine, item, bad.error_class, bad.error)
     except (DecodeError, psycopg.DataError) as error:
@@ -161,28 +152,21 @@ def _was_successful(connection: Connection, tx_hash: str) -> bool | None:
 
 
 def _refuse_stored(connection: Connection, batch: BatchRows) -> None:
-    values = {
-        "ids": [row.id for row in batch.events],
-        "hashes": [row.hash for row in batch.transactions],
-    }
-    stored = connection.execute(
-        text(
-            "SELECT id FROM events WHERE id = ANY(:ids) "
-            "UNION ALL SELECT hash FROM transactions WHERE hash = ANY(:hashes)"
-        ),
-        values,
-    ).scalar()
+    query = text(
+        "SELECT id FROM events WHERE id = ANY(:ids) "
+        "UNION ALL SELECT hash FROM transactions WHERE hash = ANY(:hashes)"
+    )
+    ids, hashes = [row.id for row in batch.events], [row.hash for row in batch.transactions]
+    stored = connection.execute(query, {"ids": ids, "hashes": hashes}).scalar()
     if stored is not None:
         raise DecodeError(f"{stored} is stored already, from another delivery")
 
 
 def _count_failure(engine: Engine, item: _Item, error_class: str, error: str) -> None:
+    query = text(
+        "UPDATE quarantine SET attempts = attempts + 1, error_class = :error_class, "
+        "error = :error WHERE kind = :kind AND key = :key"
+    )
     values = {"kind": item.kind, "key": item.key, "error_class": error_class, "error": error}
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE quarantine SET attempts = attempts + 1, error_class = :error_class, "
-                "error = :error WHERE kind = :kind AND key = :key"
-            ),
-            values,
-        )
+        connection.execute(query, values)

@@ -79,24 +79,14 @@ def recognize(
 
 def _mark_audited(connection: Connection, stream: str, ledgers: LedgerRange) -> list[LedgerRange]:
     """Mark ledgers as audited; returns those that were not. The lock orders concurrent audits."""
-    values = {"stream": stream, "first": ledgers.first, "last": ledgers.last}
-    connection.execute(
-        text("INSERT INTO audited (stream) VALUES (:stream) ON CONFLICT DO NOTHING"), values
-    )
-    unseen = connection.execute(
-        text(
-            "SELECT int4multirange(int4range(:first, :last, '[]')) - ledgers FROM audited "
-            "WHERE stream = :stream FOR UPDATE"
-        ),
-        values,
-    ).scalar_one()
-    connection.execute(
-        text(
-            "UPDATE audited SET ledgers = ledgers + int4multirange(int4range(:first, :last, '[]')) "
-            "WHERE stream = :stream"
-        ),
-        values,
-    )
+    values = {"stream": stream, **ledgers._asdict()}
+    create = "INSERT INTO audited (stream) VALUES (:stream) ON CONFLICT DO NOTHING"
+    chunk = "int4multirange(int4range(:first, :last, '[]'))"
+    lock = f"SELECT {chunk} - ledgers FROM audited WHERE stream = :stream FOR UPDATE"  # noqa: S608
+    mark = f"UPDATE audited SET ledgers = ledgers + {chunk} WHERE stream = :stream"  # noqa: S608
+    connection.execute(text(create), values)
+    unseen = connection.execute(text(lock), values).scalar_one()
+    connection.execute(text(mark), values)
     return [LedgerRange(part.lower, part.upper - 1) for part in unseen]
 
 

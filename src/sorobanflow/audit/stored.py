@@ -82,25 +82,18 @@ def quarantined(engine: Engine, ledgers: LedgerRange, stream: str) -> list[Quara
     All items belong to the stream of everything; to a filtered stream, those that it
     fetched and those of which the stream is not known.
     """
-    own = or_(quarantine.c.stream == stream, quarantine.c.stream.is_(None))
-    ledger = quarantine.c.ledger
-    query = (
-        select(
-            quarantine.c.kind,
-            quarantine.c.error_class,
-            func.count(),
-            func.min(ledger),
-            func.max(ledger),
-            func.min(quarantine.c.first_seen),
-        )
-        .where(ledger.between(*ledgers), true() if stream == "all" else own)
-        .group_by(quarantine.c.kind, quarantine.c.error_class)
-        .order_by(quarantine.c.kind, quarantine.c.error_class)
+    query = text(
+        "SELECT kind, error_class, count(*), min(ledger), max(ledger), min(first_seen) "
+        "FROM quarantine WHERE ledger BETWEEN :first AND :last "
+        "AND (:stream = 'all' OR stream = :stream OR stream IS NULL) "
+        "GROUP BY kind, error_class ORDER BY kind, error_class"
     )
     with engine.begin() as connection:
         return [
             Quarantined(kind, error_class, items, LedgerRange(first, last), oldest)
-            for kind, error_class, items, first, last, oldest in connection.execute(query)
+            for kind, error_class, items, first, last, oldest in connection.execute(
+                query, {**ledgers._asdict(), "stream": stream}
+            )
         ]
 
 
@@ -109,16 +102,13 @@ def seconds_per_ledger(engine: Engine) -> float | None:
 
     None if there are fewer than two ledgers, or all closed in the same second.
     """
+    query = text(
+        "SELECT extract(epoch FROM max(closed_at) - min(closed_at))::float "
+        "/ nullif(max(sequence) - min(sequence), 0) FROM "
+        "(SELECT sequence, closed_at FROM ledgers ORDER BY sequence DESC LIMIT :limit) AS newest"
+    )
     with engine.begin() as connection:
-        seconds = connection.execute(
-            text(
-                "SELECT extract(epoch FROM max(closed_at) - min(closed_at))::float "
-                "/ nullif(max(sequence) - min(sequence), 0) FROM "
-                "(SELECT sequence, closed_at FROM ledgers ORDER BY sequence DESC LIMIT :limit) AS l"
-            ),
-            {"limit": MEASURED_LEDGERS},
-        ).scalar()
-    return seconds or None
+        return connection.execute(query, {"limit": MEASURED_LEDGERS}).scalar() or None
 
 
 def is_wanted(event_filter: EventFilter | None) -> ColumnElement[bool]:

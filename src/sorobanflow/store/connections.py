@@ -95,22 +95,12 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
 
     def getconn(self, timeout: float | None = None) -> "psycopg.Connection[Any]":
         """Take a connection; counts the wait if all are in use."""
-        now = self.get_stats()
-        if now["pool_available"] == 0 and now["pool_size"] >= now["pool_max"]:
-            began = monotonic()
-            try:
-                connection = super().getconn(timeout)
-            finally:
-                self._count_wait(monotonic() - began)
-        else:
-            if now["pool_available"] == 0 and now["pool_size"] >= self.server_left:
-                self._warn_once(
-                    "the pool may open %d connections, but the server had %d left for it; "
-                    "lower max_open, or raise the server's max_connections",
-                    self.max_size,
-                    self.server_left,
-                )
+        must_wait, began = self._must_wait(), monotonic()
+        try:
             connection = super().getconn(timeout)
+        finally:
+            if must_wait:
+                self._count_wait(monotonic() - began)
         self._lent.add(connection)
         return connection
 
@@ -132,6 +122,21 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
     def _cancel(self) -> None:
         for connection in self._lent.copy():
             connection.cancel_safe()
+
+    def _must_wait(self) -> bool:
+        """Whether all connections are in use; warns before the server has none left."""
+        now = self.get_stats()
+        if now["pool_available"] > 0:
+            return False
+        if now["pool_size"] >= now["pool_max"]:
+            return True
+        if now["pool_size"] >= self.server_left:
+            self._warn_once(
+                f"the pool may open {self.max_size} connections, but the server had "
+                f"{self.server_left} left for it; lower max_open, or raise the server's "
+                "max_connections"
+            )
+        return False
 
     def _count_wait(self, seconds: float) -> None:
         with self._lock:
