@@ -1,4 +1,4 @@
-"""The Database block: where the rows go, and how many connections carry them."""
+"""The Database block: where the rows go, and the pool of connections that takes them there."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,73 +11,72 @@ from psycopg.conninfo import make_conninfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from sqlalchemy import Engine
 
-from blocks.presets import POOLS, PROFILES, PoolPreset, ProfileName
+from blocks.profiles import PROFILES, PoolPreset, ProfileName
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
 
+_CONFIG = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+_POOL = PoolSettings()
+POOLS: dict[PoolPreset, PoolSettings] = {
+    "low": PoolSettings(max_idle=5, max_open=25, max_lifetime_s=1800, max_idle_s=300),
+    "medium": _POOL,
+    "high": PoolSettings(max_idle=50, max_open=200, max_lifetime_s=7200, max_idle_s=1800),
+}
+
 
 class ConnectionPool(BaseModel):
     """Limits of the connection pool. Default: the preset `medium`."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = _CONFIG
 
-    max_idle: int = Field(default=10, ge=0, description="Connections kept open at most while idle.")
-    max_open: int = Field(
-        default=100, ge=1, description="Connections at most; PostgreSQL's own default is 100."
-    )
-    max_lifetime_s: float = Field(
-        default=3600, gt=0, description="Age in seconds at which a connection is replaced."
-    )
-    max_idle_s: float = Field(
-        default=600, gt=0, description="Idle seconds after which a connection closes."
-    )
+    max_idle: int = Field(default=_POOL.max_idle, ge=0)
+    """Maximum number of connections kept open while idle."""
+    max_open: int = Field(default=_POOL.max_open, ge=1)
+    """Maximum number of connections; PostgreSQL's own default is 100."""
+    max_lifetime_s: float = Field(default=_POOL.max_lifetime_s, gt=0)
+    """Age in seconds at which a connection is replaced."""
+    max_idle_s: float = Field(default=_POOL.max_idle_s, gt=0)
+    """Idle seconds after which a connection closes."""
 
     @classmethod
     def preset(cls, name: PoolPreset) -> Self:
         """Make a pool of a named size: low, medium or high."""
-        return cls(**POOLS[name])
+        return cls(**{field: getattr(POOLS[name], field) for field in cls.model_fields})
 
     def settings(self) -> PoolSettings:
         """The core's form of the same limits."""
-        return PoolSettings(self.max_idle, self.max_open, self.max_lifetime_s, self.max_idle_s)
+        return PoolSettings(**self.model_dump())
 
 
 def _null_first(schema: dict[str, Any]) -> None:
-    """Have the UI's form start with null, and not with parts that must be filled in."""
+    """Let the UI's form start empty, without parts that must be filled in."""
     schema["anyOf"].reverse()
 
 
 class Database(Block):
-    """A PostgreSQL database. With neither URL nor credentials: the embedded one.
+    """A PostgreSQL database; without URL and credentials, the embedded one.
 
-    Give the address as a libpq URL (Unix sockets included), or as the
-    connection components that prefect-sqlalchemy's blocks use.
+    The address is a libpq URL (Unix sockets included), or the connection components
+    that the blocks of prefect-sqlalchemy use.
     """
 
     _block_type_name = "Sorobanflow Database"
     _block_type_slug = "sorobanflow-database"
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = _CONFIG
 
-    url: SecretStr | None = Field(
-        default=None,
-        title="URL",
-        description="libpq URL, e.g. postgresql://user:password@host/database.",
-    )
-    credentials: ConnectionComponents | None = Field(
-        default=None,
-        description="The address in parts; null: it is the URL, or the embedded database.",
-        json_schema_extra=_null_first,
-    )
-    pool: ConnectionPool = Field(
-        default_factory=ConnectionPool, description="Limits of the connection pool."
-    )
+    url: SecretStr | None = Field(default=None, title="URL")
+    """libpq URL, e.g. postgresql://user:password@host/database."""
+    credentials: ConnectionComponents | None = Field(default=None, json_schema_extra=_null_first)
+    """The address in parts. Empty: the URL, or the embedded database."""
+    pool: ConnectionPool = Field(default_factory=ConnectionPool)
+    """Limits of the connection pool."""
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         if self.url is not None and self.credentials is not None:
-            raise ValueError("both url and credentials are given; give one of them")
+            raise ValueError("url and credentials are both set; give one of them")
         return self
 
     @classmethod
@@ -87,10 +86,10 @@ class Database(Block):
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:
-        """Open the engine on its pool; starts the embedded server where that is meant.
+        """Open the engine on its pool; start the embedded server if there is no address.
 
         Raises:
-            ConfigurationError: the address is wrong or nobody answers there.
+            ConfigurationError: the address is wrong or no server answers there.
         """
         with ExitStack() as stack:
             url = self._conninfo()

@@ -1,4 +1,4 @@
-"""Find the saved document of a block, or stand in for it with defaults."""
+"""Load the saved document of a block, or use the defaults instead."""
 
 from typing import TypeVar, cast
 
@@ -12,10 +12,10 @@ BlockT = TypeVar("BlockT", bound=Block)
 
 
 def load_block(kind: type[BlockT], name: str) -> BlockT:
-    """Load the block's document; unsaved, `default` gives a block of defaults.
+    """Load a block's document; if `default` is not saved, give a block of defaults.
 
     Raises:
-        ConfigurationError: a name other than `default` is not saved.
+        ConfigurationError: the document is not saved, or not valid.
     """
     try:
         return cast(BlockT, kind.load(name))
@@ -23,9 +23,9 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
         missing = "Unable to find block document" in str(error)
         if missing and name == DEFAULT_NAME:
             return kind()
-        # The error may quote the document, secrets and all: it goes no further.
+        # Not chained: the error may quote the document and its secrets.
         raise ConfigurationError(
             f"the {kind.get_block_type_slug()} block {name!r} "
-            + ("is not saved; save it" if missing else "is not valid any more; save it again")
+            + ("is not saved: save it" if missing else "is no longer valid: save it again")
             + " in the Prefect UI or with `python -m deployments.register_blocks`"
         ) from None

@@ -1,9 +1,9 @@
 """A rate of calls that all workers share, kept by the Prefect server.
 
-Every process that uses an endpoint asks the server for a permit before each
-call to it, so together they stay under the endpoint's limit. A permit costs a
-request to the Prefect API (7 ms; Prefect's own `rate_limit()` took 86 ms and
-more, since it goes through a service thread): only where a limit is set.
+Every process that uses an endpoint asks the server for a permit before each call, so
+that all of them together keep to the endpoint's limit. Used only where a limit is set,
+since a permit costs a request to the Prefect API: 7 ms (Prefect's own `rate_limit()`
+took 86 ms and more, because it goes through a service thread).
 """
 
 import time
@@ -15,18 +15,18 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectAlreadyExists
 
-LONGEST_WAIT_S = 1.0  # at a time, so that an interrupted run does not wait long
+MAX_WAIT_S = 1.0  # at a time, so that an interrupted run does not wait long
 
 
 @contextmanager
 def shared_rate(name: str, per_second: float) -> Iterator[Callable[[], None]]:
-    """Make or update the global concurrency limit; gives what waits for a permit.
+    """Make or update the global concurrency limit; give the function that waits for a permit.
 
-    A second's worth of permits may be taken at once.
+    The permits of one second may be taken at the same time.
 
     Args:
-        name: Name of the limit, as the UI shows it; who shares it names it alike.
-        per_second: Permits that come free per second.
+        name: Name of the limit, as the UI shows it; the same for all that share it.
+        per_second: Permits per second.
     """
     with get_client(sync_client=True) as client:
         try:
@@ -43,7 +43,7 @@ def shared_rate(name: str, per_second: float) -> Iterator[Callable[[], None]]:
                     if error.response.status_code != httpx.codes.LOCKED:
                         raise
                     told = float(error.response.headers["Retry-After"])
-                time.sleep(min(told, LONGEST_WAIT_S))
+                time.sleep(min(told, MAX_WAIT_S))
 
         yield wait
 

@@ -7,7 +7,7 @@ from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from blocks.presets import PROFILES, ProfileName
+from blocks.profiles import PROFILES, ProfileName
 from sorobanflow.pipeline.decoding import default_processes
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.records import Hook
@@ -17,6 +17,11 @@ from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.transport import HttpSettings
 
 DEVNET_URL = "http://127.0.0.1:8000"
+MIB = 2**20
+
+# The defaults of the fields are those of the core.
+_PROFILE = PROFILES["production"]
+_HTTP, _RETRY, _BREAKER = HttpSettings(), RetrySettings(), BreakerSettings()
 _DELETED_FIELDS = frozenset({"xdr_format"})
 
 
@@ -28,90 +33,52 @@ class StellarRpc(Block):
 
     _block_type_name = "Stellar RPC"
     _block_type_slug = "stellar-rpc"
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
-    url: SecretStr = Field(
-        default=SecretStr(DEVNET_URL),
-        title="URL",
-        description="URL of the RPC endpoint. Default: the local devnet.",
-    )
-    headers: SecretDict | None = Field(
-        default=None,
-        description="HTTP headers sent with each call, such as an API key.",
-    )
-    max_workers: int = Field(
-        default=10, ge=1, le=100, description="Calls to the node at once, at most."
-    )
-    max_requests_per_s: float | None = Field(
-        default=None,
-        gt=0,
-        le=1000,
-        description="HTTP calls per second to the node, all runs and workers together, which "
-        "share a global concurrency limit of Prefect; costs some 10 ms a call. Empty: no limit.",
-    )
-    batch_size: int = Field(
-        default=1000,
-        ge=1,
-        le=100_000,
-        description="Events and transactions per database transaction to aim at first. The aim "
-        "follows the time that writing takes; ledgers are never split.",
-    )
-    min_batch_size: int = Field(
-        default=100, ge=1, le=100_000, description="The least that the batch size falls to."
-    )
-    max_batch_size: int = Field(
-        default=10_000, ge=1, le=100_000, description="The most that the batch size rises to."
-    )
-    max_batch_mib: int = Field(
-        default=32,
-        ge=1,
-        le=1024,
-        description="XDR in a batch at most, in MiB; takes some five times of that in memory.",
-    )
-    decode_processes: int | None = Field(
-        default=None,
-        ge=0,
-        le=64,
-        description="Processes that decode beside the flow's own while much is to be indexed; "
-        "0: none. Empty: one for each further core, at most 4.",
-    )
-    batch_calls: int = Field(
-        default=50,
-        ge=1,
-        le=200,
-        description="Transactions asked for in one JSON-RPC batch when fetching by hash; "
-        "1 sends single calls.",
-    )
-    timeout_s: float = Field(
-        default=30.0, gt=0, le=600, description="Seconds that one call may take."
-    )
-    max_response_mib: int = Field(
-        default=64, ge=1, le=1024, description="Largest answer that is read, in MiB."
-    )
-    retry_attempts: int = Field(
-        default=5, ge=1, le=20, description="Tries per call, the first one included."
-    )
-    retry_base_s: float = Field(
-        default=0.5, gt=0, le=60, description="Bound of the first random wait, in seconds; doubles."
-    )
-    retry_cap_s: float = Field(
-        default=20.0, gt=0, le=600, description="Largest bound of a random wait, in seconds."
-    )
-    breaker_failures: int = Field(
-        default=5, ge=1, le=1000, description="Failures in a row that open a method's breaker."
-    )
-    breaker_open_s: float = Field(
-        default=10.0, gt=0, le=3600, description="Seconds that it stays open before it probes."
-    )
-    breaker_probes: int = Field(
-        default=3, ge=1, le=100, description="Probes at once while it is half open."
-    )
-    breaker_wait_s: float = Field(
-        default=60.0,
-        ge=0,
-        le=3600,
-        description="Seconds that a call waits for an open breaker before it fails.",
-    )
+    url: SecretStr = Field(default=SecretStr(DEVNET_URL), title="URL")
+    """URL of the RPC endpoint. Default: the local devnet."""
+    headers: SecretDict | None = None
+    """HTTP headers sent with each call, such as an API key."""
+    max_workers: int = Field(default=_PROFILE.max_workers, ge=1, le=100)
+    """Maximum number of concurrent calls to the node."""
+    max_requests_per_s: float | None = Field(default=None, gt=0, le=1000)
+    """HTTP calls per second to the node, by all runs and workers together, which share a
+    global concurrency limit of Prefect; costs about 10 ms a call. Empty: no limit."""
+    batch_size: int = Field(default=_PROFILE.batch_size, ge=1, le=100_000)
+    """Events and transactions per database transaction to start with. The size then follows
+    the time that writing takes; ledgers are never split."""
+    min_batch_size: int = Field(default=100, ge=1, le=100_000)
+    """Smallest size that batches are reduced to."""
+    max_batch_size: int = Field(default=10_000, ge=1, le=100_000)
+    """Largest size that batches grow to."""
+    max_batch_mib: int = Field(default=32, ge=1, le=1024)
+    """Maximum amount of XDR in a batch, in MiB; takes about five times as much memory."""
+    decode_processes: int | None = Field(default=None, ge=0, le=64)
+    """Additional processes that decode while there is much to index; 0: none. Empty: one for
+    each further core, at most 4."""
+    batch_calls: int = Field(default=50, ge=1, le=200)
+    """Maximum number of transactions in one JSON-RPC batch when fetching by hash; 1: single
+    calls."""
+    timeout_s: float = Field(default=_HTTP.timeout_s, gt=0, le=600)
+    """Seconds that one call may take."""
+    max_response_mib: int = Field(default=_HTTP.max_response_bytes // MIB, ge=1, le=1024)
+    """Maximum size of an answer, in MiB."""
+    retry_attempts: int = Field(default=_RETRY.attempts, ge=1, le=20)
+    """Attempts per call, the first one included."""
+    retry_base_s: float = Field(default=_RETRY.base_s, gt=0, le=60)
+    """Longest random wait before the second attempt, in seconds; doubles with each attempt."""
+    retry_cap_s: float = Field(default=_RETRY.cap_s, gt=0, le=600)
+    """Limit of the longest random wait, in seconds."""
+    breaker_failures: int = Field(default=_BREAKER.failure_threshold, ge=1, le=1000)
+    """Failures in a row that open a method's circuit breaker."""
+    breaker_open_s: float = Field(default=_BREAKER.open_s, gt=0, le=3600)
+    """Seconds that an open breaker waits before it admits probes."""
+    breaker_probes: int = Field(default=_BREAKER.half_open_max, ge=1, le=100)
+    """Maximum number of concurrent probes of a half-open breaker."""
+    breaker_wait_s: float = Field(default=_BREAKER.wait_s, ge=0, le=3600)
+    """Seconds that a call waits for an open breaker before it fails."""
 
     @model_validator(mode="before")
     @classmethod
@@ -127,16 +94,16 @@ class StellarRpc(Block):
         return cls(**fields | preset)
 
     def batch_bounds(self) -> BatchBounds:
-        """What a batch may hold; a first size beyond a bound moves the bound."""
+        """What a batch may hold; a first size outside the bounds moves a bound."""
         return BatchBounds(
             self.batch_size,
             min(self.min_batch_size, self.batch_size),
             max(self.max_batch_size, self.batch_size),
-            self.max_batch_mib * 2**20,
+            self.max_batch_mib * MIB,
         )
 
     def processes(self) -> int:
-        """Processes that decode."""
+        """Additional processes that decode."""
         chosen = self.decode_processes
         return default_processes() if chosen is None else chosen
 
@@ -152,7 +119,7 @@ class StellarRpc(Block):
             headers=self.headers.get_secret_value() if self.headers else {},
             http=HttpSettings(
                 timeout_s=self.timeout_s,
-                max_response_bytes=self.max_response_mib * 2**20,
+                max_response_bytes=self.max_response_mib * MIB,
                 max_connections=max_workers or self.max_workers,
             ),
             retry=RetrySettings(self.retry_attempts, self.retry_base_s, self.retry_cap_s),

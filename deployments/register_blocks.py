@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from blocks import Database, StellarRpc
 from blocks.documents import DEFAULT_NAME
-from blocks.presets import PROFILES
+from blocks.profiles import PROFILES
 from sorobanflow.errors import ConfigurationError
 
 

@@ -7,8 +7,8 @@ from prefect.blocks.core import Block
 from prefect.flows import Flow
 
 from blocks import Database, StellarRpc
-from blocks.database import ConnectionPool
-from blocks.presets import POOLS, PROFILES
+from blocks.database import POOLS, ConnectionPool
+from blocks.profiles import PROFILES
 from blocks.stellar_rpc import DEVNET_URL
 from docs.generator.environment import MAKE_VARIABLES, VARIABLES, Variable
 from docs.generator.markdown import code, page, table

@@ -34,7 +34,11 @@ def setting_rows(schema: Schema, definitions: Schema | None = None) -> Iterator[
         kinds = [kind for arm in arms if (kind := _kind(arm))]
         bounds = [bound for arm in arms if (bound := _bounds(arm))]
         default = "required" if name in required else _default(one)
-        yield code(name), " or ".join(kinds), default, ", ".join(bounds), one["description"]
+        yield code(name), " or ".join(kinds), default, ", ".join(bounds), _line(one["description"])
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _resolved(arm: Schema, definitions: Schema) -> Schema:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from blocks import Database, StellarRpc
 from blocks.database import ConnectionPool
 from blocks.documents import load_block
-from blocks.presets import PoolPreset, ProfileName
+from blocks.profiles import PoolPreset, ProfileName
 from deployments.register_blocks import register_blocks
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import ConfigurationError

@@ -112,7 +112,7 @@ def test_summary_says_at_a_glance_how_the_run_went(serve: Serve, save_blocks: Sa
     assert first["waits for a connection"] == "0, 0.0 s"
     assert first["ledgers covered"] == "4 (100-103)"
     assert first["per second"].endswith(" events")
-    assert first["calls at once"].startswith("up to ")
+    assert first["concurrent calls"].startswith("up to ")
     assert "| transactions | 40 |" in tables[1]
     assert len(tables[2]) == 2 + 9
 
