@@ -18,8 +18,8 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
+from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer
-from sorobanflow.sources.rpc.paging import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import named_transactions
 from sorobanflow.sources.rpc.wire import NotFound

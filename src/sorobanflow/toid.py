@@ -68,8 +68,20 @@ def parse_event_id(text: str) -> Position:
     return Position(packed >> 32, (packed >> 12) & MAX_TX, packed & MAX_OP, event)
 
 
-def parse_transactions_cursor(text: str) -> tuple[int, int]:
-    """Take a getTransactions cursor apart: the ledger, and the transaction's order in it.
+class TxPosition(NamedTuple):
+    """Where a transaction stands: `order` is 1-based; 0 is the start of the ledger."""
+
+    ledger: int
+    order: int
+
+    @property
+    def cursor(self) -> str:
+        """The getTransactions cursor of a page that starts after this position."""
+        return transactions_cursor(self.ledger, self.order)
+
+
+def parse_transactions_cursor(text: str) -> TxPosition:
+    """Take a getTransactions cursor apart.
 
     Raises:
         DecodeError: the text is not a decimal TOID.
@@ -77,7 +89,7 @@ def parse_transactions_cursor(text: str) -> tuple[int, int]:
     if len(text) > 19 or not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise DecodeError(f"not a getTransactions cursor: {text[:80]!r}; wanted a decimal TOID")
     packed = int(text)
-    return packed >> 32, (packed >> 12) & MAX_TX
+    return TxPosition(packed >> 32, (packed >> 12) & MAX_TX)
 
 
 def transactions_cursor(ledger: int, tx: int) -> str:

@@ -22,7 +22,7 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import payload_of
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.paging import EventsWalk
+from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
 from tests.integration.index_all import index_all

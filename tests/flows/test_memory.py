@@ -10,7 +10,7 @@ from sorobanflow.pipeline import decoding
 from sorobanflow.pipeline.batch import Batch, UpsertStep
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.rows.batch_rows import BatchRows
-from sorobanflow.sources.rpc.fetch import LedgerChunk
+from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
 from sorobanflow.sources.rpc.source import EventsStep, TransactionsStep
 
 HEAVY = (BatchRows, Batch, UpsertStep, EventsStep, TransactionsStep, LedgerChunk)

@@ -34,8 +34,8 @@ from sorobanflow.errors import (
 )
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.fetch import LedgerChunk
-from sorobanflow.sources.rpc.paging import EventsWalk
+from sorobanflow.sources.rpc.events_walk import EventsWalk
+from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
 from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.store.coverage import pin_network
@@ -219,7 +219,7 @@ def devnet(faults: str) -> Iterator[tuple[DevnetServer, RpcClient]]:
 @pytest.mark.parametrize("faults", ["stuck", "repeat,getEvents:*=page/1"])
 def test_endless_pages_of_events_are_refused(faults: str) -> None:
     with devnet(f"getEvents:*={faults}") as (server, client):
-        with pytest.raises(RpcProtocolError, match=r"the cursor stays at .*, ledger 6 is not"):
+        with pytest.raises(RpcProtocolError, match=r"the pages stay at .*, ledger 6 is not"):
             EventsWalk(LedgerRange(2, 6)).read(client)
         assert server.calls["getEvents"] <= 20
 

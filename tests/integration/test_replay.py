@@ -14,7 +14,7 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import Item, quarantine_row
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed
-from sorobanflow.sources.rpc.places import believed
+from sorobanflow.sources.rpc.positions import mark_misplaced
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position, parse_event_id
@@ -140,8 +140,8 @@ def test_item_that_stood_in_another_ledger_stays(engine: Engine) -> None:
 
 def test_item_whose_place_cannot_be_its_own_stays(engine: Engine) -> None:
     event = make_event(TRANSFER, AMOUNT)
-    before, behind = Position(1000, 4, 0, 0), Position(1000, 9, 0, 0)
-    (refused,) = believed([event], lambda item: parse_event_id(item.id), before, behind)
+    after, bound = Position(1000, 4, 0, 0), Position(1000, 9, 0, 0)
+    (refused,) = mark_misplaced([event], lambda item: parse_event_id(item.id), after, bound)
     upsert_batch(engine, make_rows(LEDGERS, [refused], [], PASSPHRASE), "all")
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])

@@ -16,8 +16,8 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import Item, quarantine_row, stated_ledger
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
+from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.paging import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import named_transactions
 

@@ -25,8 +25,8 @@ from sorobanflow.store.upsert import write_rows
 #: Items read at the same time; an item of 100 KiB has been seen.
 PAGE = 100
 
-#: Errors of valid items in the wrong position (`rpc.places`, `rpc.paging`): the payload does not
-#: show what is wrong, so decoding it again proves nothing.
+#: Errors of valid items in the wrong position (`rpc.positions`, `rpc.events_walk`): the
+#: payload does not show what is wrong, so decoding it again proves nothing.
 _WRONG_POSITION = ("its place (", "the request starts at ledger ")
 _MAX_ERROR_LENGTH = 1000
 

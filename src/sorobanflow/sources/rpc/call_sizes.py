@@ -39,7 +39,6 @@ class CallSize:
         self._patience = 1
         self._full_calls = 0  # since the size changed
         self._quickest_s = math.inf
-        self.largest_answer = 0
 
     @property
     def items(self) -> int:
@@ -66,7 +65,6 @@ class CallSize:
 
     def succeed(self, items: int, seconds: float) -> None:
         """Take in a call that gave so many items in so many seconds."""
-        self.largest_answer = max(self.largest_answer, items)
         self._quickest_s = min(self._quickest_s, seconds)
         slow = seconds > max(SLOW_S, SLOWER * self._quickest_s)
         quick = seconds < QUICK_S + self._quickest_s

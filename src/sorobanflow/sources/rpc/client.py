@@ -1,6 +1,6 @@
 """The client of a Stellar RPC node: one method per RPC method that we read.
 
-All that the indexer knows of the chain comes through here; `paging` and `fetch`
+All that the indexer knows of the chain comes through here; `events_walk` and the chunks
 read ranges with it. Invariants: an answer is what its method promises, or an error
 says what it is instead; what the client learns about the node (the size of its pages,
 that it refuses batches) changes the number of calls, never what the caller gets.

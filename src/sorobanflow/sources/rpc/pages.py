@@ -1,8 +1,7 @@
 """Pages of one RPC method, as large as the node allows.
 
-Between the client and its calls. Invariant: a page says how many items it was asked
-for, since the size may change while other threads call; only a page that is full by
-that number can have been cut by its limit.
+Between the client and its calls. Invariant: a page that the node refuses for its size
+is asked for again with fewer items; an error means that asking for less does not help.
 """
 
 from collections.abc import Mapping
@@ -60,7 +59,6 @@ class Pages(Generic[PageT]):
                 self._size.state(stated)
             else:
                 self._size.succeed(page.size, seconds)
-                page.limit = limit
                 return page
 
     def _ask(self, params: Mapping[str, Any], ledger: int) -> Timed[PageT]:

@@ -17,10 +17,11 @@ from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Transaction
 from sorobanflow.sources.rpc.client import MIN_TRANSACTIONS, RpcClient
-from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk, Place
-from sorobanflow.sources.rpc.paging import EdgeCheck
+from sorobanflow.sources.rpc.edge_check import EdgeCheck
+from sorobanflow.sources.rpc.hash_chunk import HashChunk
+from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
 from sorobanflow.sources.rpc.wire import Items
-from sorobanflow.toid import MAX_TX
+from sorobanflow.toid import MAX_TX, TxPosition
 
 FetchPlan = Literal["auto", "ledgers", "hashes"]
 TransactionChunk = LedgerChunk | HashChunk | EdgeCheck
@@ -154,12 +155,13 @@ def cut_ledgers(
     if not total:
         return _cut_evenly(ledgers, max_chunks)
     targets = [*range(0, total + 1, size), total]
-    places = [(ledgers.first, 0), *_places(counts, targets[1:-1]), (ledgers.last, MAX_TX)]
+    start, end = TxPosition(ledgers.first, 0), TxPosition(ledgers.last, MAX_TX)
+    positions = [start, *_positions(counts, targets[1:-1]), end]
     sizes = [high - low for low, high in pairwise(targets)]
     sizes[-1] += 1
     return [
         LedgerChunk(start, end, expected)
-        for (start, end), expected in zip(pairwise(places), sizes, strict=True)
+        for (start, end), expected in zip(pairwise(positions), sizes, strict=True)
     ]
 
 
@@ -183,18 +185,18 @@ def _cut_evenly(ledgers: LedgerRange, max_chunks: int) -> list[LedgerChunk]:
     ]
 
 
-def _places(counts: Mapping[int, int], targets: Sequence[int]) -> list[Place]:
-    """Find the places of the `targets`-th transactions, both ascending."""
-    places: list[Place] = []
+def _positions(counts: Mapping[int, int], targets: Sequence[int]) -> list[TxPosition]:
+    """Find the positions of the `targets`-th transactions, both ascending."""
+    positions: list[TxPosition] = []
     counted = 0
     left = iter(targets)
     target = next(left, None)
     for ledger, count in counts.items():
         while target is not None and target <= counted + count:
-            places.append((ledger, target - counted))
+            positions.append(TxPosition(ledger, target - counted))
             target = next(left, None)
         counted += count
-    return places
+    return positions
 
 
 def _starts_with(chunk: TransactionChunk, ledgers: LedgerRange) -> bool:

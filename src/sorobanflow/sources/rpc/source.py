@@ -12,8 +12,8 @@ from typing import Literal
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
+from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.paging import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.planner import TransactionChunk, TransactionPlanner
 from sorobanflow.sources.source import Fetched, FetchedItems, FetchStep
 

@@ -37,16 +37,12 @@ class Network(Struct, rename="camel"):
 
 
 class EventsPage(Struct, rename="camel"):
-    """Answer of getEvents; `events` undecoded, in chain order.
-
-    The client sets `limit` to the number of events that it asked for.
-    """
+    """Answer of getEvents; `events` undecoded, in chain order."""
 
     latest_ledger: LedgerNumber
     events: list[msgspec.Raw] | None  # an empty list may be null; without it, it is no answer
     oldest_ledger: LedgerNumber = 0
     cursor: str = ""
-    limit: int = 0
 
     @property
     def size(self) -> int:
@@ -55,16 +51,12 @@ class EventsPage(Struct, rename="camel"):
 
 
 class TransactionsPage(Struct, rename="camel"):
-    """Answer of getTransactions; `transactions` undecoded, in chain order.
-
-    The client sets `limit` to the number of transactions that it asked for.
-    """
+    """Answer of getTransactions; `transactions` undecoded, in chain order."""
 
     latest_ledger: LedgerNumber
     transactions: list[msgspec.Raw] | None
     oldest_ledger: LedgerNumber = 0
     cursor: str = ""
-    limit: int = 0
 
     @property
     def size(self) -> int:

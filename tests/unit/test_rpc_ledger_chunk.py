@@ -12,7 +12,7 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.sources.items import Malformed, Transaction
-from sorobanflow.sources.rpc.fetch import HashChunk, LedgerChunk
+from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
 from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
 from tests.unit.rpc_node import Node, client_of, fill, transaction, tx_hash
 
@@ -36,8 +36,8 @@ def places(found: Sequence[Transaction | Malformed]) -> Places:
     ]
 
 
-def orders(ledger: int, count: int, behind: int = 0) -> Places:
-    return [(ledger, order) for order in range(behind + 1, count + 1)]
+def orders(ledger: int, count: int, after: int = 0) -> Places:
+    return [(ledger, order) for order in range(after + 1, count + 1)]
 
 
 def spoil(node: Node, change: Callable[[dict[str, Any]], object]) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def spoil(node: Node, change: Callable[[dict[str, Any]], object]) -> Callable[..
     return handle
 
 
-def test_ledger_chunk_ends_at_the_first_transaction_behind_it() -> None:
+def test_ledger_chunk_ends_at_the_first_transaction_after_it() -> None:
     node = node_of((10, 3), (11, 2), (12, 1), (13, 1))
     found = whole(10, 11, limit=6).fetch(client_of(node))
     assert places(found) == [*orders(10, 3), *orders(11, 2)]
@@ -89,14 +89,6 @@ def test_ledger_chunk_at_the_tip_asks_once_more() -> None:
         transactions_cursor(99, 0),
         transactions_cursor(100, 2),
     ]
-
-
-def test_ledger_chunk_at_the_tip_trusts_a_page_below_the_largest_seen() -> None:
-    node = node_of((98, 30), (99, 3), (100, 2))
-    client = client_of(node)
-    client.get_transactions(transactions_cursor(98, 0))
-    assert places(whole(99, 100).fetch(client)) == [*orders(99, 3), *orders(100, 2)]
-    assert node.posts == 2
 
 
 @pytest.mark.parametrize("cap", [1, 2, 5])
@@ -144,16 +136,32 @@ def test_ledger_chunk_cursor_zero_is_not_taken_over() -> None:
 
 
 def test_ledger_chunk_tip_delivered_again_is_taken_once() -> None:
+    node = node_of((99, 3), (100, 2), (101, 1), latest=100)
+    tip = [row for row in node.transactions if row["ledger"] == 100]
+
+    def again(page: dict[str, Any]) -> None:
+        if page["transactions"]:
+            page["transactions"] = tip + page["transactions"]
+
+    chunk, client = whole(99, 101), client_of(node)
+    with pytest.raises(NodeBehindError):
+        chunk.fetch(client)
+    node.latest = 101
+    found = chunk.fetch(client_of(spoil(node, again)))
+    assert places(found) == [*orders(99, 3), *orders(100, 2), (101, 1)]
+
+
+@pytest.mark.parametrize("cursor", [transactions_cursor(100, 2), ""])
+def test_ledger_chunk_page_of_known_transactions_alone_proves_nothing(cursor: str) -> None:
     node = node_of((99, 3), (100, 2))
     tip = [row for row in node.transactions if row["ledger"] == 100]
 
     def again(page: dict[str, Any]) -> None:
         if not page["transactions"]:
-            page["transactions"] = tip
-            page["cursor"] = transactions_cursor(100, 2)
+            page.update(transactions=tip, cursor=cursor)
 
-    found = whole(99, 100).fetch(client_of(spoil(node, again)))
-    assert places(found) == [*orders(99, 3), *orders(100, 2)]
+    with pytest.raises(RpcProtocolError, match="the pages stay at"):
+        whole(99, 100).fetch(client_of(spoil(node, again)))
 
 
 def test_ledger_chunk_below_the_store_is_outside_retention() -> None:
@@ -193,7 +201,7 @@ def test_ledger_chunk_malformed_keep_their_place() -> None:
     assert places(found) == [(10, 1), (0, 0), (0, 0), (10, 4), (10, 5)]
 
 
-def test_ledger_chunk_goes_on_behind_a_malformed_last_transaction() -> None:
+def test_ledger_chunk_goes_on_after_a_malformed_last_transaction() -> None:
     node = node_of((10, 4), (11, 1))
     node.transactions[1]["envelopeXdr"] = None
     found = whole(10, 10, limit=2).fetch(client_of(node))
@@ -307,7 +315,8 @@ def test_ledger_chunk_within_the_tip_leaves_out_what_stands_before_it() -> None:
     tip = [row for row in node.transactions if row["ledger"] == 100]
 
     def again(page: dict[str, Any]) -> None:
-        page["transactions"] = tip
+        if page["transactions"]:
+            page["transactions"] = tip
 
     found = LedgerChunk((100, 2), (100, MAX_TX)).fetch(client_of(spoil(node, again)))
     assert places(found) == [(100, 3)]
@@ -357,93 +366,10 @@ def test_ledger_chunk_goes_on_after_a_failure_at_any_call(failing: int) -> None:
         (whole(10, 10), "10"),
         (LedgerChunk((10, 3), (12, 4)), "10:4-12:4"),
         (LedgerChunk((10, 3), (10, MAX_TX)), "10:4-10"),
-        (HashChunk([("ab" * 32, 12), ("cd" * 32, 10)]), "10-12:abababab"),
     ],
 )
-def test_chunk_label_names_its_part(chunk: LedgerChunk | HashChunk, label: str) -> None:
+def test_ledger_chunk_label_names_its_part(chunk: LedgerChunk, label: str) -> None:
     assert chunk.label == label
-
-
-def hashes(*positions: tuple[int, int]) -> list[tuple[str, int]]:
-    return [(tx_hash(*position), position[0]) for position in positions]
-
-
-@pytest.mark.parametrize(("batch_calls", "posts"), [(1, 5), (2, 3), (50, 1)])
-def test_hash_chunk_asks_in_batches(batch_calls: int, posts: int) -> None:
-    node = node_of((10, 3), (11, 2))
-    wanted = [*orders(11, 2), *orders(10, 3)]
-    found = HashChunk(hashes(*wanted), batch_calls).fetch(client_of(node))
-    assert places(found) == wanted
-    assert node.posts == posts
-
-
-def test_hash_chunk_not_found_then_found() -> None:
-    node = node_of((10, 3))
-    node.hidden = {tx_hash(10, 2)}
-    waited: list[float] = []
-
-    def wait(seconds: float) -> None:
-        waited.append(seconds)
-        node.hidden.clear()
-
-    client = client_of(node, sleep=wait, uniform=lambda low, high: high)
-    found = HashChunk(hashes(*orders(10, 3)), 50).fetch(client)
-    assert places(found) == orders(10, 3)
-    assert waited == [0.5]
-    assert [params["hash"] for _, params in node.calls][3:] == [tx_hash(10, 2)]
-
-
-def test_hash_chunk_never_found_is_malformed() -> None:
-    node = node_of((10, 3))
-    node.hidden = {tx_hash(10, 2)}
-    found = HashChunk(hashes(*orders(10, 3)), 50).fetch(client_of(node))
-    assert places(found) == [(10, 1), (0, 0), (10, 3)]
-    lost = found[1]
-    assert isinstance(lost, Malformed)
-    assert json.loads(lost.payload) == {"txHash": tx_hash(10, 2), "ledger": 10}
-    assert lost.error == "NOT_FOUND though the node has ledger 10"
-    assert len(node.calls) == 3 + 3
-
-
-@pytest.mark.parametrize(
-    ("bounds", "error"),
-    [((1, 9), NodeBehindError(10, 9)), ((11, 90), LedgerOutsideRetentionError(10, 11))],
-)
-def test_hash_chunk_not_found_is_judged_by_the_ledger(
-    bounds: tuple[int, int], error: Exception
-) -> None:
-    node = node_of((10, 2))
-    node.hidden = {tx_hash(10, 2)}
-    node.oldest, node.latest = bounds
-    chunk, client = HashChunk(hashes(*orders(10, 2)), 50), client_of(node)
-    with pytest.raises(type(error)) as caught:
-        chunk.fetch(client)
-    assert caught.value.args == error.args
-    node.hidden.clear()
-    assert places(chunk.fetch(client)) == orders(10, 2)
-    assert [params["hash"] for _, params in node.calls][2:] == [tx_hash(10, 2)]
-
-
-@pytest.mark.parametrize("failing", range(1, 8))
-@pytest.mark.parametrize("batch_calls", [1, 2])
-def test_hash_chunk_goes_on_after_a_failure_at_any_call(failing: int, batch_calls: int) -> None:
-    node = node_of((10, 7))
-    node.before = lambda number: httpx.Response(503) if number == failing else None
-    chunk, client = HashChunk(hashes(*orders(10, 7)), batch_calls), client_of(node)
-    for _ in range(2):
-        try:
-            found = chunk.fetch(client)
-        except RpcUnavailableError:
-            continue
-    assert places(found) == orders(10, 7)
-    asked = [params["hash"] for _, params in node.calls]
-    assert sorted(asked) == [tx_hash(10, order) for order in range(1, 8)]
-
-
-def test_chunks_are_plain_objects() -> None:
-    for kind in (LedgerChunk, HashChunk):
-        assert not hasattr(kind, "__dataclass_fields__")
-        assert not hasattr(kind, "model_fields")
 
 
 def test_transaction_of_the_fake_node_decodes() -> None:

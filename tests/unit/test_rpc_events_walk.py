@@ -14,7 +14,8 @@ from sorobanflow.errors import (
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.paging import EdgeCheck, EventsRead, EventsWalk
+from sorobanflow.sources.rpc.edge_check import EdgeCheck
+from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
 from sorobanflow.toid import MAX_TX, Position, end_of_ledger
 from tests.unit.rpc_node import Node, client_of, event
 
@@ -124,7 +125,7 @@ def test_events_cursor_that_stays_is_an_error() -> None:
     def stay(page: dict[str, Any]) -> None:
         page["cursor"] = at(2000).event_id
 
-    with pytest.raises(RpcProtocolError, match="the cursor stays"):
+    with pytest.raises(RpcProtocolError, match="the pages stay"):
         read_events(client_of(spoil_pages(node_of(), stay)), LedgerRange(2000, 2001))
 
 
@@ -136,7 +137,7 @@ def test_events_cursor_that_is_none_is_an_error() -> None:
         )
 
 
-def test_events_without_cursor_go_on_behind_the_last() -> None:
+def test_events_without_cursor_go_on_after_the_last() -> None:
     node = node_of(at(2000), at(2001), at(2002))
     node.silent_cap = 2
     handler = spoil_pages(node, lambda page: page.pop("cursor"))
@@ -155,14 +156,14 @@ def test_edge_check_finds_what_was_trimmed_during_the_walk() -> None:
     ledgers = LedgerRange(2000, 2001)
     node = node_of(at(2000), at(2001), oldest=1990)
     client = client_of(spoil_pages(node, lambda page: setattr(node, "oldest", 2001)))
-    before, behind = EdgeCheck(ledgers), EdgeCheck(ledgers)
+    before, after = EdgeCheck(ledgers), EdgeCheck(ledgers)
     assert before.label == "edge of 2000-2001"
     assert before.fetch(client) == []
     assert read_events(client, ledgers).near_edge
     assert before.fetch(client) == []  # asked once
     assert node.methods() == ["getHealth", "getEvents"]
     with pytest.raises(LedgerOutsideRetentionError) as caught:
-        behind.fetch(client)
+        after.fetch(client)
     assert caught.value.args == (2000, 2001)
 
 
@@ -200,7 +201,7 @@ def test_events_malformed_with_a_wrong_id_stay_in_the_range(wrong_id: str) -> No
     assert ids(read.events) == [at(2000).event_id, "malformed", at(2000, 3).event_id]
 
 
-def test_events_malformed_behind_the_range_are_cut() -> None:
+def test_events_malformed_after_the_range_are_cut() -> None:
     node = node_of(at(2000), at(2000, 2))
     node.events += [event(at(2001)), event(at(2001, 2), value=5), event(at(2002))]
     node.silent_cap = 2
@@ -216,7 +217,7 @@ def test_events_delivered_twice_are_taken_once() -> None:
     assert ids(read.events) == [at(2000).event_id, at(2001).event_id]
 
 
-def test_events_read_goes_on_behind_the_last_page_when_one_fails() -> None:
+def test_events_read_goes_on_after_the_last_page_when_one_fails() -> None:
     node = node_of(*(at(2000 + number) for number in range(5)))
     node.before = lambda number: httpx.Response(503) if number == 2 else None
     walk, client = EventsWalk(LedgerRange(2000, 2004), limit=2), client_of(node)
@@ -330,13 +331,13 @@ def test_events_malformed_by_their_place_hold_what_was_sent() -> None:
     assert "its place (9000, 1, 0, 0) is not where it stands" in found.error
 
 
-def full(node: Node, ledgers: LedgerRange, most: int, limit: int) -> EventsRead:
-    return EventsWalk(ledgers, limit=limit, most_events=most).read(client_of(node))
+def full(node: Node, ledgers: LedgerRange, max_events: int, limit: int) -> EventsRead:
+    return EventsWalk(ledgers, limit=limit, max_events=max_events).read(client_of(node))
 
 
 def test_events_walk_that_is_full_ends_with_the_last_whole_ledger() -> None:
     wanted = [at(2000 + number // 3, 1, number % 3) for number in range(12)]
-    read = full(node_of(*wanted), LedgerRange(2000, 2003), most=4, limit=5)
+    read = full(node_of(*wanted), LedgerRange(2000, 2003), max_events=4, limit=5)
     # The page ends within ledger 2001, and the next one within 2003.
     assert read.ledgers == LedgerRange(2000, 2000)
     assert ids(read.events) == [position.event_id for position in wanted[:3]]
@@ -345,20 +346,20 @@ def test_events_walk_that_is_full_ends_with_the_last_whole_ledger() -> None:
 
 def test_events_walk_is_full_only_above_the_bound() -> None:
     wanted = [at(2000 + number) for number in range(6)]
-    read = full(node_of(*wanted), LedgerRange(2000, 2005), most=4, limit=4)
+    read = full(node_of(*wanted), LedgerRange(2000, 2005), max_events=4, limit=4)
     assert read.ledgers == LedgerRange(2000, 2005)
     assert (len(read.events), read.pages) == (6, 2)
 
 
 def test_events_walk_never_splits_a_ledger() -> None:
     wanted = [at(2000, 1, number) for number in range(7)] + [at(2001), at(2002)]
-    read = full(node_of(*wanted), LedgerRange(2000, 2002), most=1, limit=2)
+    read = full(node_of(*wanted), LedgerRange(2000, 2002), max_events=1, limit=2)
     assert read.ledgers == LedgerRange(2000, 2000)
     assert (len(read.events), read.pages) == (7, 4)
 
 
 def test_events_walk_that_ends_in_one_page_is_whole_whatever_it_holds() -> None:
-    read = full(node_of(at(2000), at(2001)), LedgerRange(2000, 2001), most=1, limit=100)
+    read = full(node_of(at(2000), at(2001)), LedgerRange(2000, 2001), max_events=1, limit=100)
     assert read.ledgers == LedgerRange(2000, 2001)
 
 

@@ -1,0 +1,156 @@
+"""The events of whole ledgers, read with getEvents page by page.
+
+Between the client, which knows single pages, and a batch, which wants a range.
+Invariant: a range counts as read only when the answers prove it (`proof`); what
+cannot be read keeps its place as `Malformed`. Nothing is retried here: calls are
+retried by the client, the walk by its task.
+"""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import msgspec
+
+from sorobanflow.errors import DecodeError, RpcProtocolError
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.items import Event, Malformed
+from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
+from sorobanflow.sources.rpc.edge_check import EDGE_LEDGERS
+from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.positions import Collected, claims_of
+from sorobanflow.sources.rpc.proof import events_page_end, is_proved, usable_cursor
+from sorobanflow.sources.rpc.wire import EventsPage, Items
+from sorobanflow.toid import Position, end_of_ledger, parse_event_id
+
+METHOD = "getEvents"
+DROPPED_TYPE = "diagnostic"  # old nodes deliver these; they are not chain data
+
+_items = Items(Event)
+
+
+class EventsRead(msgspec.Struct, frozen=True):
+    """The events of `ledgers`, all of them, in chain order, and the node's bounds."""
+
+    events: list[Event | Malformed]
+    ledgers: LedgerRange
+    oldest_ledger: int
+    latest_ledger: int
+    pages: int
+    near_edge: bool
+
+
+class EventsWalk:
+    """The events of one range; goes on where a fault stopped it.
+
+    Args:
+        ledgers: The range.
+        filters: At most one.
+        limit: Events per page at most.
+        max_events: Once more than these are held, the walk ends with the last whole
+            ledger, if there is one; None: it reads the whole range.
+    """
+
+    def __init__(
+        self,
+        ledgers: LedgerRange,
+        filters: Sequence[EventFilter] = (),
+        limit: int = MAX_EVENTS,
+        max_events: int | None = None,
+    ) -> None:
+        self._ledgers = ledgers
+        self._filters = filters
+        self._limit = limit
+        self._max_events = max_events
+        self._start = self._reached = end_of_ledger(ledgers.first - 1)
+        self._end = end_of_ledger(ledgers.last)
+        self._read: LedgerRange | None = None
+        self._oldest = self._latest = self._pages = 0
+        self._collected: Collected[Event, Position] = Collected(
+            self._start, self._end, attrgetter("id"), _position_of, _claimed_position
+        )
+
+    def read(self, client: RpcClient) -> EventsRead:
+        """Read every event of the range, each once; again: only what is still missing.
+
+        If the node may have trimmed the range meanwhile, the result says `near_edge`:
+        it holds once a later `EdgeCheck` has passed.
+
+        Raises:
+            NodeBehindError: the node does not have the whole range yet; try later.
+            LedgerOutsideRetentionError: it no longer has the start of the range.
+            RpcProtocolError: the pages do not lead to the end of the range.
+        """
+        while self._read is None:
+            self._read = self._take(self._page(client))
+        return self._result(self._read)
+
+    def _page(self, client: RpcClient) -> EventsPage:
+        if self._reached > self._start:
+            cursor = self._reached.event_id
+            return client.get_events(cursor=cursor, limit=self._limit, filters=self._filters)
+        first, last = self._ledgers
+        return client.get_events(first, last + 1, limit=self._limit, filters=self._filters)
+
+    def _take(self, page: EventsPage) -> LedgerRange | None:
+        """Keep a page's events; give the ledgers read if the walk is over, else None."""
+        self._pages += 1
+        self._oldest = max(self._oldest, page.oldest_ledger)
+        self._latest = page.latest_ledger
+        tip = end_of_ledger(page.latest_ledger)
+        cursor = usable_cursor(_cursor(page), self._reached, tip)
+        items = [self._checked(item) for item in _items.decode(page.events)]
+        last = self._collected.add(items, self._reached, cursor or tip)
+        page_end = events_page_end(last, cursor)
+        # Set before anything is raised: the next try asks for what follows.
+        reached, self._reached = self._reached, max(self._reached, page_end)
+        return self._whole_ledgers(page_end) or (
+            self._ledgers if is_proved(METHOD, page_end, reached, self._end, tip) else None
+        )
+
+    def _whole_ledgers(self, page_end: Position) -> LedgerRange | None:
+        """Give the ledgers read to their end if enough events are held, and there are any."""
+        if self._max_events is None or len(self._collected) <= self._max_events:
+            return None
+        through = page_end.ledger if page_end.ends_ledger else page_end.ledger - 1
+        whole = LedgerRange(self._ledgers.first, min(through, self._ledgers.last))
+        return whole if whole.size > 0 else None
+
+    def _result(self, read: LedgerRange) -> EventsRead:
+        items = self._collected.in_order(end_of_ledger(read.last))
+        events = [i for i in items if isinstance(i, Malformed) or i.type != DROPPED_TYPE]
+        near_edge = self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest
+        return EventsRead(events, read, self._oldest, self._latest, self._pages, near_edge)
+
+    def _checked(self, item: Event | Malformed) -> Event | Malformed:
+        """Make an event malformed that contradicts itself or the request."""
+        if isinstance(item, Malformed):
+            return item
+        try:
+            position = _position_of(item)
+        except DecodeError as error:
+            return Malformed.of(item, str(error))
+        if position.ledger != item.ledger:
+            return Malformed.of(item, f"ledger is {item.ledger}, the id's is {position.ledger}")
+        if position.ledger < self._ledgers.first:
+            return Malformed.of(item, f"the request starts at ledger {self._ledgers.first}")
+        return item
+
+
+def _cursor(page: EventsPage) -> Position | None:
+    if not page.cursor:
+        return None
+    try:
+        return parse_event_id(page.cursor)
+    except DecodeError as error:
+        raise RpcProtocolError(f"{METHOD}: the cursor is wrong: {error}") from None
+
+
+def _position_of(event: Event) -> Position:
+    return parse_event_id(event.id)
+
+
+def _claimed_position(item: Malformed, _after: Position) -> Position | None:
+    try:
+        return parse_event_id(str(claims_of(item).get("id")))
+    except DecodeError:
+        return None

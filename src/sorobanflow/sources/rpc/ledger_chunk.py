@@ -1,0 +1,107 @@
+"""A chunk of consecutive transactions, read with getTransactions page by page.
+
+A batch's transactions are split into chunks, one task each. Invariant: a chunk
+keeps what it has, so `fetch` after a fault asks only for the rest; it is done only
+when the answers prove that nothing is missing (`proof`). Nothing is retried here:
+calls are retried by the client, the chunk by its task. Chunks are plain classes
+because Prefect walks into the fields of dataclasses and models.
+"""
+
+from operator import attrgetter
+
+from sorobanflow.errors import DecodeError, LedgerOutsideRetentionError, RpcProtocolError
+from sorobanflow.sources.items import Malformed, Transaction
+from sorobanflow.sources.rpc.client import MAX_TRANSACTIONS, RpcClient
+from sorobanflow.sources.rpc.positions import Collected, claims_of
+from sorobanflow.sources.rpc.proof import is_proved, transactions_page_end, usable_cursor
+from sorobanflow.sources.rpc.wire import Items, TransactionsPage
+from sorobanflow.toid import MAX_TX, TxPosition, parse_transactions_cursor
+
+METHOD = "getTransactions"
+
+_items = Items(Transaction)
+
+
+class LedgerChunk:
+    """The transactions after one position up to another.
+
+    Args:
+        start: The transaction after which the chunk starts; order 0: the ledger's start.
+        end: The last position of the chunk; order `MAX_TX`: the ledger's end.
+        limit: Transactions to ask for at first; a good guess saves calls.
+    """
+
+    def __init__(
+        self, start: tuple[int, int], end: tuple[int, int], limit: int = MAX_TRANSACTIONS
+    ) -> None:
+        self.start = TxPosition(*start)
+        self.end = TxPosition(*end)
+        self.limit = limit
+        self._reached = self.start
+        self._is_read = False
+        self._collected: Collected[Transaction, TxPosition] = Collected(
+            self.start, self.end, attrgetter("tx_hash"), _position_of, _claimed_position
+        )
+
+    def __repr__(self) -> str:
+        return f"LedgerChunk({tuple(self.start)}, {tuple(self.end)}, limit={self.limit})"
+
+    @property
+    def label(self) -> str:
+        """The chunk as a log line names it: its ledgers, with orders where it cuts one."""
+        (first, after), (last, order) = self.start, self.end
+        left = f"{first}:{after + 1}" if after else f"{first}"
+        right = f"{last}:{order}" if order < MAX_TX else f"{last}"
+        return left if left == right else f"{left}-{right}"
+
+    def fetch(self, client: RpcClient) -> list[Transaction | Malformed]:
+        """Fetch what is still missing; give the whole chunk in chain order.
+
+        Raises:
+            NodeBehindError: the node does not have the end of the chunk yet.
+            LedgerOutsideRetentionError: it no longer has the chunk's start.
+            RpcProtocolError: its pages do not lead to the end of the chunk.
+        """
+        while not self._is_read:
+            expected = self.limit - len(self._collected)
+            limit = min(expected, MAX_TRANSACTIONS) if expected > 0 else MAX_TRANSACTIONS
+            self._take(client.get_transactions(self._reached.cursor, limit=limit))
+        return self._collected.in_order(self.end)
+
+    def _take(self, page: TransactionsPage) -> None:
+        """Keep a page's transactions, and go on to its end."""
+        if page.oldest_ledger > self._reached.ledger:  # some nodes skip it and do not refuse
+            raise LedgerOutsideRetentionError(self._reached.ledger, page.oldest_ledger)
+        tip = TxPosition(page.latest_ledger, MAX_TX)
+        cursor = usable_cursor(_cursor(page), self._reached, tip)
+        last = self._collected.add(_items.decode(page.transactions), self._reached, cursor or tip)
+        page_end = transactions_page_end(not page.transactions, last, cursor, tip)
+        self._is_read = is_proved(METHOD, page_end, self._reached, self.end, tip)
+        self._reached = page_end
+
+
+def _position_of(transaction: Transaction) -> TxPosition:
+    return TxPosition(transaction.ledger, transaction.application_order)
+
+
+def _claimed_position(item: Malformed, after: TxPosition) -> TxPosition | None:
+    """Give the position that an item claims; if it claims half of one, the earliest that fits.
+
+    An item of a later chunk, which may get it readable, is then not kept here as well.
+    """
+    claims = claims_of(item)
+    ledger, order = claims.get("ledger"), claims.get("applicationOrder")
+    if type(order) is not int or order < 1:
+        order = 0
+    if type(ledger) is int:
+        return TxPosition(ledger, order)
+    return TxPosition(after.ledger + (order <= after.order), order) if order else None
+
+
+def _cursor(page: TransactionsPage) -> TxPosition | None:
+    if not page.cursor:
+        return None
+    try:
+        return parse_transactions_cursor(page.cursor)
+    except DecodeError as error:
+        raise RpcProtocolError(f"{METHOD}: the cursor is wrong: {error}") from None

@@ -1,0 +1,110 @@
+"""Decide what an answer proves: is the range read, does the walk go on, or is the node behind?
+
+The one place for this question; pure functions, each with the table of its cases.
+Invariant: the length of a page proves nothing, since a gateway may cut any answer.
+A ledger is read to its end when an item or a cursor after its end was seen, or an
+empty page from a node whose latest ledger is not before it. Sources: get_events.go,
+get_transactions.go and get_transaction.go of stellar-rpc v28.
+"""
+
+from sorobanflow.errors import LedgerOutsideRetentionError, NodeBehindError, RpcProtocolError
+from sorobanflow.sources.rpc.positions import LastItem, PositionT
+from sorobanflow.toid import Position, TxPosition
+
+
+def usable_cursor(cursor: PositionT | None, reached: PositionT, tip: PositionT) -> PositionT | None:
+    """Give the cursor if it says how far the page goes, else None.
+
+    One before `reached` says nothing: "0" comes from a node that is behind, the start of
+    the latest ledger from one that has no more. Nor does one after the tip.
+    """
+    return cursor if cursor is not None and reached <= cursor <= tip else None
+
+
+def events_page_end(last: LastItem[Position], cursor: Position | None) -> Position:
+    """Give the position up to which a page of getEvents holds everything.
+
+    | the page's last event | usable cursor      | the page ends at |
+    |-----------------------|--------------------|------------------|
+    | any, or no events     | the end of a ledger | the cursor      |
+    | readable              | another, or none   | the event        |
+    | malformed, or none    | another            | the cursor       |
+    | malformed, or none    | none               | the last readable event, or where it started |
+    """
+    if cursor is not None and (cursor.ends_ledger or not last.ends_page):
+        return cursor
+    return last.position
+
+
+def transactions_page_end(
+    is_empty: bool, last: LastItem[TxPosition], cursor: TxPosition | None, tip: TxPosition
+) -> TxPosition:
+    """Give the position up to which a page of getTransactions holds everything.
+
+    | the page's last transaction | usable cursor        | the page ends at              |
+    |-----------------------------|----------------------|-------------------------------|
+    | readable                    | any                  | the transaction               |
+    | malformed                   | given                | the cursor                    |
+    | malformed                   | none                 | the last readable transaction |
+    | the page is empty           | before latest ledger | the cursor                    |
+    | the page is empty           | in latest ledger     | the end of the latest ledger  |
+    | the page is empty           | none                 | the end of the latest ledger  |
+    """
+    if is_empty:
+        return cursor if cursor is not None and cursor.ledger < tip.ledger else tip
+    return last.position if last.ends_page or cursor is None else cursor
+
+
+def is_proved(
+    method: str, page_end: PositionT, reached: PositionT, end: PositionT, tip: PositionT
+) -> bool:
+    """Tell whether a range is read to its end; if not, the walk goes on at the page's end.
+
+    | the page ends                    | the tip is          |                  |
+    |----------------------------------|---------------------|------------------|
+    | at or after the end of the range | not before the end  | proved           |
+    | at the tip                       | before the end      | node behind      |
+    | after `reached`, before the tip  | anywhere            | go on            |
+    | not after `reached`              | before the end      | node behind      |
+    | not after `reached`              | not before the end  | protocol error   |
+
+    Args:
+        method: For the error's text.
+        page_end: Up to where the page holds everything; not after the tip.
+        reached: Up to where the pages before it did.
+        end: The last position of the range.
+        tip: The end of the node's latest ledger.
+
+    Raises:
+        NodeBehindError: the node does not have the end of the range yet.
+        RpcProtocolError: the pages do not lead there.
+    """
+    if page_end >= end:
+        return True
+    if tip < end and (page_end == tip or page_end <= reached):
+        raise NodeBehindError(end[0], tip[0])
+    if page_end > reached:
+        return False
+    raise RpcProtocolError(
+        f"{method}: the pages stay at {tuple(reached)}, ledger {end[0]} is not read to its end; "
+        "expected each page to go on after the one before. Use another node"
+    )
+
+
+def check_not_found(ledger: int, oldest: int, latest: int) -> None:
+    """Raise what NOT_FOUND means for a transaction of a known ledger.
+
+    | the ledger is                  |                                                 |
+    |--------------------------------|-------------------------------------------------|
+    | before the node's oldest       | outside retention                               |
+    | after its latest               | node behind                                     |
+    | one that the node has          | no error: the node should have it, so ask again |
+
+    Raises:
+        LedgerOutsideRetentionError: the node no longer has the ledger.
+        NodeBehindError: it does not have the ledger yet.
+    """
+    if ledger < oldest:
+        raise LedgerOutsideRetentionError(ledger, oldest)
+    if ledger > latest:
+        raise NodeBehindError(ledger, latest)
