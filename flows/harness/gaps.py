@@ -1,10 +1,10 @@
-"""Index ranges of which the node may have lost the start, and record what it lost as gaps.
+"""Index ranges whose start the node may have dropped, and record as gaps what it dropped.
 
 The only place where gaps are recorded. Invariant: a gap is recorded only after the
-source itself refused the ledger. What getHealth says is never enough: the replicas
-of a node have different oldest ledgers. So what getHealth calls lost is asked for all
-the same, and a ledger that was refused although getHealth says that it is there is
-asked for again, up to `MAX_RETRIES` times.
+source itself refused the ledger, never because of an answer to getHealth, since each
+replica behind a load balancer has its own oldest ledger. Therefore ledgers that
+getHealth calls dropped are requested all the same; and if it says that a refused ledger
+is there, the range is tried again, up to `MAX_RETRIES` times.
 """
 
 import time
@@ -18,7 +18,7 @@ from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.records import GapRecorded, report
 from sorobanflow.store.coverage import read_coverage, record_gap
 
-#: How often a range is tried again while the node contradicts itself, and the wait before.
+#: How often a range is tried again while the node contradicts itself, and the wait before it.
 MAX_RETRIES, WAIT_S = 3, 1.0
 
 

@@ -12,7 +12,7 @@ from prefect import get_run_logger
 from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Indexer
 from flows.harness.progress import Progress
-from flows.harness.stall import fail_on_still_chain, ledger_after
+from flows.harness.stall import fail_on_stalled_stream, next_ledger_text
 from sorobanflow.ledgers import LedgerRange, ranges_text
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import Start, Work, first_ledger, refuse_lost_start, work_to_do
@@ -67,7 +67,7 @@ class LiveIndexing:
 
     def check_advance(self, stall_s: float | None) -> None:
         """Fail if neither this run nor one of the last `stall_s` seconds had anything to do."""
-        fail_on_still_chain(
+        fail_on_stalled_stream(
             self._indexer, self._summary, stall_s, self._index_missing, self.waits_for
         )
         self._take_stock()
@@ -116,7 +116,7 @@ class LiveIndexing:
         self._waits_for = (
             f"ledgers {ranges_text(work.todo)}, which the node has"
             if work.todo
-            else ledger_after(node)
+            else next_ledger_text(node)
         )
         self._progress.ledgers = self._summary.ledgers + sum(part.size for part in work.todo)
         for ledgers in (*work.lost, *work.todo):

@@ -190,7 +190,7 @@ def test_short_run_fails_where_the_chain_has_stood_still(
     with pytest.raises(
         StalledError,
         match=r"nothing was committed for 360\d s; waited for a ledger after 7, the node's newest, "
-        r"closed 20\d\d-\d\d-\d\d \d\d:\d\d:35 UTC; it is the stream's end since 20\d\d-.* UTC\. ",
+        r"closed 20\d\d-\d\d-\d\d \d\d:\d\d:35 UTC; no new ledger was stored since 20.* UTC\. ",
     ):
         state.result()
     assert _state(**blocks, stall_s=None).is_completed()

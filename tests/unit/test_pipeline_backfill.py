@@ -7,7 +7,6 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.backfill import (
     BackfillPlan,
     Probe,
-    estimate,
     fail_on_failed_chunks,
     plan_backfill,
     split,
@@ -74,12 +73,18 @@ def test_impossible_range_is_refused(first: int, last: int, message: str) -> Non
         _plan(first, last, Coverage(), 10, force=False)
 
 
-@pytest.mark.parametrize(("fetch_s", "decode_s", "seconds"), [(4.0, 1.0, 20.0), (1.0, 3.0, 30.0)])
+@pytest.mark.parametrize(
+    ("fetch_s", "decode_s", "text"), [(4.0, 1.0, "20 seconds"), (1.0, 3.0, "30 seconds")]
+)
 def test_estimate_scales_the_probe_and_takes_the_longer_time(
-    fetch_s: float, decode_s: float, seconds: float
+    fetch_s: float, decode_s: float, text: str
 ) -> None:
-    probe = Probe(LedgerRange(1, 10), 3, 1000, fetch_s, decode_s)
-    assert estimate(100, probe, concurrency=2) == (30, 10_000, seconds)
+    plan = _plan(100, 199, Coverage(), 50, force=False)
+    probe = Probe(LedgerRange(101, 110), 3, 2**20, fetch_s, decode_s)
+    shown = dict(PlanSummary(RpcStats(), plan=plan, probe=probe, concurrency=2).table())
+    assert shown["RPC calls, estimated"] == "30"
+    assert shown["MiB to fetch, estimated"] == "10.0"
+    assert shown["time on this machine, estimated"] == text
 
 
 def test_dry_run_shows_plan_and_where_the_estimate_is_from() -> None:

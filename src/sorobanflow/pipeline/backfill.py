@@ -112,22 +112,3 @@ class Probe(NamedTuple):
     size_bytes: int
     fetch_s: float
     decode_s: float
-
-
-class Estimate(NamedTuple):
-    """What a plan will take, if its other ledgers are like the probe's."""
-
-    calls: int
-    size_bytes: int
-    seconds: float
-
-
-def estimate(ledgers: int, probe: Probe, concurrency: int) -> Estimate:
-    """Scale a probe up to a number of ledgers.
-
-    Concurrent chunks wait for the node at the same time, but are decoded one after
-    the other in one process: the longer of both is the time.
-    """
-    scale = ledgers / probe.ledgers.size
-    seconds = max(probe.fetch_s / concurrency, probe.decode_s) * scale
-    return Estimate(round(probe.calls * scale), round(probe.size_bytes * scale), seconds)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sorobanflow.ledgers import ranges_text, sized_ranges_text
-from sorobanflow.pipeline.backfill import BackfillPlan, Probe, estimate
+from sorobanflow.pipeline.backfill import BackfillPlan, Probe
 from sorobanflow.pipeline.summary import MIB, RunSummary
 from sorobanflow.texts import count, duration
 
@@ -50,11 +50,14 @@ class PlanSummary(RunSummary):
         return lines + (self._estimated(plan, self.probe) if self.probe else [])
 
     def _estimated(self, plan: BackfillPlan, probe: Probe) -> list[tuple[str, str]]:
-        cost = estimate(plan.ledgers, probe, self.concurrency)
+        """Scale the probe up to the plan."""
+        scale = plan.ledgers / probe.ledgers.size
+        # Chunks wait for the node concurrently, but one process decodes them one after the other.
+        seconds = scale * max(probe.fetch_s / self.concurrency, probe.decode_s)
         return [
-            ("RPC calls, estimated", f"{cost.calls:,}"),
-            ("MiB to fetch, estimated", f"{cost.size_bytes / MIB:,.1f}"),
-            ("time on this machine, estimated", duration(cost.seconds)),
+            ("RPC calls, estimated", f"{scale * probe.calls:,.0f}"),
+            ("MiB to fetch, estimated", f"{scale * probe.size_bytes / MIB:,.1f}"),
+            ("time on this machine, estimated", duration(seconds)),
             (
                 f"the estimate is from ledgers {probe.ledgers}, fetched and decoded, not written",
                 f"{probe.calls} calls, {probe.size_bytes / MIB:.2f} MiB, "

@@ -10,6 +10,7 @@ its version, and tests check each private name against a real server.
 import logging
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Timer
 from time import monotonic
@@ -22,6 +23,8 @@ from sorobanflow.records import PoolStats
 
 #: Warn when callers waited at least this long, and for this share of the time.
 WAIT_S, WAIT_SHARE = 1.0, 0.1
+#: Seconds that the server gets to answer a cancellation.
+CANCEL_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -114,14 +117,16 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
 
     def stop(self, grace_s: float) -> None:
         """Lend no more connections; cancel what still runs on one after `grace_s`."""
-        timer = Timer(grace_s, self._cancel)
+        timer = Timer(grace_s, self.cancel)
         timer.daemon = True
         timer.start()
         self.close(timeout=1)
 
-    def _cancel(self) -> None:
+    def cancel(self) -> None:
+        """Cancel the statements that run on the lent connections now."""
         for connection in self._lent.copy():
-            connection.cancel_safe()
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=CANCEL_S)
 
     def _must_wait(self) -> bool:
         """Whether all connections are in use; warns before the server has none left."""

@@ -22,6 +22,7 @@ from sorobanflow.store.failures import named_failures
 
 __all__ = [
     "PoolSettings",
+    "cancel_statements",
     "driver_connection",
     "open_engine",
     "pool_stats",
@@ -89,6 +90,11 @@ def stop_engine(engine: Engine, grace_s: float = STOP_S) -> None:
     Callers that wait for a connection, or ask for one, fail at once.
     """
     _pool(engine).stop(grace_s)
+
+
+def cancel_statements(engine: Engine) -> None:
+    """Cancel what the engine's connections run or are blocked in; they can be used again."""
+    _pool(engine).cancel()
 
 
 def pool_stats(engine: Engine) -> PoolStats:
