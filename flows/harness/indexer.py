@@ -133,7 +133,7 @@ class Indexer:
 
     def sum_up(self, summary: RunSummary) -> None:
         """Note in the summary what adapted to the node and the database."""
-        summary.batch_aims = [sizer.target for sizer in self.sizers]
+        summary.batch_sizes = [sizer.target for sizer in self.sizers]
         summary.pool = pool_stats(self.target.engine)
 
 

@@ -229,7 +229,7 @@ def test_every_alert_is_explained() -> None:
 
 
 def test_every_line_of_a_summary_is_explained(engine: Engine) -> None:
-    summary = RunSummary(RpcStats(), finished=True, batch_aims=[1000], pool=pool_stats(engine))
+    summary = RunSummary(RpcStats(), finished=True, batch_sizes=[1000], pool=pool_stats(engine))
     summary.gaps = [LedgerRange(1, 2)]
     labels = [name for _, lines in sections(summary.table()) for name, _ in lines]
     assert [label for label in labels if f"`{label}`" not in OPERATIONS] == []

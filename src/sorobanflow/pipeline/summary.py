@@ -43,7 +43,7 @@ class RunSummary:
         seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds at the end.
         finished: Whether the run reached its end.
-        batch_aims: What batches aimed at in the end, per pipeline.
+        batch_sizes: Target sizes of batches at the end, per pipeline.
         pool: Statistics of the database's connections.
     """
 
@@ -56,7 +56,7 @@ class RunSummary:
     _counted_until: float | None = None
     coverage: Coverage = field(default_factory=Coverage)
     finished: bool = False
-    batch_aims: list[int] = field(default_factory=list)
+    batch_sizes: list[int] = field(default_factory=list)
     pool: PoolStats | None = None
 
     def add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
@@ -144,9 +144,9 @@ class RunSummary:
             ("RPC", self._calls()),
             ("concurrent calls", str(self.stats.concurrency())),
         ]
-        if self.batch_aims:
-            aims = ", ".join(f"{aim:,}" for aim in self.batch_aims)
-            lines.append(("events and transactions per batch, in the end", aims))
+        if self.batch_sizes:
+            sizes = ", ".join(f"{size:,}" for size in self.batch_sizes)
+            lines.append(("events and transactions per batch", sizes))
         if self.finished:
             lines.append(("ledgers covered", f"{self.coverage.count:,} ({self.coverage})"))
         lines += [
