@@ -6,12 +6,12 @@ from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.backfill import (
     BackfillPlan,
-    Probe,
     fail_on_failed_chunks,
     plan_backfill,
     split,
 )
 from sorobanflow.pipeline.backfill_summary import FanOutSummary, PlanSummary
+from sorobanflow.pipeline.probe import Probe
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage

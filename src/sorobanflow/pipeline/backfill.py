@@ -94,21 +94,3 @@ def _check(requested: LedgerRange, node: Health) -> None:
             f"end_ledger {last} is above the node's newest ledger {node.latest_ledger}; it has "
             f"{node.oldest_ledger} to {node.latest_ledger}; for ledgers to come, run the index flow"
         )
-
-
-class Probe(NamedTuple):
-    """What fetching and decoding one batch cost.
-
-    Attributes:
-        ledgers: The batch.
-        calls: RPC calls that it took.
-        size_bytes: Bytes of their answers.
-        fetch_s: Seconds until all of it was fetched.
-        decode_s: Seconds until its rows were made.
-    """
-
-    ledgers: LedgerRange
-    calls: int
-    size_bytes: int
-    fetch_s: float
-    decode_s: float

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sorobanflow.ledgers import ranges_text, sized_ranges_text
-from sorobanflow.pipeline.backfill import BackfillPlan, Probe
+from sorobanflow.pipeline.backfill import BackfillPlan
+from sorobanflow.pipeline.probe import Probe
 from sorobanflow.pipeline.summary import MIB, RunSummary
 from sorobanflow.texts import count, duration
 

@@ -3,13 +3,32 @@
 For dry runs. Invariant: the database stays as it is.
 """
 
+from typing import NamedTuple
+
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.backfill import Probe
 from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.sources.rpc.stats import RpcStats
 
 #: Batches that are fetched: by then they have grown to 64 ledgers, if these hold that few events.
 BATCHES = 2
+
+
+class Probe(NamedTuple):
+    """What fetching and decoding one batch cost.
+
+    Attributes:
+        ledgers: The batch.
+        calls: RPC calls that it took.
+        size_bytes: Bytes of their answers.
+        fetch_s: Seconds until all of it was fetched.
+        decode_s: Seconds until its rows were made.
+    """
+
+    ledgers: LedgerRange
+    calls: int
+    size_bytes: int
+    fetch_s: float
+    decode_s: float
 
 
 def probe(pipeline: Pipeline, ledgers: LedgerRange, stats: RpcStats) -> Probe:
