@@ -25,7 +25,7 @@ def toid(ledger: int, tx: int = 0, op: int = 0) -> int:
 
 
 class Position(NamedTuple):
-    """Where an event stands: compares in chain order.
+    """Position of an event; compares in chain order.
 
     `tx` is 0 for the fee events before all transactions and `MAX_TX` for the
     refunds after them, else the 1-based order in the ledger; `op` is 0-based,
@@ -39,21 +39,21 @@ class Position(NamedTuple):
 
     @property
     def event_id(self) -> str:
-        """The event's id, which is also the cursor behind it."""
+        """The event's id, which is also the cursor of a page that starts after it."""
         return f"{toid(self.ledger, self.tx, self.op):019d}-{self.event:010d}"
 
     @property
     def ends_ledger(self) -> bool:
-        """Whether no event of the ledger can stand behind this position."""
+        """Whether no event of the ledger can follow this position."""
         return (self.tx, self.op, self.event) == (MAX_TX, MAX_OP, MAX_EVENT)
 
 
 def end_of_ledger(ledger: int) -> Position:
-    """Give the position behind the last event that the ledger could have."""
+    """Give the position after the last event that the ledger could have."""
     return Position(ledger, MAX_TX, MAX_OP, MAX_EVENT)
 
 
-# Walk and rows ask for the place of each event four times.
+# The walk and the rows ask for the position of each event four times.
 @lru_cache(maxsize=32_768)
 def parse_event_id(text: str) -> Position:
     """Take an event id or a getEvents cursor apart.
@@ -64,12 +64,12 @@ def parse_event_id(text: str) -> Position:
     match = _EVENT_ID.fullmatch(text)
     packed, event = (int(match[1]), int(match[2])) if match else (0, MAX_EVENT + 1)
     if packed >= 2**63 or event > MAX_EVENT:
-        raise DecodeError(f"not an event id: {text[:80]!r}; wanted 19 digits, '-', 10 digits")
+        raise DecodeError(f"not an event id: {text[:80]!r}; expected 19 digits, '-', 10 digits")
     return Position(packed >> 32, (packed >> 12) & MAX_TX, packed & MAX_OP, event)
 
 
 class TxPosition(NamedTuple):
-    """Where a transaction stands: `order` is 1-based; 0 is the start of the ledger."""
+    """Position of a transaction: `order` is 1-based; 0 is the start of the ledger."""
 
     ledger: int
     order: int
@@ -87,11 +87,11 @@ def parse_transactions_cursor(text: str) -> TxPosition:
         DecodeError: the text is not a decimal TOID.
     """
     if len(text) > 19 or not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
-        raise DecodeError(f"not a getTransactions cursor: {text[:80]!r}; wanted a decimal TOID")
+        raise DecodeError(f"not a getTransactions cursor: {text[:80]!r}; expected a decimal TOID")
     packed = int(text)
     return TxPosition(packed >> 32, (packed >> 12) & MAX_TX)
 
 
 def transactions_cursor(ledger: int, tx: int) -> str:
-    """Make the getTransactions cursor behind the `tx`-th transaction of a ledger (0: its start)."""
+    """Make the getTransactions cursor after the `tx`-th transaction of a ledger (0: its start)."""
     return str(toid(ledger, tx, 1))

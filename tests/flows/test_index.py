@@ -193,7 +193,7 @@ def test_faults_of_the_node_change_nothing_in_the_database(
     )
     faulty = serve(Chain(Generator(seed=10), closed=30), faults=parse_faults(schedule))
     summary = run_index(faulty, start_ledger="oldest")
-    assert sum(stats.retries for stats in summary.stats.snapshot().values()) >= 5
+    assert summary.stats.retries >= 5
     with_faults = checksums(engine)
     with engine.begin() as connection:
         names = ", ".join(name for name in with_faults if name != "network")

@@ -170,7 +170,7 @@ def test_garbage_behind_a_gzip_body_is_refused() -> None:
     with hostile(sending(small, *[piece] * 1600, Content_Encoding="gzip")) as node:
         peak, error = peak_of(client_of(node.url))
     assert isinstance(error, RpcUnavailableError)
-    assert "goes on behind its end" in str(error)
+    assert "continues after its end" in str(error)
     assert peak < MOST
 
 

@@ -17,10 +17,10 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
-from sorobanflow.records import BreakerChanged, CallFinished, ConcurrencyChanged, Retrying
+from sorobanflow.records import BreakerChanged, ConcurrencyChanged, Retrying
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.breaker import BreakerSettings
-from sorobanflow.sources.rpc.stats import MethodStats, RpcStats
+from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.sources.rpc.wire import Health, Network, NotFound
 from sorobanflow.toid import Position, transactions_cursor
@@ -257,8 +257,7 @@ def test_client_retries_through_the_breaker_until_it_opens() -> None:
     assert client.breakers["getHealth"].state == "open"
     assert client.breakers["getEvents"].state == "closed"
     assert client.breakers["getHealth"].snapshot().failures == 3
-    counts = stats.snapshot()["getHealth"]
-    assert (counts.calls, counts.retries, counts.trips) == (3, 3, 1)
+    assert (stats.calls, stats.retries, stats.trips) == (3, 3, 1)
 
 
 def test_client_reports_calls_retries_and_breakers() -> None:
@@ -287,15 +286,6 @@ def test_client_goes_on_when_the_hook_fails(caplog: pytest.LogCaptureFixture) ->
 
     assert client_of(Node(), hook=hook).get_health().latest_ledger == 100
     assert "the hook failed on CallFinished" in caplog.text
-
-
-def test_stats_snapshot_is_a_copy() -> None:
-    stats = RpcStats()
-    stats(CallFinished("getHealth", 0.5, 100, None))
-    taken = stats.snapshot()
-    stats(CallFinished("getHealth", 0.5, 20, "RpcTimeoutError"))
-    assert taken == {"getHealth": MethodStats(calls=1, size_bytes=100)}
-    assert stats.snapshot() == {"getHealth": MethodStats(calls=2, size_bytes=120)}
 
 
 def test_client_transaction_found_and_not_found(node: Node) -> None:

@@ -101,7 +101,7 @@ def test_concurrency_halves_when_calls_become_slower() -> None:
     assert node.concurrency.limit == 5
     node.rounds(20, seconds=1.0)  # the new usual
     assert node.concurrency.limit == 10
-    assert str(stats.concurrency()) == "10 of 10, lowest 5; halved 1 for rising latency"
+    assert stats.concurrency() == "10 of 10, lowest 5; halved 1 for rising latency"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_concurrency_reports_its_start_and_each_change() -> None:
 def test_concurrency_stats_say_nothing_of_halvings_where_there_were_none() -> None:
     stats = RpcStats()
     Node(hook=stats).rounds(9)
-    assert str(stats.concurrency()) == "up to 10 of 10"
+    assert stats.concurrency() == "up to 10 of 10"
 
 
 def test_concurrency_makes_callers_wait_for_a_slot() -> None:

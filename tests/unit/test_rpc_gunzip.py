@@ -28,7 +28,7 @@ def test_gunzip_of_a_bomb_gives_no_part_above_the_bound() -> None:
         ([BODY[:-1]], "is cut"),
         ([BODY[:40]], "is cut"),
         ([], "is cut"),
-        ([BODY, b"more"], "behind its end"),
+        ([BODY, b"more"], "after its end"),
         ([BODY[:40] + b"\xff" * 40, BODY[80:]], "invalid"),
     ],
 )

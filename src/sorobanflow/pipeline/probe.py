@@ -43,21 +43,15 @@ def probe(pipeline: Pipeline, ledgers: LedgerRange, stats: RpcStats) -> Probe:
         stats: Counts of the calls that the pipeline makes.
     """
     for _ in range(BATCHES):
-        calls, size_bytes = _cost(stats)
+        calls, size_bytes = stats.calls, stats.size_bytes
         batch = pipeline.fetch_and_decode(ledgers)
         ledgers = LedgerRange(batch.ledgers.last + 1, ledgers.last)
         if ledgers.size <= 0:
             break
-    calls_after, size_bytes_after = _cost(stats)
     return Probe(
         batch.ledgers,
-        calls_after - calls,
-        size_bytes_after - size_bytes,
+        stats.calls - calls,
+        stats.size_bytes - size_bytes,
         batch.fetch_s,
         batch.decode_s,
     )
-
-
-def _cost(stats: RpcStats) -> tuple[int, int]:
-    methods = stats.snapshot().values()
-    return sum(one.calls for one in methods), sum(one.size_bytes for one in methods)

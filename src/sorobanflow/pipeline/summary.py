@@ -142,7 +142,7 @@ class RunSummary:
             ("gaps recorded", ranges_text(self.gaps)),
             ("items in quarantine", f"{self.rows['quarantine']:,}"),
             ("RPC", self._calls()),
-            ("concurrent calls", str(self.stats.concurrency())),
+            ("concurrent calls", self.stats.concurrency()),
         ]
         if self.batch_sizes:
             sizes = ", ".join(f"{size:,}" for size in self.batch_sizes)
@@ -172,12 +172,10 @@ class RunSummary:
         return ", ".join([ledgers, *rows])
 
     def _calls(self) -> str:
-        methods = self.stats.snapshot().values()
+        stats = self.stats
         return (
-            f"{sum(one.calls for one in methods):,} calls, "
-            f"{sum(one.size_bytes for one in methods) / MIB:,.1f} MiB, "
-            f"{sum(one.retries for one in methods):,} retries, "
-            f"{sum(one.trips for one in methods):,} breaker trips"
+            f"{stats.calls:,} calls, {stats.size_bytes / MIB:,.1f} MiB, "
+            f"{stats.retries:,} retries, {stats.trips:,} breaker trips"
         )
 
 

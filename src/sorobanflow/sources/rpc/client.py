@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from sorobanflow.errors import RpcRequestError, SorobanflowError
+from sorobanflow.errors import RpcRequestError
 from sorobanflow.records import Hook
 from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
 from sorobanflow.sources.rpc.call_sizes import CallSize
@@ -22,7 +22,7 @@ from sorobanflow.sources.rpc.calls import Calls
 from sorobanflow.sources.rpc.concurrency import Concurrency
 from sorobanflow.sources.rpc.filters import EventFilter, wire_filters
 from sorobanflow.sources.rpc.jsonrpc import decode_as, ledger_without_metadata, range_error
-from sorobanflow.sources.rpc.jsonrpc_batch import Answer, Answers, JsonRpcBatches, answer_of
+from sorobanflow.sources.rpc.jsonrpc_batch import Answer, Answers, JsonRpcBatches, ask_once
 from sorobanflow.sources.rpc.pages import Pages
 from sorobanflow.sources.rpc.retry import RetryPolicy, RetrySettings
 from sorobanflow.sources.rpc.transport import BaseTransport, HttpSettings, Transport
@@ -192,7 +192,9 @@ class RpcClient:
             missing = ledger_without_metadata(error.message)
             if missing is None:
                 raise
-            raise self._why_missing(missing) from error
+            node = self.get_health()
+            bounds = node.oldest_ledger, node.latest_ledger
+            raise range_error("getTransactions", missing, *bounds) from error
 
     def get_transaction(self, tx_hash: str) -> Answer:
         """Get a transaction; NotFound and Malformed are answers, not errors.
@@ -200,12 +202,7 @@ class RpcClient:
         Raises:
             RpcProtocolError: the node gave another transaction.
         """
-        return self._calls.retried(
-            "getTransaction",
-            lambda: self._calls.once(
-                "getTransaction", {"hash": tx_hash}, lambda result: answer_of(tx_hash, result)
-            ),
-        ).value
+        return self._calls.retried("getTransaction", lambda: ask_once(self._calls, tx_hash))
 
     def get_transaction_batch(
         self, hashes: Sequence[str], answers: Answers | None = None
@@ -234,7 +231,3 @@ class RpcClient:
             return decode_as(method, result, decoder)
 
         return self._calls.retried(method, lambda: self._calls.once(method, None, read)).value
-
-    def _why_missing(self, ledger: int) -> SorobanflowError:
-        health = self.get_health()
-        return range_error("getTransactions", ledger, health.oldest_ledger, health.latest_ledger)

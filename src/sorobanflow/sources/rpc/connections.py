@@ -1,10 +1,8 @@
 """The open connections of the transport, so that calls under way can be cut.
 
-A thread that waits for an answer cannot be woken from outside, and closing the
-pool leaves it waiting: only the end of its connection does. Stands beside the
-pool, which tells of each connection through its `trace` hook. Invariant: a
-connection is known from when it is made until the pool drops it, and one that
-is made during `stop` is cut as well.
+A thread that waits for an answer wakes only when its connection ends; closing the pool
+leaves it waiting. The pool reports each connection through its `trace` hook. Invariant:
+a connection that is made during or after `stop` is cut as well.
 """
 
 import socket
@@ -18,10 +16,10 @@ _MADE = (".connect_tcp.complete", ".start_tls.complete")
 
 
 class Stream(Protocol):
-    """A connection as the pool has it."""
+    """A connection of the pool."""
 
     def get_extra_info(self, info: str) -> object:
-        """Give what is asked for of the connection, such as its socket."""
+        """Give a part of the connection, such as its socket."""
 
 
 class Connections:
@@ -33,7 +31,7 @@ class Connections:
         self._open: WeakSet[Stream] = WeakSet()
 
     def trace(self, event: str, info: Mapping[str, object]) -> None:
-        """Take in what the pool tells of a request, as its `trace` extension."""
+        """Take in what the pool reports of a request, as its `trace` extension."""
         if not event.endswith(_MADE):
             return
         stream = cast(Stream, info["return_value"])
@@ -43,7 +41,7 @@ class Connections:
                 _cut(stream)
 
     def stop(self) -> None:
-        """Cut every connection, those made from now on too."""
+        """Cut every connection, also those that are made from now on."""
         with self._lock:
             self.stopped.set()
             for stream in self._open:
@@ -53,6 +51,6 @@ class Connections:
 def _cut(stream: Stream) -> None:
     connection = stream.get_extra_info("socket")
     if isinstance(connection, socket.socket):
-        # Not closed, which wakes no reader. And past TLS, whose farewell could block.
+        # Closing wakes no reader. And not through TLS, whose goodbye could block.
         with suppress(OSError):
             socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -1,8 +1,7 @@
-"""Which events getEvents is asked for.
+"""Filters of getEvents, checked against the node's own rules before the first call.
 
-Checked here against the node's own rules, so that a wrong filter fails before
-the first call and names what is valid. One filter per request: nodes before
-v27.1.1 miss events when filters with and without contracts are mixed (#832).
+One filter per request: nodes before v27.1.1 miss events when filters with and without
+contracts are mixed (stellar-rpc #832).
 """
 
 import re
@@ -27,13 +26,10 @@ _SCVAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Events of any of the contracts and of any of the topics; empty is any.
+    """Events of any of the contracts and with any of the topics; empty: all.
 
-    Args:
-        contract_ids: At most 5 contract ids (C…).
-        topics: At most 5 topics, each 1 to 4 segments: base64 ScVal, or "*" for
-            exactly one, and behind them "**" for any number. Without "**" a topic
-            matches only events with exactly that many segments.
+    A topic has 1 to 4 segments: base64 ScVal, or "*" for exactly one. A last "**" stands
+    for any number of segments; without it, the number of segments has to be the same.
 
     Raises:
         ConfigurationError: the node would refuse it.
@@ -45,13 +41,13 @@ class EventFilter:
     def __post_init__(self) -> None:
         if len(self.contract_ids) > MAX_CONTRACTS or len(self.topics) > MAX_TOPICS:
             raise ConfigurationError(
-                f"a filter has {len(self.contract_ids)} contracts and {len(self.topics)} topics; "
-                f"the node takes {MAX_CONTRACTS} and {MAX_TOPICS}"
+                f"the filter has {len(self.contract_ids)} contracts and {len(self.topics)} topics; "
+                f"the node accepts up to {MAX_CONTRACTS} and {MAX_TOPICS}"
             )
         for contract_id in self.contract_ids:
             if not _CONTRACT_ID.fullmatch(contract_id):
                 raise ConfigurationError(
-                    f"not a contract id: {contract_id[:60]!r}; wanted C and 55 more of A-Z, 2-7"
+                    f"not a contract id: {contract_id[:60]!r}; expected C and 55 of A-Z and 2-7"
                 )
         for topic in self.topics:
             _check_topic(topic)
@@ -60,7 +56,7 @@ class EventFilter:
     def of(
         cls, contract_ids: Sequence[str] | None, topics: Sequence[Sequence[str]] | None
     ) -> "EventFilter | None":
-        """Make a filter whatever the order of its alternatives; None: every event."""
+        """Make a filter, with its alternatives in order; None: every event."""
         if not contract_ids and not topics:
             return None
         return cls(
@@ -70,7 +66,7 @@ class EventFilter:
 
     @property
     def canonical_json(self) -> str:
-        """The filter as text, the same for the same events."""
+        """The filter as text; the same text for the same alternatives."""
         return msgspec.json.encode(self.wire(), order="sorted").decode()
 
     def wire(self) -> dict[str, Any]:
@@ -87,7 +83,7 @@ def wire_filters(filters: Sequence[EventFilter]) -> list[dict[str, Any]]:
     """
     if len(filters) > 1:
         raise ConfigurationError(
-            f"{len(filters)} filters; a request takes one, with up to {MAX_CONTRACTS} contracts"
+            f"{len(filters)} filters in a request; use one, with up to {MAX_CONTRACTS} contracts"
         )
     return [wire for one in filters if (wire := one.wire())]
 
@@ -96,11 +92,11 @@ def _check_topic(topic: tuple[str, ...]) -> None:
     segments = topic[:-1] if topic[-1:] == ("**",) else topic
     if not topic or len(segments) > MAX_SEGMENTS:
         raise ConfigurationError(
-            f"a topic has {len(segments)} segments; the node takes 1 to {MAX_SEGMENTS} and '**'"
+            f"a topic has {len(segments)} segments; the node accepts 1 to {MAX_SEGMENTS} and '**'"
         )
     for segment in segments:
         if segment != "*" and not _SCVAL.fullmatch(segment):
             raise ConfigurationError(
-                f"not a topic segment: {segment[:60]!r}; wanted the base64 XDR of an ScVal, '*', "
-                "or '**' at the end"
+                f"not a topic segment: {segment[:60]!r}; expected the base64 XDR of an ScVal, "
+                "'*', or '**' at the end"
             )

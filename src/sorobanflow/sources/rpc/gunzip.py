@@ -1,7 +1,7 @@
-"""Decompress an answer in small parts, so that a bomb never takes more than its bound.
+"""Decompress an answer in small parts, so that a bomb is noticed before it takes memory.
 
-Beneath the transport. HTTP libraries decompress all that they have received at
-once: 64 KiB become 64 MiB, before anybody has counted. Source: RFC 1952.
+HTTP libraries decompress all that they have received in one step: 64 KiB become 64 MiB
+before anybody has counted. Source: RFC 1952.
 """
 
 import zlib
@@ -15,13 +15,13 @@ def gunzip(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Give a gzip body in parts of at most `PART_BYTES`.
 
     Raises:
-        ValueError: it is no gzip, is cut, or goes on behind its end.
+        ValueError: it is not gzip, is cut, or continues after its end.
     """
     gzip = zlib.decompressobj(_GZIP)
     try:
         for part in parts:
             if part and gzip.eof:
-                raise ValueError("the compressed answer goes on behind its end")
+                raise ValueError("the compressed answer continues after its end")
             while part:
                 yield gzip.decompress(part, PART_BYTES)
                 part = gzip.unconsumed_tail

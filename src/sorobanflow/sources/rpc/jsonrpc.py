@@ -46,6 +46,7 @@ _PAGE_LIMIT = re.compile(r"limit must not exceed (\d{1,9})")
 _NO_LEDGER = re.compile(r"does not contain metadata for ledger: (\d{1,10})")
 
 _replies = msgspec.json.Decoder(Reply)
+_arrays = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def encode_call(request_id: int, method: str, params: Mapping[str, Any] | None) -> bytes:
@@ -70,7 +71,7 @@ def decode_as(method: str, data: bytes | msgspec.Raw, decoder: msgspec.json.Deco
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        if is_json(data):
+        if _is_json(data):
             raise RpcProtocolError(f"{method}: the answer has another shape: {error}") from None
         raise RpcUnavailableError(f"{method}: the answer is cut: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -89,23 +90,9 @@ def decode_reply(method: str, body: bytes, request_id: int) -> Reply:
     # A node that could not read the request answers with an error and no id.
     if reply.id != request_id and not (reply.id is None and reply.error):
         raise RpcProtocolError(f"{method}: the answer has another id than the request")
-    if not says_something(reply):
+    if not _has_content(reply):
         raise RpcProtocolError(f"{method}: the answer has neither result nor error")
     return reply
-
-
-def says_something(reply: Reply) -> bool:
-    """Whether the answer has a result or an error."""
-    return reply.error is not None or bytes(reply.result) not in (b"", b"null")
-
-
-def is_json(data: bytes | msgspec.Raw) -> bool:
-    """Whether the data is JSON of any shape."""
-    try:
-        msgspec.json.decode(data, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
 
 
 def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> SorobanflowError:
@@ -160,15 +147,24 @@ def decode_member(raw: msgspec.Raw) -> Reply | None:
         reply = _replies.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return reply if says_something(reply) else None
-
-
-_arrays = msgspec.json.Decoder(list[msgspec.Raw])
+    return reply if _has_content(reply) else None
 
 
 def _call(request_id: int, method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
     call: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
-    return {**call, "params": params} if params else call
+    return call | {"params": params} if params else call
+
+
+def _has_content(reply: Reply) -> bool:
+    return reply.error is not None or bytes(reply.result) not in (b"", b"null")
+
+
+def _is_json(data: bytes | msgspec.Raw) -> bool:
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _data_text(fault: RpcFault) -> str:

@@ -96,11 +96,8 @@ class JsonRpcBatches:
         Raises:
             RpcUnavailableError: the batch's error, since the single call fails as well.
         """
-        params = {"hash": tx_hash}
         try:
-            answers[tx_hash] = self._calls.once(
-                METHOD, params, lambda result: answer_of(tx_hash, result)
-            ).value
+            answers[tx_hash] = ask_once(self._calls, tx_hash)
         except RetriableError:
             raise batch_error from None
 
@@ -145,7 +142,9 @@ class JsonRpcBatch:
         """
         members = decode_members(METHOD, body)
         if isinstance(members, Reply):
-            raise self._error_of_all(members)
+            if members.error is not None:
+                raise self._error(members.error)
+            raise RpcProtocolError(f"{METHOD}: a batch was answered with a single result")
         self.answered = True
         errors = [error for raw in members if (error := self._read_member(raw, asked))]
         unanswered = self._unanswered()
@@ -184,22 +183,21 @@ class JsonRpcBatch:
             return error
         return None
 
-    def _error_of_all(self, reply: Reply) -> SorobanflowError:
-        if reply.error is None:
-            return RpcProtocolError(f"{METHOD}: a batch was answered with a single result")
-        return self._error(reply.error)
-
     def _error(self, fault: RpcFault) -> SorobanflowError:
         return error_of(METHOD, fault, None, self._calls.transport.clean)
 
 
-def answer_of(tx_hash: str, result: msgspec.Raw) -> Answer:
-    """Read a result of getTransaction.
+def ask_once(calls: Calls, tx_hash: str) -> Answer:
+    """Make one attempt of a single call.
 
     Raises:
-        RpcProtocolError: it is no such result, or of another transaction.
+        RpcProtocolError: the answer has another shape, or is of another transaction.
     """
-    return _answer(tx_hash, decode_as(METHOD, result, _statuses), result)
+
+    def read(result: msgspec.Raw) -> Answer:
+        return _answer(tx_hash, decode_as(METHOD, result, _statuses), result)
+
+    return calls.once(METHOD, {"hash": tx_hash}, read).value
 
 
 def _answer(tx_hash: str, status: TransactionStatus, result: msgspec.Raw) -> Answer:
