@@ -11,7 +11,7 @@ from sorobanflow.sources.rpc.proof import (
     transactions_page_end,
     usable_cursor,
 )
-from sorobanflow.toid import MAX_TX, Position, TxPosition, end_of_ledger
+from sorobanflow.toid import MAX_TX, Position, TxPosition, end_of_ledger, parse_transactions_cursor
 
 REACHED, TIP = TxPosition(10, 3), TxPosition(14, MAX_TX)
 EVENT, START = Position(10, 3, 0, 1), end_of_ledger(9)
@@ -20,17 +20,17 @@ EVENT, START = Position(10, 3, 0, 1), end_of_ledger(9)
 @pytest.mark.parametrize(
     ("cursor", "usable"),
     [
-        (None, False),
-        (TxPosition(0, 0), False),  # "0" of a node that is behind
-        (TxPosition(10, 0), False),  # caught up: the start of the latest ledger
-        (REACHED, True),
-        (TxPosition(12, 5), True),
-        (TIP, True),
-        (TxPosition(15, 0), False),  # after the tip
+        ("", None),
+        ("0", None),  # of a node that is behind
+        (TxPosition(10, 0).cursor, None),  # caught up: the start of the latest ledger
+        (REACHED.cursor, REACHED),
+        (TxPosition(12, 5).cursor, TxPosition(12, 5)),
+        (TIP.cursor, TIP),
+        (TxPosition(15, 0).cursor, None),  # after the tip
     ],
 )
-def test_usable_cursor(cursor: TxPosition | None, usable: bool) -> None:
-    assert usable_cursor(cursor, REACHED, TIP) == (cursor if usable else None)
+def test_usable_cursor(cursor: str, usable: TxPosition | None) -> None:
+    assert usable_cursor(cursor, parse_transactions_cursor, REACHED, TIP) == usable
 
 
 @pytest.mark.parametrize(

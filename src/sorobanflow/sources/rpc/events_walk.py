@@ -11,7 +11,7 @@ from operator import attrgetter
 
 import msgspec
 
-from sorobanflow.errors import DecodeError, RpcProtocolError
+from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
@@ -97,7 +97,7 @@ class EventsWalk:
         self._oldest = max(self._oldest, page.oldest_ledger)
         self._latest = page.latest_ledger
         tip = end_of_ledger(page.latest_ledger)
-        cursor = usable_cursor(_cursor(page), self._reached, tip)
+        cursor = usable_cursor(page.cursor, parse_event_id, self._reached, tip)
         items = [self._checked(item) for item in _items.decode(page.events)]
         last = self._collected.add(items, self._reached, cursor or tip)
         page_end = events_page_end(last, cursor)
@@ -134,15 +134,6 @@ class EventsWalk:
         if position.ledger < self._ledgers.first:
             return Malformed.of(item, f"the request starts at ledger {self._ledgers.first}")
         return item
-
-
-def _cursor(page: EventsPage) -> Position | None:
-    if not page.cursor:
-        return None
-    try:
-        return parse_event_id(page.cursor)
-    except DecodeError as error:
-        raise RpcProtocolError(f"{METHOD}: the cursor is wrong: {error}") from None
 
 
 def _position_of(event: Event) -> Position:

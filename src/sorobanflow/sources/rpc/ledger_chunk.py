@@ -9,7 +9,7 @@ because Prefect walks into the fields of dataclasses and models.
 
 from operator import attrgetter
 
-from sorobanflow.errors import DecodeError, LedgerOutsideRetentionError, RpcProtocolError
+from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_TRANSACTIONS, RpcClient
 from sorobanflow.sources.rpc.positions import Collected, claims_of
@@ -73,7 +73,7 @@ class LedgerChunk:
         if page.oldest_ledger > self._reached.ledger:  # some nodes skip it and do not refuse
             raise LedgerOutsideRetentionError(self._reached.ledger, page.oldest_ledger)
         tip = TxPosition(page.latest_ledger, MAX_TX)
-        cursor = usable_cursor(_cursor(page), self._reached, tip)
+        cursor = usable_cursor(page.cursor, parse_transactions_cursor, self._reached, tip)
         last = self._collected.add(_items.decode(page.transactions), self._reached, cursor or tip)
         page_end = transactions_page_end(not page.transactions, last, cursor, tip)
         self._is_read = is_proved(METHOD, page_end, self._reached, self.end, tip)
@@ -96,12 +96,3 @@ def _claimed_position(item: Malformed, after: TxPosition) -> TxPosition | None:
     if type(ledger) is int:
         return TxPosition(ledger, order)
     return TxPosition(after.ledger + (order <= after.order), order) if order else None
-
-
-def _cursor(page: TransactionsPage) -> TxPosition | None:
-    if not page.cursor:
-        return None
-    try:
-        return parse_transactions_cursor(page.cursor)
-    except DecodeError as error:
-        raise RpcProtocolError(f"{METHOD}: the cursor is wrong: {error}") from None

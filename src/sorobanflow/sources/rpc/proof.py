@@ -7,18 +7,36 @@ empty page from a node whose latest ledger is not before it. Sources: get_events
 get_transactions.go and get_transaction.go of stellar-rpc v28.
 """
 
-from sorobanflow.errors import LedgerOutsideRetentionError, NodeBehindError, RpcProtocolError
+from collections.abc import Callable
+
+from sorobanflow.errors import (
+    DecodeError,
+    LedgerOutsideRetentionError,
+    NodeBehindError,
+    RpcProtocolError,
+)
 from sorobanflow.sources.rpc.positions import LastItem, PositionT
 from sorobanflow.toid import Position, TxPosition
 
 
-def usable_cursor(cursor: PositionT | None, reached: PositionT, tip: PositionT) -> PositionT | None:
-    """Give the cursor if it says how far the page goes, else None.
+def usable_cursor(
+    text: str, parse: Callable[[str], PositionT], reached: PositionT, tip: PositionT
+) -> PositionT | None:
+    """Read an answer's cursor; give it if it says how far the page goes, else None.
 
     One before `reached` says nothing: "0" comes from a node that is behind, the start of
-    the latest ledger from one that has no more. Nor does one after the tip.
+    the latest ledger from one that has no more. Nor does one after the tip, nor none.
+
+    Raises:
+        RpcProtocolError: it is no cursor of the method.
     """
-    return cursor if cursor is not None and reached <= cursor <= tip else None
+    if not text:
+        return None
+    try:
+        cursor = parse(text)
+    except DecodeError as error:
+        raise RpcProtocolError(f"the cursor is wrong: {error}") from None
+    return cursor if reached <= cursor <= tip else None
 
 
 def events_page_end(last: LastItem[Position], cursor: Position | None) -> Position:
