@@ -1,4 +1,4 @@
-"""How far a run is: log lines, ever rarer, and for a long run a progress artifact in the UI."""
+"""Show the progress of a run: log lines, and for a long run a progress artifact in the UI."""
 
 import time
 from collections.abc import Callable
@@ -10,45 +10,40 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from sorobanflow.texts import duration
 
-#: Seconds between two updates of the artifact, at least.
-SHOW_S = 3.0
-#: Seconds after which a run is a long one.
-LONG_S = 10.0
-#: Seconds until the log's first line, and most between two: each wait is twice the last.
-FIRST_LINE_S, RAREST_LINE_S = 5.0, 300.0
+#: Seconds after which a run gets an artifact, and between two updates of it.
+LONG_S, SHOW_S = 10.0, 3.0
+#: Seconds until the first log line; each wait is twice the last, up to the second figure.
+FIRST_LINE_S, MAX_WAIT_S = 5.0, 300.0
 
 
 class Spacing:
-    """Spaces log lines out, so that a run of seconds has some and one of a day not thousands.
+    """Spaces log lines: a run of seconds gets some, a run of a day not thousands.
 
     Args:
-        clock: Seconds that only ever grow.
+        clock: Monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._said = clock()
+        self._last_line = clock()
         self._wait_s = FIRST_LINE_S
 
     def due(self) -> bool:
         """Whether it is time for another line; if so, the next wait begins."""
         now = self._clock()
-        if now - self._said < self._wait_s:
+        if now - self._last_line < self._wait_s:
             return False
-        self._said = now
-        self._wait_s = min(2 * self._wait_s, RAREST_LINE_S)
+        self._last_line = now
+        self._wait_s = min(2 * self._wait_s, MAX_WAIT_S)
         return True
 
 
 class Progress:
-    """Tells how far a run is; belongs to the flow's own thread.
+    """Shows the progress of a run; belongs to the flow's own thread.
 
     Args:
         key: Key of the artifact; runs of one flow share it.
-        ledgers: Number of ledgers that the run is to work on.
-
-    Attributes:
-        ledgers: The same; may change on the way.
+        ledgers: Number of ledgers to work on; may be changed during the run.
     """
 
     def __init__(self, key: str, ledgers: int = 0) -> None:
@@ -59,11 +54,11 @@ class Progress:
         self._artifact: UUID | None = None
 
     def show(self, done: int, figures: str = "") -> None:
-        """Tell how many ledgers are done, if it is time to.
+        """Log the progress and update the artifact, each if it is time to.
 
         Args:
-            done: Of `ledgers`.
-            figures: What else there is to say.
+            done: Number of ledgers done.
+            figures: Further text.
         """
         if self._lines.due():
             get_run_logger().info(self._line(done, figures))
@@ -72,28 +67,28 @@ class Progress:
             self.tell(done, figures)
 
     def tell(self, done: int, figures: str = "") -> None:
-        """Show in the artifact how many ledgers are done, at once; nothing if none are to do."""
+        """Update the artifact now; creates it if needed, and if there is work at all."""
         if not self.ledgers:
             return
         self._shown = time.monotonic()
         line = self._line(done, figures)
-        share = min(100.0, 100.0 * done / self.ledgers)
+        percent = min(100.0, 100.0 * done / self.ledgers)
         if self._artifact is None:
-            artifact = create_progress_artifact(share, self._key, line)
-            self._artifact = cast(UUID, artifact)  # as always outside of asyncio
+            artifact = create_progress_artifact(percent, self._key, line)
+            self._artifact = cast(UUID, artifact)  # a coroutine only where asyncio runs
         else:
-            update_progress_artifact(self._artifact, share, description=line)
+            update_progress_artifact(self._artifact, percent, description=line)
 
     def close(self, done: int) -> None:
-        """Leave the artifact, if there is one, with what was done in the end."""
+        """Update the artifact a last time, if there is one."""
         if self._artifact is not None:
             self.tell(done)
 
     def _line(self, done: int, figures: str) -> str:
-        seconds = time.monotonic() - self._began
-        rate = done / seconds if seconds else 0.0
         line = f"{done:,} of {self.ledgers:,} ledgers"
-        if rate:
+        seconds = time.monotonic() - self._began
+        if done and seconds:
+            rate = done / seconds
             left = duration((self.ledgers - done) / rate)
             line += f", {rate:,.1f} ledgers/s, {left} left"
         return f"{line}; {figures}" if figures else line

@@ -1,8 +1,7 @@
-"""What a run shows of itself in Prefect's UI: its name, its tags, and its summary.
+"""How a run looks in Prefect's UI: its name, its tags, and its summary.
 
-A scheduled run knows only at its end what it did, so it is named then; until
-then its name is that of its flow. Invariant: no run fails because it could not
-be named or tagged.
+A scheduled run is named at its end, after what it did; until then it has the name
+of its flow. Invariant: a name or a tag that Prefect refuses fails no run.
 """
 
 from collections.abc import Sequence
@@ -18,20 +17,19 @@ from tasks.report import report
 
 
 def tag_run(indexer: Indexer) -> None:
-    """Add the network's short name to the run's tags, and the stream if it is a filtered one."""
-    stream = indexer.target.stream
-    tags = [network_name(indexer.source.passphrase)]
-    tags += [stream.name] if stream.name != "all" else []
+    """Tag the run with the network's short name and the stream, if it is a filtered one."""
+    stream = indexer.target.stream.name
+    tags = [network_name(indexer.source.passphrase), None if stream == "all" else stream]
     _update(tags=[tag for tag in tags if tag])
 
 
 def conclude(key: str, summary: Summary, name: str) -> None:
-    """Log what the run did, name the run after it, and leave it as an artifact.
+    """Log the summary, leave it as an artifact, and name the run.
 
     Args:
         key: Key of the artifact; runs of one flow share it.
         summary: What the run did.
-        name: What the run is to be called.
+        name: The run's new name.
     """
     get_run_logger().info(summary.headline())
     _update(name=name)
@@ -39,7 +37,7 @@ def conclude(key: str, summary: Summary, name: str) -> None:
 
 
 def range_text(parts: Sequence[LedgerRange]) -> str:
-    """Name ascending ranges from end to end; with holes between them, the number of ledgers."""
+    """Name ascending ranges by their two ends; if there are holes, add the number of ledgers."""
     whole = LedgerRange(parts[0].first, parts[-1].last)
     size = sum(part.size for part in parts)
     return str(whole) if size == whole.size else f"{whole} ({size:,} ledgers)"
@@ -47,14 +45,12 @@ def range_text(parts: Sequence[LedgerRange]) -> str:
 
 def _update(*, name: str | None = None, tags: Sequence[str] = ()) -> None:
     context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
+    if context is None or context.flow_run is None or not (name or tags):
         return
     run = context.flow_run
-    added = [tag for tag in tags if tag not in run.tags]
-    if name is None and not added:
-        return
+    all_tags = [*run.tags, *(tag for tag in tags if tag not in run.tags)]
     try:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(run.id, name=name, tags=[*run.tags, *added] if added else None)
+            client.update_flow_run(run.id, name=name, tags=all_tags if tags else None)
     except Exception as error:  # it is only how the run looks
         get_run_logger().warning(f"the run's name or tags could not be changed: {error}")

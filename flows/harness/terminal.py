@@ -1,9 +1,9 @@
-"""What a person types and sees in the terminal when a flow is run by hand.
+"""The command line of a flow: its parameters, and what is printed.
 
     python -m flows.index start_ledger=oldest follow_s=30
 
-Parameters are written as Prefect's own command line takes them: `name=value`,
-the value in JSON or, where it is none, as text.
+Parameters are written as for Prefect's own command line: `name=value`, the value
+in JSON or, if it is not JSON, as text.
 """
 
 import sys
@@ -29,7 +29,7 @@ DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
 def run_flow(flow: Callable[..., Any], arguments: Sequence[str]) -> int:
     """Run a flow with parameters from the command line; gives the exit code."""
     try:
-        return run_and_print(flow, parse_parameters(arguments))
+        return run_and_print(flow, dict(map(_parameter, arguments)))
     except (SorobanflowError, *BAD_PARAMETERS, *DATABASE_AWAY) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -43,39 +43,21 @@ def run_and_print(flow: Callable[..., Any], parameters: dict[str, Any]) -> int:
     except IncompleteError as error:
         summary = error.summary
         print(f"incomplete: {error}", file=sys.stderr)
-    print_summary(summary)
-    return summary.exit_code
-
-
-def parse_parameters(arguments: Sequence[str]) -> dict[str, Any]:
-    """Read `name=value` pairs.
-
-    Raises:
-        ConfigurationError: an argument is not such a pair.
-    """
-    parameters: dict[str, Any] = {}
-    for argument in arguments:
-        name, separator, value = argument.partition("=")
-        if not separator or not name.isidentifier():
-            raise ConfigurationError(f"not a parameter: {argument!r}; wanted name=value")
-        parameters[name] = _value(value)
-    return parameters
-
-
-def print_summary(summary: Summary) -> None:
-    """Print what a run did as a table."""
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
+    table = Table("", "", show_header=False)
+    table.columns[1].justify = "right"
     for label, value in summary.table():
         table.add_row(label, value)
     console = Console()
     console.print(summary.headline(), highlight=False)
     console.print(table)
+    return summary.exit_code
 
 
-def _value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+def _parameter(argument: str) -> tuple[str, Any]:
+    name, separator, text = argument.partition("=")
+    if not separator or not name.isidentifier():
+        raise ConfigurationError(f"{argument!r} is not a parameter; expected name=value")
     try:
-        return msgspec.json.decode(text)
+        return name, msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return text
+        return name, text
