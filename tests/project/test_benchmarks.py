@@ -1,4 +1,4 @@
-"""The benchmarks at a tiny size: they run, do the work that they time, and write their tables."""
+"""The benchmarks at a tiny size: they run, do the measured work, and write their tables."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ SMALLEST = "pubnet-63800060"
 
 @pytest.fixture(scope="module")
 def services() -> Iterator[common.Services]:
-    # Else every flow lasts a second: its heartbeat's thread is waited for.
+    # Otherwise every flow takes a second, because it waits for its heartbeat thread.
     quick = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with quick, common.services() as services:
         yield services
@@ -37,7 +37,7 @@ def recorded(test_data: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def lines(table: str) -> list[str]:
-    """Give the rows of a table; every figure in it is one."""
+    """Return the rows of a table, after a check that every figure is a number."""
     rows = table.splitlines()[2:]
     assert not any("nan" in row or "inf" in row for row in rows), table
     return rows
@@ -51,7 +51,7 @@ def test_headline(services: common.Services) -> None:
 def test_backfill(services: common.Services, recorded: str) -> None:
     results = backfill.measure(services, 1, [recorded]).set_index("recording")
     assert results.loc[recorded, ["transactions", "events"]].to_list() == [50, 213]
-    assert all(results.loc[recorded, part] >= 0 for part in PARTS)  # in steps of 10 ms
+    assert all(results.loc[recorded, part] >= 0 for part in PARTS)  # measured in steps of 10 ms
     assert results.loc[recorded, FLOW] > 0
     assert results.loc[recorded, backfill.FLOW] > 0
     assert len(lines(backfill.table(results)) + lines(backfill.cpu_table(results))) == 2
@@ -63,7 +63,7 @@ def test_decode(recorded: str) -> None:
     assert len(lines(decode.table("item", results.set_index("recording")))) == 2
 
 
-@pytest.mark.long  # takes a minute, or waits for the server's record of its tasks
+@pytest.mark.long  # takes a minute, and waits for the server's record of its tasks
 def test_orchestration(services: common.Services) -> None:
     medians = orchestration.measure(services, 1, batches=2).set_index("variant")
     assert len(lines(orchestration.table(medians, 2))) == 3

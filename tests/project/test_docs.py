@@ -1,8 +1,8 @@
-"""The pages: generated ones are current, links lead somewhere, commands are ones that exist.
+"""The documents: generated ones are current; links, paths and commands exist.
 
-The README's commands are run by `test_readme`, the script's by `test_analysis`. Of the
-others, SQL is run on nearly empty tables, back-up and restore are run, and of a program's
-command line is checked what can be wrong: module, file, option, parameter, target.
+`test_readme` runs the README's commands, `test_analysis` runs the script. Here SQL is run
+on nearly empty tables, and back-up and restore are run. For other commands the test checks
+what can be wrong: module, file, option, parameter, target.
 """
 
 import importlib.util
@@ -40,12 +40,16 @@ OPERATIONS = (DOCS / "operations.md").read_text()
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+PATH = re.compile(r"`((?:benchmarks|blocks|deployments|docs|flows|src|tasks|tests)/[\w/.-]+)`")
+CORE_PATH = re.compile(r"`((?:audit|decode|pipeline|rows|sources|store)/[\w/]+\.py)`")
+#: Files that the reader creates.
+NOT_HERE = {"deployments/.env"}
 SOURCES = ("blocks", "deployments", "flows", "src", "tasks", "tests/conftest.py")
 
-#: Variables of others, set for what is started, or read by tests.
+#: Variables of other programs, set for processes that are started, or read by tests.
 OF_OTHERS = {"CI", "PREFECT_HOME", "PROMETHEUS_MULTIPROC_DIR"}
 
-#: Programs of others, which are taken as they are; `dc` stands for docker compose.
+#: Other programs, whose commands are not checked; `dc` is an alias of docker compose.
 SYSTEM = (
     "alias", "cd", "cp", "createdb", "curl", "dc", "docker", "export", "git", "openssl", "pg_dump",
     "pg_restore",
@@ -94,6 +98,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not link.startswith(("http://", "https://")) and not _leads_somewhere(page, link)
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_exist(page: Path) -> None:
+    text = page.read_text()
+    named = set(PATH.findall(text)) - NOT_HERE
+    named |= {f"src/sorobanflow/{path}" for path in CORE_PATH.findall(text)}
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
 def _leads_somewhere(page: Path, link: str) -> bool:
