@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import cache
 from inspect import getsource
 from itertools import count, islice
 from typing import Any, NamedTuple
@@ -79,16 +80,17 @@ def test_any_value_reads_as_stellar_sdk_reads_it(part: Part, seed: int) -> None:
     assert_same(part, draw(part.kind, seed).to_xdr())
 
 
-def mixed(part: Part, number: int) -> bytes:
-    """A value that holds some of everything, by its number from 0."""
+@cache
+def mixed(part: Part) -> list[bytes]:
+    """Eight values that hold some of everything."""
     drawn = (draw(part.kind, seed).to_xdr_bytes() for seed in count())
-    return next(islice((raw for raw in drawn if 400 < len(raw) < 1000), number, None))
+    return [*islice((raw for raw in drawn if 400 < len(raw) < 1000), 8)]
 
 
 @PARTS
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(4))
 def test_cut_bytes_are_refused(part: Part, number: int) -> None:
-    raw = mixed(part, number)
+    raw = mixed(part)[number]
     for size in range(len(raw)):
         with pytest.raises(DecodeError):
             part.read(base64.b64encode(raw[:size]).decode())
@@ -96,12 +98,14 @@ def test_cut_bytes_are_refused(part: Part, number: int) -> None:
 
 @PARTS
 @pytest.mark.parametrize("number", range(8))
-@pytest.mark.parametrize("damage", [0x01, 0x02, 0x80, 0xFF])
 def test_a_changed_byte_is_refused_or_reads_as_stellar_sdk_reads_it(
-    part: Part, number: int, damage: int
+    part: Part, number: int
 ) -> None:
-    raw = mixed(part, number)
+    raw = mixed(part)[number]
     for at in range(len(raw)):
+        # Neighbours are changed differently, and so is the same place of another value:
+        # stellar-sdk takes ten times as long as the code that it judges.
+        damage = (0x01, 0x02, 0x80, 0xFF)[(at + number) % 4]
         changed = raw[:at] + bytes([raw[at] ^ damage]) + raw[at + 1 :]
         assert_refused_or_same(part, base64.b64encode(changed).decode())
 
