@@ -19,8 +19,13 @@ from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from sorobanflow.store.tables import metadata
+from tests.prefect_home import prefect_database
 
 DATA_VARIABLE = "SOROBANFLOW_TEST_DATA"
+#: Every HTTP client loads the trusted certificates, 40 ms of CPU for those of the system, a
+#: fifth of a short run. No test trusts one. Children inherit it; Prefect reads it when imported.
+AUTHORITY = Path(__file__).with_name("authority.pem")
+os.environ |= {"SSL_CERT_FILE": str(AUTHORITY), "PREFECT_API_SSL_CERT_FILE": str(AUTHORITY)}
 _database_numbers = itertools.count(1)
 
 
@@ -51,6 +56,21 @@ def corpus(test_data: Path) -> Callable[[str], list[dict[str, Any]]]:
 def recording_path(test_data: Path) -> Callable[[str], Path]:
     """Give the path of a recording by its stem."""
     return lambda name: test_data / "recordings" / f"{name}.jsonl.gz"
+
+
+@pytest.fixture(scope="session")
+def prefect_home(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Path]:
+    """Make homes for Prefect servers; their database is there already."""
+
+    def make() -> Path:
+        assert pytestconfig.cache is not None
+        home = tmp_path_factory.mktemp("prefect")
+        shutil.copy(prefect_database(pytestconfig.cache), home)
+        return home
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -3,43 +3,60 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED,
     temporary_settings,
 )
-from prefect.testing.utilities import prefect_test_harness
 
 from deployments.register_blocks import register_blocks
+from deployments.services import prefect_server as run_prefect_server
 from flows.index import index
 from sorobanflow.devnet import DevnetServer
 from sorobanflow.pipeline.summary import RunSummary
 from tests.flows.flow_server import FlowServer, open_flow_server
+from tests.prefect_home import free_port
 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def prefect_server() -> Iterator[None]:
-    """A real Prefect server, without what stalls a fast test suite.
+#: What no test asks the server for, and what stalls a fast test suite.
+SERVER_WITHOUT = (
+    "CANCELLATION_CLEANUP",
+    "FOREMAN",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "SCHEDULER",
+    "TASK_RUN_RECORDER",
+    "TRIGGERS",
+)
 
-    Two of its services, and the events of this process: nothing reads them, and a
-    server that comes after with them keeps the session from ending, for its end
-    waits until the last one is sent, however long that takes.
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
+    """A real Prefect server, without most of its services and without events of this process.
+
+    Nothing reads the events, and a server that falls behind with them keeps the session from
+    ending: its end waits until the last one is sent, however long that takes.
     """
-    settings = {
-        PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-    }
     EventsWorker.set_client_override(NullEventsClient)
-    with temporary_settings(settings), prefect_test_harness(server_startup_timeout=120):
+    without = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in SERVER_WITHOUT}
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in without.items():
+                patch.setenv(name, value)
+            url = stack.enter_context(run_prefect_server(prefect_home(), free_port()))
+        settings = {PREFECT_API_URL: f"{url}/api", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        stack.enter_context(temporary_settings(settings))
         yield
+        APILogWorker.drain_all()  # while there is a server that takes what was logged
     EventsWorker.set_client_override(None)
 
 

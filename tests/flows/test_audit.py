@@ -17,7 +17,7 @@ from flows.harness.outcome import IncompleteError
 from flows.harness.terminal import run_flow
 from flows.index import index
 from sorobanflow.audit.summary import AuditSummary
-from sorobanflow.devnet import Chain, DevnetServer, Generator, Recording, parse_faults
+from sorobanflow.devnet import Chain, DevnetServer, Recording, parse_faults
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.quarantine import payload_of
@@ -26,12 +26,13 @@ from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
 from tests.integration.index_all import index_all
+from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
 Blocks = dict[str, str]
 LEDGERS = LedgerRange(1, 40)
-SOURCE = Generator(seed=41, transactions_per_ledger=3)
+SOURCE = generated(transactions_per_ledger=3)
 #: Of the audits themselves; the rest of the database is what they are to restore.
 MEMORY = {"audited", "event_shapes"}
 

@@ -25,6 +25,7 @@ from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
 from tasks.upsert_batch import upsert_batch
 from tests.flows.load_balancer import balanced
+from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
@@ -62,7 +63,7 @@ def test_chunks_side_by_side_give_the_same_database_as_one_index_run(
     engine: Engine,
     checksums: Checksums,
 ) -> None:
-    server = serve(Chain(Generator(seed=41), closed=60))
+    server = serve(Chain(generated(), closed=60))
     summary = run_backfill(server, 1, 60, chunk_ledgers=7)
     assert (summary.written, summary.complete, summary.finished) == ([(1, 60)], True, True)
     chunked = checksums(engine)
@@ -76,7 +77,7 @@ def test_chunks_side_by_side_give_the_same_database_as_one_index_run(
 def test_covered_ledgers_are_not_asked_for_again(
     serve: Serve, run_backfill: Backfill, engine: Engine, checksums: Checksums
 ) -> None:
-    server = serve(Chain(Generator(seed=42), closed=40))
+    server = serve(Chain(generated(), closed=40))
     run_backfill(server, 11, 20)
     assert run_backfill(server, 1, 30, chunk_ledgers=4).written == [(1, 10), (21, 30)]
     before, calls = checksums(engine), server.calls["getEvents"]
@@ -87,7 +88,7 @@ def test_covered_ledgers_are_not_asked_for_again(
 def test_force_indexes_covered_ledgers_again_and_mends_their_rows(
     serve: Serve, run_backfill: Backfill, engine: Engine, checksums: Checksums
 ) -> None:
-    server = serve(Chain(Generator(seed=43), closed=20))
+    server = serve(Chain(generated(), closed=20))
     run_backfill(server, 1, 20)
     before = checksums(engine)
     with engine.begin() as connection:
@@ -103,7 +104,7 @@ def test_live_indexing_and_a_backfill_do_not_move_each_other(
     save_blocks: Callable[[str], dict[str, str]],
     engine: Engine,
 ) -> None:
-    chain = Chain(Generator(seed=44), closed=30)
+    chain = Chain(generated(), closed=30)
     server = serve(chain)
     index(**save_blocks(server.url), start_ledger=25)
     run_backfill(server, 5, 10)
@@ -120,7 +121,7 @@ def test_backfill_beside_live_indexing_gives_the_same_database(
     engine: Engine,
     checksums: Callable[[Engine], dict[str, tuple[int, str]]],
 ) -> None:
-    chain = Chain(Generator(seed=48), closed=60, close_every_s=0.4)
+    chain = Chain(generated(), closed=60, close_every_s=0.4)
     blocks = save_blocks(serve(chain, latency_s=0.02).url)
     parameters = [f"{name}={value}" for name, value in blocks.items()]
     live = [sys.executable, "-m", "flows.index", "start_ledger=55", "follow_s=12", *parameters]
@@ -140,7 +141,7 @@ def test_backfill_beside_live_indexing_gives_the_same_database(
     assert last > 62
     with engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {', '.join(beside)}"))
-    index(**save_blocks(serve(Chain(Generator(seed=48), closed=last)).url), start_ledger=1)
+    index(**save_blocks(serve(Chain(generated(), closed=last)).url), start_ledger=1)
     alone = checksums(engine)
     assert {name: one for name, one in alone.items() if name != "coverage"} == {
         name: one for name, one in beside.items() if name != "coverage"
@@ -151,7 +152,7 @@ def test_backfill_beside_live_indexing_gives_the_same_database(
 def test_backfill_of_a_filter_has_the_stream_of_that_filter(
     serve: Serve, run_backfill: Backfill, engine: Engine
 ) -> None:
-    server = serve(Chain(Generator(seed=45), closed=6))
+    server = serve(Chain(generated(), closed=6))
     run_backfill(server, 2, 5, topics=[["*", "**"]])
     assert read_coverage(engine, "all") == Coverage()
     with engine.begin() as connection:
@@ -184,7 +185,7 @@ def test_dry_run_leaves_a_new_database_without_tables(
     save_blocks: Callable[[str], dict[str, str]],
     database_url: str,
 ) -> None:
-    server = serve(Chain(Generator(seed=46), closed=10))
+    server = serve(Chain(generated(), closed=10))
     summary: Any = backfill(1, 10, **save_blocks(server.url), dry_run=True)
     assert summary.plan.chunks == [(1, 10)]
     with psycopg.connect(database_url) as connection:
@@ -195,7 +196,7 @@ def test_dry_run_leaves_a_new_database_without_tables(
 def test_ledgers_below_the_retention_become_a_gap_once(
     serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
 ) -> None:
-    blocks = save_blocks(serve(Chain(Generator(seed=47, first=100), closed=20)).url)
+    blocks = save_blocks(serve(Chain(generated(first=100), closed=20)).url)
     state = backfill(80, 110, **blocks, return_state=True)
     coverage = read_coverage(engine, "all")
     assert (coverage.covered, coverage.gaps) == (((100, 110),), ((80, 99),))
@@ -207,8 +208,8 @@ def test_ledgers_that_leave_the_node_while_it_runs_become_a_gap_and_the_rest_goe
     serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
 ) -> None:
     long, short = (
-        serve(Chain(Generator(seed=48), closed=30)),
-        serve(Chain(Generator(seed=48), closed=30, retention=11)),
+        serve(Chain(generated(), closed=30)),
+        serve(Chain(generated(), closed=30, retention=11)),
     )
     with balanced({"getHealth": long.url}, short.url) as url:
         state = backfill(1, 30, **save_blocks(url), chunk_ledgers=8, return_state=True)
@@ -221,8 +222,8 @@ def test_ledgers_that_only_the_health_calls_lost_are_indexed(
     serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
 ) -> None:
     long, short = (
-        serve(Chain(Generator(seed=55), closed=30)),
-        serve(Chain(Generator(seed=55), closed=30, retention=11)),
+        serve(Chain(generated(), closed=30)),
+        serve(Chain(generated(), closed=30, retention=11)),
     )
     with balanced({"getHealth": short.url}, long.url) as url:
         state = backfill(1, 30, **save_blocks(url), chunk_ledgers=8, return_state=True)
@@ -235,7 +236,7 @@ def test_failed_chunk_is_named_and_the_others_go_on(
     serve: Serve, run_backfill: Backfill, engine: Engine
 ) -> None:
     # Refused for good: the first chunk that asks fails, and is not tried again.
-    faulty = serve(Chain(Generator(seed=49), closed=40), faults=parse_faults("getEvents:1=-32602"))
+    faulty = serve(Chain(generated(), closed=40), faults=parse_faults("getEvents:1=-32602"))
     with pytest.raises(
         RetriableError, match=r"1 chunks were not indexed .* again to index the rest"
     ) as caught:
@@ -250,7 +251,7 @@ def test_failed_chunk_is_named_and_the_others_go_on(
 def test_end_above_the_tip_is_refused_with_both_numbers_before_anything_starts(
     serve: Serve, run_backfill: Backfill, engine: Engine
 ) -> None:
-    server = serve(Chain(Generator(seed=50), closed=9))
+    server = serve(Chain(generated(), closed=9))
     with pytest.raises(ConfigurationError, match=r"end_ledger 10 is above .* newest ledger 9"):
         run_backfill(server, 1, 10)
     assert read_coverage(engine, "all") == Coverage()
@@ -267,13 +268,13 @@ def test_end_above_the_tip_is_refused_with_both_numbers_before_anything_starts(
 def test_bad_parameter_is_refused(
     parameters: dict[str, Any], message: str, serve: Serve, run_backfill: Backfill
 ) -> None:
-    server = serve(Chain(Generator(seed=51), closed=1))
+    server = serve(Chain(generated(), closed=1))
     with pytest.raises(ParameterTypeError, match=message):
         run_backfill(server, 1, 1, **parameters)
 
 
 def test_force_is_refused_with_deployments(serve: Serve, run_backfill: Backfill) -> None:
-    server = serve(Chain(Generator(seed=51), closed=1))
+    server = serve(Chain(generated(), closed=1))
     with pytest.raises(ConfigurationError, match="force works with fan_out 'here' only"):
         run_backfill(server, 1, 1, force=True, fan_out="deployments")
 
@@ -281,7 +282,7 @@ def test_force_is_refused_with_deployments(serve: Serve, run_backfill: Backfill)
 def test_progress_artifact_ends_at_100_percent_with_rate_and_time_left(
     serve: Serve, run_backfill: Backfill
 ) -> None:
-    server = serve(Chain(Generator(seed=52), closed=23))
+    server = serve(Chain(generated(), closed=23))
     run_backfill(server, 1, 23)
     wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["backfill-progress"]))
     with get_client(sync_client=True) as client:
@@ -295,7 +296,7 @@ def test_node_that_keeps_its_answers_back_fails_the_run(
     serve: Serve, run_backfill: Backfill, engine: Engine
 ) -> None:
     faults = parse_faults("getTransactions:3-=429/60")
-    server = serve(Chain(Generator(seed=53), closed=40), faults=faults)
+    server = serve(Chain(generated(), closed=40), faults=faults)
     began = time.monotonic()
     with pytest.raises(
         StalledError, match=r"nothing was committed for 5 s; waited for ledgers \d.*-40, which the"
@@ -303,7 +304,7 @@ def test_node_that_keeps_its_answers_back_fails_the_run(
         run_backfill(server, 1, 40, chunk_ledgers=5, stall_s=5)
     assert 5 < time.monotonic() - began < 30
     assert read_coverage(engine, "all").count % 5 == 0
-    server = serve(Chain(Generator(seed=53), closed=40))
+    server = serve(Chain(generated(), closed=40))
     run_backfill(server, 1, 40)
     assert read_coverage(engine, "all").covered == ((1, 40),)
 
@@ -316,7 +317,7 @@ def test_table_that_somebody_else_has_locked_fails_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(upsert_batch, "retries", 1)  # each is cancelled again
-    server = serve(Chain(Generator(seed=54), closed=9))
+    server = serve(Chain(generated(), closed=9))
     with psycopg.connect(database_url) as somebody:
         somebody.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
         with pytest.raises(StalledError, match=r"waited for ledgers 1-9, which the node has"):

@@ -16,9 +16,10 @@ from blocks.database import ConnectionPool
 from blocks.documents import load_block
 from blocks.profiles import PoolPreset, ProfileName
 from deployments.register_blocks import register_blocks
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.store.pool import PoolSettings, open_engine
+from tests.ledgers import generated
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_saved_block_with_a_deleted_field_loads() -> None:
 
 def test_client_talks_to_the_blocks_url() -> None:
     with (
-        DevnetServer(Chain(Generator(seed=1), closed=7)) as server,
+        DevnetServer(Chain(generated(), closed=7)) as server,
         StellarRpc(url=SecretStr(server.url)).client() as client,
     ):
         assert client.get_health().latest_ledger == 7

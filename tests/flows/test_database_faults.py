@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from deployments.register_blocks import register_blocks
 from flows.index import index
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import DatabaseRefusesError, SchemaError
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage
@@ -25,6 +25,7 @@ from tests.integration.database_server import (
     start_server,
     stop_server,
 )
+from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Blocks = Callable[[str], dict[str, str]]
@@ -34,7 +35,7 @@ PARAMETERS = {"start_ledger": 1, "batch_size": 120}
 
 @pytest.fixture
 def node() -> Iterator[DevnetServer]:
-    with DevnetServer(Chain(Generator(seed=81), closed=LEDGERS), latency_s=0.03) as server:
+    with DevnetServer(Chain(generated(), closed=LEDGERS), latency_s=0.03) as server:
         yield server
 
 

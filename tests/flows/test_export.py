@@ -16,10 +16,11 @@ from sqlalchemy import Engine, text
 from flows.export import RowProgress, export
 from flows.harness.terminal import run_flow
 from flows.index import index
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.export.relation import find_relation
 from sorobanflow.export.run import ExportSummary
+from tests.ledgers import generated
 
 Export = Callable[..., ExportSummary]
 TABLES = ("events", "ledgers", "operations", "token_operations", "transactions")
@@ -28,7 +29,7 @@ TABLES = ("events", "ledgers", "operations", "token_operations", "transactions")
 @pytest.fixture
 def database(save_blocks: Callable[[str], dict[str, str]]) -> str:
     """Name of the block of a database that holds the ledgers 1 to 30."""
-    with DevnetServer(Chain(Generator(seed=8), closed=30)) as server:
+    with DevnetServer(Chain(generated(), closed=30)) as server:
         blocks = save_blocks(server.url)
         index(**blocks, start_ledger="oldest")
     return blocks["database"]

@@ -33,6 +33,7 @@ from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
 from tests.flows.load_balancer import balanced
 from tests.flows.tomorrow import of_tomorrow
+from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
@@ -60,7 +61,7 @@ def _scalar(engine: Engine, query: str) -> Any:
 def test_second_run_indexes_only_what_is_new(
     serve: Serve, run_index: Index, engine: Engine, checksums: Checksums
 ) -> None:
-    chain = Chain(Generator(seed=3), closed=30)
+    chain = Chain(generated(), closed=30)
     server = serve(chain)
     assert run_index(server, start_ledger="oldest").written == [(1, 30)]
     before = checksums(engine)
@@ -88,7 +89,7 @@ def test_batch_that_is_held_up_lets_one_more_be_stored(
             stored.append(read_coverage(engine, "all").covered)
             connection.rollback()
 
-    server, held = serve(Chain(Generator(seed=9), closed=60)), threading.Event()
+    server, held = serve(Chain(generated(), closed=60)), threading.Event()
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(hold_the_first, held)
         assert held.wait(10)
@@ -104,7 +105,7 @@ def test_batch_that_is_held_up_lets_one_more_be_stored(
 def test_two_halves_give_the_same_database_as_one_run(
     serve: Serve, run_index: Index, engine: Engine, checksums: Checksums
 ) -> None:
-    chain = Chain(Generator(seed=4), closed=40)
+    chain = Chain(generated(), closed=40)
     server = serve(chain)
     run_index(server, start_ledger=21)
     run_index(server, start_ledger=1, batch_size=100, max_workers=3)
@@ -119,14 +120,14 @@ def test_two_halves_give_the_same_database_as_one_run(
 def test_follow_indexes_ledgers_as_they_close(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
-    server = serve(Chain(Generator(seed=5), closed=5, close_every_s=0.5))
+    server = serve(Chain(generated(), closed=5, close_every_s=0.5))
     summary = run_index(server, start_ledger="oldest", follow_s=3)
     assert summary.ledgers >= 9
     assert read_coverage(engine, "all").covered == ((1, summary.ledgers),)
 
 
 def test_first_run_starts_a_little_behind_the_tip(serve: Serve, run_index: Index) -> None:
-    server = serve(Chain(Generator(seed=6, transactions_per_ledger=1), closed=300))
+    server = serve(Chain(generated(transactions_per_ledger=1), closed=300))
     assert run_index(server).written == [(180, 300)]
 
 
@@ -145,7 +146,7 @@ def test_empty_stretch_and_a_ledger_of_10_001_events(
 def test_filter_stores_matching_events_and_their_transactions_only(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
-    server = serve(Chain(Generator(seed=8), closed=20))
+    server = serve(Chain(generated(), closed=20))
     run_index(server, start_ledger="oldest")
     query = "SELECT contract_id FROM events GROUP BY 1 ORDER BY count(*), 1 LIMIT 1"
     contract = _scalar(engine, query)
@@ -166,7 +167,7 @@ def test_filter_stores_matching_events_and_their_transactions_only(
 def test_filtered_stream_has_a_coverage_of_its_own(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
-    server = serve(Chain(Generator(seed=8), closed=5))
+    server = serve(Chain(generated(), closed=5))
     run_index(server, start_ledger="oldest", topics=[["*", "**"]])
     assert read_coverage(engine, "all").covered == ()
     assert _scalar(engine, "SELECT filter FROM coverage") == {"topics": [["*", "**"]]}
@@ -177,7 +178,7 @@ def test_node_without_batches_is_asked_one_by_one(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
     faults = parse_faults("batch:*=refuse_batches")
-    server = serve(Chain(Generator(seed=9), closed=10), faults=faults)
+    server = serve(Chain(generated(), closed=10), faults=faults)
     run_index(server, start_ledger="oldest", topics=[["*", "**"]], fetch_plan="hashes")
     transactions = _counts(engine)["transactions"]
     assert transactions == _scalar(engine, "SELECT count(DISTINCT tx_hash) FROM events")
@@ -191,21 +192,21 @@ def test_faults_of_the_node_change_nothing_in_the_database(
         "getEvents:2=503,getEvents:4=truncate,getTransactions:1=drop,getTransactions:3=429/0,"
         "getTransactions:5=-32603,getHealth:2=html,getEvents:6=behind/3"
     )
-    faulty = serve(Chain(Generator(seed=10), closed=30), faults=parse_faults(schedule))
+    faulty = serve(Chain(generated(), closed=30), faults=parse_faults(schedule))
     summary = run_index(faulty, start_ledger="oldest")
     assert summary.stats.retries >= 5
     with_faults = checksums(engine)
     with engine.begin() as connection:
         names = ", ".join(name for name in with_faults if name != "network")
         connection.execute(text(f"TRUNCATE {names}"))
-    run_index(serve(Chain(Generator(seed=10), closed=30)), start_ledger="oldest")
+    run_index(serve(Chain(generated(), closed=30)), start_ledger="oldest")
     assert checksums(engine) == with_faults
 
 
 def test_start_below_the_oldest_ledger_is_refused_with_both_numbers(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
-    server = serve(Chain(Generator(seed=11, first=100), closed=20))
+    server = serve(Chain(generated(first=100), closed=20))
     with pytest.raises(LedgerOutsideRetentionError, match=r"ledger 50 .* oldest ledger 100"):
         run_index(server, start_ledger=50)
     assert read_coverage(engine, "all") == Coverage()
@@ -214,7 +215,7 @@ def test_start_below_the_oldest_ledger_is_refused_with_both_numbers(
 def test_refused_start_leaves_the_running_stream_alone(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
-    chain = Chain(Generator(seed=11, first=100), closed=20)
+    chain = Chain(generated(first=100), closed=20)
     server = serve(chain)
     run_index(server, start_ledger=110)
     with pytest.raises(LedgerOutsideRetentionError):
@@ -227,7 +228,7 @@ def test_refused_start_leaves_the_running_stream_alone(
 def test_outage_longer_than_retention_leaves_a_gap_and_goes_on(
     serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
 ) -> None:
-    chain = Chain(Generator(seed=16), closed=20, retention=20)
+    chain = Chain(generated(), closed=20, retention=20)
     blocks = save_blocks(serve(chain).url)
     index(**blocks, start_ledger="oldest")
     chain.close(50)
@@ -242,8 +243,8 @@ def test_replicas_that_disagree_about_the_oldest_ledger_end_in_a_gap(
     serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
 ) -> None:
     long, short = (
-        serve(Chain(Generator(seed=17), closed=30)),
-        serve(Chain(Generator(seed=17), closed=30, retention=11)),
+        serve(Chain(generated(), closed=30)),
+        serve(Chain(generated(), closed=30, retention=11)),
     )
     with balanced({"getHealth": long.url}, short.url) as url:
         index(**save_blocks(url), start_ledger=1, return_state=True)
@@ -252,15 +253,15 @@ def test_replicas_that_disagree_about_the_oldest_ledger_end_in_a_gap(
 
 
 def test_node_that_starts_over_is_not_taken_for_no_news(serve: Serve, run_index: Index) -> None:
-    run_index(serve(Chain(Generator(seed=18, transactions_per_ledger=1), closed=200)))
+    run_index(serve(Chain(generated(transactions_per_ledger=1), closed=200)))
     with pytest.raises(NodeBehindError, match=r"ledger 200 is not on the node yet; .* 5"):
-        run_index(serve(Chain(Generator(seed=18), closed=5)))
+        run_index(serve(Chain(generated(), closed=5)))
 
 
 def test_start_below_the_oldest_ledger_becomes_a_gap_when_allowed(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
-    server = serve(Chain(Generator(seed=11, first=100), closed=20))
+    server = serve(Chain(generated(first=100), closed=20))
     with pytest.raises(IncompleteError) as caught:
         run_index(server, start_ledger=50, allow_gap=True)
     assert caught.value.summary.gaps == [(50, 99)]
@@ -272,7 +273,7 @@ def test_start_below_the_oldest_ledger_becomes_a_gap_when_allowed(
 def test_another_network_is_refused(
     serve: Serve, run_index: Index, recording_path: Callable[[str], Path]
 ) -> None:
-    run_index(serve(Chain(Generator(seed=12), closed=2)), start_ledger="oldest")
+    run_index(serve(Chain(generated(), closed=2)), start_ledger="oldest")
     pubnet = serve(Chain(Recording(recording_path("pubnet-63800060"))))
     with pytest.raises(WrongNetworkError, match=r"Sorobanflow Devnet.*Public Global"):
         run_index(pubnet, start_ledger="oldest")
@@ -291,7 +292,7 @@ def test_another_network_is_refused(
 def test_bad_parameter_is_refused_before_anything_starts(
     parameters: dict[str, Any], message: str, serve: Serve, run_index: Index
 ) -> None:
-    server = serve(Chain(Generator(seed=13), closed=1))
+    server = serve(Chain(generated(), closed=1))
     with pytest.raises(ParameterTypeError, match=message):
         run_index(server, **parameters)
     assert sum(server.calls.values()) == 0
@@ -312,7 +313,7 @@ def test_bad_configuration_is_refused_before_the_node_is_asked(
     serve: Serve,
     save_blocks: Callable[[str], dict[str, str]],
 ) -> None:
-    server = serve(Chain(Generator(seed=13), closed=1))
+    server = serve(Chain(generated(), closed=1))
     with pytest.raises(ConfigurationError, match=message):
         index(**(save_blocks(server.url) | parameters))
     assert sum(server.calls.values()) == 0
@@ -321,7 +322,7 @@ def test_bad_configuration_is_refused_before_the_node_is_asked(
 def test_start_above_the_tip_is_refused_with_the_nodes_range(
     serve: Serve, run_index: Index
 ) -> None:
-    server = serve(Chain(Generator(seed=14), closed=9))
+    server = serve(Chain(generated(), closed=9))
     with pytest.raises(ConfigurationError, match="10 is above the node's newest ledger 9"):
         run_index(server, start_ledger=10)
 
@@ -359,7 +360,7 @@ def test_batch_stays_bounded_where_ledgers_turn_dense(
 def test_decoder_that_fails_often_stops_the_run_before_it_writes(
     serve: Serve, run_index: Index, engine: Engine
 ) -> None:
-    source = Generator(seed=20)
+    source = generated()
     ledgers = [source.ledger(number) for number in range(1, 13)]
     broken = [of_tomorrow(one) for one in ledgers]
     server = serve(Chain(ListedLedgers(broken, 1, 12, source.network)))

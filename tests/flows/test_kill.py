@@ -20,10 +20,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 from sqlalchemy import Engine, text
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator, Recording, parse_faults
+from sorobanflow.devnet import Chain, DevnetServer, Recording, parse_faults
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.flow_server import ROOT, FlowProcess, FlowServer
 from tests.integration.database_server import wait_until_blocked
+from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Blocks = Callable[[str], dict[str, str]]
@@ -37,7 +38,7 @@ LEAVE_S = 10
 def _chain(flow: str, recording_path: RecordingPath) -> tuple[Chain, dict[str, Any]]:
     """A chain, and the parameters that index all of it in many batches."""
     if flow == "index":
-        return Chain(Generator(seed=21), closed=40), {"start_ledger": 1, "batch_size": 120}
+        return Chain(generated(), closed=40), {"start_ledger": 1, "batch_size": 120}
     chain = Chain(Recording(recording_path("pubnet-30822015")))
     first, last = chain.window()
     quarter = -(-(last - first + 1) // 4)
@@ -146,7 +147,7 @@ def test_run_cancelled_in_prefect_leaves_in_time(
 ) -> None:
     log = tmp_path / "log"
     with (
-        DevnetServer(Chain(Generator(seed=23), closed=2_000), latency_s=0.1) as server,
+        DevnetServer(Chain(generated(), closed=2_000), latency_s=0.1) as server,
         get_client(sync_client=True) as client,
     ):
         run_id = _deployed_run(client, {"start_ledger": 1, **save_blocks(server.url)})

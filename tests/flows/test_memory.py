@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.pipeline import decoding
 from sorobanflow.pipeline.batch import Batch, UpsertStep
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
 from sorobanflow.sources.rpc.source import EventsStep, TransactionsStep
+from tests.ledgers import generated
 
 HEAVY = (BatchRows, Batch, UpsertStep, EventsStep, TransactionsStep, LedgerChunk)
 
@@ -39,8 +40,6 @@ def test_batches_stand_in_no_cycle(
 ) -> None:
     monkeypatch.setattr(decoding, "PROCESSES_MIN_ITEMS", min_items)  # 0: rows are made by processes
     before = _held()
-    summary = run_index(
-        serve(Chain(Generator(seed=8), closed=40)), start_ledger="oldest", batch_size=200
-    )
+    summary = run_index(serve(Chain(generated(), closed=40)), start_ledger="oldest", batch_size=200)
     assert summary.ledgers == 40
     assert _held() == before

@@ -17,10 +17,11 @@ from pydantic import SecretStr
 from blocks import Database, StellarRpc
 from deployments.metrics import serve_metrics
 from flows.harness.metrics import VARIABLE
-from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
+from sorobanflow.devnet import Chain, DevnetServer, parse_faults
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.metrics.catalogue import COUNTED, READ
 from tests.flows.flow_server import ROOT, FlowServer, open_flow_server
+from tests.ledgers import generated
 
 Blocks = Callable[[str], dict[str, str]]
 #: What has no value where nothing fails and no gap is recorded.
@@ -74,7 +75,7 @@ def test_runs_and_state_are_served(
     serve: Callable[..., DevnetServer],
     database_url: str,
 ) -> None:
-    chain = Chain(Generator(seed=151), closed=30)
+    chain = Chain(generated(), closed=30)
     server = serve(chain, faults=parse_faults("getEvents:1=503,getTransactions:2=429/0.1"))
     parameters = save_blocks(server.url) | {"start_ledger": 1, "batch_size": 100}
     counting.run("index", parameters)
@@ -117,7 +118,7 @@ def test_state_of_a_node_that_is_away(
     serve: Callable[..., DevnetServer],
     database_url: str,
 ) -> None:
-    run_index(serve(Chain(Generator(seed=152), closed=5)), start_ledger=1)
+    run_index(serve(Chain(generated(), closed=5)), start_ledger=1)
     assert not folder.exists()  # the run had no folder to count in
     node, database = _blocks("http://planted:secret@127.0.0.1:9/key", database_url)
     with serve_metrics(folder, node, database, "127.0.0.1", 0) as address:
@@ -131,7 +132,7 @@ def test_state_of_a_database_that_is_away(
     folder: Path, serve: Callable[..., DevnetServer], database_url: str
 ) -> None:
     node, database = _blocks(
-        serve(Chain(Generator(seed=153), closed=5)).url, database_url.replace("/test_", "/none_")
+        serve(Chain(generated(), closed=5)).url, database_url.replace("/test_", "/none_")
     )
     with serve_metrics(folder, node, database, "127.0.0.1", 0) as address:
         values = _values(_scrape(address))
@@ -142,7 +143,7 @@ def test_state_of_a_database_that_is_away(
 def test_port_that_is_taken_is_refused(
     folder: Path, serve: Callable[..., DevnetServer], database_url: str
 ) -> None:
-    server = serve(Chain(Generator(seed=154), closed=1))
+    server = serve(Chain(generated(), closed=1))
     port = int(server.url.rpartition(":")[2])
     with (
         pytest.raises(ConfigurationError, match=f"no metrics on 127.0.0.1 port {port}"),

@@ -19,12 +19,13 @@ from flows.harness import stall
 from flows.harness.outcome import IncompleteError
 from flows.harness.terminal import run_flow
 from flows.index import index
-from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
+from sorobanflow.devnet import Chain, DevnetServer, ListedLedgers, parse_faults
 from sorobanflow.errors import StalledError
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import read_coverage
 from tasks.upsert_batch import upsert_batch
 from tests.flows.tomorrow import of_tomorrow
+from tests.ledgers import generated
 
 Serve = Callable[..., DevnetServer]
 SaveBlocks = Callable[[str], dict[str, str]]
@@ -54,7 +55,7 @@ def _in_prefect(state: State[Any]) -> tuple[StateType, str, str]:
 def test_run_that_left_a_gap_has_failed_and_keeps_its_summary_and_artifact(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine
 ) -> None:
-    blocks = save_blocks(serve(Chain(Generator(seed=101, first=100), closed=3)).url)
+    blocks = save_blocks(serve(Chain(generated(first=100), closed=3)).url)
     state = _state(**blocks, start_ledger=50, allow_gap=True)
     kind, name, artifact = _in_prefect(state)
     assert (kind, name) == (StateType.FAILED, "Incomplete")
@@ -73,14 +74,14 @@ def test_flow_with_retries_does_not_run_again_over_a_gap(
     serve: Serve, save_blocks: SaveBlocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_FLOWS_DEFAULT_RETRIES", "2")
-    blocks = save_blocks(serve(Chain(Generator(seed=102, first=100), closed=3)).url)
+    blocks = save_blocks(serve(Chain(generated(first=100), closed=3)).url)
     assert _in_prefect(_state(**blocks, start_ledger=50, allow_gap=True))[1] == "Incomplete"
 
 
 def test_item_in_quarantine_fails_the_run_that_put_it_there_and_no_other(
     serve: Serve, save_blocks: SaveBlocks
 ) -> None:
-    source = Generator(seed=103)
+    source = generated()
     ledgers = [source.ledger(number) for number in range(1, 13)]
     ledgers[4] = of_tomorrow(ledgers[4], 1)
     blocks = save_blocks(serve(Chain(ListedLedgers(ledgers, 1, 12, source.network))).url)
@@ -94,7 +95,7 @@ def test_item_in_quarantine_fails_the_run_that_put_it_there_and_no_other(
 def test_exit_code_says_that_a_run_left_something_out(
     serve: Serve, save_blocks: SaveBlocks, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    blocks = save_blocks(serve(Chain(Generator(seed=104, first=100), closed=3)).url)
+    blocks = save_blocks(serve(Chain(generated(first=100), closed=3)).url)
     arguments = [f"{name}={value}" for name, value in blocks.items()]
     assert run_flow(index, ["start_ledger=50", "allow_gap=true", *arguments]) == 1
     shown = capsys.readouterr()
@@ -105,7 +106,7 @@ def test_exit_code_says_that_a_run_left_something_out(
 
 def test_run_that_ends_too_far_behind_is_incomplete(serve: Serve, save_blocks: SaveBlocks) -> None:
     # Fifty ledgers close a second: some do between the last batch and the end of the run.
-    chain = Chain(Generator(seed=105, transactions_per_ledger=1), closed=9, close_every_s=0.02)
+    chain = Chain(generated(transactions_per_ledger=1), closed=9, close_every_s=0.02)
     server = serve(chain, latency_s=0.05)
     blocks = save_blocks(server.url)
     state = _state(**blocks, start_ledger="oldest", max_lag_ledgers=0)
@@ -119,7 +120,7 @@ def test_run_that_ends_too_far_behind_is_incomplete(serve: Serve, save_blocks: S
 def test_tip_that_does_not_move_while_it_is_followed_fails_the_run(
     serve: Serve, save_blocks: SaveBlocks
 ) -> None:
-    blocks = save_blocks(serve(Chain(Generator(seed=106), closed=7)).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=7)).url)
     began = time.monotonic()
     state = _state(**blocks, start_ledger="oldest", follow_s=60, stall_s=5)
     assert 5 < time.monotonic() - began < 40
@@ -135,7 +136,7 @@ def test_tip_that_does_not_move_while_it_is_followed_fails_the_run(
 def test_chain_that_is_followed_longer_than_the_limit_does_not_stall(
     serve: Serve, save_blocks: SaveBlocks
 ) -> None:
-    blocks = save_blocks(serve(Chain(Generator(seed=107), closed=3, close_every_s=1)).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=3, close_every_s=1)).url)
     assert _state(**blocks, start_ledger="oldest", follow_s=10, stall_s=5).is_completed()
 
 
@@ -144,7 +145,7 @@ def test_node_that_keeps_its_answers_back_fails_the_run(
 ) -> None:
     # Its health says that it has the ledgers, and each call for them is put off.
     faults = parse_faults("getEvents:*=429/60")
-    blocks = save_blocks(serve(Chain(Generator(seed=108), closed=7), faults=faults).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=7), faults=faults).url)
     with pytest.raises(StalledError, match="waited for ledgers 1-7, which the node has"):
         index(**blocks, start_ledger="oldest", stall_s=5)
     assert read_coverage(engine, "all").covered == ()
@@ -158,7 +159,7 @@ def test_table_that_somebody_else_has_locked_fails_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(upsert_batch, "retries", 1)  # each is cancelled again
-    blocks = save_blocks(serve(Chain(Generator(seed=109), closed=7)).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=7)).url)
     with psycopg.connect(database_url) as somebody:
         somebody.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
         with pytest.raises(StalledError, match="waited for ledgers 1-7, which the node has"):
@@ -180,7 +181,7 @@ def test_short_run_fails_where_the_chain_has_stood_still(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stall, "LAST_LOOK_S", 1.0)
-    blocks = save_blocks(serve(Chain(Generator(seed=110), closed=7)).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=7)).url)
     index(**blocks, start_ledger="oldest")
     _stand_still(engine, "299 s")
     assert _state(**blocks).is_completed()
@@ -200,8 +201,8 @@ def test_short_run_fails_where_the_chain_has_stood_still(
 def test_chain_that_was_paused_and_goes_on_does_not_fail_the_run(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine
 ) -> None:
-    chain = Chain(Generator(seed=111), closed=7, close_every_s=3)
-    index(**save_blocks(serve(Chain(Generator(seed=111), closed=7)).url), start_ledger="oldest")
+    chain = Chain(generated(), closed=7, close_every_s=3)
+    index(**save_blocks(serve(Chain(generated(), closed=7)).url), start_ledger="oldest")
     _stand_still(engine, "1 day")
     state = _state(**save_blocks(serve(chain).url))
     summary = state.result()

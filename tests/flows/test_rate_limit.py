@@ -10,7 +10,8 @@ from prefect import get_client
 from blocks import StellarRpc
 from blocks.rate_limit import shared_rate
 from flows.backfill import backfill
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
+from tests.ledgers import generated
 
 
 def test_two_users_of_a_limit_together_stay_under_its_rate() -> None:
@@ -43,7 +44,7 @@ def test_limit_follows_the_setting() -> None:
 def test_backfill_keeps_to_the_rate_of_the_block(
     save_blocks: Callable[[str], dict[str, str]], serve: Callable[..., DevnetServer]
 ) -> None:
-    server = serve(Chain(Generator(seed=71), closed=40))
+    server = serve(Chain(generated(), closed=40))
     names = save_blocks(server.url)
     block: Any = StellarRpc.load(names["rpc"])
     block.max_requests_per_s = 5

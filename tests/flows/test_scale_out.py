@@ -25,11 +25,12 @@ from blocks import StellarRpc
 from deployments.services import PREFECT_SETTINGS
 from flows.backfill import backfill
 from flows.harness.fan_out import DEPLOYMENT
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.backfill_summary import FanOutSummary
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
+from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 ROOT = Path(__file__).parents[2]
@@ -143,7 +144,7 @@ def test_fan_out_without_the_deployment_names_the_command_that_makes_it(
     with get_client(sync_client=True) as client, suppress(ObjectNotFound):
         client.delete_deployment(client.read_deployment_by_name(DEPLOYMENT).id)
     with (
-        DevnetServer(Chain(Generator(seed=62), closed=3)) as server,
+        DevnetServer(Chain(generated(), closed=3)) as server,
         pytest.raises(ConfigurationError, match=r"no deployment backfill-range.* deploy --all"),
     ):
         backfill(1, 3, **save_blocks(server.url), fan_out="deployments")
@@ -198,7 +199,7 @@ def test_chunk_that_left_a_gap_is_red_in_prefect_and_makes_the_backfill_incomple
 ) -> None:
     with ExitStack() as stack:
         long, short = (
-            stack.enter_context(DevnetServer(Chain(Generator(seed=63), closed=30, **options)))
+            stack.enter_context(DevnetServer(Chain(generated(), closed=30, **options)))
             for options in ({}, {"retention": 11})
         )
         url = stack.enter_context(balanced({"getHealth": long.url}, short.url))

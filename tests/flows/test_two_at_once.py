@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.flow_server import FlowServer
+from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 LEDGERS = 40
@@ -41,7 +42,7 @@ def test_two_runs_at_once_leave_what_one_leaves(
     engine: Engine,
     checksums: Checksums,
 ) -> None:
-    with DevnetServer(Chain(Generator(seed=71), closed=LEDGERS), latency_s=0.01) as server:
+    with DevnetServer(Chain(generated(), closed=LEDGERS), latency_s=0.01) as server:
         blocks = save_blocks(server.url)
         both = [flow_server.start(flow, parameters | blocks) for flow, parameters in pair]
         assert [process.wait() for process in both] == [0, 0]

@@ -21,8 +21,9 @@ from flows.harness import progress
 from flows.harness.progress import Spacing
 from flows.harness.terminal import run_flow
 from flows.index import index
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from tasks.policy import LOG_LEVEL
+from tests.ledgers import generated
 
 Serve = Callable[..., DevnetServer]
 SaveBlocks = Callable[[str], dict[str, str]]
@@ -48,7 +49,7 @@ def _artifacts(run: FlowRun) -> dict[str, Any]:
 def test_name_of_a_run_says_what_it_did(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine, tmp_path: Path
 ) -> None:
-    chain = Chain(Generator(seed=201, first=100), closed=12)
+    chain = Chain(generated(first=100), closed=12)
     blocks = save_blocks(serve(chain).url)
     assert _name(backfill(103, 105, **blocks, dry_run=True, return_state=True)) == (
         "backfill-plan 103-105"
@@ -74,7 +75,7 @@ def test_run_that_came_to_nothing_is_named_after_its_flow(save_blocks: SaveBlock
 def test_tags_are_the_network_and_a_filtered_stream_beside_those_that_were_there(
     serve: Serve, save_blocks: SaveBlocks
 ) -> None:
-    blocks = save_blocks(serve(Chain(Generator(seed=202), closed=3)).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=3)).url)
     with TagsContext(current_tags={"mine"}):
         everything = index(start_ledger="oldest", **blocks, return_state=True)
         filtered = index(start_ledger=1, topics=[["*", "**"]], **blocks, return_state=True)
@@ -90,14 +91,14 @@ def test_prefect_that_refuses_a_name_fails_no_run(
         raise RuntimeError("no")
 
     monkeypatch.setattr(SyncPrefectClient, "update_flow_run", refuse)
-    blocks = save_blocks(serve(Chain(Generator(seed=203), closed=3)).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=3)).url)
     state: Any = index(start_ledger="oldest", **blocks, return_state=True)
     assert state.is_completed()
     assert _name(state) == "index"
 
 
 def test_summary_says_at_a_glance_how_the_run_went(serve: Serve, save_blocks: SaveBlocks) -> None:
-    blocks = save_blocks(serve(Chain(Generator(seed=204, first=100), closed=4)).url)
+    blocks = save_blocks(serve(Chain(generated(first=100), closed=4)).url)
     state = index(start_ledger=90, allow_gap=True, **blocks, return_state=True)
     artifact = _artifacts(_run_of(state))["index"]
     assert artifact.description.startswith("indexed 4 ledgers (100-103): 40 transactions and ")
@@ -122,7 +123,7 @@ def test_long_run_leaves_a_progress_artifact(
 ) -> None:
     monkeypatch.setattr(progress, "LONG_S", 0.0)
     monkeypatch.setattr(progress, "SHOW_S", 0.0)
-    blocks = save_blocks(serve(Chain(Generator(seed=205), closed=60)).url)
+    blocks = save_blocks(serve(Chain(generated(), closed=60)).url)
     state = index(start_ledger=1, batch_size=30, **blocks, return_state=True)
     artifact = _artifacts(_run_of(state))["index-progress"]
     assert (artifact.type, artifact.data) == ("progress", 100)
@@ -147,7 +148,7 @@ def test_terminal_shows_a_dozen_lines(
         logging.getLogger(name).addHandler(lines)
     try:
         logger.setLevel(logging.INFO)
-        blocks = save_blocks(serve(Chain(Generator(seed=206), closed=40)).url)
+        blocks = save_blocks(serve(Chain(generated(), closed=40)).url)
         parameters = [f"{name}={value}" for name, value in blocks.items()]
         assert run_flow(index, ["start_ledger=oldest", "batch_size=50", *parameters]) == 0
     finally:

@@ -17,7 +17,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.automations import register_automations
 from deployments.register_blocks import register_blocks
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
+from tests.ledgers import generated
 
 ROOT = Path(__file__).parents[2]
 LONG = timedelta(days=1)
@@ -58,7 +59,7 @@ def test_incomplete_and_failed_runs_are_notified_and_good_ones_are_not(
     prefect_api: str, notified: tuple[str, "queue.Queue[str]"], database_url: str
 ) -> None:
     url, texts = notified
-    server = DevnetServer(Chain(Generator(seed=131, first=100), closed=3))
+    server = DevnetServer(Chain(generated(first=100), closed=3))
     with temporary_settings({PREFECT_API_URL: prefect_api}), server:
         register_automations("http://127.0.0.1:9/nobody", LONG)
         register_automations(url, LONG)  # again: changed, not doubled

@@ -20,13 +20,14 @@ import pytest
 import yaml
 from psycopg.conninfo import make_conninfo
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.pool import PoolSettings, open_engine
 from tests.integration.index_all import index_all
+from tests.ledgers import generated
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "deployments"
@@ -289,7 +290,7 @@ def test_database_is_made_and_each_login_does_its_part(initialised: EmbeddedPost
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     _psql(url("sorobanflow"), "roles.sql", dict(os.environ))
     with (
-        DevnetServer(Chain(Generator(seed=171), closed=3)) as node,
+        DevnetServer(Chain(generated(), closed=3)) as node,
         RpcClient(node.url) as client,
         open_engine(url("indexer"), SETTINGS) as engine,
     ):

@@ -21,8 +21,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.devnet.generator.cast import TOKEN
+from tests.ledgers import generated
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -147,7 +148,7 @@ def reader(
 ) -> Iterator[Reader]:
     """Make a reader with its own node, database and recording."""
     ui_port, devnet_port = _free_port(), _free_port()
-    with DevnetServer(Chain(Generator(seed=31), closed=20, close_every_s=1)) as node:
+    with DevnetServer(Chain(generated(), closed=20, close_every_s=1)) as node:
         replacements = {
             "https://rpc.example.org": node.url,
             "postgresql://me@db.example.org/stellar": database_url,

@@ -27,8 +27,9 @@ from psycopg.conninfo import conninfo_to_dict
 from blocks import StellarRpc
 from deployments.automations import register_automations
 from deployments.register_blocks import register_blocks
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.store.embedded import EmbeddedPostgres
+from tests.ledgers import generated
 
 ROOT = Path(__file__).parents[2]
 PLANTED = {
@@ -187,7 +188,7 @@ def _all(client: SyncPrefectClient, kind: str) -> list[Any]:
 
 
 def test_run_that_succeeds(runs: Runs, guarded: Callable[[str], str]) -> None:
-    with DevnetServer(Chain(Generator(seed=141), closed=5)) as server:
+    with DevnetServer(Chain(generated(), closed=5)) as server:
         code, said = runs.index(_node_url(server.url), guarded(PLANTED["password"]))
     assert code == 0, said
     assert "indexed 5 ledgers (1-5)" in said
@@ -216,7 +217,7 @@ def test_node_that_is_not_there(runs: Runs, guarded: Callable[[str], str]) -> No
 
 
 def test_wrong_password_of_the_database(runs: Runs, guarded: Callable[[str], str]) -> None:
-    with DevnetServer(Chain(Generator(seed=142), closed=5)) as server:
+    with DevnetServer(Chain(generated(), closed=5)) as server:
         code, said = runs.index(_node_url(server.url), guarded(PLANTED["wrong"]))
     assert (code, "no connection to the database (" in said) == (1, True), said
 

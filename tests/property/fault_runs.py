@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-import httpx
 from prefect.logging import disable_run_logger
 from prefect.states import Failed
 from sqlalchemy import Engine, text
@@ -108,9 +107,7 @@ def _attempts(task: Any, step: Any) -> Any:
 @contextmanager
 def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
     """What the flow opens, without its blocks."""
-    # Real HTTP, but without the trusted certificates, whose loading costs more than a run.
-    plain = httpx.HTTPTransport(verify=False)
-    client = RpcClient(url, retry=RETRY, breaker=BREAKER, http=HTTP, transport=plain)
+    client = RpcClient(url, retry=RETRY, breaker=BREAKER, http=HTTP)
     runner: Any = RetryingRunner(setup.workers)
     event_filter = setup.event_filter
     planner = TransactionPlanner(
