@@ -62,13 +62,20 @@ def services() -> Iterator[Services]:
         _environment(quiet),
         prefect_server(Path(folder) / "prefect", _free_port()) as url,
         EmbeddedPostgres(Path(folder) / "postgres") as postgres,
+        services_of(postgres, f"{url}/api") as services,
     ):
-        _make_template(postgres)
-        # Prefect reads its settings when it is imported, so not before this.
-        from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+        yield services
 
-        with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
-            yield Services(postgres)
+
+@contextmanager
+def services_of(postgres: EmbeddedPostgres, prefect_api: str) -> Iterator[Services]:
+    """Measure on servers that run already, until the block ends."""
+    _make_template(postgres)
+    # Prefect reads its settings when it is imported, so not before this.
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        yield Services(postgres)
 
 
 def _make_template(postgres: EmbeddedPostgres) -> None:

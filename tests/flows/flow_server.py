@@ -81,10 +81,10 @@ class FlowServer:
 
 
 @contextmanager
-def open_flow_server(api_url: str, log: Path) -> Iterator[FlowServer]:
-    """Start the server."""
+def open_flow_server(api_url: str, log: Path, **variables: str) -> Iterator[FlowServer]:
+    """Start the server, with variables of the environment beside those of this process."""
     command = [sys.executable, "-m", "tests.flows.flow_server"]
-    environment = os.environ | {"PREFECT_API_URL": api_url}
+    environment = os.environ | {"PREFECT_API_URL": api_url} | variables
     with (
         log.open("ab") as output,
         subprocess.Popen(

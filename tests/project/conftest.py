@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from deployments.services import prefect_server
+from tests.flows.flow_server import FlowServer, open_flow_server
 from tests.prefect_home import free_port
+
+EVERYTHING_LOGGED = {"PREFECT_LOGGING_ROOT_LEVEL": "DEBUG", "PREFECT_LOGGING_LEVEL": "DEBUG"}
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,11 @@ def prefect_api(server_home: Path) -> Iterator[str]:
     """Address of the API of a server that stops with the session."""
     with prefect_server(server_home, free_port()) as url:
         yield f"{url}/api"
+
+
+@pytest.fixture(scope="session")
+def flows(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowServer]:
+    """Runs flows in processes of their own, which log all that every library says."""
+    log = tmp_path_factory.mktemp("flows") / "log"
+    with open_flow_server(prefect_api, log, **EVERYTHING_LOGGED) as server:
+        yield server

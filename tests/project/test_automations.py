@@ -1,15 +1,12 @@
 """The automations on a real Prefect server, firing at a real webhook."""
 
 import json
-import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -18,9 +15,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from deployments.automations import register_automations
 from deployments.register_blocks import register_blocks
 from sorobanflow.devnet import Chain, DevnetServer
+from tests.flows.flow_server import FlowServer
 from tests.ledgers import generated
 
-ROOT = Path(__file__).parents[2]
+BLOCKS = {"rpc": "automated", "database": "automated"}
 LONG = timedelta(days=1)
 WAIT_S = 60
 
@@ -46,18 +44,15 @@ def notified() -> Iterator[tuple[str, "queue.Queue[str]"]]:
         server.shutdown()
 
 
-def _index(prefect_api: str, *arguments: str) -> int:
-    command = [sys.executable, "-m", "flows.index", "rpc=automated", "database=automated"]
-    environment = os.environ | {"PREFECT_API_URL": prefect_api}
-    done = subprocess.run(
-        [*command, *arguments], env=environment, cwd=ROOT, capture_output=True, check=False
-    )
-    return done.returncode
-
-
 def test_incomplete_and_failed_runs_are_notified_and_good_ones_are_not(
-    prefect_api: str, notified: tuple[str, "queue.Queue[str]"], database_url: str
+    prefect_api: str,
+    flows: FlowServer,
+    notified: tuple[str, "queue.Queue[str]"],
+    database_url: str,
 ) -> None:
+    def index(**parameters: Any) -> int:
+        return flows.start("index", parameters | BLOCKS).wait()
+
     url, texts = notified
     server = DevnetServer(Chain(generated(first=100), closed=3))
     with temporary_settings({PREFECT_API_URL: prefect_api}), server:
@@ -73,13 +68,13 @@ def test_incomplete_and_failed_runs_are_notified_and_good_ones_are_not(
                 "SOROBANFLOW_DATABASE_URL": database_url,
             }
         )
-        assert _index(prefect_api, "start_ledger=50", "allow_gap=true") == 1
+        assert index(start_ledger=50, allow_gap=True) == 1
         text = texts.get(timeout=WAIT_S)
         assert text.startswith("sorobanflow: index run ")
         assert "ended as Incomplete: indexed 3 ledgers (100-102)" in text
         assert text.endswith("ledgers 50-99 recorded as a gap")
-        assert _index(prefect_api) == 0
-        assert _index(prefect_api, "start_ledger=500") == 1
+        assert index() == 0
+        assert index(start_ledger=500) == 1
         # The next one is of the last run: that between them was a success.
         text = texts.get(timeout=WAIT_S)
         assert "ended as Failed: " in text

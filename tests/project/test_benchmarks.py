@@ -18,15 +18,16 @@ from benchmarks import (
     picture,
 )
 from benchmarks.processes import FLOW, PARTS, Sample
+from sorobanflow.store.embedded import EmbeddedPostgres
 
 SMALLEST = "pubnet-63800060"
 
 
 @pytest.fixture(scope="module")
-def services() -> Iterator[common.Services]:
+def services(postgres: EmbeddedPostgres, prefect_api: str) -> Iterator[common.Services]:
     # Otherwise every flow takes a second, because it waits for its heartbeat thread.
     quick = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    with quick, common.services() as services:
+    with quick, common.services_of(postgres, prefect_api) as services:
         yield services
 
 

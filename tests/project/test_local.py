@@ -1,13 +1,22 @@
 """`make run` with wrong input: one clear line, nothing started, no secret printed."""
 
-import os
-import subprocess
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from deployments.local import main
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Put the handlers of signals back, which the command replaces in its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
@@ -24,19 +33,19 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_bad_input_is_one_line_and_starts_nothing(
-    variables: dict[str, str], message: str, tmp_path: Path
+    variables: dict[str, str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "deployments.local", "run"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}/src:{ROOT}"} | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
-    assert "planted" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["local", "run"])
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert main() == 1
+    said = capsys.readouterr()
+    assert message in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "planted" not in said.err
     assert list((tmp_path / ".sorobanflow").iterdir()) == []

@@ -73,6 +73,11 @@ class Reader:
         else:
             self._run(["bash", "-c", line])
 
+    def keep_ui_running(self) -> None:
+        """Have `make ui` run in another terminal; the server takes seconds of CPU to start."""
+        if not self._forever:
+            self._start("make ui", FOREVER["make ui"])
+
     def stop(self) -> None:
         for process in reversed(self._forever):
             os.killpg(process.pid, signal.SIGINT)
@@ -122,7 +127,7 @@ class Reader:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout(tmp_path: Path, prefect_home: Callable[[], Path]) -> Path:
     """Copy the files that git knows, with the environment that runs this test."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
@@ -135,6 +140,8 @@ def checkout(tmp_path: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
     (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / ".sorobanflow").mkdir()
+    shutil.move(prefect_home(), tmp_path / ".sorobanflow" / "prefect")
     for name in ("pyproject.toml", "constraints.txt"):
         os.utime(tmp_path / name, (0, 0))  # nothing to install: it is installed
     for stamp in (".installed", ".installed-dev"):
@@ -181,6 +188,8 @@ def test_readme_commands_run(reader: Reader, database_url: str) -> None:
         for line in text.splitlines():
             if line not in ELSEWHERE:
                 reader.shell(line)
+        # From the second block on, so that only the first `make run` starts a server of its own.
+        reader.keep_ui_running()
     _wait_for_worker(reader.api_url)
     with urllib.request.urlopen(reader.api_url.replace("/api", "/ui-settings")) as answer:
         assert json.load(answer)["api_url"] == reader.api_url

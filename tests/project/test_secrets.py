@@ -29,7 +29,9 @@ from deployments.automations import register_automations
 from deployments.register_blocks import register_blocks
 from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.store.embedded import EmbeddedPostgres
+from tests.flows.flow_server import FlowServer
 from tests.ledgers import generated
+from tests.project.conftest import EVERYTHING_LOGGED
 
 ROOT = Path(__file__).parents[2]
 PLANTED = {
@@ -113,22 +115,17 @@ def guarded(postgres: EmbeddedPostgres, database_url: str) -> Iterator[Callable[
 
 
 class Runs:
-    """Runs programs against the server and searches what they print."""
+    """Runs the flow and programs against the server, and searches what they print."""
 
-    def __init__(self, prefect_api: str, folder: Path) -> None:
-        self._folder = folder
-        self._environment = os.environ | {
-            "PREFECT_API_URL": prefect_api,
-            "PREFECT_LOGGING_ROOT_LEVEL": "DEBUG",  # of every library
-            "PREFECT_LOGGING_LEVEL": "DEBUG",
-            "PYTHONPATH": f"{ROOT}/src:{ROOT}",
-        }
+    def __init__(self, prefect_api: str, flows: FlowServer, folder: Path) -> None:
+        self._prefect_api, self._flows, self._folder = prefect_api, flows, folder
 
-    def run(self, *command: str, **variables: str) -> tuple[int, str]:
+    def program(self, *command: str, **variables: str) -> tuple[int, str]:
         """Run a module; gives its exit code and what it printed."""
+        own = {"PREFECT_API_URL": self._prefect_api, "PYTHONPATH": f"{ROOT}/src:{ROOT}"}
         done = subprocess.run(
             [sys.executable, "-m", *command],
-            env=self._environment | variables,
+            env=os.environ | own | EVERYTHING_LOGGED | variables,
             cwd=self._folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -138,25 +135,30 @@ class Runs:
         return done.returncode, done.stdout.decode()
 
     def index(self, rpc_url: str, database_url: str) -> tuple[int, str]:
-        """Save the blocks, and run the flow with them."""
+        """Save the blocks and run the flow with them; gives the same."""
         variables = {
             "SOROBANFLOW_BLOCK": "planted",
             "SOROBANFLOW_RPC_URL": rpc_url,
             "SOROBANFLOW_RPC_HEADERS": json.dumps(HEADERS),
             "SOROBANFLOW_DATABASE_URL": database_url,
         }
-        with temporary_settings({PREFECT_API_URL: self._environment["PREFECT_API_URL"]}):
+        with temporary_settings({PREFECT_API_URL: self._prefect_api}):
             register_blocks(variables)
             block = StellarRpc.load("planted")
             assert isinstance(block, StellarRpc)
             block.retry_attempts = 2
             block.save("planted", overwrite=True)
-        return self.run("flows.index", "start_ledger=oldest", "rpc=planted", "database=planted")
+        said_before = self._flows.log.stat().st_size
+        parameters = {"start_ledger": "oldest", "rpc": "planted", "database": "planted"}
+        code = self._flows.start("index", parameters).wait()
+        said = self._flows.log.read_bytes()[said_before:]
+        _assert_clean("the output of the flow", said)
+        return code, said.decode()
 
 
 @pytest.fixture
-def runs(prefect_api: str, tmp_path: Path) -> Runs:
-    return Runs(prefect_api, tmp_path)
+def runs(prefect_api: str, flows: FlowServer, tmp_path: Path) -> Runs:
+    return Runs(prefect_api, flows, tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +227,7 @@ def test_wrong_password_of_the_database(runs: Runs, guarded: Callable[[str], str
 def test_make_run(runs: Runs, guarded: Callable[[str], str]) -> None:
     database = guarded(PLANTED["password"])
     with _echoing(401) as url:
-        code, said = runs.run("deployments.local", "run", RPC_URL=url, DATABASE_URL=database)
+        code, said = runs.program("deployments.local", "run", RPC_URL=url, DATABASE_URL=database)
         command = ["make", "--dry-run", "run", f"RPC_URL={url}", f"DATABASE_URL={database}"]
         printed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     assert (code, "was refused (401)" in said) == (1, True), said
