@@ -115,7 +115,14 @@ RECORDINGS = {
         "fees": 25,
     },
     "pubnet-63800060": {"account": 161, "trustline": 282, "updated": 443, "sponsor": 9},
-    "applyload-10048": {"account": 0},
+    "applyload-10048": {
+        "account": 1536,
+        "contract_data": 2892,
+        "ttl": 2892,
+        "updated": 1536,
+        "restored": 5784,
+        "fees": 1446,
+    },
 }
 
 

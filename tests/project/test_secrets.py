@@ -161,9 +161,9 @@ def runs(prefect_api: str, flows: FlowServer, tmp_path: Path) -> Runs:
     return Runs(prefect_api, flows, tmp_path)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def nothing_is_left(prefect_api: str, server_home: Path) -> Iterator[None]:
-    """After each test, search what Prefect answers, and what it keeps in its files."""
+    """After the tests, search what Prefect answers, and what it keeps in its files."""
     yield
     with (
         temporary_settings({PREFECT_API_URL: prefect_api}),
