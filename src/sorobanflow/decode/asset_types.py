@@ -1,6 +1,6 @@
 """The types that ledger entries, operations and results share, as tables of `reader`.
 
-Follows `strkeys`, precedes `entry_types`. Invariant: predicates nest at most
+After `strkeys`, before `entry_types`. Invariant: predicates nest at most
 MAX_PREDICATE_DEPTH deep; the network allows 4. Source: Stellar-ledger-entries.x.
 """
 
@@ -23,16 +23,16 @@ from sorobanflow.decode.strkeys import ACCOUNT_ID, POOL_ID
 MAX_PREDICATE_DEPTH = 100
 
 
-def _asset_code(size: int, at_least: int) -> XdrType:
+def _asset_code(size: int, min_length: int) -> XdrType:
     @lru_cache(maxsize=4096)
     def form(code: bytes) -> Json:
-        return escape(code[: max(len(code.rstrip(b"\0")), at_least)])
+        return escape(code[: max(len(code.rstrip(b"\0")), min_length)])
 
     return plain(f"{size}s", form)
 
 
 _CODE4, _CODE12 = _asset_code(4, 0), _asset_code(12, 5)
-#: AssetCode, whose SEP-51 form does not show the arm.
+#: AssetCode, whose SEP-51 form omits the arm.
 ASSET_CODES = {1: _CODE4, 2: _CODE12}
 ASSETS = {
     0: ("native", None),

@@ -1,4 +1,4 @@
-"""What a transaction's meta says about ledger entries.
+"""What a transaction's meta states about ledger entries.
 
 The types between `decode` and `rows`: `metas` makes them, `rows.state` makes rows of
 them. Only the entries whose state is kept appear; offers, claimable balances, pools, data
@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from sorobanflow.decode.reader import Json
 
-#: Where a change stands in its transaction: before the operations, the 1-based
-#: number of an operation, behind the operations.
+#: `op_order` of a change before the operations, and of one after them.
 OP_BEFORE = 0
 OP_AFTER = 4095
 
 
 class Change(NamedTuple):
-    """One change of one ledger entry; values shared, so never changed.
+    """One change of one ledger entry; its values are shared, so never change them.
 
     Attributes:
         op_order: OP_BEFORE, the operation's number from 1, or OP_AFTER.
@@ -26,15 +25,15 @@ class Change(NamedTuple):
         key: Body of the LedgerKey in SEP-51 form, such as
             `{"contract": "C…", "key": …, "durability": "persistent"}`.
         key_hash: SHA-256 of the LedgerKey's XDR, hex: of contract data and code;
-            for a ttl the hash that it is the time to live of; else None.
-        entry: Body of the LedgerEntryData in SEP-51 form; None where removed. That
+            for a ttl the hash of the entry whose time to live it is; else None.
+        entry: Body of the LedgerEntryData in SEP-51 form; None if removed. That
             of contract code lacks `code`, which is in `value_xdr`.
         sponsor: Account (G…) that sponsors the entry's reserve, if any.
         key_xdr: XDR of a contract data's key (an SCVal); else None.
         value_xdr: XDR of a contract data's value (an SCVal), or the Wasm of
-            contract code; else, and where removed, None.
+            contract code; else, and if removed, None.
         before: Only for a contract's instance: its value before, a SEP-51 SCVal;
-            None where the meta does not show it.
+            None if the meta does not show it.
     """
 
     op_order: int
@@ -51,9 +50,9 @@ class Change(NamedTuple):
 
 
 class Refund(NamedTuple):
-    """What came back of a fee behind all transactions of the ledger (protocol 23 on).
+    """What is refunded of a fee after all transactions of the ledger (since protocol 23).
 
-    No change of the meta shows it; the fee event of the stage `after_all_txs` does.
+    Not among the meta's changes, but in its fee event of the stage `after_all_txs`.
     """
 
     account: str
@@ -61,11 +60,11 @@ class Refund(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """What is read of a TransactionMeta, any version.
+    """What is read of a TransactionMeta of any version.
 
     Attributes:
         soroban_fees: SorobanTransactionMetaExt in SEP-51 form ("v0", or an
-            object under "v1"); None where there is no Soroban meta.
+            object under "v1"); None if there is no Soroban meta.
         changes: In the network's order.
         refunds: In the order of the events.
     """

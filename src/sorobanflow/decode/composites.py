@@ -1,8 +1,8 @@
 """Types that hold others: optional values, arrays, structs, trees and unions.
 
-Follows `reader`; the modules that describe XDR's types put them together with what
-is here. Invariant: as in `reader`. Most of decoding's time passes in these loops, so
-what can be settled when a type is described is settled then.
+Between `reader` and the modules that describe XDR's types. Invariant: as in `reader`.
+Most of the time of decoding is spent in these loops, so whatever can be decided when a
+type is described is decided then.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ _Fill: TypeAlias = Callable[[bytes, int, dict[str, Json]], int]
 
 
 def optional(item: XdrType) -> XdrType:
-    """Describe a value that may be absent, which is null."""
+    """Describe a value that may be absent: null."""
     read, skip = item.read, item.skip
     return XdrType(
         lambda data, at: read(data, at + 4) if flag(data, at) else (None, at + 4),
@@ -59,7 +59,7 @@ def array(item: XdrType, limit: int = UNBOUNDED) -> XdrType:
 
 
 def struct(**fields: XdrType) -> XdrType:
-    """Describe fields one after the other."""
+    """Describe a struct by its fields, in order."""
     steps = list(_steps(fields))
     skips = list(_joined_skips(fields.values()))
 
@@ -81,7 +81,7 @@ def struct(**fields: XdrType) -> XdrType:
 
 
 def _steps(fields: Mapping[str, XdrType]) -> Iterator[tuple[str, Read, _Fill | None]]:
-    """Give how each field is read, and neighbours of constant size in one step."""
+    """Plan how the fields are read; neighbours of constant size take one step together."""
     for is_plain, group in groupby(fields.items(), lambda item: item[1].code != ""):
         neighbours = dict(group)
         first, field = next(iter(neighbours.items()))
@@ -106,7 +106,7 @@ def _fill(fields: Mapping[str, XdrType]) -> _Fill:
 
 
 def _joined_skips(fields: Iterable[XdrType]) -> Iterator[Skip]:
-    """Walk past neighbours of constant size in one step."""
+    """Plan how the fields are skipped; neighbours of constant size take one step together."""
     for is_sized, group in groupby(fields, lambda field: field.size is not None):
         if is_sized:
             yield fixed(sum(field.size or 0 for field in group)).skip
@@ -134,7 +134,7 @@ def tree(name: str, children: str, depth: int, **fields: XdrType) -> XdrType:
 
 
 def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
-    """Describe a union by its arms; one without a value is its name alone."""
+    """Describe a union by its arms; an arm without a value is written as its name."""
     reads = {value: (arm, kind and kind.read) for value, (arm, kind) in arms.items()}
     skips = {value: kind.skip if kind else _skip_nothing for value, (_, kind) in arms.items()}
     find, find_skip = reads.get, skips.get

@@ -1,7 +1,7 @@
-"""Write SCVals and the keys of contract entries as XDR, and hash these keys.
+"""Encode the keys of contract entries as XDR, and hash them.
 
-For the footprint of a transaction, whose keys are decoded and needed as hashes.
-Invariant: the bytes are those that the network has for the value.
+For the keys in a transaction's footprint, which arrive decoded. Invariant: the bytes are
+those that the network has for the key.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,34 +23,30 @@ def hash_key(entry_type: str, key: Json) -> tuple[str, bytes | None]:
 
     Args:
         entry_type: contract_data or contract_code.
-        key: Body of the LedgerKey, or of the entry, in SEP-51 form.
+        key: Body of the LedgerKey in SEP-51 form.
 
     Returns:
-        SHA-256 of the LedgerKey's XDR, hex; and the XDR of a contract data's
-        key, which is an SCVal.
+        SHA-256 of the LedgerKey's XDR, hex; and for contract data the XDR of its
+        key, an SCVal.
 
     Raises:
-        Exception: of stellar-sdk's and Python's classes; not that form.
+        Exception: not that form; of any class of stellar-sdk's or Python's.
     """
     if entry_type == "contract_code":
         return sha256(_CONTRACT_CODE + bytes.fromhex(key["hash"])).hexdigest(), None
-    key_xdr = encode_scval(key["key"])
+    key_xdr = _encode_scval(key["key"])
     durability = _DURABILITIES[key["durability"]]
     ledger_key = _CONTRACT_DATA + _encode_address(key["contract"]) + key_xdr + durability
     return sha256(ledger_key).hexdigest(), key_xdr
 
 
-def encode_scval(value: Json) -> bytes:
-    """Write an SCVal's XDR; stellar-sdk knows no absent vec or map, so these are done here.
-
-    Raises:
-        Exception: as `hash_key`.
-    """
+def _encode_scval(value: Json) -> bytes:
+    """Encode an SCVal; stellar-sdk cannot write an absent vec or map, so those are done here."""
     if isinstance(value, str):
         return sdk.SCVal.from_json_dict(value).to_xdr_bytes()
     [(arm, content)] = value.items()
     if arm == "vec":
-        return _VEC + _encode_items(content, encode_scval)
+        return _VEC + _encode_items(content, _encode_scval)
     if arm == "map":
         return _MAP + _encode_items(content, _encode_entry)
     if arm == "contract_instance":
@@ -65,11 +61,11 @@ def _encode_address(strkey: str) -> bytes:
 
 
 def _encode_entry(entry: Json) -> bytes:
-    return encode_scval(entry["key"]) + encode_scval(entry["val"])
+    return _encode_scval(entry["key"]) + _encode_scval(entry["val"])
 
 
 def _encode_items(items: Sequence[Json] | None, encode: Callable[[Json], bytes]) -> bytes:
-    """Write an optional array."""
+    """Encode an optional array."""
     if items is None:
         return _ABSENT
     return _PRESENT + len(items).to_bytes(4, "big") + b"".join(encode(item) for item in items)

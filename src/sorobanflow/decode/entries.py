@@ -1,9 +1,9 @@
 """Read the ledger entries and ledger keys whose state is kept.
 
-Follows `entry_types`, precedes `metas`. Accounts, trustlines, contract data, contract
-code and times to live come out in SEP-51 form with their key and its hash; everything
-else is walked past. Invariant: hashes and XDR are of slices of what was read, never of
-something encoded anew.
+After `entry_types`, before `metas`. Gives accounts, trustlines, contract data, contract
+code and times to live in SEP-51 form, with their key and its hash, and skips everything
+else. Invariant: hashes and XDR are taken from the bytes that were read, never encoded
+again.
 """
 
 from collections.abc import Callable
@@ -28,11 +28,11 @@ from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 _DATA = 6
 _DATA_TYPE, _CODE_TYPE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
 _INSTANCE_KEY = (20).to_bytes(4, "big")  # the SCVal ledger_key_contract_instance
-_BODY = 8  # of a LedgerEntry, behind lastModifiedLedgerSeq and the type
+_BODY = 8  # offset in a LedgerEntry, after lastModifiedLedgerSeq and the type
 
 
 class Entry(NamedTuple):
-    """A ledger entry, or a ledger key alone; the fields are those of `Change`."""
+    """A ledger entry, or only its key; the fields are those of `Change`."""
 
     type: str
     key: Json
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
 
     @property
     def is_instance(self) -> bool:
-        """Whether this is the instance of a contract."""
+        """Whether this is a contract's instance."""
         return self.key_xdr == _INSTANCE_KEY
 
 
@@ -65,7 +65,7 @@ def read_entry(data: bytes, at: int) -> tuple[Entry | None, int]:
 
 
 def skip_entry(data: bytes, at: int) -> int:
-    """Walk past a LedgerEntry."""
+    """Skip a LedgerEntry."""
     (kind,) = uint32(data, at + 4)
     if kind not in ENTRIES:
         raise ValueError(f"LedgerEntryType has no value {kind}")
@@ -73,7 +73,7 @@ def skip_entry(data: bytes, at: int) -> int:
 
 
 def is_instance(data: bytes, at: int) -> bool:
-    """Whether the LedgerEntry here is the instance of a contract."""
+    """Whether the LedgerEntry at this position is a contract's instance."""
     (kind,) = uint32(data, at + 4)
     if kind != _DATA:
         return False

@@ -1,8 +1,8 @@
 """The types of ledger entries and ledger keys, as tables of `reader`.
 
-Follows `scval`, precedes `entries`. The fields have the names of SEP-51 where an
-entry of the type is read; the types that are only walked past (offers, data,
-claimable balances, pools, settings) are as short as that allows.
+After `scval`, before `entries`. Fields of entries that are read have the names of
+SEP-51; types that are only skipped (offers, data, claimable balances, pools, settings)
+are as short as possible.
 Source: Stellar-ledger-entries.x, Stellar-contract-config-setting.x.
 """
 
@@ -34,7 +34,6 @@ from sorobanflow.decode.strkeys import (
 )
 
 _MAX_SIGNERS = 20
-
 
 _LIABILITIES = struct(buying=INT64, selling=INT64)
 _SPONSOR = optional(ACCOUNT_ID)
@@ -102,7 +101,6 @@ DATA_NAME = opaque(escape, 64)
 DATA_VALUE = opaque(bytes.hex, 64)
 _DATA = struct(account_id=ACCOUNT_ID, name=DATA_NAME, value=DATA_VALUE, ext=EXTENSION_POINT)
 
-
 _BALANCE_V1 = struct(ext=EXTENSION_POINT, flags=UINT32)
 _CLAIMABLE_BALANCE = struct(
     balance_id=CLAIMABLE_BALANCE_ID,
@@ -120,7 +118,7 @@ _POOL = struct(
 
 
 def _skip_setting(data: bytes, at: int) -> int:
-    """Walk past a ConfigSettingEntry; only network upgrades change them, so slowly."""
+    """Skip a ConfigSettingEntry. This is slow, but only network upgrades change them."""
     unpacker = Unpacker(data)
     unpacker.set_position(at)
     sdk.ConfigSettingEntry.unpack(unpacker)

@@ -1,6 +1,6 @@
 """The types of transaction envelopes, as tables of `reader`.
 
-Follows `operation_types`, precedes `transactions`. Source: Stellar-transaction.x.
+After `operation_types`, before `transactions`. Source: Stellar-transaction.x.
 """
 
 from sorobanflow.decode.composites import array, optional, struct, union

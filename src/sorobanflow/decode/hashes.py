@@ -1,9 +1,8 @@
 """Compute the hash of a transaction from its envelope.
 
-Beside `transactions`. A node names a transaction by its hash, and what it sends under
-that name, its database or a proxy's cache may have mixed up. The hash is SHA-256 of the
-TransactionSignaturePayload: network id, type, transaction; signatures are no part of it.
-So it speaks for the envelope, not for result and meta.
+After `transactions`. A node's database or a proxy's cache may send one transaction under
+the hash of another. The hash is SHA-256 of the TransactionSignaturePayload: network id,
+type, transaction. Signatures are not part of it, and it says nothing of result and meta.
 
 Source: Stellar-transaction.x.
 """
@@ -14,22 +13,22 @@ from sorobanflow.decode.reader import Json, from_base64
 from sorobanflow.errors import WrongHashError
 from sorobanflow.sources.items import Transaction
 
-#: A V0 transaction is hashed as the V1 transaction that it stands for: type 2, key type 0.
+#: A V0 transaction is hashed as the equivalent V1 transaction: type 2, key type 0.
 _V0_AS_V1 = bytes([0, 0, 0, 2, 0, 0, 0, 0])
 
 
 def network_id(passphrase: str) -> bytes:
-    """Give the id of the network that hashes are made with."""
+    """Compute the id of a network, which is part of every hash."""
     return sha256(passphrase.encode()).digest()
 
 
 def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None:
-    """Check that a transaction is the one of its hash.
+    """Check that a transaction has the hash under which it was sent.
 
-    Costs 5 µs, of which the second reading of base64 is a half (envelopes of 700 bytes).
+    Takes 5 µs, half of it to decode the base64 again (envelopes of 700 bytes).
 
     Raises:
-        WrongHashError: its envelope is another's, or of another network.
+        WrongHashError: the envelope is that of another transaction or network.
     """
     computed = transaction_hash(transaction.envelope_xdr, envelope, network)
     if computed != transaction.tx_hash:
@@ -37,7 +36,7 @@ def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None
 
 
 def transaction_hash(envelope_xdr: str, envelope: Json, network: bytes) -> str:
-    """Give the hash of a transaction, hex; of a fee bump the outer one.
+    """Compute the hash of a transaction, hex; of a fee bump the outer one.
 
     Args:
         envelope_xdr: TransactionEnvelope in base64.
@@ -52,5 +51,5 @@ def transaction_hash(envelope_xdr: str, envelope: Json, network: bytes) -> str:
 
 
 def _signatures_size(signatures: Json) -> int:
-    """Bytes of the signatures, the envelope's last part: a count, each a hint and an opaque."""
+    """Size of the signatures, the last part of an envelope: a count, then hints and opaques."""
     return 4 + sum(8 + (len(one["signature"]) + 7) // 8 * 4 for one in signatures)

@@ -1,6 +1,6 @@
 """The types of operations, as tables of `reader`.
 
-Follows `soroban_types`, precedes `envelope_types`. Source: Stellar-transaction.x.
+After `soroban_types`, before `envelope_types`. Source: Stellar-transaction.x.
 """
 
 from stellar_sdk import xdr as sdk

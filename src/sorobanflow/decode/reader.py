@@ -1,13 +1,12 @@
-"""Read binary XDR by types that are put together from tables.
+"""Read binary XDR: what a type is, and the types that hold no others.
 
-The lowest step of decoding: what a type is, and the types that hold no others. The
-modules that follow describe theirs with what is here and in `composites`. A type
-reads a value in its SEP-51 form or walks past it without building anything. Every
-function takes the bytes and a position and gives the position behind the value.
-Invariants: a position only grows, so work is bounded by the bytes, whatever a count
-says; a position behind the end is found by the next number read, or by `whole`.
-Refused, as by Rust's stellar-xdr (stellar-sdk takes them): padding that is not zero,
-flags other than 0 and 1.
+The lowest step of decoding; `composites` builds larger types from these. A type reads
+a value in its SEP-51 form, or skips it without building anything. Every function takes
+the bytes and a position, and returns the position after the value. Invariants: a
+position only grows, so the work is bounded by the bytes, whatever a count says; a
+position after the end is found by the next number read, or by `whole`. Padding that is
+not zero and flags other than 0 and 1 are refused, as by Rust's stellar-xdr; stellar-sdk
+accepts them.
 """
 
 import binascii
@@ -29,19 +28,19 @@ Form: TypeAlias = Callable[[Any], Json]
 UNBOUNDED = 0xFFFF_FFFF
 _REASON_LENGTH = 160
 
-#: Unsigned 32-bit number at a position, in a tuple of one; a StructError behind the end.
+#: The unsigned 32-bit number at a position, in a tuple of one; a StructError after the end.
 uint32: Callable[[bytes, int], tuple[int]] = Struct(">I").unpack_from
 
 
 class XdrType(NamedTuple):
-    """How to read a type, and how to walk past it.
+    """How to read a type, and how to skip it.
 
     Attributes:
-        read: Gives the value in SEP-51 form and the position behind it.
-        skip: Gives the position behind the value.
-        size: Bytes of every value, where that is constant and any bytes are valid.
-        code: Of the value in `struct`, where its size is constant; else empty.
-        form: Makes the SEP-51 form of what the code unpacks, where that is another.
+        read: Returns the value in SEP-51 form and the position after it.
+        skip: Returns the position after the value.
+        size: Size in bytes, if it is constant and any bytes are valid.
+        code: Format code for `struct`, if the size is constant; else empty.
+        form: Converts what the code unpacks to SEP-51, if they differ.
     """
 
     read: Read
@@ -52,19 +51,19 @@ class XdrType(NamedTuple):
 
 
 def from_base64(name: str, text: str) -> bytes:
-    """Give the bytes of an XDR value.
+    """Decode the base64 of an XDR value.
 
     Raises:
-        DecodeError: not strict base64; the message has the XDR type's name.
+        DecodeError: not strict base64; the message names the XDR type.
     """
     try:
         return binascii.a2b_base64(text, strict_mode=True)
-    except Exception as error:  # ValueError, or TypeError where it is no text
-        raise failure(name, error) from error
+    except Exception as error:  # ValueError, or TypeError if it is no text
+        raise _failure(name, error) from error
 
 
 def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[bytes], T]:
-    """Make a reader of exactly one value, which raises nothing but DecodeError."""
+    """Make a reader of bytes that are exactly one value; it raises nothing but DecodeError."""
 
     def read_whole(data: bytes) -> T:
         try:
@@ -72,7 +71,7 @@ def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[b
         except StructError as error:
             raise DecodeError(f"cannot decode {name} (ends within a value)") from error
         except Exception as error:
-            raise failure(name, error) from error
+            raise _failure(name, error) from error
         if end != len(data):
             raise DecodeError(f"cannot decode {name} (ends at byte {end} of {len(data)})")
         return value
@@ -80,8 +79,13 @@ def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[b
     return read_whole
 
 
-def failure(name: str, error: Exception) -> DecodeError:
-    """Make the error of a value, by the name of its type, that cannot be decoded."""
+def base64_reader(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[str], T]:
+    """Make a reader of base64 text that is exactly one value; it raises only DecodeError."""
+    read_whole = whole(name, read)
+    return lambda text: read_whole(from_base64(name, text))
+
+
+def _failure(name: str, error: Exception) -> DecodeError:
     reason = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
     return DecodeError(f"cannot decode {name} ({reason})")
 
@@ -90,8 +94,8 @@ def plain(code: str, form: Form | None = None, *, checked: bool = False) -> XdrT
     """Describe a type of constant size.
 
     Args:
-        code: Of the value in `struct`.
-        form: Makes its SEP-51 form of what the code unpacks, where that is another.
+        code: Format code for `struct`.
+        form: Converts what the code unpacks to SEP-51, if they differ.
         checked: Whether the form refuses some bytes.
     """
     layout = Struct(">" + code)
@@ -101,7 +105,7 @@ def plain(code: str, form: Form | None = None, *, checked: bool = False) -> XdrT
         return unpack(data, at)[0], at + size
 
     def read_formed(data: bytes, at: int) -> tuple[Json, int]:
-        return form(unpack(data, at)[0]), at + size  # type: ignore[misc] # only where it is there
+        return form(unpack(data, at)[0]), at + size  # type: ignore[misc] # only used with a form
 
     read = read_as_is if form is None else read_formed
     if checked:
@@ -118,12 +122,12 @@ def flag(data: bytes, at: int) -> bool:
     """Read a boolean, or whether an optional value is present."""
     (value,) = uint32(data, at)
     if value > 1:
-        raise ValueError(f"flag {value} at byte {at}; wanted 0 or 1")
+        raise ValueError(f"flag {value} at byte {at}; expected 0 or 1")
     return value == 1
 
 
 def slice_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> tuple[bytes, int]:
-    """Give the bytes of variable opaque data or of a string."""
+    """Read the bytes of variable opaque data or of a string."""
     (size,) = uint32(data, at)
     end = skip_opaque(data, at, limit)
     at += 4
@@ -131,21 +135,21 @@ def slice_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> tuple[bytes, i
 
 
 def skip_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> int:
-    """Walk past variable opaque data or a string."""
+    """Skip variable opaque data or a string."""
     (size,) = uint32(data, at)
     if size > limit:
         raise ValueError(f"{size} bytes at byte {at}; at most {limit} are allowed")
     end = at + 4 + size
     if size & 3:
-        behind = (end + 3) & ~3
-        if any(data[end:behind]):
+        padded_end = (end + 3) & ~3
+        if any(data[end:padded_end]):
             raise ValueError(f"padding at byte {end} is not zero")
-        return behind
+        return padded_end
     return end
 
 
 def opaque(form: Callable[[bytes], Json], limit: int = UNBOUNDED) -> XdrType:
-    """Describe variable opaque data or a string, with the form of its bytes."""
+    """Describe variable opaque data or a string, with the SEP-51 form of its bytes."""
 
     def read(data: bytes, at: int) -> tuple[Json, int]:
         value, at = slice_opaque(data, at, limit)
@@ -155,7 +159,7 @@ def opaque(form: Callable[[bytes], Json], limit: int = UNBOUNDED) -> XdrType:
 
 
 def escape(value: bytes) -> str:
-    """Give a string's bytes as escaped ASCII, as SEP-51 wants."""
+    """Write a string's bytes as escaped ASCII, as SEP-51 does."""
     text = value.decode("latin-1")
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
@@ -188,7 +192,7 @@ def count_items(data: bytes, at: int, limit: int = UNBOUNDED) -> int:
 
 
 def no_arm(name: str, value: int) -> NoReturn:
-    """Refuse the arm of a union."""
+    """Raise the error of an unknown arm of a union."""
     raise ValueError(f"{name} has no arm {value}")
 
 

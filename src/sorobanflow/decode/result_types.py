@@ -1,6 +1,6 @@
 """The types of transaction results, as tables of `reader`.
 
-Follows `entry_types`, precedes `transactions`. Source: Stellar-transaction.x.
+After `entry_types`, before `transactions`. Source: Stellar-transaction.x.
 """
 
 from collections.abc import Iterable
@@ -18,21 +18,21 @@ _Arms = dict[int, tuple[str, XdrType | None]]
 
 
 class _Code(Protocol):
-    """What every enum of stellar-sdk offers."""
+    """The part of stellar-sdk's enums that is used here."""
 
     @property
     def value(self) -> int:
-        """Give the number."""
+        """The number on the wire."""
 
     def to_json_dict(self) -> str:
-        """Give the name of SEP-51."""
+        """Return the name in SEP-51."""
 
 
 def _arms(codes: Iterable[_Code], prefix: str = "", **contents: XdrType) -> _Arms:
-    """Give the arms of a union over codes, with the content of those that have one.
+    """Return the arms of a union over codes, with the content of those that have one.
 
     stellar-sdk 16.1.1 writes "txbad_auth" and "opinner" for "tx_bad_auth" and
-    "op_inner": `prefix` names what it joins so.
+    "op_inner"; with `prefix` "tx" or "op" the underscore is put back.
     """
     names = {code.value: code.to_json_dict().removeprefix(prefix) for code in codes}
     joint = f"{prefix}_" if prefix else ""

@@ -1,8 +1,8 @@
 """The types of smart contracts in a transaction, as tables of `reader`.
 
-Follows `entry_types`, precedes `operation_types`. Invariant: what is authorized
-nests at most MAX_INVOCATION_DEPTH deep; the host's own limit is 100 contracts that
-call each other. Source: Stellar-transaction.x, Stellar-contract.x.
+After `entry_types`, before `operation_types`. Invariant: authorized invocations nest at
+most MAX_INVOCATION_DEPTH deep; the host allows 100 contracts that call each other.
+Source: Stellar-transaction.x, Stellar-contract.x.
 """
 
 from sorobanflow.decode.asset_types import ASSET
