@@ -1,1 +1,4 @@
-"""Turn decoded values into rows, one module per family of tables."""
+"""Turn decoded values into rows of the tables: pure functions.
+
+They raise nothing but `DecodeError`, for a value that does not have its form.
+"""

@@ -1,8 +1,7 @@
 """Make the rows of an account: its entry and its native balance.
 
-Follows `decode.changes`. A removed account has a row without values. Source of
-the form: AccountEntry in Stellar-ledger-entries.x, whose extensions lie in one
-another.
+After `decode.changes`. A removed account has a row without values. The extensions of an
+AccountEntry are nested. Source: Stellar-ledger-entries.x.
 """
 
 from sorobanflow.decode.changes import Change
@@ -19,11 +18,7 @@ _REMOVED: dict[str, Json] = {
 
 
 def account_row(change: Change, position: ChangePosition) -> AccountRow:
-    """Make the row of an account's change.
-
-    Raises:
-        DecodeError: a field does not hold its type.
-    """
+    """Make the row of an account's change."""
     values = _REMOVED if change.entry is None else _values(change.entry, change.sponsor)
     return AccountRow(
         account_id=address(change.key["account_id"], "G"),
@@ -37,7 +32,7 @@ def _values(entry: Json, sponsor: str | None) -> dict[str, Json]:
     inflation = entry["inflation_dest"]
     weights = bytes.fromhex(entry["thresholds"])
     if len(weights) != 4:
-        raise DecodeError(f"{len(weights)} thresholds; wanted 4")
+        raise DecodeError(f"{len(weights)} thresholds; expected 4")
     return {
         "balance": i64(entry["balance"]),
         "sequence": i64(entry["seq_num"]),
@@ -62,17 +57,17 @@ def _values(entry: Json, sponsor: str | None) -> dict[str, Json]:
 
 
 def _extensions(ext: Json) -> tuple[Json, Json, Json]:
-    """Give liabilities, sponsorship and last use; what an older form lacks is zero or None."""
+    """Return liabilities, sponsorship and last use; zero or None if an older form lacks them."""
     liabilities: Json = {"buying": 0, "selling": 0}
     v2: Json = {"num_sponsored": 0, "num_sponsoring": 0, "signer_sponsoring_i_ds": []}
     _, v1 = arm(ext)
     if v1 is None:
         return liabilities, v2, None
-    _, below = arm(v1["ext"])
-    if below is None:
+    _, inner = arm(v1["ext"])
+    if inner is None:
         return v1["liabilities"], v2, None
-    _, v3 = arm(below["ext"])
-    return v1["liabilities"], below, v3
+    _, v3 = arm(inner["ext"])
+    return v1["liabilities"], inner, v3
 
 
 def _signers(signers: Json, v2: Json) -> list[Json]:

@@ -1,8 +1,8 @@
 """Check the addresses of the network (StrKeys, SEP-23).
 
-Invariant: an address in a row has the right prefix, length and checksum, and a
-column for accounts holds `G…`: a muxed account `M…` is split into its account
-and its id. Checks are cached, because addresses repeat.
+Invariant: an address in a row has the right prefix, length and checksum, and a column
+for accounts holds `G…`; a muxed account `M…` is split into its account and its id.
+Checks are cached, because addresses repeat.
 """
 
 from functools import lru_cache
@@ -13,7 +13,7 @@ from stellar_sdk import StrKey
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 
-_LONGEST = 69  # a muxed account
+_MAX_LENGTH = 69  # of a muxed account
 _CHECKS = {
     "G": StrKey.is_valid_ed25519_public_key,
     "M": StrKey.is_valid_med25519_public_key,
@@ -31,14 +31,10 @@ class Account(NamedTuple):
 
 
 def address(value: Json, kinds: str = "GMCBL") -> str:
-    """Check an address of one of the kinds, named by their first letters.
-
-    Raises:
-        DecodeError: not a StrKey of these kinds.
-    """
-    if isinstance(value, str) and len(value) <= _LONGEST and _is_valid(value, kinds):
+    """Check an address of one of the kinds, named by their first letters."""
+    if isinstance(value, str) and len(value) <= _MAX_LENGTH and _is_valid(value, kinds):
         return value
-    raise DecodeError(f"not an address: {value!r:.80}; wanted a StrKey of kind {kinds}")
+    raise DecodeError(f"not an address: {value!r:.80}; expected a StrKey of kind {kinds}")
 
 
 @lru_cache(maxsize=16384)
@@ -47,11 +43,7 @@ def _is_valid(value: str, kinds: str) -> bool:
 
 
 def account(value: Json) -> Account:
-    """Check an account and split a muxed one.
-
-    Raises:
-        DecodeError: neither `G…` nor `M…`.
-    """
+    """Check an account and split a muxed one."""
     checked = address(value, "GM")
     return Account(checked, None) if checked[0] == "G" else _split(checked)
 
@@ -63,5 +55,5 @@ def _split(muxed: str) -> Account:
 
 
 def account_of_key(key_hex: str) -> Account:
-    """Give the account of an Ed25519 public key in hex, 32 bytes."""
+    """Return the account of an Ed25519 public key, 32 bytes in hex."""
     return account(StrKey.encode_ed25519_public_key(bytes.fromhex(key_hex)))

@@ -1,8 +1,8 @@
 """Make the rows of contract data and contract code, and of their times to live.
 
-Follows `decode.changes`. An entry and its time to live are two entries of the
-ledger, changed apart, and one row here; so a row may be silent about a part of
-itself, whose columns are then null, and `state` and `store` keep that part.
+After `decode.changes`. An entry and its time to live are two ledger entries that change
+separately, and one row here. A row that states only one of them leaves the columns of
+the other null, and `state` and `store` keep what they know of it.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,12 @@ from sorobanflow.rows.state_rows import ContractCodeRow, ContractDataRow
 from sorobanflow.rows.values import arm, hash_hex, json_text, u32
 
 _DURABILITIES = ("temporary", "persistent")
-_NO_POSITION: dict[str, Json] = dict.fromkeys(ChangePosition._fields)
-_NO_TTL: dict[str, Json] = dict.fromkeys(("live_until_ledger", "ttl_ledger", "ttl_tx_order"))
-_NO_CREATION: dict[str, Json] = dict.fromkeys(
-    ("created_ledger", "created_tx_order", "created_tx_hash")
-)
-_NO_UPLOAD: dict[str, Json] = dict.fromkeys(("first_ledger", "first_tx_order", "first_tx_hash"))
+_NO_TTL = (None, None, None)
+_NO_CREATION = (None, None, None)
 
 
 class EntryKey(NamedTuple):
-    """Which entry a time to live is of; the fields are those of `Change`."""
+    """The entry that a time to live belongs to; the fields are those of `Change`."""
 
     type: str
     key: Json
@@ -37,79 +33,58 @@ class EntryKey(NamedTuple):
 
 
 def data_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractDataRow:
-    """Make the row of a change of contract data.
-
-    Raises:
-        DecodeError: a field does not hold its type.
-    """
-    removed = change.entry is None
-    created = _filled(_NO_CREATION, position.ledger, position.tx_order, tx_hash)
+    """Make the row of a change of contract data."""
     return ContractDataRow(
-        **_data_identity(change),
-        value=None if removed else json_text(change.entry["val"]),
-        value_xdr=change.value_xdr,
-        deleted=removed,
-        **position._asdict(),
-        **_NO_TTL,
-        **(created if change.kind == "created" else _NO_CREATION),
+        *_data_key(change),
+        None if change.entry is None else json_text(change.entry["val"]),
+        change.value_xdr,
+        change.entry is None,
+        *position,
+        *_NO_TTL,
+        *_creation(change, position, tx_hash),
     )
 
 
 def code_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractCodeRow:
-    """Make the row of a change of contract code.
-
-    Raises:
-        DecodeError: a field does not hold its type.
-    """
+    """Make the row of a change of contract code."""
     code = change.value_xdr
-    uploaded = _filled(_NO_UPLOAD, position.ledger, position.tx_order, tx_hash)
     return ContractCodeRow(
-        wasm_hash=hash_hex(change.key["hash"]),
-        code=code,
-        size=None if code is None else len(code),
-        deleted=change.entry is None,
-        **position._asdict(),
-        **_NO_TTL,
-        **(uploaded if change.kind == "created" else _NO_UPLOAD),
+        hash_hex(change.key["hash"]),
+        code,
+        None if code is None else len(code),
+        change.entry is None,
+        *position,
+        *_NO_TTL,
+        *_creation(change, position, tx_hash),
     )
 
 
 def ttl_row(
     change: Change, position: ChangePosition, of: Change | EntryKey
 ) -> ContractDataRow | ContractCodeRow:
-    """Make the row that says only how long an entry lives.
+    """Make the row that states only how long an entry lives.
 
     Args:
         change: Of the time to live.
-        position: Where it stands.
-        of: The entry, as another change or the footprint names it.
-
-    Raises:
-        DecodeError: a field does not hold its type.
+        position: Of the change.
+        of: The entry, from another change or from the footprint.
     """
     until = None if change.entry is None else u32(change.entry["live_until_ledger_seq"])
-    ttl = _filled(_NO_TTL, until, position.ledger, position.tx_order)
+    ttl: dict[str, Json] = {
+        "live_until_ledger": until,
+        "ttl_ledger": position.ledger,
+        "ttl_tx_order": position.tx_order,
+    }
     if of.type == "contract_code":
-        silent: dict[str, Json] = {"code": None, "size": None, "deleted": False}
-        return ContractCodeRow(
-            wasm_hash=hash_hex(of.key["hash"]), **silent, **_NO_POSITION, **ttl, **_NO_UPLOAD
-        )
-    return ContractDataRow(
-        **_data_identity(of),
-        value=None,
-        value_xdr=None,
-        deleted=False,
-        **_NO_POSITION,
-        **ttl,
-        **_NO_CREATION,
-    )
+        return ContractCodeRow(hash_hex(of.key["hash"]), **ttl)
+    return ContractDataRow(*_data_key(of), **ttl)
 
 
 def entry_finder(changes: list[Change], envelope: Json) -> Callable[[Change], Change | EntryKey]:
-    """Give a function that finds the entry that a time to live is of.
+    """Make a function that finds the entry of a time to live, which names it by a hash.
 
-    A time to live names its entry by a hash. The entry is among the same
-    transaction's changes, or in its footprint: nothing else can be extended.
+    The entry is among the changes of the same transaction or in its footprint; no other
+    can be extended.
     """
     known: dict[str | None, Change | EntryKey] = {
         change.key_hash: change
@@ -121,7 +96,7 @@ def entry_finder(changes: list[Change], envelope: Json) -> Callable[[Change], Ch
     def find(ttl: Change) -> Change | EntryKey:
         nonlocal footprint_read
         if ttl.key_hash not in known and not footprint_read:
-            footprint_read = True  # encoding its keys costs more than all else: only if need be
+            footprint_read = True  # only if needed: encoding its keys takes most of the time
             known.update((key.key_hash, key) for key in _footprint(envelope))
         if ttl.key_hash not in known:
             raise DecodeError(f"no entry for the time to live {ttl.key_hash}")
@@ -130,21 +105,20 @@ def entry_finder(changes: list[Change], envelope: Json) -> Callable[[Change], Ch
     return find
 
 
-def _data_identity(of: Change | EntryKey) -> dict[str, Json]:
+def _data_key(of: Change | EntryKey) -> tuple[str, str, str, str, Json]:
     durability = of.key["durability"]
     if durability not in _DURABILITIES:
         raise DecodeError(f"unknown durability: {durability!r:.80}")
-    return {
-        "key_hash": hash_hex(of.key_hash),
-        "contract_id": address(of.key["contract"]),
-        "durability": durability,
-        "key": json_text(of.key["key"]),
-        "key_xdr": of.key_xdr,
-    }
+    contract_id = address(of.key["contract"])
+    return hash_hex(of.key_hash), contract_id, durability, json_text(of.key["key"]), of.key_xdr
 
 
-def _filled(columns: dict[str, Json], *values: Json) -> dict[str, Json]:
-    return dict(zip(columns, values, strict=True))
+def _creation(
+    change: Change, position: ChangePosition, tx_hash: str
+) -> tuple[int | None, int | None, str | None]:
+    if change.kind != "created":
+        return _NO_CREATION
+    return position.ledger, position.tx_order, tx_hash
 
 
 def _footprint(envelope: Json) -> list[EntryKey]:

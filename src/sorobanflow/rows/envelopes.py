@@ -1,9 +1,8 @@
-"""Give the three forms of a transaction envelope one form.
+"""Reduce the three forms of a transaction envelope to one.
 
-A V0 envelope (before protocol 13) has a raw key and bare time bounds; a V1
-envelope is the usual one; a fee bump wraps a V1 envelope, pays for it and has
-signatures of its own. Invariant: `transaction` has the fields of a V1
-transaction, whichever form it came in.
+V1 is the usual form. V0 (before protocol 13) has a raw key and only time bounds. A fee
+bump wraps a V1 envelope, pays for it and has its own signatures. Invariant: `transaction`
+has the fields of a V1 transaction, whatever the form.
 """
 
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from sorobanflow.rows.values import arm, hash_hex, i64, u32
 
 
 class Envelope(NamedTuple):
-    """An envelope taken apart; fees in stroops; the `inner_*` only for a fee bump."""
+    """The parts of an envelope; fees in stroops; the `inner_*` only of a fee bump."""
 
     transaction: Json
     source: Account
@@ -28,11 +27,7 @@ class Envelope(NamedTuple):
 
 
 def open_envelope(envelope: Json) -> Envelope:
-    """Take a TransactionEnvelope in SEP-51 form apart.
-
-    Raises:
-        DecodeError: an unknown form, or a field that does not hold its type.
-    """
+    """Split a TransactionEnvelope in SEP-51 form."""
     kind, content = arm(envelope)
     if kind == "tx":
         return _v1(content)
@@ -40,15 +35,11 @@ def open_envelope(envelope: Json) -> Envelope:
         return _v0(content)
     if kind == "tx_fee_bump":
         return _fee_bump(content)
-    raise DecodeError(f"unknown envelope: {kind!r:.80}; wanted tx, tx_v0 or tx_fee_bump")
+    raise DecodeError(f"unknown envelope: {kind!r:.80}; expected tx, tx_v0 or tx_fee_bump")
 
 
 def transaction_of(envelope: Json) -> Json:
-    """Give the transaction within, whose operations and extension all forms spell alike.
-
-    Raises:
-        DecodeError: no form of an envelope.
-    """
+    """Return the (inner) transaction; `operations` and `ext` are the same in all forms."""
     _, content = arm(envelope)
     transaction = content["tx"]
     return transaction_of(transaction["inner_tx"]) if "inner_tx" in transaction else transaction

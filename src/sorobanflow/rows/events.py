@@ -1,7 +1,7 @@
 """Make the row of an event.
 
-Follows `decode.events`. Invariant: every field that the node sent is checked,
-and the id, which carries the position, agrees with the ledger.
+After `decode.events`. Invariant: every field that the node sent is checked, and the id,
+which contains the position, agrees with the ledger.
 """
 
 from datetime import datetime
@@ -12,13 +12,13 @@ from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.values import hash_hex, json_text, rfc3339
 from sorobanflow.sources.items import Event
-from sorobanflow.toid import Position, parse_event_id
+from sorobanflow.toid import parse_event_id
 
 _TYPES = ("contract", "system")
 
 
 class EventRow(NamedTuple):
-    """A row of `events`; topics and value as JSON text."""
+    """A row of `events`; topics and value are JSON text."""
 
     id: str
     ledger: int
@@ -35,14 +35,14 @@ class EventRow(NamedTuple):
 
 
 def event_row(event: Event, decoded: DecodedEvent) -> EventRow:
-    """Make the row of an event.
-
-    Raises:
-        DecodeError: a field is not what getEvents promises.
-    """
-    position = _position(event)
+    """Make the row of an event."""
+    position = parse_event_id(event.id)
+    if position.ledger != event.ledger:
+        raise DecodeError(
+            f"event {event.id} states ledger {event.ledger}, its id ledger {position.ledger}"
+        )
     if event.type not in _TYPES:
-        raise DecodeError(f"unknown event type: {event.type!r:.80}; wanted contract or system")
+        raise DecodeError(f"unknown event type: {event.type!r:.80}; expected contract or system")
     return EventRow(
         id=event.id,
         ledger=position.ledger,
@@ -57,10 +57,3 @@ def event_row(event: Event, decoded: DecodedEvent) -> EventRow:
         value=json_text(decoded.value),
         in_successful_call=event.in_successful_contract_call,
     )
-
-
-def _position(event: Event) -> Position:
-    position = parse_event_id(event.id)
-    if position.ledger != event.ledger:
-        raise DecodeError(f"event {event.id} says ledger {event.ledger}, its id {position.ledger}")
-    return position

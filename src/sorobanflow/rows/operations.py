@@ -1,10 +1,10 @@
 """Make the rows of a transaction's operations.
 
-Follows `rows.transactions`. One form for all operation types: the name and the
-body as SEP-51 has them. Invariant: as many rows as operations, each with its
-own result where results exist.
+After `rows.transactions`. All operation types have one form: name and body as in SEP-51.
+Invariant: every operation has a row, with its own result if there are results.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from sorobanflow.rows.values import arm, json_text, name, reading
 
 
 class OperationRow(NamedTuple):
-    """A row of `operations`; details as JSON text."""
+    """A row of `operations`; details are JSON text."""
 
     tx_hash: str
     op_index: int
@@ -42,20 +42,15 @@ def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[Ope
     """
     with reading(f"an operation of transaction {row.hash}"):
         operations = transaction_of(decoded.envelope)["operations"]
-        codes = _codes(decoded.result, len(operations))
+        codes: Sequence[str | None] | None = operation_codes(decoded.result)
+        if codes is None:
+            codes = [None] * len(operations)
+        if len(codes) != len(operations):
+            raise DecodeError(f"{len(codes)} results for {len(operations)} operations")
         return [
             _operation_row(row, index, operation, code)
             for index, (operation, code) in enumerate(zip(operations, codes, strict=True))
         ]
-
-
-def _codes(result: Json, count: int) -> list[str] | list[None]:
-    codes = operation_codes(result)
-    if codes is None:
-        return [None] * count
-    if len(codes) != count:
-        raise DecodeError(f"{len(codes)} results for {count} operations")
-    return codes
 
 
 def _operation_row(

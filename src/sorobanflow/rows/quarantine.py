@@ -1,8 +1,7 @@
 """Make the row of an item that could not be decoded.
 
-Invariant: the payload is the whole item as JSON, so that it can be decoded
-again, and the row can always be stored: it is valid Unicode without NUL,
-whatever the node sent.
+Invariants: the payload is the whole item as JSON, so it can be decoded again. The row can
+always be stored: it is valid Unicode without NUL, whatever the node sent.
 """
 
 import hashlib
@@ -19,11 +18,11 @@ from sorobanflow.toid import parse_event_id
 
 Item = Event | Transaction | Malformed
 
-_ERROR_LENGTH = 1000
+_MAX_ERROR_LENGTH = 1000
 
 
 class QuarantineRow(NamedTuple):
-    """A row of `quarantine`, up to the columns that have defaults."""
+    """A row of `quarantine`, without the columns that the store fills."""
 
     kind: str
     key: str
@@ -39,8 +38,8 @@ def quarantine_row(kind: str, item: Item, ledger: int, error: Exception) -> Quar
     Args:
         kind: event, transaction or token_operation.
         item: The item as received.
-        ledger: Ledger of the batch under which the row stands.
-        error: Why it is here.
+        ledger: The ledger of the batch to which the row belongs.
+        error: Why the item could not be decoded.
     """
     payload = payload_of(item)
     return QuarantineRow(
@@ -49,28 +48,27 @@ def quarantine_row(kind: str, item: Item, ledger: int, error: Exception) -> Quar
         ledger=ledger,
         payload=payload,
         error_class=type(error).__name__,
-        error=_storable(str(error))[:_ERROR_LENGTH],
+        error=_storable(str(error))[:_MAX_ERROR_LENGTH],
     )
 
 
 def payload_of(item: Item) -> str:
-    """Give the item as JSON, with the names of the wire."""
+    """Write the item as JSON, with the field names of the wire."""
     if isinstance(item, Malformed):
         return _storable(item.payload)
     try:
-        payload = msgspec.json.encode(item).decode()
-    except UnicodeEncodeError:  # a lone surrogate, which only json escapes
+        return _storable(msgspec.json.encode(item).decode())
+    except UnicodeEncodeError:  # a lone surrogate, which only `json` can escape
         return json.dumps(msgspec.to_builtins(item), separators=(",", ":"))
-    return _storable(payload)
 
 
 def payload_key(payload: str) -> str:
-    """Give the key of an item that has none: SHA-256 of the payload, hex."""
+    """Return the key of an item without an id: SHA-256 of the payload, hex."""
     return hashlib.sha256(payload.encode()).hexdigest()
 
 
 def stated_ledger(item: Item) -> int | None:
-    """Give the ledger that an item says it is of, as far as it can be read."""
+    """Return the ledger that an item states, if it can be read."""
     if not isinstance(item, Malformed):
         return item.ledger
     fields = _fields(item)
@@ -94,7 +92,7 @@ def _key(kind: str, item: Item) -> str | None:
 
 
 def _fields(item: Malformed) -> dict[str, Json]:
-    """Give the fields of an item by their names on the wire; none if it is no object."""
+    """Return the fields of an item by their names on the wire; none if it is no object."""
     try:
         fields = msgspec.json.decode(item.payload)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Take the result of a transaction apart.
+"""Split the result of a transaction into its parts.
 
-Invariant: what leaves this module are names of the protocol, such as
-"tx_success" and "op_bad_auth", and checked numbers.
+Invariant: what this module returns are names of the protocol, such as "tx_success" and
+"op_bad_auth", and checked numbers.
 """
 
 from typing import NamedTuple
@@ -13,51 +13,36 @@ _SUCCESS = ("tx_success", "tx_fee_bump_inner_success")
 
 
 class Result(NamedTuple):
-    """A TransactionResult; `fee_charged` in stroops.
-
-    The `inner_*` only where a fee bump got as far as its inner one.
-    """
+    """A TransactionResult; the `inner_*` are those of a fee bump that applied its inner one."""
 
     code: str
-    fee_charged: int
+    fee_charged: int  # stroops
     inner_hash: str | None = None
     inner_code: str | None = None
 
     @property
     def successful(self) -> bool:
-        """Whether the transaction was applied."""
+        """Whether the transaction succeeded."""
         return self.code in _SUCCESS
 
 
 def open_result(result: Json) -> Result:
-    """Take a TransactionResult in SEP-51 form apart.
-
-    Raises:
-        DecodeError: a field does not hold its type.
-    """
-    code, content = _code(result)
+    """Split a TransactionResult in SEP-51 form."""
+    code, content = arm(result["result"])
     fee_charged = i64(result["fee_charged"])
-    if isinstance(content, dict):
-        inner_code, _ = _code(content["result"])
-        return Result(code, fee_charged, hash_hex(content["transaction_hash"]), inner_code)
-    return Result(code, fee_charged)
+    if not isinstance(content, dict):
+        return Result(name(code), fee_charged)
+    inner_code, _ = arm(content["result"]["result"])
+    inner_hash = hash_hex(content["transaction_hash"])
+    return Result(name(code), fee_charged, inner_hash, name(inner_code))
 
 
 def operation_codes(result: Json) -> list[str] | None:
-    """Give the result codes of the operations, in order; None where none was applied.
-
-    Raises:
-        DecodeError: a field does not hold its type.
-    """
-    _, content = _code(result)
+    """Return the result codes of the operations, in order; None if none was applied."""
+    _, content = arm(result["result"])
     if isinstance(content, dict):
-        _, content = _code(content["result"])
+        _, content = arm(content["result"]["result"])
     return None if content is None else [_operation_code(operation) for operation in content]
-
-
-def _code(result: Json) -> tuple[str, Json]:
-    code, content = arm(result["result"])
-    return name(code), content
 
 
 def _operation_code(result: Json) -> str:

@@ -132,18 +132,16 @@ class RowMaker:
     def _token_operations(self, events: Iterable[_EventEntry]) -> list[TokenOperationRow]:
         rows = []
         for event in events:
+            row = event.row
+            entry = self._transactions.get(row.tx_hash)
+            successful = row.in_successful_call if entry is None else entry.row.successful
             try:
-                token = self._token_operation(event.row, event.decoded)
+                token = token_operation_row(row, event.decoded, self._passphrase, successful)
             except Exception as error:  # the event's own row stays
-                self._quarantine_item("token_operation", event.item, event.row.ledger, error)
+                self._quarantine_item("token_operation", event.item, row.ledger, error)
             else:
                 rows += [token] if token else []
         return rows
-
-    def _token_operation(self, row: EventRow, decoded: DecodedEvent) -> TokenOperationRow | None:
-        entry = self._transactions.get(row.tx_hash)
-        successful = row.in_successful_call if entry is None else entry.row.successful
-        return token_operation_row(row, decoded, self._passphrase, successful)
 
     def _add(self, kind: str, items: Iterable[Item]) -> None:
         ledger = self._ledgers.first

@@ -1,9 +1,8 @@
-"""The state that transactions leave behind: of each key the newest row.
+"""The state after a batch's transactions: the newest row of each key.
 
-Gathers what `accounts`, `contracts` and `token_state` make of the changes.
-What an older batch or another backfill says of the same key is settled in
-`store`, by the position that each row carries. Invariant: what is stored in the
-end does not depend on how the ledgers were split over batches.
+Collects the rows that `accounts`, `contracts` and `token_state` make of changes. `store`
+compares them with stored rows of the same keys by their positions. Invariant: the stored
+result does not depend on how the ledgers were divided into batches.
 """
 
 from typing import TypeVar
@@ -35,22 +34,22 @@ MAX_BALANCE = 2**63 - 1
 
 ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
 
-_LIFE = ("live_until_ledger", "ttl_ledger", "ttl_tx_order")
-#: The parts that a row may be silent about: a column that is then null, and the others.
-_DATA_PARTS = (
-    ("ledger", ("value", "value_xdr", "deleted", *ChangePosition._fields)),
-    ("ttl_ledger", _LIFE),
-    ("created_ledger", ("created_ledger", "created_tx_order", "created_tx_hash")),
-)
-_CODE_PARTS = (
-    ("ledger", ("code", "size", "deleted", *ChangePosition._fields)),
-    ("ttl_ledger", _LIFE),
-    ("first_ledger", ("first_ledger", "first_tx_order", "first_tx_hash")),
-)
+_TTL = ("live_until_ledger", "ttl_ledger", "ttl_tx_order")
+#: The parts that a row may leave out, by the column that is then null.
+_DATA_PARTS = {
+    "ledger": ("value", "value_xdr", "deleted", *ChangePosition._fields),
+    "ttl_ledger": _TTL,
+    "created_ledger": ("created_ledger", "created_tx_order", "created_tx_hash"),
+}
+_CODE_PARTS = {
+    "ledger": ("code", "size", "deleted", *ChangePosition._fields),
+    "ttl_ledger": _TTL,
+    "first_ledger": ("first_ledger", "first_tx_order", "first_tx_hash"),
+}
 
 
 class State:
-    """The newest row of each key, by table; changes are put in in chain order."""
+    """The newest row of each key, by table; changes are added in chain order."""
 
     def __init__(self, passphrase: str) -> None:
         self._passphrase = passphrase
@@ -61,17 +60,17 @@ class State:
         self.token_balances: dict[tuple[str, str], TokenBalanceRow] = {}
 
     def absorb(self, later: "State") -> None:
-        """Take over what a later transaction left."""
+        """Add the state of a later transaction."""
         for data in later.contract_data_entries.values():
-            self._put_contract(data)
+            self._put_data(data)
         for code in later.contract_code.values():
-            self._put_contract(code)
+            self._put_code(code)
         self.account_entries |= later.account_entries
         self.token_metadata |= later.token_metadata
         self.token_balances |= later.token_balances
 
     def apply(self, row: TransactionRow, decoded: DecodedTransaction) -> None:
-        """Take in the changes of one transaction.
+        """Add the changes of one transaction.
 
         Raises:
             DecodeError: an entry does not have its form.
@@ -85,68 +84,74 @@ class State:
                     row.ledger, row.application_order, change.op_order, change.change_order
                 )
                 if change.type == "ttl":
-                    self._put_contract(ttl_row(change, position, find_entry(change)))
+                    self._put_ttl(ttl_row(change, position, find_entry(change)))
                 else:
                     self._apply(change, position, row.hash)
 
     def refund(self, ledger: int, number: int, refund: Refund) -> None:
-        """Give fees back to an account, behind all transactions of a ledger.
+        """Add a refund of fees to an account, after all transactions of a ledger.
 
         Args:
-            ledger: A ledger whose transactions are all in, and none of a later one.
+            ledger: A ledger of which all transactions were added, and none of a later one.
             number: Of the refund in the ledger, from 0.
-            refund: Whose, and how much.
+            refund: The account and the amount.
         """
         row = self.account_entries.get(refund.account)
-        # The payer's own transaction changed it in this ledger, so it is here; one that was
-        # merged away meanwhile is given nothing back.
+        # The payer's own transaction changed it in this ledger, so it is here. An account
+        # that was merged meanwhile is refunded nothing.
         if row is None or row.ledger != ledger or row.balance is None:
             return
         position = ChangePosition(ledger, MAX_TX, 0, number)
         balance = min(row.balance + refund.stroops, MAX_BALANCE)
-        self._put_account(row._replace(balance=balance, **position._asdict()))
+        self._put_account(row._replace(balance=balance, **position._asdict()), position)
 
     def _apply(self, change: Change, position: ChangePosition, tx_hash: str) -> None:
         if change.type == "account":
-            self._put_account(account_row(change, position))
+            self._put_account(account_row(change, position), position)
         elif change.type == "trustline":
             self._put_balance(trustline_balance(change, position, self._passphrase))
         elif change.type == "contract_code":
-            self._put_contract(code_row(change, position, tx_hash))
+            self._put_code(code_row(change, position, tx_hash))
         elif change.type == "contract_data":
-            self._put_contract(data_row(change, position, tx_hash))
+            self._put_data(data_row(change, position, tx_hash))
             self._put_balance(contract_balance(change, position))
             metadata = token_metadata(change, position, self._passphrase)
             if metadata is not None:
                 self.token_metadata[metadata.contract_id] = metadata
 
-    def _put_account(self, row: AccountRow) -> None:
+    def _put_account(self, row: AccountRow, position: ChangePosition) -> None:
         self.account_entries[row.account_id] = row
-        self._put_balance(account_balance(row, self._passphrase))
+        self._put_balance(account_balance(row, position, self._passphrase))
 
     def _put_balance(self, row: TokenBalanceRow | None) -> None:
         if row is not None:
             self.token_balances[row.contract_id, row.address] = row
 
-    def _put_contract(self, row: ContractDataRow | ContractCodeRow) -> None:
+    def _put_ttl(self, row: ContractDataRow | ContractCodeRow) -> None:
         if isinstance(row, ContractDataRow):
-            old_data = self.contract_data_entries.get(row.key_hash)
-            self.contract_data_entries[row.key_hash] = _newest(old_data, row, _DATA_PARTS)
+            self._put_data(row)
         else:
-            old_code = self.contract_code.get(row.wasm_hash)
-            self.contract_code[row.wasm_hash] = _newest(old_code, row, _CODE_PARTS)
+            self._put_code(row)
+
+    def _put_data(self, row: ContractDataRow) -> None:
+        old = self.contract_data_entries.get(row.key_hash)
+        self.contract_data_entries[row.key_hash] = _newest(old, row, _DATA_PARTS)
+
+    def _put_code(self, row: ContractCodeRow) -> None:
+        old = self.contract_code.get(row.wasm_hash)
+        self.contract_code[row.wasm_hash] = _newest(old, row, _CODE_PARTS)
 
 
 def _newest(
-    old: ContractRow | None, new: ContractRow, parts: tuple[tuple[str, tuple[str, ...]], ...]
+    old: ContractRow | None, new: ContractRow, parts: dict[str, tuple[str, ...]]
 ) -> ContractRow:
-    """Give the newer row, with the older's parts where it is silent."""
+    """Return the newer row, with the parts that it leaves out taken from the older."""
     if old is None:
         return new
     kept = {
         column: getattr(old, column)
-        for silent, columns in parts
-        if getattr(new, silent) is None
+        for null, columns in parts.items()
+        if getattr(new, null) is None
         for column in columns
     }
     return new._replace(**kept) if kept else new

@@ -1,10 +1,9 @@
 """The rows of the state tables, in the order of their columns.
 
-Types only: `rows.state` makes them, and reduces a batch's changes to one row
-per key. XDR is bytes, JSON is text as in the other rows. The columns of an
-order (`ledger` … `change_order`, `ttl_*`, `created_*`, `first_*`) are null
-together where a batch shows no such change; what they date is then left as it
-is stored.
+Types only: `rows.state` makes them, and reduces a batch's changes to one row per key.
+XDR is bytes; JSON is text, as in the other rows. The columns of a position (`ledger` to
+`change_order`, `ttl_*`, `created_*`, `first_*`) are null together if a batch has no such
+change; the stored columns that they date then stay.
 """
 
 from typing import NamedTuple
@@ -18,38 +17,38 @@ class ContractDataRow(NamedTuple):
     durability: str
     key: str
     key_xdr: bytes
-    value: str | None
-    value_xdr: bytes | None
-    deleted: bool
-    ledger: int | None
-    tx_order: int | None
-    op_order: int | None
-    change_order: int | None
-    live_until_ledger: int | None
-    ttl_ledger: int | None
-    ttl_tx_order: int | None
-    created_ledger: int | None
-    created_tx_order: int | None
-    created_tx_hash: str | None
+    value: str | None = None
+    value_xdr: bytes | None = None
+    deleted: bool = False
+    ledger: int | None = None
+    tx_order: int | None = None
+    op_order: int | None = None
+    change_order: int | None = None
+    live_until_ledger: int | None = None
+    ttl_ledger: int | None = None
+    ttl_tx_order: int | None = None
+    created_ledger: int | None = None
+    created_tx_order: int | None = None
+    created_tx_hash: str | None = None
 
 
 class ContractCodeRow(NamedTuple):
     """A row of `contract_code`."""
 
     wasm_hash: str
-    code: bytes | None
-    size: int | None
-    deleted: bool
-    ledger: int | None
-    tx_order: int | None
-    op_order: int | None
-    change_order: int | None
-    live_until_ledger: int | None
-    ttl_ledger: int | None
-    ttl_tx_order: int | None
-    first_ledger: int | None
-    first_tx_order: int | None
-    first_tx_hash: str | None
+    code: bytes | None = None
+    size: int | None = None
+    deleted: bool = False
+    ledger: int | None = None
+    tx_order: int | None = None
+    op_order: int | None = None
+    change_order: int | None = None
+    live_until_ledger: int | None = None
+    ttl_ledger: int | None = None
+    ttl_tx_order: int | None = None
+    first_ledger: int | None = None
+    first_tx_order: int | None = None
+    first_tx_hash: str | None = None
 
 
 class AccountRow(NamedTuple):

@@ -1,13 +1,11 @@
 """Make the rows of balances and token metadata that ledger entries state.
 
-Follows `decode.changes`. A balance is in one of three places: an account's
-entry (the native asset), a trust line (an issued asset), a contract's data
-under `Vec["Balance", address]` (everything else, and the assets that contracts
-hold). All three stand under the token's contract id; an asset's is computed
-from its name, whether or not that contract was ever deployed. Source of the
-contracts' forms: stellar-core's asset contract, SEP-41 and the Soroban SDK's
-token types. Invariant: what a contract stores is its own affair, so a form that
-is not known is no error.
+After `decode.changes`. A balance is in an account's entry (the native asset), in a trust
+line (an issued asset) or in a contract's data under `Vec["Balance", address]` (everything
+else, and the assets that contracts hold). All three are stored by the token's contract id;
+that of an asset is computed from its name, even if the contract was never deployed.
+Invariant: a contract may store what it likes, so an unknown form is no error.
+Source: stellar-core's asset contract, SEP-41, the token types of the Soroban SDK.
 """
 
 from sorobanflow.decode.changes import Change
@@ -17,7 +15,7 @@ from sorobanflow.rows.addresses import address
 from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.state_rows import AccountRow, TokenBalanceRow, TokenMetadataRow
 from sorobanflow.rows.tokens import asset_contract_id
-from sorobanflow.rows.values import arm, hash_hex, i64, i128, text, u32
+from sorobanflow.rows.values import arm, content, hash_hex, i64, i128, symbol_map, text, u32
 
 _AUTHORIZED = 1  # TrustLineFlags
 _CLAWBACK_ENABLED = 4
@@ -26,7 +24,7 @@ _NATIVE = "native"
 _INSTANCE = "ledger_key_contract_instance"
 
 
-def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
+def account_balance(row: AccountRow, position: ChangePosition, passphrase: str) -> TokenBalanceRow:
     """Make the row of an account's native balance, in stroops."""
     return TokenBalanceRow(
         contract_id=_contract_of(_NATIVE, passphrase),
@@ -37,21 +35,14 @@ def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
         asset=_NATIVE,
         source="account",
         deleted=row.deleted,
-        ledger=row.ledger,
-        tx_order=row.tx_order,
-        op_order=row.op_order,
-        change_order=row.change_order,
+        **position._asdict(),
     )
 
 
 def trustline_balance(
     change: Change, position: ChangePosition, passphrase: str
 ) -> TokenBalanceRow | None:
-    """Make the row of a trust line; None where it holds shares of a pool, which are no asset.
-
-    Raises:
-        DecodeError: a field does not hold its type.
-    """
+    """Make the row of a trust line; None if it holds shares of a pool, which are no asset."""
     asset = _asset(change.key["asset"])
     if asset is None:
         return None
@@ -71,11 +62,7 @@ def trustline_balance(
 
 
 def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRow | None:
-    """Make the row of a contract data entry that holds a balance; None for any other.
-
-    Raises:
-        DecodeError: an amount does not hold its type.
-    """
+    """Make the row of a contract data entry that holds a balance; None for any other."""
     holder = _holder(change.key)
     if holder is None:
         return None
@@ -99,11 +86,7 @@ def token_metadata(
 ) -> TokenMetadataRow | None:
     """Make the row of a contract's instance that describes a token; None for any other.
 
-    An instance that no longer does so, and did before this change, gives a
-    deleted row.
-
-    Raises:
-        DecodeError: the instance does not have its form.
+    The row is a deleted one if the instance described a token only before this change.
     """
     if change.key["key"] != _INSTANCE:
         return None
@@ -134,7 +117,7 @@ def _contract_of(asset: str, passphrase: str) -> str:
 
 
 def _proven_asset(name: str, contract_id: str, passphrase: str) -> str | None:
-    """Give the asset of an asset contract, whose name is the asset's."""
+    """Return the asset of an asset contract, whose name is the asset's."""
     return name if asset_contract_id(name, passphrase) == contract_id else None
 
 
@@ -148,44 +131,44 @@ def _asset(value: Json) -> str | None:
 
 
 def _holder(key: Json) -> Json:
-    """Give the address of a key `Vec["Balance", address]`, else None."""
+    """Return the address of a key `Vec["Balance", address]`, else None."""
     parts = key["key"].get("vec") if isinstance(key["key"], dict) else None
     if not parts or len(parts) != 2 or parts[0] != {"symbol": "Balance"}:
         return None
     is_current = key["durability"] == "persistent" and str(key["contract"]).startswith("C")
-    return _content(parts[1], "address") if is_current else None
+    return content(parts[1], "address") if is_current else None
 
 
 def _balance(value: Json) -> tuple[int | None, bool | None, bool | None]:
     """Read i128, or the asset contract's map of amount, authorized and clawback."""
-    plain = _content(value, "i128")
+    plain = content(value, "i128")
     if plain is not None:
         return i128(plain), None, None
-    fields = _fields(_content(value, "map"))
-    amount = _content(fields.get("amount"), "i128")
+    fields = symbol_map(value) or {}
+    amount = content(fields.get("amount"), "i128")
     if amount is None:
         return None, None, None
     return i128(amount), _flag(fields.get("authorized")), _flag(fields.get("clawback"))
 
 
 def _flag(value: Json) -> bool | None:
-    flag = _content(value, "bool")
+    flag = content(value, "bool")
     return flag if isinstance(flag, bool) else None
 
 
 def _described(instance: Json) -> dict[str, Json] | None:
-    """Read METADATA, admin and executable of a contract instance; None where it is no token's."""
-    body = _content(instance, "contract_instance")
+    """Read METADATA, admin and executable of a contract instance; None if it is no token's."""
+    body = content(instance, "contract_instance")
     if body is None:
         return None
     storage = body["storage"] or ()
     metadata = _stored(storage, {"symbol": "METADATA"})
-    fields = _fields(_content(metadata, "map"))
+    fields = symbol_map(metadata) or {}
     name, symbol = _string(fields.get("name")), _string(fields.get("symbol"))
-    decimals = _content(fields.get("decimal", fields.get("decimals")), "u32")
+    decimals = content(fields.get("decimal", fields.get("decimals")), "u32")
     if name is None or symbol is None or decimals is None:
         return None
-    admin = _content(_stored(storage, {"vec": [{"symbol": "Admin"}]}), "address")
+    admin = content(_stored(storage, {"vec": [{"symbol": "Admin"}]}), "address")
     kind, wasm_hash = arm(body["executable"])
     return {
         "name": name,
@@ -200,22 +183,6 @@ def _stored(storage: Json, key: Json) -> Json:
     return next((entry["val"] for entry in storage if entry["key"] == key), None)
 
 
-def _fields(entries: Json) -> dict[str, Json]:
-    """Give a map whose keys are symbols."""
-    if not entries:
-        return {}
-    return {
-        symbol: entry["val"]
-        for entry in entries
-        if (symbol := _content(entry["key"], "symbol")) is not None
-    }
-
-
 def _string(value: Json) -> str | None:
-    found = _content(value, "string")
+    found = content(value, "string")
     return None if found is None else text(found)
-
-
-def _content(value: Json, arm_name: str) -> Json:
-    """Give the content of a union where it is of this arm, else None."""
-    return value.get(arm_name) if isinstance(value, dict) else None

@@ -1,8 +1,8 @@
 """Make the row of a token operation that an event states.
 
-Follows `rows.events`. Invariant: a row names an asset only where the emitting
-contract is that asset's own, which its id proves; any other contract may
-imitate the event, and then has a row without an asset.
+After `rows.events`. Invariant: a row names an asset only if the id of the emitting contract
+proves that it is the asset's own. Any contract may imitate such an event; the row then has
+no asset.
 """
 
 from datetime import datetime
@@ -14,11 +14,11 @@ from stellar_sdk import Asset
 from sorobanflow.decode.events import DecodedEvent
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.events import EventRow
-from sorobanflow.rows.token_shapes import TokenOperation, read_token_operation
+from sorobanflow.rows.token_shapes import read_token_operation
 from sorobanflow.rows.values import reading
 from sorobanflow.toid import MAX_OP, MAX_TX
 
-_LONGEST_ASSET = 69  # CODE of 12, a colon, ISSUER of 56
+_MAX_ASSET_LENGTH = 69  # CODE of 12, a colon, ISSUER of 56
 
 
 class TokenOperationRow(NamedTuple):
@@ -31,16 +31,16 @@ class TokenOperationRow(NamedTuple):
     op_index: int | None
     contract_id: str
     type: str
-    from_address: str | None
-    to_address: str | None
-    admin_address: str | None
-    amount: int | None
-    authorized: bool | None
-    live_until_ledger: int | None
-    to_muxed_id: str | None
-    to_muxed_type: str | None
-    asset: str | None
-    successful: bool
+    from_address: str | None = None
+    to_address: str | None = None
+    admin_address: str | None = None
+    amount: int | None = None
+    authorized: bool | None = None
+    live_until_ledger: int | None = None
+    to_muxed_id: str | None = None
+    to_muxed_type: str | None = None
+    asset: str | None = None
+    successful: bool = False
 
 
 def token_operation_row(
@@ -52,49 +52,43 @@ def token_operation_row(
         event: The event's row.
         decoded: Its topics and value.
         passphrase: Of the network; the ids of asset contracts depend on it.
-        successful: Whether the transaction was applied; None where nobody says.
+        successful: Whether the transaction succeeded; None if unknown.
 
     Raises:
         DecodeError: it states one, and a value does not hold its type or
-            whether it was applied is not known.
+            whether the transaction succeeded is unknown.
     """
     if event.type != "contract" or event.contract_id is None:
         return None
     with reading(f"token operation of event {event.id}"):
-        operation = read_token_operation(decoded)
-    if operation is None or (operation.type == "fee" and not _is_outside_operations(event)):
+        columns = read_token_operation(decoded)
+    if columns is None:
+        return None
+    # Only the network emits outside of operations, and only a fee event of the network is a fee.
+    is_of_network = event.tx_index in (0, MAX_TX) or event.op_index == MAX_OP
+    is_fee = columns["type"] == "fee"
+    if is_fee and not is_of_network:
         return None
     if successful is None:
-        raise DecodeError(f"neither transaction nor event says whether {event.id} was applied")
-    return _row(event, event.contract_id, operation, passphrase, successful)
-
-
-def _row(
-    event: EventRow, contract_id: str, operation: TokenOperation, passphrase: str, successful: bool
-) -> TokenOperationRow:
+        raise DecodeError(f"neither transaction nor event states whether {event.id} was applied")
     # A fee names no asset: it is paid in the native one, which the contract must prove too.
-    claimed = "native" if operation.type == "fee" else operation.asset
-    is_proven = claimed is not None and asset_contract_id(claimed, passphrase) == contract_id
+    claimed = "native" if is_fee else columns["asset"]
+    is_proven = claimed is not None and asset_contract_id(claimed, passphrase) == event.contract_id
     return TokenOperationRow(
         event_id=event.id,
         ledger=event.ledger,
         closed_at=event.closed_at,
         tx_hash=event.tx_hash,
-        op_index=None if _is_outside_operations(event) else event.op_index,
-        contract_id=contract_id,
-        **{**operation._asdict(), "asset": claimed if is_proven else None},
+        op_index=None if is_of_network else event.op_index,
+        contract_id=event.contract_id,
+        **{**columns, "asset": claimed if is_proven else None},
         successful=successful,
     )
 
 
-def _is_outside_operations(event: EventRow) -> bool:
-    """Tell the stages of the network's own events, where no contract can emit."""
-    return event.tx_index in (0, MAX_TX) or event.op_index == MAX_OP
-
-
 def asset_contract_id(asset: str, passphrase: str) -> str | None:
-    """Give the contract id of an asset, "native" or "CODE:ISSUER"; None if it is no asset."""
-    return _contract_id(asset, passphrase) if len(asset) <= _LONGEST_ASSET else None
+    """Compute the contract id of an asset, "native" or "CODE:ISSUER"; None if it is no asset."""
+    return _contract_id(asset, passphrase) if len(asset) <= _MAX_ASSET_LENGTH else None
 
 
 @lru_cache(maxsize=16384)

@@ -1,8 +1,7 @@
 """Make the row of a transaction.
 
-Follows `decode.transactions`. Made from SEP-51 values only, so that the node's
-own JSON can be a second source. Invariant: the status that the node says and
-the result code agree.
+After `decode.transactions`. Invariant: the status that the node states and the result
+code agree.
 """
 
 from datetime import datetime
@@ -12,14 +11,23 @@ from sorobanflow.decode.reader import Json
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.envelopes import open_envelope
-from sorobanflow.rows.preconditions import read_preconditions
 from sorobanflow.rows.results import Result, open_result
-from sorobanflow.rows.values import arm, hash_hex, i64, json_text, reading, text, u64, unix_time
+from sorobanflow.rows.values import (
+    arm,
+    hash_hex,
+    i64,
+    json_text,
+    reading,
+    text,
+    u32,
+    u64,
+    unix_time,
+)
 from sorobanflow.sources.items import Transaction
 
 
 class TransactionRow(NamedTuple):
-    """A row of `transactions`; fees in stroops, JSON columns as text."""
+    """A row of `transactions`; fees in stroops, JSON as text."""
 
     hash: str
     ledger: int
@@ -65,40 +73,36 @@ def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> Tr
         DecodeError: a field does not hold its type, or status and result disagree.
     """
     with reading(f"transaction {transaction.tx_hash[:64]!r}"):
-        return _row(transaction, decoded)
-
-
-def _row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRow:
-    envelope = open_envelope(decoded.envelope)
-    result = open_result(decoded.result)
-    memo_type, memo = _memo(envelope.transaction["memo"])
-    inner_signatures = envelope.inner_signatures
-    return TransactionRow(
-        hash=hash_hex(transaction.tx_hash),
-        ledger=transaction.ledger,
-        application_order=transaction.application_order,
-        closed_at=unix_time(transaction.created_at),
-        successful=_successful(transaction, result),
-        result_code=result.code,
-        source_account=envelope.source.address,
-        source_muxed_id=envelope.source.muxed_id,
-        fee_account=envelope.fee_source.address,
-        fee_account_muxed_id=envelope.fee_source.muxed_id,
-        fee_bid=envelope.fee_bid,
-        fee_charged=result.fee_charged,
-        sequence=i64(envelope.transaction["seq_num"]),
-        memo_type=memo_type,
-        memo=memo,
-        **read_preconditions(envelope.transaction["cond"])._asdict(),
-        signatures=json_text(envelope.signatures),
-        fee_bump=envelope.fee_bump,
-        inner_hash=result.inner_hash,
-        inner_fee_bid=envelope.inner_fee_bid,
-        inner_result_code=result.inner_code,
-        inner_signatures=None if inner_signatures is None else json_text(inner_signatures),
-        operation_count=len(envelope.transaction["operations"]),
-        **_soroban_columns(envelope.transaction["ext"], decoded.meta.soroban_fees),
-    )
+        envelope = open_envelope(decoded.envelope)
+        result = open_result(decoded.result)
+        memo_type, memo = _memo(envelope.transaction["memo"])
+        inner_signatures = envelope.inner_signatures
+        return TransactionRow(
+            hash=hash_hex(transaction.tx_hash),
+            ledger=transaction.ledger,
+            application_order=transaction.application_order,
+            closed_at=unix_time(transaction.created_at),
+            successful=_successful(transaction, result),
+            result_code=result.code,
+            source_account=envelope.source.address,
+            source_muxed_id=envelope.source.muxed_id,
+            fee_account=envelope.fee_source.address,
+            fee_account_muxed_id=envelope.fee_source.muxed_id,
+            fee_bid=envelope.fee_bid,
+            fee_charged=result.fee_charged,
+            sequence=i64(envelope.transaction["seq_num"]),
+            memo_type=memo_type,
+            memo=memo,
+            **_preconditions(envelope.transaction["cond"]),
+            signatures=json_text(envelope.signatures),
+            fee_bump=envelope.fee_bump,
+            inner_hash=result.inner_hash,
+            inner_fee_bid=envelope.inner_fee_bid,
+            inner_result_code=result.inner_code,
+            inner_signatures=None if inner_signatures is None else json_text(inner_signatures),
+            operation_count=len(envelope.transaction["operations"]),
+            **_soroban_columns(envelope.transaction["ext"], decoded.meta.soroban_fees),
+        )
 
 
 def _successful(transaction: Transaction, result: Result) -> bool:
@@ -118,6 +122,41 @@ def _memo(memo: Json) -> tuple[str, str | None]:
     if kind in ("hash", "return"):
         return kind, hash_hex(content)
     raise DecodeError(f"unknown memo: {kind!r:.80}")
+
+
+_NO_PRECONDITIONS: dict[str, Json] = dict.fromkeys(
+    (
+        *("min_time", "max_time", "min_ledger", "max_ledger", "min_sequence"),
+        *("min_sequence_age", "min_sequence_ledger_gap", "extra_signers"),
+    )
+)
+
+
+def _preconditions(condition: Json) -> dict[str, Json]:
+    """Read the preconditions: None if not stated; a stated 0 means no bound."""
+    kind, body = arm(condition)
+    if kind == "none":
+        return _NO_PRECONDITIONS
+    if kind == "time":
+        return _NO_PRECONDITIONS | _time_bounds(body)
+    if kind != "v2":
+        raise DecodeError(f"unknown preconditions: {kind!r:.80}; expected none, time or v2")
+    ledgers, sequence = body["ledger_bounds"], body["min_seq_num"]
+    return {
+        **_time_bounds(body["time_bounds"]),
+        "min_ledger": None if ledgers is None else u32(ledgers["min_ledger"]),
+        "max_ledger": None if ledgers is None else u32(ledgers["max_ledger"]),
+        "min_sequence": None if sequence is None else i64(sequence),
+        "min_sequence_age": u64(body["min_seq_age"]),
+        "min_sequence_ledger_gap": u32(body["min_seq_ledger_gap"]),
+        "extra_signers": json_text(body["extra_signers"]),
+    }
+
+
+def _time_bounds(bounds: Json) -> dict[str, Json]:
+    if bounds is None:
+        return {"min_time": None, "max_time": None}
+    return {"min_time": u64(bounds["min_time"]), "max_time": u64(bounds["max_time"])}
 
 
 def _soroban_columns(extension: Json, soroban_fees: Json) -> dict[str, Json]:

@@ -1,14 +1,12 @@
-"""Read single SEP-51 values, checked.
+"""Read and check single SEP-51 values.
 
-Everything that enters a row passes through here or through `addresses`: a
-number has its bounds, a text can be stored, a union is a known form. Invariant:
-what these functions return is accepted by the column it is meant for; what they
-refuse is a `DecodeError`.
+Everything in a row passes through here or through `addresses`. Invariant: the database
+accepts what these functions return; what they refuse is a `DecodeError`.
 """
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 
 import msgspec
@@ -26,7 +24,7 @@ _WRONG_FORM = (LookupError, TypeError, ValueError, AttributeError, OverflowError
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-# Used as a function; a generator would cost four times as much.
+# Used like a function; a generator would take four times as long.
 class reading:
     """Turn a missing key or a wrong type inside the block into a DecodeError."""
 
@@ -49,20 +47,33 @@ class reading:
 
 
 def arm(value: Json) -> tuple[str, Json]:
-    """Take a union apart: its arm, and its content (None for an arm without one)."""
+    """Split a union into its arm and its content, None for an arm without one."""
     if isinstance(value, str):
         return value, None
     if isinstance(value, dict) and len(value) == 1:
         [content] = value.items()
         return content
-    raise DecodeError(f"not a SEP-51 union: {_short(value)}; wanted a name or a one-key object")
+    raise DecodeError(f"not a SEP-51 union: {_short(value)}; expected a name or a one-key object")
+
+
+def content(value: Json, arm_name: str) -> Json:
+    """Return the content of a union if it has this arm, else None."""
+    return value.get(arm_name) if isinstance(value, dict) else None
+
+
+def symbol_map(value: Json) -> dict[str, Json] | None:
+    """Return an SCVal map by its symbols; None if the value is no map."""
+    entries = content(value, "map")
+    if entries is None:
+        return None
+    return {content(entry["key"], "symbol"): entry["val"] for entry in entries}
 
 
 def name(value: Json) -> str:
     """Check a name of the protocol, such as an operation type or a result code."""
     if isinstance(value, str) and _is_name(value):
         return value
-    raise DecodeError(f"not a name: {_short(value)}; wanted lower-case letters, digits, '_'")
+    raise DecodeError(f"not a name: {_short(value)}; expected lower-case letters, digits, '_'")
 
 
 def _integer(value: Json, kind: str, low: int, high: int) -> int:
@@ -70,59 +81,46 @@ def _integer(value: Json, kind: str, low: int, high: int) -> int:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return value
-    raise DecodeError(f"not a {kind}: {_short(value)}; wanted an integer of {low} to {high}")
+    raise DecodeError(f"not a {kind}: {_short(value)}; expected an integer of {low} to {high}")
 
 
-def u32(value: Json) -> int:
-    """Read an unsigned 32-bit integer."""
-    return _integer(value, "u32", 0, 2**32 - 1)
-
-
-def i64(value: Json) -> int:
-    """Read a signed 64-bit integer, a string or a number."""
-    return _integer(value, "i64", -(2**63), 2**63 - 1)
-
-
-def u64(value: Json) -> int:
-    """Read an unsigned 64-bit integer, a string or a number."""
-    return _integer(value, "u64", 0, 2**64 - 1)
-
-
-def i128(value: Json) -> int:
-    """Read a signed 128-bit integer, a string or a number."""
-    return _integer(value, "i128", -(2**127), 2**127 - 1)
+#: Integers of these types: numbers, or strings for those of 64 and more bits.
+u32 = partial(_integer, kind="u32", low=0, high=2**32 - 1)
+i64 = partial(_integer, kind="i64", low=-(2**63), high=2**63 - 1)
+u64 = partial(_integer, kind="u64", low=0, high=2**64 - 1)
+i128 = partial(_integer, kind="i128", low=-(2**127), high=2**127 - 1)
 
 
 def hash_hex(value: Json) -> str:
     """Check a 32-byte hash in lower-case hex."""
     if isinstance(value, str) and _is_hash(value):
         return value
-    raise DecodeError(f"not a hash: {_short(value)}; wanted 64 lower-case hex digits")
+    raise DecodeError(f"not a hash: {_short(value)}; expected 64 lower-case hex digits")
 
 
 def text(value: Json) -> str:
-    """Check a text for what a PostgreSQL text cannot hold: NUL and lone surrogates."""
+    """Check that PostgreSQL can store a text: no NUL, no lone surrogates."""
     if isinstance(value, str) and "\0" not in value and _is_unicode(value):
         return value
     raise DecodeError(f"not a text that can be stored: {_short(value)}")
 
 
 def json_text(value: Json) -> str:
-    """Write a value for a jsonb column, which takes no NUL character."""
+    """Encode a value for a jsonb column, which cannot hold a NUL character."""
     try:
         encoded = msgspec.json.encode(value).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise DecodeError(f"cannot be written as JSON ({type(error).__name__})") from error
     if "\\u0000" in encoded and _ESCAPED_NUL.search(encoded):
-        raise DecodeError("holds a NUL character, which jsonb does not take")
+        raise DecodeError("contains a NUL character, which jsonb cannot hold")
     return encoded
 
 
-@lru_cache(maxsize=256)  # the events of a ledger all name the same
+@lru_cache(maxsize=256)  # the events of a ledger all have the same
 def rfc3339(value: str) -> datetime:
     """Read an RFC 3339 time; the result is in UTC."""
     if not _RFC3339.fullmatch(value):
-        raise DecodeError(f"not an RFC 3339 time: {_short(value)}; wanted YYYY-MM-DDTHH:MM:SSZ")
+        raise DecodeError(f"not an RFC 3339 time: {_short(value)}; expected YYYY-MM-DDTHH:MM:SSZ")
     with reading("time"):
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
 
