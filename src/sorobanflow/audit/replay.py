@@ -22,7 +22,7 @@ from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.upsert import write_rows
 
-#: Items read at the same time; an item of 100 KiB has been seen.
+#: Items read by one query; an item may have 100 KiB.
 PAGE = 100
 
 #: Errors of valid items in the wrong position (`rpc.positions`, `rpc.events_walk`): the
@@ -106,13 +106,13 @@ def _replay_item(engine: Engine, item: _Item, passphrase: str) -> bool:
 
 def _store(connection: Connection, item: _Item, passphrase: str) -> QuarantineRow | None:
     """Store the rows of an item; returns why it cannot be decoded, if so."""
-    batch = _make_rows(connection, item, passphrase)
-    if batch.quarantine:
-        return batch.quarantine[0]
+    rows = _make_rows(connection, item, passphrase)
+    if rows.quarantine:
+        return rows.quarantine[0]
     if item.kind == "token_operation":
-        batch.events = []  # stored already, as the node sent it
-    _refuse_stored(connection, batch)
-    write_rows(connection, batch, item.stream or "all")
+        rows.events = []  # stored already, as the node sent it
+    _refuse_stored(connection, rows)
+    write_rows(connection, rows, item.stream or "all")
     return None
 
 
@@ -130,9 +130,9 @@ def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRow
     if stated is None:
         successful = _was_successful(connection, sent.tx_hash)
         sent = msgspec.structs.replace(sent, in_successful_contract_call=successful)
-    batch = make_rows(ledgers, [sent], [], passphrase, whole=False)
-    batch.events = [row._replace(in_successful_call=stated) for row in batch.events]
-    return batch
+    rows = make_rows(ledgers, [sent], [], passphrase, whole=False)
+    rows.events = [row._replace(in_successful_call=stated) for row in rows.events]
+    return rows
 
 
 def _decode(item: _Item) -> Event | Transaction:
@@ -151,12 +151,12 @@ def _was_successful(connection: Connection, tx_hash: str) -> bool | None:
     ).scalar()
 
 
-def _refuse_stored(connection: Connection, batch: BatchRows) -> None:
+def _refuse_stored(connection: Connection, rows: BatchRows) -> None:
     query = text(
         "SELECT id FROM events WHERE id = ANY(:ids) "
         "UNION ALL SELECT hash FROM transactions WHERE hash = ANY(:hashes)"
     )
-    ids, hashes = [row.id for row in batch.events], [row.hash for row in batch.transactions]
+    ids, hashes = [row.id for row in rows.events], [row.hash for row in rows.transactions]
     stored = connection.execute(query, {"ids": ids, "hashes": hashes}).scalar()
     if stored is not None:
         raise DecodeError(f"{stored} is stored already, from another delivery")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, exists, func, literal, literal_column, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from sorobanflow.audit.stored import is_wanted
+from sorobanflow.audit.stored import matches
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.backfill import split
 from sorobanflow.sources.rpc.filters import EventFilter
@@ -111,7 +111,7 @@ def _count(
             events.c.ledger.between(*ledgers),
             events.c.type == "contract",
             events.c.contract_id.is_not(None),
-            is_wanted(event_filter),
+            matches(event_filter),
             ~exists().where(token_operations.c.event_id == events.c.id),
             # An event whose token operation is in quarantine has a known shape.
             ~exists().where(

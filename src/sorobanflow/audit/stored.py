@@ -26,7 +26,7 @@ def event_ids(
 ) -> dict[str, int]:
     """Map the ids of a stream's events to their ledgers."""
     query = select(events.c.id, events.c.ledger).where(
-        events.c.ledger.between(*ledgers), is_wanted(event_filter)
+        events.c.ledger.between(*ledgers), matches(event_filter)
     )
     return dict(connection.execute(query).tuples().all())
 
@@ -111,7 +111,7 @@ def seconds_per_ledger(engine: Engine) -> float | None:
         return connection.execute(query, {"limit": MEASURED_LEDGERS}).scalar() or None
 
 
-def is_wanted(event_filter: EventFilter | None) -> ColumnElement[bool]:
+def matches(event_filter: EventFilter | None) -> ColumnElement[bool]:
     """Return the filter as a condition on `events`."""
     if event_filter is None:
         return true()

@@ -51,17 +51,17 @@ def named_failures() -> Iterator[None]:
 
 
 def _named(error: psycopg.Error) -> SorobanflowError | None:
-    state, said = error.sqlstate, str(error).partition("\n")[0]
+    state, message = error.sqlstate, str(error).partition("\n")[0]
     if state is None:
         lost = isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolClosed)
-        return DatabaseUnavailableError(said) if lost else None
+        return DatabaseUnavailableError(message) if lost else None
     if state in _REFUSALS:
-        return DatabaseRefusesError(f"{said} ({state})", _REFUSALS[state])
+        return DatabaseRefusesError(f"{message} ({state})", _REFUSALS[state])
     if state in _NO_SUCH_TABLE_OR_COLUMN:
         return SchemaError(
-            f"the database's schema is not the one that this program needs: {said} ({state}); run "
-            "`python -m deployments.migrate`, or the version of the program that created it"
+            f"the database's schema is not the one that this program needs: {message} ({state}); "
+            "run `python -m deployments.migrate`, or the version of the program that created it"
         )
     if state[:2] in _TRANSIENT and state not in _FINAL:
-        return DatabaseUnavailableError(f"{said} ({state})")
+        return DatabaseUnavailableError(f"{message} ({state})")
     return None

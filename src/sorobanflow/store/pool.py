@@ -141,9 +141,9 @@ def _check_address(url: str) -> None:
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.OperationalError as error:
-        said = " ".join(str(error).split())
-        if "FATAL" in said and not any(passing in said for passing in _TRANSIENT):
-            reason = said[said.index("FATAL") :]
+        message = " ".join(str(error).split())
+        if "FATAL" in message and not any(part in message for part in _TRANSIENT):
+            reason = message[message.index("FATAL") :]
             raise ConfigurationError(
                 f"no connection to the database ({public_conninfo(url)}): {reason}"
             ) from None

@@ -45,10 +45,10 @@ def prepare(engine: Engine) -> None:
         if found is None:
             command.upgrade(_config(connection), "head")
             return
-    wanted = newest_revision()
-    if found != wanted:
+    needed = newest_revision()
+    if found != needed:
         raise SchemaError(
-            f"the database's schema is revision {found}, but this program needs {wanted}; run "
+            f"the database's schema is revision {found}, but this program needs {needed}; run "
             "`python -m deployments.migrate`, or the version of the program that created it"
         )
 

@@ -1,4 +1,4 @@
-"""Tables of the audit: the shapes of events that nobody decodes, and where they were counted."""
+"""Tables of the audit: the shapes of events that are not decoded, and the audited ledgers."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Integer, Table, text
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE

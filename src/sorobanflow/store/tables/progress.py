@@ -1,4 +1,4 @@
-"""Tables of the indexing itself: what is stored, what is missing, what is set aside."""
+"""Tables of the indexing itself: coverage, gaps, quarantine, the network."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, JSONB
