@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.errors import DatabaseRefusesError, DatabaseUnavailableError, SchemaError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.pipeline.batch import UpsertStep
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow
 from sorobanflow.store import schema
@@ -67,7 +68,7 @@ def _store(engine: Engine, look: Callable[[], object] = lambda: None) -> list[Ex
     failures: list[Exception] = []
     while True:
         try:
-            upsert_batch.fn(engine, _batch(), "all")
+            upsert_batch.fn(UpsertStep(engine, _batch(), "all"))
             return failures
         except Exception as error:
             failures.append(error)
