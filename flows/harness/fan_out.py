@@ -38,20 +38,13 @@ MAX_FRUITLESS_RUNS = 3
 
 @dataclass
 class _ChunkRun:
-    """The run of a chunk.
-
-    Attributes:
-        id: The flow run's.
-        missing: Ledgers of the chunk that were not covered when the run was started.
-        fruitless: Runs of the chunk before this one that crashed and committed nothing.
-        seen: State and number of missing ledgers when the run last made progress.
-        progress_at: When that was.
-    """
+    """The run of a chunk."""
 
     chunk: LedgerRange
     id: UUID
-    missing: int
-    fruitless: int
+    missing: int  # ledgers of the chunk that were not covered when the run was started
+    fruitless: int  # runs of the chunk before this one that crashed and committed nothing
+    # The state's id and the number of missing ledgers at the last progress, and when that was.
     seen: tuple[UUID, int] | None = None
     progress_at: float = field(default_factory=time.monotonic)
 

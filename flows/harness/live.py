@@ -79,7 +79,7 @@ class LiveIndexing:
         work = self._missing(self._client.get_health())
         lag = sum(part.size for part in (*work.todo, *work.lost))
         if lag > max_ledgers:
-            self._summary.behind = lag
+            self._summary.lag = lag
             get_run_logger().warning(
                 f"the stream lags {lag:,} ledgers behind the node; max_lag_ledgers is "
                 f"{max_ledgers:,}"
@@ -128,9 +128,10 @@ class LiveIndexing:
     def _written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         summary = self._summary
         summary.add(ledgers, rows)
+        transactions, events = summary.rows["transactions"], summary.rows["events"]
         figures = (
-            f"at ledger {ledgers.last}, {summary.per_second('transactions'):,.0f} transactions/s, "
-            f"{summary.per_second('events'):,.0f} events/s"
+            f"at ledger {ledgers.last}, {summary.per_second(transactions):,.0f} transactions/s, "
+            f"{summary.per_second(events):,.0f} events/s"
         )
         self._progress.show(summary.ledgers, figures)
 

@@ -56,7 +56,7 @@ def _empty(engine: Engine, tables: dict[str, tuple[int, str]]) -> None:
         connection.execute(text(f"TRUNCATE {names}"))
 
 
-def test_chunks_side_by_side_give_the_same_database_as_one_index_run(
+def test_concurrent_chunks_give_the_same_database_as_one_index_run(
     serve: Serve,
     run_backfill: Backfill,
     save_blocks: Callable[[str], dict[str, str]],
@@ -85,7 +85,7 @@ def test_covered_ledgers_are_not_asked_for_again(
     assert (checksums(engine), server.calls["getEvents"]) == (before, calls)
 
 
-def test_force_indexes_covered_ledgers_again_and_mends_their_rows(
+def test_force_indexes_covered_ledgers_again_and_repairs_their_rows(
     serve: Serve, run_backfill: Backfill, engine: Engine, checksums: Checksums
 ) -> None:
     server = serve(Chain(generated(), closed=20))
@@ -204,7 +204,7 @@ def test_ledgers_below_the_retention_become_a_gap_once(
     assert backfill(80, 110, **blocks, return_state=True).name == "Completed"
 
 
-def test_ledgers_that_leave_the_node_while_it_runs_become_a_gap_and_the_rest_goes_on(
+def test_ledgers_that_leave_the_node_while_it_runs_become_a_gap_and_the_rest_is_indexed(
     serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
 ) -> None:
     long, short = (
@@ -232,7 +232,7 @@ def test_ledgers_that_only_the_health_calls_lost_are_indexed(
     assert state.name == "Completed"
 
 
-def test_failed_chunk_is_named_and_the_others_go_on(
+def test_failed_chunk_is_named_and_the_others_are_indexed(
     serve: Serve, run_backfill: Backfill, engine: Engine
 ) -> None:
     # Refused for good: the first chunk that asks fails, and is not tried again.
@@ -292,7 +292,7 @@ def test_progress_artifact_ends_at_100_percent_with_rate_and_time_left(
     assert "ledgers/s, 0 seconds left" in (artifact.description or "")
 
 
-def test_node_that_keeps_its_answers_back_fails_the_run(
+def test_node_that_withholds_its_answers_fails_the_run(
     serve: Serve, run_backfill: Backfill, engine: Engine
 ) -> None:
     faults = parse_faults("getTransactions:3-=429/60")
@@ -309,7 +309,7 @@ def test_node_that_keeps_its_answers_back_fails_the_run(
     assert read_coverage(engine, "all").covered == ((1, 40),)
 
 
-def test_table_that_somebody_else_has_locked_fails_the_run(
+def test_table_that_another_session_has_locked_fails_the_run(
     serve: Serve,
     run_backfill: Backfill,
     database_url: str,
@@ -318,8 +318,8 @@ def test_table_that_somebody_else_has_locked_fails_the_run(
 ) -> None:
     monkeypatch.setattr(upsert_batch, "retries", 1)  # each is cancelled again
     server = serve(Chain(generated(), closed=9))
-    with psycopg.connect(database_url) as somebody:
-        somebody.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
         with pytest.raises(StalledError, match=r"waited for ledgers 1-9, which the node has"):
             run_backfill(server, 1, 9, stall_s=5)
     assert run_backfill(server, 1, 9).written == [(1, 9)]

@@ -1,4 +1,4 @@
-"""A run that left something out, fell behind or got stuck is not a success in Prefect."""
+"""A run that left something out, lagged behind or stalled is not a success in Prefect."""
 
 import time
 from collections.abc import Callable
@@ -104,7 +104,7 @@ def test_exit_code_says_that_a_run_left_something_out(
     assert run_flow(index, arguments) == 0
 
 
-def test_run_that_ends_too_far_behind_is_incomplete(serve: Serve, save_blocks: SaveBlocks) -> None:
+def test_run_that_lags_too_far_behind_is_incomplete(serve: Serve, save_blocks: SaveBlocks) -> None:
     # Fifty ledgers close a second: some do between the last batch and the end of the run.
     chain = Chain(generated(transactions_per_ledger=1), closed=9, close_every_s=0.02)
     server = serve(chain, latency_s=0.05)
@@ -113,8 +113,8 @@ def test_run_that_ends_too_far_behind_is_incomplete(serve: Serve, save_blocks: S
     assert (state.type, state.name) == (StateType.FAILED, "Incomplete")
     assert state.message is not None
     assert "ledgers behind the node: " in state.message
-    for most in (100_000, None):
-        assert _state(**blocks, max_lag_ledgers=most).is_completed()
+    for max_lag in (100_000, None):
+        assert _state(**blocks, max_lag_ledgers=max_lag).is_completed()
 
 
 def test_tip_that_does_not_move_while_it_is_followed_fails_the_run(
@@ -140,7 +140,7 @@ def test_chain_that_is_followed_longer_than_the_limit_does_not_stall(
     assert _state(**blocks, start_ledger="oldest", follow_s=10, stall_s=5).is_completed()
 
 
-def test_node_that_keeps_its_answers_back_fails_the_run(
+def test_node_that_withholds_its_answers_fails_the_run(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine
 ) -> None:
     # Its health says that it has the ledgers, and each call for them is put off.
@@ -151,7 +151,7 @@ def test_node_that_keeps_its_answers_back_fails_the_run(
     assert read_coverage(engine, "all").covered == ()
 
 
-def test_table_that_somebody_else_has_locked_fails_the_run(
+def test_table_that_another_session_has_locked_fails_the_run(
     serve: Serve,
     save_blocks: SaveBlocks,
     engine: Engine,
@@ -160,8 +160,8 @@ def test_table_that_somebody_else_has_locked_fails_the_run(
 ) -> None:
     monkeypatch.setattr(upsert_batch, "retries", 1)  # each is cancelled again
     blocks = save_blocks(serve(Chain(generated(), closed=7)).url)
-    with psycopg.connect(database_url) as somebody:
-        somebody.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
         with pytest.raises(StalledError, match="waited for ledgers 1-7, which the node has"):
             index(**blocks, start_ledger="oldest", stall_s=5)
     summary: Any = index(**blocks)
@@ -169,23 +169,23 @@ def test_table_that_somebody_else_has_locked_fails_the_run(
     assert summary.written == [(1, 7)]
 
 
-def _stand_still(engine: Engine, time: str) -> None:
+def _age_newest_ledger(engine: Engine, age: str) -> None:
     with engine.begin() as connection:
         connection.execute(
-            text("UPDATE coverage SET advanced_at = now() - CAST(:time AS interval)"),
-            {"time": time},
+            text("UPDATE coverage SET advanced_at = now() - CAST(:age AS interval)"),
+            {"age": age},
         )
 
 
-def test_short_run_fails_where_the_chain_has_stood_still(
+def test_short_run_fails_when_the_chain_stands_still(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stall, "LAST_LOOK_S", 1.0)
     blocks = save_blocks(serve(Chain(generated(), closed=7)).url)
     index(**blocks, start_ledger="oldest")
-    _stand_still(engine, "299 s")
+    _age_newest_ledger(engine, "299 s")
     assert _state(**blocks).is_completed()
-    _stand_still(engine, "1 h")
+    _age_newest_ledger(engine, "1 h")
     state = _state(**blocks)
     assert _in_prefect(state)[:2] == (StateType.FAILED, "Failed")
     with pytest.raises(
@@ -198,12 +198,12 @@ def test_short_run_fails_where_the_chain_has_stood_still(
     assert _state(**blocks, stall_s=7200).is_completed()
 
 
-def test_chain_that_was_paused_and_goes_on_does_not_fail_the_run(
+def test_chain_that_was_paused_and_continues_does_not_fail_the_run(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine
 ) -> None:
     chain = Chain(generated(), closed=7, close_every_s=3)
     index(**save_blocks(serve(Chain(generated(), closed=7)).url), start_ledger="oldest")
-    _stand_still(engine, "1 day")
+    _age_newest_ledger(engine, "1 day")
     state = _state(**save_blocks(serve(chain).url))
     summary = state.result()
     assert summary.written

@@ -1,4 +1,4 @@
-"""A backfill over two workers, one of which is killed with the run that it carries."""
+"""A backfill on two workers, one of which is killed together with its run."""
 
 import os
 import re
@@ -181,7 +181,7 @@ def test_two_workers_of_which_one_is_killed_cover_everything(
         assert summary.written == [(1, LEDGERS)]
         assert summary.started >= 5
         assert read_coverage(engine, "all").covered == ((1, LEDGERS),)
-        assert _slots_taken() == 0  # the dead run's is free again
+        assert _slots_taken() == 0  # that of the dead run is free again
         fanned_out = checksums(engine)
         with engine.begin() as connection:
             names = ", ".join(name for name in fanned_out if name != "network")

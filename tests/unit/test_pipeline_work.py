@@ -92,9 +92,9 @@ def test_work_below_the_nodes_oldest_ledger_is_lost() -> None:
     assert work.lost == [(40, 59), (71, 99)]
 
 
-def test_no_work_when_the_node_is_behind_the_start() -> None:
+def test_no_work_when_the_node_has_not_reached_the_start() -> None:
     assert work_to_do(1001, NODE, Coverage()) == ([], [])
 
 
-def test_coverage_behind_the_tip_of_a_lagging_node_is_no_work() -> None:
+def test_coverage_above_the_tip_of_a_lagging_node_is_no_work() -> None:
     assert work_to_do(900, NODE, Coverage((LedgerRange(900, 1100),))) == ([], [])

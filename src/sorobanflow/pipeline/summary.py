@@ -39,7 +39,7 @@ class RunSummary:
         written: Ledger ranges that this run stored; ascending, disjoint.
         rows: Rows that this run stored, per table.
         gaps: Ranges that this run recorded as gaps.
-        behind: Ledgers of the node that the stream lacks at the end, if too many.
+        lag: Ledgers of the node that the stream lacks at the end, if too many.
         seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds at the end.
         finished: Whether the run reached its end.
@@ -51,7 +51,7 @@ class RunSummary:
     written: list[LedgerRange] = field(default_factory=list)
     rows: Counter[str] = field(default_factory=Counter)
     gaps: list[LedgerRange] = field(default_factory=list)
-    behind: int = 0
+    lag: int = 0
     seconds: float = 0.0
     _counted_until: float | None = None
     coverage: Coverage = field(default_factory=Coverage)
@@ -97,7 +97,7 @@ class RunSummary:
         bad = self.rows["quarantine"]
         parts = [f"ledgers {ranges_text(self.gaps)} recorded as a gap"] if self.gaps else []
         parts += [f"items in quarantine: {bad:,}"] if bad else []
-        parts += [f"ledgers behind the node: {self.behind:,}"] if self.behind else []
+        parts += [f"ledgers behind the node: {self.lag:,}"] if self.lag else []
         return parts
 
     @property
@@ -110,11 +110,8 @@ class RunSummary:
         """Exit code for scripts: 0 if nothing was left out, else 1."""
         return int(not self.complete)
 
-    def per_second(self, table: str) -> float:
-        """Rows of a table per second of work."""
-        return self._per_second(self.rows[table])
-
-    def _per_second(self, number: int) -> float:
+    def per_second(self, number: int) -> float:
+        """What a number of ledgers or rows is per second of work."""
         return number / self.seconds if self.seconds else 0.0
 
     def headline(self) -> str:
@@ -167,9 +164,10 @@ class RunSummary:
         return f"incomplete: {'; '.join(self.left_out)}" if self.left_out else "good"
 
     def _rates(self) -> str:
-        ledgers = f"{self._per_second(self.ledgers):,.1f} ledgers"
-        rows = [f"{self.per_second(name):,.0f} {name}" for name in ("transactions", "events")]
-        return ", ".join([ledgers, *rows])
+        rows = [
+            f"{self.per_second(self.rows[name]):,.0f} {name}" for name in ("transactions", "events")
+        ]
+        return ", ".join([f"{self.per_second(self.ledgers):,.1f} ledgers", *rows])
 
     def _calls(self) -> str:
         stats = self.stats
