@@ -2,11 +2,11 @@
 --
 --     psql -v ON_ERROR_STOP=1 -f deployments/roles.sql "$OWNER_URL"
 --
--- Run as the role that migrates, or a superuser, after `python -m deployments.migrate`;
--- again, it changes nothing. Neither role can log in: make users, and grant one of them,
+-- Run it as the role that migrates, or as a superuser, after `python -m deployments.migrate`.
+-- A second run changes nothing. Neither role can log in: create users, and grant one of them,
 --     CREATE USER me PASSWORD '…' IN ROLE sorobanflow_indexer;
--- Tables and views of later migrations get the same privileges by themselves. Of the public
--- it takes what it may do in this database, temporary tables among it.
+-- Tables and views of later migrations get the same privileges. The role PUBLIC loses all its
+-- privileges on this database, including temporary tables.
 DO $$
 DECLARE
     owner text := (SELECT tableowner FROM pg_tables
@@ -30,7 +30,7 @@ BEGIN
         EXECUTE later || format('GRANT SELECT ON TABLES TO %I', role);
     END LOOP;
 
-    -- Rows are copied into temporary tables first. Only gaps and the quarantine ever shrink.
+    -- Rows are copied into temporary tables first. Rows are only deleted from gaps and quarantine.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %s TO sorobanflow_indexer', this);
     GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO sorobanflow_indexer;
     GRANT DELETE ON gaps, quarantine TO sorobanflow_indexer;
