@@ -69,10 +69,7 @@ class RetriableError(SorobanflowError):
 
 @dataclass(eq=False)
 class EndpointError(RetriableError):
-    """A call failed, by no fault of the request; the client tries it again.
-
-    `retry_after_s` is the wait that the endpoint asked for, if it did.
-    """
+    """A call failed, by no fault of the request; the endpoint may state when to try again."""
 
     message: str
     retry_after_s: float | None = None

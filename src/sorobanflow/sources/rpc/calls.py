@@ -83,13 +83,9 @@ class Calls:
         read: Read[T],
         ledger: int | None = None,
     ) -> Timed[T]:
-        """Make one attempt of one call.
+        """Make one attempt of one call; `read` takes the result of the answer.
 
-        Args:
-            method: The RPC method.
-            params: Its parameters.
-            read: Makes the result of the answer; what it raises is the call's error.
-            ledger: The ledger that the request starts at, for the errors of ranges.
+        `ledger` is the one that the request starts at, for the errors of ranges.
         """
         request_id = next(self.request_ids)
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from sorobanflow.errors import ClientStoppedError, RateLimitedError, RpcTimeoutError
 from sorobanflow.records import ConcurrencyChanged, Hook, Strain, report
 
+Clock = Callable[[], float]
+
 #: The node became slower when recent calls take this many times the usual, both per
 #: call and per byte.
 SLOWER = 2.0
@@ -69,18 +71,12 @@ class Latency:
 class Concurrency:
     """Admits concurrent calls up to a limit that adapts; shared by threads.
 
-    Args:
-        max_limit: Bound of the limit, which starts at half of it.
-        hook: Gets a record of the first limit and of each change.
-        clock: Monotonic seconds.
+    The limit starts at half of `max_limit`; the hook gets a record of it and of each
+    change. `clock` gives monotonic seconds.
     """
 
     def __init__(
-        self,
-        max_limit: int,
-        *,
-        hook: Hook | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, max_limit: int, *, hook: Hook | None = None, clock: Clock = time.monotonic
     ) -> None:
         self._max_limit = max_limit
         self._limit = float(max(1, (max_limit + 1) // 2))

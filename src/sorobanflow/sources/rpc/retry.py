@@ -42,10 +42,7 @@ class RetrySettings:
 class RetryPolicy:
     """Runs calls under the settings; keeps no state between calls.
 
-    Args:
-        settings: How often, and how long to wait.
-        sleep: Waits that many seconds.
-        uniform: Draws a number between two.
+    `sleep` waits that many seconds; `uniform` draws a number between two.
     """
 
     def __init__(

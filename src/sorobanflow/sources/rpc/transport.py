@@ -56,14 +56,7 @@ class HttpSettings:
 
 
 class Transport:
-    """A pool of connections to one endpoint; shared by threads.
-
-    Args:
-        url: The endpoint, http or https; may hold a key.
-        headers: Sent with every call; may hold a key.
-        settings: Limits of a call.
-        transport: Stands in for the network in tests.
-        clock: Monotonic seconds.
+    """A pool of connections to one endpoint; shared by threads. See `RpcClient`.
 
     Raises:
         ConfigurationError: the URL or a header cannot be used.
@@ -86,12 +79,10 @@ class Transport:
         self._redactor.install()
         self.endpoint = self._redactor.endpoint
         self._connections = Connections()
-        connections = self._settings.max_connections
+        connections, timeout_s = self._settings.max_connections, self._settings.timeout_s
         self._client = httpx.Client(
             headers={**headers, "Content-Type": "application/json", "Accept-Encoding": "gzip"},
-            timeout=httpx.Timeout(
-                self._settings.timeout_s, connect=self._settings.connect_timeout_s
-            ),
+            timeout=httpx.Timeout(timeout_s, connect=self._settings.connect_timeout_s),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
             transport=transport,
@@ -111,13 +102,11 @@ class Transport:
         """
         if self._connections.stopped.is_set():
             raise ClientStoppedError(method)
-        # Raised outside of the handlers: httpx's errors hold the request and so the URL.
-        error: SorobanflowError
         try:
             return self._exchange(method, body)
         except httpx.RequestError as fault:
             error = self._failure(method, fault)
-        raise error
+        raise error  # outside of the handler: httpx's errors hold the request and so the URL
 
     def clean(self, text: str) -> str:
         """Shorten what the endpoint said, and hide our secrets in it."""
