@@ -22,7 +22,8 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 RECORDING = "applyload-10048"

@@ -26,7 +26,8 @@ from deployments.services import PREFECT_SETTINGS, prefect_server
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 
 RESULTS = Path(".sorobanflow/benchmarks")
 RECORDINGS = (

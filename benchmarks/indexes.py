@@ -30,8 +30,9 @@ from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.source import fetch_range
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
+from sorobanflow.store.engine import open_engine
 from sorobanflow.store.merge import merge_staged, stage_rows
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 BATCHES, LEDGERS, TRANSACTIONS, EVENTS = 20, 4, 50, 5

@@ -31,7 +31,8 @@ from sorobanflow.store.coverage import (
     pin_network,
     read_coverage,
 )
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.upsert import upsert_batch
 
 STREAM = Stream()

@@ -33,7 +33,8 @@ from sorobanflow.rows.state_rows import ContractCodeRow, TokenMetadataRow
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema, tables
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.upsert import write_rows
 
 TABLES = (*tables.HISTORY_TABLES, *tables.STATE_TABLES)

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 
 from blocks.profiles import PROFILES, PoolPreset, ProfileName
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
 

@@ -35,7 +35,7 @@ from deployments.services import (
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import LAST_LEDGER
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import public_conninfo
+from sorobanflow.store.engine import public_conninfo
 
 HOME = Path(".sorobanflow")
 PREFECT_HOME = HOME / "prefect"

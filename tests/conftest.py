@@ -17,7 +17,8 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
 from tests.prefect_home import prefect_database
 

@@ -19,7 +19,8 @@ from docs.generator.configuration import configuration_page
 from docs.generator.tables import tables_page
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 
 DOCS = Path(__file__).parents[1]
 

@@ -15,7 +15,7 @@ from sorobanflow.errors import ClientStoppedError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.store.pool import stop_engine
+from sorobanflow.store.engine import stop_engine
 
 #: Threads. 14,760 transactions from a node that answers in 300 ms: 44 s with 1, 29 s with 2,
 #: 26 s with 3; from a node that answers immediately, decoding is the limit.

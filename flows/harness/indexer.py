@@ -26,7 +26,7 @@ from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, pin_network
-from sorobanflow.store.pool import pool_stats
+from sorobanflow.store.engine import pool_stats
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from prefect.logging import get_logger
 from sqlalchemy import Engine
 
 from sorobanflow.records import BatchWritten, Hook, PoolSampled, PoolStats, Record
-from sorobanflow.store.pool import pool_stats
+from sorobanflow.store.engine import pool_stats
 
 VARIABLE = "SOROBANFLOW_METRICS_DIR"
 

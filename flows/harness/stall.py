@@ -17,7 +17,7 @@ from sorobanflow.errors import StalledError
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import last_advance
-from sorobanflow.store.pool import cancel_statements
+from sorobanflow.store.engine import cancel_statements
 
 POLL_S = 0.5
 TIME = "%Y-%m-%d %H:%M:%S UTC"

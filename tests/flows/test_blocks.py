@@ -18,7 +18,8 @@ from blocks.profiles import PoolPreset, ProfileName
 from deployments.register_blocks import register_blocks
 from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from tests.ledgers import generated
 
 

@@ -15,7 +15,8 @@ from sorobanflow.errors import DatabaseRefusesError, SchemaError
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from tests.flows.flow_server import FlowProcess, FlowServer
 from tests.integration.database_server import (
     fail_writes,

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.merge import merge_staged, stage_rows
-from sorobanflow.store.pool import driver_connection
 from sorobanflow.store.tables import VERSION_GROUPS
 
 Order = tuple[int, ...] | None

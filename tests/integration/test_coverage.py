@@ -15,7 +15,7 @@ from sorobanflow.store.coverage import (
     read_coverage,
     record_gap,
 )
-from sorobanflow.store.pool import driver_connection
+from sorobanflow.store.engine import driver_connection
 
 
 def _cover(engine: Engine, first: int, last: int, stream: str = "all") -> None:

@@ -22,7 +22,8 @@ from sorobanflow.rows.events import EventRow
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine, pool_stats, stop_engine
+from sorobanflow.store.engine import open_engine, pool_stats, stop_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.toid import Position
 from tasks.upsert_batch import upsert_batch
 from tests.integration.database_server import (

@@ -16,7 +16,7 @@ from sorobanflow.export.frames import FRAME_ROWS
 from sorobanflow.export.run import ExportSummary, Request, export
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.coverage import Stream, add_coverage, open_stream, pin_network
-from sorobanflow.store.pool import driver_connection
+from sorobanflow.store.engine import driver_connection
 
 Export = Callable[..., ExportSummary]
 PASSPHRASE = "Test Network"

@@ -26,7 +26,8 @@ from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position

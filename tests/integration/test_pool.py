@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.store import connections
-from sorobanflow.store.connections import CountingPool
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine, pool_stats
+from sorobanflow.store.engine import open_engine, pool_stats
+from sorobanflow.store.pool import CountingPool, PoolSettings
 
 
 def _use(engine: Engine, connections: int) -> list[int]:

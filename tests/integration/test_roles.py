@@ -17,7 +17,8 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
 from tests.integration.index_all import index_all
 

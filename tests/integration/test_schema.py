@@ -14,7 +14,8 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import STATE_TABLES, metadata
 from sorobanflow.store.upsert import upsert_batch
 

@@ -30,7 +30,8 @@ from sorobanflow.status.report import to_json, to_text
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from tests.integration.index_all import index_all
 
 SOURCE = Generator(seed=41, transactions_per_ledger=3)

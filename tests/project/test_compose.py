@@ -25,7 +25,8 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from tests.integration.index_all import index_all
 from tests.ledgers import generated
 

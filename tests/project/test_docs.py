@@ -28,7 +28,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary, sections
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import pool_stats
+from sorobanflow.store.engine import pool_stats
 from sorobanflow.store.tables import metadata
 
 ROOT = Path(__file__).parents[2]

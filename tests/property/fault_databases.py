@@ -9,7 +9,8 @@ import psycopg
 from sqlalchemy import Engine
 
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from tests.property.fault_oracle import Checksums, check
 from tests.property.fault_runs import Setup, clear, index_through, source_of
 

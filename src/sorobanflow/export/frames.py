@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.export.relation import Column, Relation
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.store.pool import driver_connection
+from sorobanflow.store.engine import driver_connection
 
 #: Rows that exist as Python objects at the same time.
 FETCH_ROWS = 2_000

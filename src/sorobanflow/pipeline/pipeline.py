@@ -24,7 +24,7 @@ from sorobanflow.pipeline.sizer import BatchSizer
 from sorobanflow.records import BatchFailed, BatchWritten, Hook, StepDone, report
 from sorobanflow.sources.source import Source
 from sorobanflow.store.coverage import Stream
-from sorobanflow.store.pool import stop_engine
+from sorobanflow.store.engine import stop_engine
 
 MAX_IN_FLIGHT = 6
 #: Batches of those in flight whose first round is running, and that are being written.

@@ -28,7 +28,8 @@ from sorobanflow.status.read import read_status
 from sorobanflow.status.report import to_json, to_text
 from sorobanflow.status.runs import read_runs
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.pool import PoolSettings, open_engine, public_conninfo
+from sorobanflow.store.engine import open_engine, public_conninfo
+from sorobanflow.store.pool import PoolSettings
 
 #: As the flows use them where no block is saved.
 DEFAULT_RPC_URL = "http://127.0.0.1:8000"

@@ -1,162 +1,205 @@
-"""The engine: SQLAlchemy on a psycopg pool.
+"""psycopg's pool, with few idle connections kept open and its work counted.
 
-The pool owns the connections: their number, age and idle time, and the statistics.
-SQLAlchemy takes one and gives it back by closing it. SQLAlchemy's own pool has neither
-idle time nor statistics, so it is switched off.
+The pool grows with demand, from none. It keeps at most `max_idle` of the connections
+given back, closes what stayed idle for `max_idle_s`, and replaces what is past its
+lifetime. psycopg_pool itself keeps a fixed number open, and closes one of the others
+per idle time. So two of its private methods are overridden here: pyproject.toml bounds
+its version, and tests check each private name against a real server.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Timer
+from time import monotonic
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import PoolTimeout
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.pool import NullPool
+from psycopg_pool import ConnectionPool
 
-from sorobanflow.errors import ConfigurationError
 from sorobanflow.records import PoolStats
-from sorobanflow.store.connections import CountingPool, PoolSettings
-from sorobanflow.store.failures import named_failures
 
-__all__ = [
-    "PoolSettings",
-    "cancel_statements",
-    "driver_connection",
-    "open_engine",
-    "pool_stats",
-    "public_conninfo",
-    "stop_engine",
-]
+#: Warn when callers waited at least this long, and for this share of the time.
+WAIT_S, WAIT_SHARE = 1.0, 0.1
+#: Seconds that the server gets to answer a cancellation.
+CANCEL_S = 5.0
 
-#: Seconds that a transaction has to end when the run stops; a batch takes a fraction of one.
-STOP_S = 3.0
-PUBLIC_PARTS = ("host", "port", "user", "dbname")
-
-#: Parts of a refusal that will pass.
-_TRANSIENT = ("starting up", "shutting down", "recovery", "too many", "connection slots")
-
-#: Number of connections that the server has left for this pool, the asking one included. A
-#: superuser may use the reserved ones too. Even a user without rights on other sessions sees
-#: their database.
-_LEFT = """
-SELECT current_setting('max_connections')::int
-  - CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int
-      + coalesce(current_setting('reserved_connections', true)::int, 0) END
-  - (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL
-       AND coalesce(backend_type, 'client backend') = 'client backend'
-       AND pid <> pg_backend_pid())
-FROM pg_roles WHERE rolname = current_user
-"""
+_log = logging.getLogger(__name__)
 
 
-@contextmanager
-def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
-    """Open an engine on a libpq URL or connection string, and close it with its pool.
+@dataclass(frozen=True)
+class PoolSettings:
+    """Limits of a connection pool.
 
-    Warns once when callers wait for too long, and once when the pool would open more
-    connections than the server has left.
+    Attributes:
+        max_idle: Connections kept open at most while nobody uses them.
+        max_open: Connections open at most; further callers wait.
+        max_lifetime_s: Age in seconds from which a connection is replaced when given back.
+        max_idle_s: Idle seconds after which a connection closes, at the latest
+            after twice as many.
+        connect_timeout_s: Seconds that a caller waits for a connection.
+    """
+
+    max_idle: int = 10
+    max_open: int = 100
+    max_lifetime_s: float = 3600.0
+    max_idle_s: float = 600.0
+    connect_timeout_s: float = 30.0
+
+
+class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
+    """A pool with these limits, closed at first; closing a connection returns it to the pool.
+
+    `server_left` is how many connections the server had left when the pool was opened.
 
     Raises:
-        ConfigurationError: the URL is not valid, or no connection is possible.
-        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: instead of what the
-            driver raises within, see `failures`.
+        ValueError: the limits contradict each other.
     """
-    try:
-        pool = CountingPool(url, _parse(url), settings)
-    except ValueError as error:
-        raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
-    _check_address(url)
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=pool.getconn,
-        poolclass=NullPool,
-        execution_options={"pool": pool},
-    )
-    try:
-        pool.open()
-        pool.server_left = _server_left(pool, url, settings)
-        with named_failures():
-            yield engine
-    finally:
-        engine.dispose()
-        pool.close()
+
+    def __init__(self, url: str, parts: dict[str, str], settings: PoolSettings) -> None:
+        super().__init__(
+            url,
+            kwargs={"application_name": "sorobanflow", **parts},
+            min_size=0,
+            max_size=settings.max_open,
+            max_lifetime=settings.max_lifetime_s,
+            max_idle=settings.max_idle_s,
+            timeout=settings.connect_timeout_s,
+            check=self._check_or_close_idle,
+            close_returns=True,
+            open=False,
+            name="sorobanflow",
+        )
+        self._max_kept = settings.max_idle
+        self._closed_because: Counter[str] = Counter()
+        self._wait_count, self._wait_s = 0, 0.0
+        self._began = monotonic()
+        self._warned: set[str] = set()
+        self._lent: set[psycopg.Connection[Any]] = set()
+        self.server_left = settings.max_open
+
+    def stats(self) -> PoolStats:
+        """Count, all at the same moment."""
+        with self._lock:
+            now = self.get_stats()
+            return PoolStats(
+                max_open=now["pool_max"],
+                open=now["pool_size"],
+                in_use=now["pool_size"] - now["pool_available"],
+                idle=now["pool_available"],
+                wait_count=self._wait_count,
+                wait_s=self._wait_s,
+                closed_max_idle=self._closed_because["max_idle"],
+                closed_idle_time=self._closed_because["idle_time"],
+                closed_lifetime=self._closed_because["lifetime"],
+            )
+
+    def getconn(self, timeout: float | None = None) -> "psycopg.Connection[Any]":
+        """Take a connection; counts the wait if all are in use."""
+        must_wait, began = self._must_wait(), monotonic()
+        try:
+            connection = super().getconn(timeout)
+        finally:
+            if must_wait:
+                self._count_wait(monotonic() - began)
+        self._lent.add(connection)
+        return connection
+
+    def putconn(self, conn: "psycopg.Connection[Any]") -> None:
+        """Give a connection back; the pool replaces it if its lifetime is over."""
+        self._lent.discard(conn)
+        if conn._expire_at <= monotonic() and not (conn.closed or self.closed):
+            with self._lock:
+                self._closed_because["lifetime"] += 1
+        super().putconn(conn)
+
+    def stop(self, grace_s: float) -> None:
+        """Lend no more connections; cancel what still runs on one after `grace_s`."""
+        timer = Timer(grace_s, self.cancel)
+        timer.daemon = True
+        timer.start()
+        self.close(timeout=1)
+
+    def cancel(self) -> None:
+        """Cancel the statements that run on the lent connections now."""
+        for connection in self._lent.copy():
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=CANCEL_S)
+
+    def _must_wait(self) -> bool:
+        """Whether all connections are in use; warns before the server has none left."""
+        now = self.get_stats()
+        if now["pool_available"] > 0:
+            return False
+        if now["pool_size"] >= now["pool_max"]:
+            return True
+        if now["pool_size"] >= self.server_left:
+            self._warn_once(
+                f"the pool may open {self.max_size} connections, but the server had "
+                f"{self.server_left} left for it; lower max_open, or raise the server's "
+                "max_connections"
+            )
+        return False
+
+    def _count_wait(self, seconds: float) -> None:
+        with self._lock:
+            self._wait_count += 1
+            self._wait_s += seconds
+            waited = self._wait_s
+        share = waited / (monotonic() - self._began)
+        if waited >= WAIT_S and share >= WAIT_SHARE:
+            self._warn_once(
+                "waiting for database connections slows the run down: %.1f s so far, %.0f %% of "
+                "the time; raise max_open of the pool, which is %d",
+                waited,
+                share * 100,
+                self.max_size,
+            )
+
+    def _warn_once(self, message: str, *values: float) -> None:
+        with self._lock:
+            first = message not in self._warned
+            self._warned.add(message)
+        if first:
+            _log.warning(message, *values)
+
+    def _add_to_pool(self, conn: "psycopg.Connection[Any]") -> None:
+        """Take a connection that was given back or opened; close what exceeds `max_idle`."""
+        super()._add_to_pool(conn)
+        with self._lock:
+            surplus = self._take_idle(len(self._pool) - self._max_kept, "max_idle")
+        _close(surplus)
+
+    def _shrink_pool(self) -> None:
+        """Close the connections that nobody used in the last `max_idle_s`, a period just over."""
+        with self._lock:
+            unused = self._take_idle(self._nconns_min, "idle_time")
+            self._nconns_min = len(self._pool)
+        _close(unused)
+
+    def _check_or_close_idle(self, conn: "psycopg.Connection[Any]") -> None:
+        """Refuse a broken connection, and close the idle ones: a restart broke them too.
+
+        The pool waits longer after each failed check; eight in a row take more than 30 s.
+        """
+        try:
+            self.check_connection(conn)
+        except Exception:
+            with self._lock:
+                idle = self._take_idle(self.max_size, "broken")
+            _close(idle)
+            raise
+
+    def _take_idle(self, count: int, reason: str) -> "list[psycopg.Connection[Any]]":
+        """Take up to so many idle connections out, to be closed; the caller holds the lock."""
+        taken = [self._pool.popleft() for _ in range(min(count, len(self._pool)))]
+        self._nconns -= len(taken)
+        self._closed_because[reason] += len(taken)
+        return taken
 
 
-def stop_engine(engine: Engine, grace_s: float = STOP_S) -> None:
-    """Stop: no new transactions; running ones end within `grace_s` or are rolled back.
-
-    Callers that wait for a connection, or ask for one, fail at once.
-    """
-    _pool(engine).stop(grace_s)
-
-
-def cancel_statements(engine: Engine) -> None:
-    """Cancel what the engine's connections run or are blocked in; they can be used again."""
-    _pool(engine).cancel()
-
-
-def pool_stats(engine: Engine) -> PoolStats:
-    """Return the statistics of the pool of an engine of `open_engine`, open or closed."""
-    return _pool(engine).stats()
-
-
-def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
-    """Return the psycopg connection of an SQLAlchemy one, which cannot COPY."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    return driver
-
-
-def _pool(engine: Engine) -> CountingPool:
-    pool = engine.get_execution_options()["pool"]
-    assert isinstance(pool, CountingPool)
-    return pool
-
-
-def public_conninfo(url: str) -> str:
-    """Return what may be shown of a database's address: host, port, user and name.
-
-    Raises:
-        ConfigurationError: the URL is not valid.
-    """
-    parts = _parse(url)
-    return make_conninfo("", **{name: parts[name] for name in PUBLIC_PARTS if name in parts})
-
-
-def _parse(url: str) -> dict[str, str]:
-    try:
-        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
-    except psycopg.ProgrammingError:
-        # The driver's message quotes the URL, which may hold a password.
-        raise ConfigurationError(
-            "the database URL is not a libpq connection string; expected "
-            "postgresql://user@host:port/database or key=value pairs"
-        ) from None
-
-
-def _check_address(url: str) -> None:
-    """Fail at once if the server refuses the connection for good: waiting would not help."""
-    try:
-        psycopg.connect(url, connect_timeout=5).close()
-    except psycopg.OperationalError as error:
-        message = " ".join(str(error).split())
-        if "FATAL" in message and not any(part in message for part in _TRANSIENT):
-            reason = message[message.index("FATAL") :]
-            raise ConfigurationError(
-                f"no connection to the database ({public_conninfo(url)}): {reason}"
-            ) from None
-
-
-def _server_left(pool: CountingPool, url: str, settings: PoolSettings) -> int:
-    """Ask on the first connection how many the server has left, this one included."""
-    try:
-        with pool.connection() as connection:
-            (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)
-    except PoolTimeout:
-        raise ConfigurationError(
-            f"no connection to the database ({public_conninfo(url)}) within "
-            f"{settings.connect_timeout_s:g} s; check that it runs, and the URL's host and password"
-        ) from None
-    return int(left)
+def _close(connections: "Iterable[psycopg.Connection[Any]]") -> None:
+    for connection in connections:
+        connection.close()

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, Table
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.coverage import add_coverage, refuse_unopened
+from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.merge import merge_staged, stage_rows
-from sorobanflow.store.pool import driver_connection
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 

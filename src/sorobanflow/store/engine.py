@@ -1,0 +1,162 @@
+"""The engine: SQLAlchemy on a psycopg pool.
+
+The pool owns the connections: their number, age and idle time, and the statistics.
+SQLAlchemy takes one and gives it back by closing it. SQLAlchemy's own pool has neither
+idle time nor statistics, so it is switched off.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import PoolTimeout
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.records import PoolStats
+from sorobanflow.store.failures import named_failures
+from sorobanflow.store.pool import CountingPool, PoolSettings
+
+__all__ = [
+    "PoolSettings",
+    "cancel_statements",
+    "driver_connection",
+    "open_engine",
+    "pool_stats",
+    "public_conninfo",
+    "stop_engine",
+]
+
+#: Seconds that a transaction has to end when the run stops; a batch takes a fraction of one.
+STOP_S = 3.0
+PUBLIC_PARTS = ("host", "port", "user", "dbname")
+
+#: Parts of a refusal that will pass.
+_TRANSIENT = ("starting up", "shutting down", "recovery", "too many", "connection slots")
+
+#: Number of connections that the server has left for this pool, the asking one included. A
+#: superuser may use the reserved ones too. Even a user without rights on other sessions sees
+#: their database.
+_LEFT = """
+SELECT current_setting('max_connections')::int
+  - CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int
+      + coalesce(current_setting('reserved_connections', true)::int, 0) END
+  - (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL
+       AND coalesce(backend_type, 'client backend') = 'client backend'
+       AND pid <> pg_backend_pid())
+FROM pg_roles WHERE rolname = current_user
+"""
+
+
+@contextmanager
+def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
+    """Open an engine on a libpq URL or connection string, and close it with its pool.
+
+    Warns once when callers wait for too long, and once when the pool would open more
+    connections than the server has left.
+
+    Raises:
+        ConfigurationError: the URL is not valid, or no connection is possible.
+        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: instead of what the
+            driver raises within, see `failures`.
+    """
+    try:
+        pool = CountingPool(url, _parse(url), settings)
+    except ValueError as error:
+        raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
+    _check_address(url)
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=pool.getconn,
+        poolclass=NullPool,
+        execution_options={"pool": pool},
+    )
+    try:
+        pool.open()
+        pool.server_left = _server_left(pool, url, settings)
+        with named_failures():
+            yield engine
+    finally:
+        engine.dispose()
+        pool.close()
+
+
+def stop_engine(engine: Engine, grace_s: float = STOP_S) -> None:
+    """Stop: no new transactions; running ones end within `grace_s` or are rolled back.
+
+    Callers that wait for a connection, or ask for one, fail at once.
+    """
+    _pool(engine).stop(grace_s)
+
+
+def cancel_statements(engine: Engine) -> None:
+    """Cancel what the engine's connections run or are blocked in; they can be used again."""
+    _pool(engine).cancel()
+
+
+def pool_stats(engine: Engine) -> PoolStats:
+    """Return the statistics of the pool of an engine of `open_engine`, open or closed."""
+    return _pool(engine).stats()
+
+
+def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
+    """Return the psycopg connection of an SQLAlchemy one, which cannot COPY."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
+def _pool(engine: Engine) -> CountingPool:
+    pool = engine.get_execution_options()["pool"]
+    assert isinstance(pool, CountingPool)
+    return pool
+
+
+def public_conninfo(url: str) -> str:
+    """Return what may be shown of a database's address: host, port, user and name.
+
+    Raises:
+        ConfigurationError: the URL is not valid.
+    """
+    parts = _parse(url)
+    return make_conninfo("", **{name: parts[name] for name in PUBLIC_PARTS if name in parts})
+
+
+def _parse(url: str) -> dict[str, str]:
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except psycopg.ProgrammingError:
+        # The driver's message quotes the URL, which may hold a password.
+        raise ConfigurationError(
+            "the database URL is not a libpq connection string; expected "
+            "postgresql://user@host:port/database or key=value pairs"
+        ) from None
+
+
+def _check_address(url: str) -> None:
+    """Fail at once if the server refuses the connection for good: waiting would not help."""
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        message = " ".join(str(error).split())
+        if "FATAL" in message and not any(part in message for part in _TRANSIENT):
+            reason = message[message.index("FATAL") :]
+            raise ConfigurationError(
+                f"no connection to the database ({public_conninfo(url)}): {reason}"
+            ) from None
+
+
+def _server_left(pool: CountingPool, url: str, settings: PoolSettings) -> int:
+    """Ask on the first connection how many the server has left, this one included."""
+    try:
+        with pool.connection() as connection:
+            (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)
+    except PoolTimeout:
+        raise ConfigurationError(
+            f"no connection to the database ({public_conninfo(url)}) within "
+            f"{settings.connect_timeout_s:g} s; check that it runs, and the URL's host and password"
+        ) from None
+    return int(left)
