@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.store import connections
+from sorobanflow.store import pool
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine, pool_stats
 from sorobanflow.store.pool import CountingPool, PoolSettings
@@ -157,7 +157,7 @@ def test_limits_that_contradict_are_refused(database_url: str) -> None:
 
 
 def test_private_names_of_psycopg_pool_are_still_there(database_url: str) -> None:
-    source = getsource(connections)
+    source = getsource(pool)
     with ConnectionPool(database_url, min_size=1, max_size=1, timeout=10) as plain:
         for name in ("_lock", "_pool", "_nconns", "_nconns_min"):
             assert re.search(rf"self\.{name}\b", source), f"{name} is not used any more"
