@@ -148,4 +148,5 @@ def in_use(engine: Engine) -> bool:
 def _bounds(settings: Settings, node: StellarRpc) -> BatchBounds:
     if settings.batch_size is None:
         return node.batch_bounds()
-    return BatchBounds(settings.batch_size, settings.batch_size, settings.batch_size)
+    size = settings.batch_size
+    return BatchBounds(size, size, size, node.batch_bounds().max_bytes)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
+from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
+from sorobanflow.devnet.supply import Ledger
 from sorobanflow.errors import LedgerOutsideRetentionError, RpcUnavailableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline import pipeline as pipeline_module
@@ -17,6 +18,7 @@ from sorobanflow.pipeline.decoding import Decoders
 from sorobanflow.pipeline.pipeline import MAX_IN_FLIGHT, MAX_WRITING, Pipeline, Target
 from sorobanflow.pipeline.runner import Started, Step, ThreadRunner
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
+from sorobanflow.sources.rpc import source as rpc_source
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.retry import RetrySettings
@@ -136,10 +138,8 @@ def test_pipeline_of_a_range_that_is_indexed_changes_nothing(
     assert checksums(engine) == before
 
 
-def test_pipeline_bounds_the_batches_in_flight(
-    open_bench: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench = open_bench(batch_size=20)
+def watch_batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Note at each turn how many batches are in flight, and how many of them are being written."""
     held: list[tuple[int, int]] = []
     proceed = Pipeline._proceed
 
@@ -149,9 +149,42 @@ def test_pipeline_bounds_the_batches_in_flight(
         return proceed(pipeline)
 
     monkeypatch.setattr(pipeline_module.Pipeline, "_proceed", watched)
+    return held
+
+
+def test_pipeline_bounds_the_batches_in_flight(
+    open_bench: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = open_bench(batch_size=20)
+    held = watch_batches(monkeypatch)
     bench.pipeline.run(LEDGERS)
     assert max(count for count, _ in held) <= MAX_IN_FLIGHT
     assert max(writing for _, writing in held) <= MAX_WRITING
+
+
+def test_pipeline_bounds_the_batches_in_flight_where_a_dense_stretch_follows_a_quiet_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet, dense = 300, 120
+    source = Generator(seed=3, transactions_per_ledger=4)
+    ledgers = [
+        Ledger(
+            whole.sequence, whole.close_time, whole.protocol,
+            whole.transactions if whole.sequence > quiet else (),
+        )
+        for whole in map(source.ledger, range(1, quiet + dense + 1))
+    ]  # fmt: skip
+    chain = Chain(ListedLedgers(ledgers, 1, quiet + dense, source.network))
+    held = watch_batches(monkeypatch)
+    monkeypatch.setattr(rpc_source, "MIN_EVENTS_PAGE", 40)  # a page shows that a batch is full
+    with DevnetServer(chain) as server, RpcClient(server.url) as client:
+        bench = Bench(client, engine, batch_size=20)
+        with bench.runner:
+            bench.pipeline.run(LedgerRange(1, quiet + dense))
+    assert max(count for count, _ in held) == MAX_IN_FLIGHT
+    assert max(ledgers.size for ledgers in bench.written) > 50
+    assert len(bench.written) > 40
+    assert read_coverage(engine, "all").covered == (LedgerRange(1, quiet + dense),)
 
 
 def test_pipeline_commits_what_comes_before_the_error(open_bench: Open, engine: Engine) -> None:

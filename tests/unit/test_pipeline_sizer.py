@@ -3,7 +3,7 @@ import pytest
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.sizer import WRITE_S, BatchBounds, BatchSizer
 
-BOUNDS = BatchBounds(start=1000, least=100, most=8000)
+BOUNDS = BatchBounds(start=1000, min_items=100, max_items=8000)
 
 
 def test_sizer_begins_with_a_few_ledgers_and_aims_at_the_target() -> None:
@@ -61,5 +61,5 @@ def test_sizer_learns_nothing_of_the_time_of_small_batches() -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 0, 1), (10, 11, 20), (10, 1, 9)])
 def test_batch_bounds_are_ascending(sizes: tuple[int, int, int]) -> None:
-    with pytest.raises(ConfigurationError, match="ascending order, from 1 on"):
+    with pytest.raises(ConfigurationError, match="must be in ascending order and at least 1"):
         BatchBounds(*sizes)

@@ -12,15 +12,15 @@ committed. The stages, in order:
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Engine
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Decoders, Decoding
-from sorobanflow.pipeline.runner import Runner, Started, Step
+from sorobanflow.pipeline.runner import Awaited, Runner, Started, Step
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.sources.source import BatchFetch, Fetched, FetchedItems, FetchStep
@@ -36,64 +36,13 @@ class Stage(Enum):
     FAILED = auto()
 
 
-class Awaited:
-    """A result that will come; wakes the pipeline when it does.
-
-    A future keeps its callbacks, so they do not refer back to this object: with 5,000
-    items in each cycle, the garbage collector took hundreds of MiB to come to them.
-
-    Args:
-        future: What will come.
-        wake: Called when it is there.
-    """
-
-    def __init__(self, future: Started, wake: Callable[[], object]) -> None:
-        self._future = future
-        self._arrival = _Arrival(wake)
-        future.add_done_callback(self._arrival.note)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it is there."""
-        return self._arrival.at is not None
-
-    @property
-    def done_at(self) -> float:
-        """Monotonic time at which it came; 0.0 until then."""
-        return self._arrival.at or 0.0
-
-    @property
-    def future(self) -> Started:
-        """What will come, for the steps that follow it."""
-        return self._future
-
-    def result(self) -> Any:  # noqa: ANN401 - whatever the future gives
-        """Give the result, or raise the error."""
-        return self._future.result()
-
-
-class _Arrival:
-    """The time at which a result came."""
-
-    def __init__(self, wake: Callable[[], object]) -> None:
-        self.at: float | None = None
-        self._wake = wake
-
-    def note(self, _: object) -> None:
-        self.at = time.monotonic()
-        self._wake()
-
-
 class Tools:
-    """What the batches of a pipeline share.
+    """What the batches of a pipeline share; `woken` is set when a step or a decoder has ended.
 
     Args:
         runner: Runs the steps.
         decoders: Make rows of items.
         whole: Whether the items are all of a ledger's; see `RowMaker`.
-
-    Attributes:
-        woken: Set whenever a step or a decoder has ended.
     """
 
     def __init__(self, runner: Runner, decoders: Decoders, *, whole: bool) -> None:
@@ -195,8 +144,8 @@ class Batch:
     @property
     def decode_s(self) -> float:
         """Seconds that decoding took this process, or another one while this one waited."""
-        waited_s = self._rows.done_at - self._decoded_at if self._rows else 0.0
-        return self._decode_s + max(0.0, waited_s)
+        assert self._rows is not None
+        return self._decode_s + max(0.0, self._rows.done_at - self._decoded_at)
 
     def fetch_on(self, items_left: float) -> LedgerRange | None:
         """Take what the ended steps brought; after the last one of a round, start the next.
@@ -243,7 +192,7 @@ class Batch:
         """Start to write the rows."""
         assert self._rows is not None
         try:
-            rows: BatchRows = self._rows.result()
+            rows: BatchRows = self._rows.future.result()
             refuse_mass_failure(rows)
             self._upsert = self._tools.start(UpsertStep(engine, rows, stream), after=self._round)
             self.stage = Stage.WRITING
@@ -253,12 +202,12 @@ class Batch:
     def written(self) -> Written:
         """Wait for the writing; gives what was written, or raises why it was not."""
         assert self._upsert is not None
-        written: Written = self._upsert.result()
+        written: Written = self._upsert.future.result()
         return written
 
     def _collect(self) -> None:
         for step, awaited in [one for one in self._running if one[1].is_done]:
-            fetched: Fetched = awaited.result()
+            fetched: Fetched = awaited.future.result()
             self._running.remove((step, awaited))
             self._arrived.append(step.take())
             self.items += fetched.events + fetched.transactions

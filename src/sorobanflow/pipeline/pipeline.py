@@ -16,7 +16,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.ledgers import LedgerRange, count_ledgers, merge
 from sorobanflow.pipeline.batch import Batch, Stage, Tools
 from sorobanflow.pipeline.decoding import Decoders
 from sorobanflow.pipeline.runner import Runner
@@ -78,20 +78,20 @@ class Pipeline:
         self._sizer = sizer
         self._on_written = on_written
         self._hook = hook
-        self._batches: deque[Batch] = deque()  # in ledger order; those being written first
-        self._todo = LedgerRange(1, 0)
+        self._batches: deque[Batch] = deque()  # as they began; those being written first
+        self._todo: list[LedgerRange] = []  # ascending
 
     def run(self, ledgers: LedgerRange) -> None:
         """Index a range; returns when all of it is committed.
 
         Raises:
-            SorobanflowError: a batch could not be fetched or stored. Those before it are
-                committed, and perhaps the next one if it was being written.
+            SorobanflowError: a batch could not be fetched or stored. Those that began before
+                it are committed, and perhaps the next one if it was being written.
         """
-        self._todo = ledgers
+        self._todo = [ledgers]
         self._batches.clear()
         try:
-            while self._todo.size > 0 or self._batches:
+            while self._todo or self._batches:
                 if not self._proceed():
                     self._wait()
         except BaseException as error:
@@ -100,7 +100,7 @@ class Pipeline:
 
     def fetch_and_decode(self, ledgers: LedgerRange) -> Batch:
         """Fetch and decode the first batch of a range, and write nothing of it."""
-        self._todo = ledgers
+        self._todo = [ledgers]
         batch = self._begin_next()
         while batch.stage is not Stage.DECODING:
             if batch.error is not None:
@@ -154,7 +154,7 @@ class Pipeline:
 
     def _begin_another(self) -> bool:
         """Begin another batch if there is room."""
-        if self._todo.size <= 0 or len(self._batches) >= MAX_IN_FLIGHT:
+        if not self._todo or len(self._batches) >= MAX_IN_FLIGHT:
             return False
         if self._batches and not self._sizer.knows:  # the first batch shows what ledgers hold
             return False
@@ -167,13 +167,14 @@ class Pipeline:
 
     def _fetch_on(self) -> bool:
         """Start what follows in a batch of which a step has ended."""
-        for position, batch in enumerate(self._batches):
-            if batch.has_fetched:
-                items_left = self._sizer.expected_items(self._todo.size + batch.ledgers.size)
-                if rest := batch.fetch_on(items_left):
-                    self._put_back(rest, position)
-                return True
-        return False
+        batch = next((batch for batch in self._batches if batch.has_fetched), None)
+        if batch is None:
+            return False
+        ledgers_left = count_ledgers(self._todo) + batch.ledgers.size
+        rest = batch.fetch_on(self._sizer.expected_items(ledgers_left))
+        if rest is not None:  # what the batch left out becomes a batch when there is room
+            self._todo = merge([rest, *self._todo])
+        return True
 
     def _decode_first(self) -> bool:
         """Decode what has arrived of the first batch of which something has."""
@@ -190,23 +191,15 @@ class Pipeline:
         self._tools.woken.clear()
 
     def _begin_next(self) -> Batch:
-        """Begin a batch with the first ledgers that are left."""
-        first, end = self._todo
+        """Begin a batch with the first ledgers that are left, never across a hole in them."""
+        first, end = self._todo.pop(0)
         last = min(first + self._sizer.next_size() - 1, end)
-        self._todo = LedgerRange(last + 1, end)
-        return self._begin(LedgerRange(first, last))
-
-    def _begin(self, ledgers: LedgerRange) -> Batch:
+        if last < end:
+            self._todo.insert(0, LedgerRange(last + 1, end))
         max_events = MAX_OVERSHOOT * self._sizer.target
+        ledgers = LedgerRange(first, last)
         fetch = self._source.begin_batch(ledgers, max_events, len(self._batches))
         return Batch(fetch, self._tools)
-
-    def _put_back(self, rest: LedgerRange, position: int) -> None:
-        """Keep the ledgers that a batch left out: among those left, or as the next batch."""
-        if position == len(self._batches) - 1:
-            self._todo = LedgerRange(rest.first, max(rest.last, self._todo.last))
-        else:
-            self._batches.insert(position + 1, self._begin(rest))
 
     def _finish(self, batch: Batch) -> None:
         self._batches.remove(batch)

@@ -25,22 +25,22 @@ class BatchBounds:
     """What a batch may hold; items are its events and transactions.
 
     Attributes:
-        start: Items to aim at first.
-        least: Items that the aim never falls below.
-        most: Items that the aim never rises above.
-        most_bytes: Bytes of the node's answers; some five times of that in memory.
+        start: First target number of items.
+        min_items: The target never falls below this.
+        max_items: The target never rises above this.
+        max_bytes: Bytes of XDR; takes some five times of that in memory.
     """
 
     start: int
-    least: int
-    most: int
-    most_bytes: int = 32 * 2**20
+    min_items: int
+    max_items: int
+    max_bytes: int = 32 * 2**20
 
     def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.start <= self.most:
+        if not 1 <= self.min_items <= self.start <= self.max_items:
             raise ConfigurationError(
-                f"batch sizes are at least {self.least}, first {self.start} and at most "
-                f"{self.most}; wanted in ascending order, from 1 on"
+                f"min_batch_size {self.min_items}, batch_size {self.start} and max_batch_size "
+                f"{self.max_items} must be in ascending order and at least 1"
             )
 
 
@@ -71,7 +71,7 @@ class BatchSizer:
         if self._held is not None:
             items, size_bytes = self._held
             size = min(size, self.target / max(items, 1 / LARGEST_BATCH))
-            size = min(size, self._bounds.most_bytes / max(size_bytes, 1.0))
+            size = min(size, self._bounds.max_bytes / max(size_bytes, 1.0))
         return max(1, round(size))
 
     def learn(self, ledgers: int, items: int, size_bytes: int) -> None:
@@ -92,4 +92,4 @@ class BatchSizer:
             return
         factor = min(2.0, max(0.5, WRITE_S / seconds))
         aim = min(items, self.target) * factor
-        self.target = round(min(self._bounds.most, max(self._bounds.least, aim)))
+        self.target = round(min(self._bounds.max_items, max(self._bounds.min_items, aim)))
