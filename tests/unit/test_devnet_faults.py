@@ -1,4 +1,4 @@
-"""Faults: their text form, which calls they meet, and how they spoil a reply."""
+"""Faults: their text form, which calls they meet, and how they change a reply."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from sorobanflow.devnet.fault_text import parse_faults
 from sorobanflow.devnet.faults import Fault, FaultSchedule, check_fault
 from sorobanflow.devnet.node import METHODS
 from sorobanflow.devnet.reply import Reply
-from sorobanflow.devnet.spoilers import spoil
+from sorobanflow.devnet.reply_faults import change_reply
 from sorobanflow.errors import ConfigurationError
 
 REPLY = Reply(200, b'{"jsonrpc":"2.0"}')
@@ -135,17 +135,17 @@ def test_table_of_the_docs_names_every_kind_and_every_example_can_be_met() -> No
         check_fault(fault, METHODS)
 
 
-def spoiled(text: str) -> Reply:
+def changed(text: str) -> Reply:
     (fault,) = parse_faults(f"a:*={text}")
-    return spoil(fault, REPLY)
+    return change_reply(fault, REPLY)
 
 
-def test_spoiled_replies() -> None:
-    assert spoiled("429/2").headers == (("Retry-After", "2"),)
-    assert spoiled("429").headers == ()
-    assert spoiled("502").status == 502
-    assert spoiled("html").content_type == "text/html"
-    assert spoiled("truncate") == REPLY._replace(send_bytes=8)
-    assert spoiled("drop").dropped
-    assert spoiled("slow/2").delay_s == 2.0
-    assert len(spoiled("pad/2").body) == len(REPLY.body) + 2 * 2**20
+def test_faults_change_replies() -> None:
+    assert changed("429/2").headers == (("Retry-After", "2"),)
+    assert changed("429").headers == ()
+    assert changed("502").status == 502
+    assert changed("html").content_type == "text/html"
+    assert changed("truncate") == REPLY._replace(send_bytes=8)
+    assert changed("drop").dropped
+    assert changed("slow/2").delay_s == 2.0
+    assert len(changed("pad/2").body) == len(REPLY.body) + 2 * 2**20

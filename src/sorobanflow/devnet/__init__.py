@@ -5,7 +5,7 @@ with the indexer's client and decoders, so an error there cannot hide in it.
 
 From the inside out: `supply` (`recording`, `generator`) makes ledgers, `chain`
 closes and trims them, `node` answers methods, `jsonrpc` speaks the protocol,
-`faults` defines faults (`effects` and `spoilers` apply them), `server` is HTTP.
+`faults` defines faults (`call_faults` and `reply_faults` apply them), `server` is HTTP.
 """
 
 from sorobanflow.devnet.chain import Chain

@@ -55,7 +55,7 @@ BATCH, ANY = "batch", "*"
 
 PAGES = frozenset({"getEvents", "getTransactions"})
 
-#: Faults of the whole HTTP reply (`spoilers`), and of one call (`effects`).
+#: Faults of the whole HTTP reply (`reply_faults`), and of one call (`call_faults`).
 OF_REPLY = frozenset(
     {"status", "html", "truncate", "drop", "slow", "pad", "refuse_batches", "shuffle", "partial"}
 )
@@ -99,7 +99,7 @@ class Fault(NamedTuple):
     text: str = ""
 
     @property
-    def spoils_reply(self) -> bool:
+    def changes_reply(self) -> bool:
         """Whether it changes the whole HTTP reply, not one call."""
         return self.kind in OF_REPLY
 

@@ -12,7 +12,7 @@ import msgspec
 from sorobanflow.devnet.faults import BATCH, Fault, FaultSchedule
 from sorobanflow.devnet.params import BadParams
 from sorobanflow.devnet.reply import Reply
-from sorobanflow.devnet.spoilers import spoil
+from sorobanflow.devnet.reply_faults import change_reply
 
 INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL = -32600, -32601, -32602, -32603
 
@@ -69,7 +69,7 @@ class Dispatcher:
             answer = self._answer_member(_read(request), met)
             reply = Reply(204) if answer is None else _json(answer)
         for fault in met:
-            reply = spoil(fault, reply)
+            reply = change_reply(fault, reply)
         return reply
 
     def _answer_batch(self, members: list[object], met: list[Fault]) -> Reply:
@@ -84,8 +84,8 @@ class Dispatcher:
         if isinstance(request, RpcError):
             return _failure(None, request)
         faults = self._schedule.next_call(request.method)
-        met += [fault for fault in faults if fault.spoils_reply]
-        answer = self._run(request, [fault for fault in faults if not fault.spoils_reply])
+        met += [fault for fault in faults if fault.changes_reply]
+        answer = self._run(request, [fault for fault in faults if not fault.changes_reply])
         return None if request.id is None else answer
 
     def _run(self, request: "_Request", faults: Sequence[Fault]) -> _Answer:

@@ -1,4 +1,4 @@
-"""The node: its methods by name. `effects` applies faults to a call.
+"""The node: its methods by name. `call_faults` applies faults to a call.
 
 Each call is answered from one window of the chain. The node behaves like
 stellar-rpc v28, as read from its source. It has no getLedgers, getLedgerEntries,
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from sorobanflow.devnet import effects
+from sorobanflow.devnet import call_faults
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.faults import Fault
 from sorobanflow.devnet.get_events import get_events
@@ -46,12 +46,12 @@ class Node:
             raise RpcError(METHOD_NOT_FOUND, "method not found", name)
         window = self._chain.window()
         for fault in faults:
-            window, params = effects.before(fault, name, window, params)
+            window, params = call_faults.before(fault, name, window, params)
         try:
             result = method(self._chain, window, params)
         except RpcTimeoutError as error:
-            raise RpcError(TIME_LIMIT, effects.ERROR_TEXTS[TIME_LIMIT]) from error
-        return effects.after(faults, self._chain, window, params, result)
+            raise RpcError(TIME_LIMIT, call_faults.ERROR_TEXTS[TIME_LIMIT]) from error
+        return call_faults.after(faults, self._chain, window, params, result)
 
 
 def _get_health(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:

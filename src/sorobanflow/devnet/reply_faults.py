@@ -15,9 +15,9 @@ BATCHES_REFUSED = (
 )
 
 
-def spoil(fault: Fault, reply: Reply) -> Reply:
+def change_reply(fault: Fault, reply: Reply) -> Reply:
     """Return the reply after the fault."""
-    return _SPOILERS[fault.kind](fault, reply)
+    return _CHANGES[fault.kind](fault, reply)
 
 
 def _status(fault: Fault, _: Reply) -> Reply:
@@ -45,7 +45,7 @@ def _members(reply: Reply) -> list[Any]:
     return msgspec.json.decode(reply.body or b"[]", type=list[msgspec.Raw])
 
 
-_SPOILERS: Mapping[str, Callable[[Fault, Reply], Reply]] = {
+_CHANGES: Mapping[str, Callable[[Fault, Reply], Reply]] = {
     "status": _status,
     "html": lambda fault, _: Reply(fault.code, HTML, "text/html"),
     "truncate": _truncate,
