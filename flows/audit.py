@@ -22,16 +22,14 @@ from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.terminal import run_flow
 from sorobanflow.audit.agreement import Compared, Failure
-from sorobanflow.audit.continuity import repair_order, requested_range
 from sorobanflow.audit.look import Look, look_at
 from sorobanflow.audit.metrics import write_metrics
+from sorobanflow.audit.ranges import Sample, choose_sample, repair_order, requested_range
 from sorobanflow.audit.replay import replay
-from sorobanflow.audit.sample import Sample, choose
 from sorobanflow.audit.shapes import recognize
 from sorobanflow.audit.summary import AuditSummary
 from sorobanflow.errors import SorobanflowError
-from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge
-from sorobanflow.pipeline.backfill import split
+from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, single_ledgers, split
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import open_stream, read_coverage
@@ -116,7 +114,7 @@ def _audit(
 
     comparable = clip(clip(coverage.covered, requested), _window(indexer))
     summary.comparable = count_ledgers(comparable)
-    found = summary.found = _look(indexer, requested, choose(comparable, sample))
+    found = summary.found = _look(indexer, requested, choose_sample(comparable, sample))
     if repair and not found.whole:
         with summary.working():
             failures = _repair(indexer, summary, found)
@@ -150,7 +148,7 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
     """Compare ledgers with the node, each chunk in a task."""
     compared = Compared()
     progress = Progress("audit-progress", count_ledgers(ledgers))
-    chunks = [chunk for part in ledgers for chunk in split(part, CHUNK_LEDGERS)]
+    chunks = split(ledgers, CHUNK_LEDGERS)
     source, engine = indexer.source, indexer.target.engine
     shared = {"event_filter": source.event_filter, "client": source.client, "engine": engine}
     for some in (chunks[n : n + MAX_TASKS] for n in range(0, len(chunks), MAX_TASKS)):
@@ -177,7 +175,7 @@ def _repair(indexer: Indexer, summary: AuditSummary, found: Look) -> list[Failur
     failures = _index(indexer, summary, [*lost, *todo])
     summary.replayed = replay(indexer.target.engine, indexer.source.passphrase)
     if indexer.source.event_filter is None:
-        again = merge(LedgerRange(ledger, ledger) for ledger in summary.replayed.ledgers)
+        again = single_ledgers(summary.replayed.ledgers)
         failures += _index(indexer, summary, clip(again, _window(indexer)))
     return failures
 

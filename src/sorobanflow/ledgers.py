@@ -67,6 +67,20 @@ def clip(ranges: Iterable[LedgerRange], bounds: LedgerRange) -> list[LedgerRange
     return [part for part in parts if part.size > 0]
 
 
+def split(ranges: Iterable[LedgerRange], chunk_ledgers: int) -> list[LedgerRange]:
+    """Cut ranges into chunks, in their order; only the last of a range may be shorter."""
+    return [
+        LedgerRange(first, min(first + chunk_ledgers - 1, part.last))
+        for part in ranges
+        for first in range(part.first, part.last + 1, chunk_ledgers)
+    ]
+
+
+def single_ledgers(ledgers: Iterable[int]) -> list[LedgerRange]:
+    """Give the ranges that hold these ledgers; ascending and disjoint."""
+    return merge(LedgerRange(ledger, ledger) for ledger in ledgers)
+
+
 def count_ledgers(ranges: Iterable[LedgerRange]) -> int:
     """Number of ledgers in disjoint ranges."""
     return sum(part.size for part in ranges)

@@ -9,10 +9,11 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.audit.agreement import Difference, compare
 from sorobanflow.audit.shapes import Recognition, recognize
-from sorobanflow.audit.stored import quarantined, seconds_per_ledger
+from sorobanflow.audit.stored import quarantined
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.pipeline.retention import seconds_per_ledger
 from sorobanflow.rows.quarantine import quarantine_row
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event

@@ -3,15 +3,10 @@
 import pytest
 
 from sorobanflow.audit.agreement import Difference, differences
-from sorobanflow.audit.continuity import (
-    RetentionClock,
-    continuity,
-    repair_order,
-    requested_range,
-)
-from sorobanflow.audit.sample import Sample, choose
+from sorobanflow.audit.ranges import Sample, choose_sample, repair_order, requested_range
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.pipeline.retention import RetentionClock
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 
@@ -23,16 +18,17 @@ def _ranges(*bounds: tuple[int, int]) -> tuple[LedgerRange, ...]:
     return tuple(LedgerRange(*one) for one in bounds)
 
 
-def test_continuity_tells_the_missing_from_the_known_gaps() -> None:
+def test_coverage_tells_the_missing_from_the_known_gaps() -> None:
     coverage = Coverage(_ranges((10, 19), (30, 39)), _ranges((20, 24), (90, 99)))
-    assert continuity(LedgerRange(5, 95), coverage) == (
-        [(5, 9), (25, 29), (40, 89)],
-        [(20, 24), (90, 95)],
-    )
+    requested = LedgerRange(5, 95)
+    assert subtract(requested, coverage.accounted) == [(5, 9), (25, 29), (40, 89)]
+    assert coverage.gaps_in(requested) == [(20, 24), (90, 95)]
 
 
-def test_continuity_of_a_whole_range_lacks_nothing() -> None:
-    assert continuity(LedgerRange(12, 15), Coverage(_ranges((10, 19)))) == ([], [])
+def test_gap_that_is_covered_all_the_same_does_not_count() -> None:
+    coverage = Coverage(_ranges((10, 19)), _ranges((18, 22)))
+    assert coverage.gaps_in(LedgerRange(12, 21)) == [(20, 21)]
+    assert coverage.gaps_in(LedgerRange(12, 15)) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +103,7 @@ def test_sample_is_spread_evenly_and_holds_the_newest(
     sample: Sample, expected: list[tuple[int, int]]
 ) -> None:
     covered = _ranges((11, 20), (106, 115))
-    assert choose(covered, sample) == expected
+    assert choose_sample(covered, sample) == expected
 
 
 def test_differences_are_named_by_ledger() -> None:

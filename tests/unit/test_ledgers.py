@@ -1,4 +1,4 @@
-from sorobanflow.ledgers import LedgerRange, clip, merge, subtract
+from sorobanflow.ledgers import LedgerRange, clip, merge, single_ledgers, split, subtract
 
 
 def test_merge_joins_overlapping_and_adjacent_ranges() -> None:
@@ -23,6 +23,15 @@ def test_clip_leaves_what_is_within_bounds() -> None:
     ranges = [LedgerRange(1, 5), LedgerRange(8, 12), LedgerRange(20, 30)]
     assert clip(ranges, LedgerRange(10, 20)) == [(10, 12), (20, 20)]
     assert clip(ranges, LedgerRange(6, 7)) == clip(ranges, LedgerRange(10, 9)) == []
+
+
+def test_split_cuts_into_chunks_and_only_the_last_of_a_range_is_shorter() -> None:
+    assert split([LedgerRange(5, 14)], 4) == [(5, 8), (9, 12), (13, 14)]
+    assert split([LedgerRange(5, 5), LedgerRange(1, 3)], 2) == [(5, 5), (1, 2), (3, 3)]
+
+
+def test_single_ledgers_are_joined_where_they_meet() -> None:
+    assert single_ledgers([7, 3, 4, 4]) == [(3, 4), (7, 7)]
 
 
 def test_range_counts_both_ends_and_prints_as_people_write_it() -> None:

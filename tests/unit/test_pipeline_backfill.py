@@ -8,7 +8,6 @@ from sorobanflow.pipeline.backfill import (
     BackfillPlan,
     fail_on_failed_chunks,
     plan_backfill,
-    split,
 )
 from sorobanflow.pipeline.backfill_summary import FanOutSummary, PlanSummary
 from sorobanflow.pipeline.probe import Probe
@@ -27,11 +26,6 @@ def _coverage(*covered: tuple[int, int], gaps: tuple[tuple[int, int], ...] = ())
 
 def _plan(first: int, last: int, coverage: Coverage, chunk: int, force: bool) -> BackfillPlan:
     return plan_backfill(LedgerRange(first, last), NODE, coverage, chunk, force)
-
-
-def test_split_cuts_into_chunks_and_only_the_last_is_shorter() -> None:
-    assert split(LedgerRange(5, 14), 4) == [(5, 8), (9, 12), (13, 14)]
-    assert split(LedgerRange(5, 5), 4) == [(5, 5)]
 
 
 def test_plan_leaves_out_what_is_covered_and_starts_at_the_retention_edge() -> None:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from sorobanflow.audit.agreement import Compared, Difference, Failure
-from sorobanflow.audit.continuity import RetentionClock, continuity, repair_order
-from sorobanflow.audit.stored import Quarantined, quarantined, seconds_per_ledger
-from sorobanflow.ledgers import LedgerRange, merge
+from sorobanflow.audit.ranges import repair_order
+from sorobanflow.audit.stored import Quarantined, quarantined
+from sorobanflow.ledgers import LedgerRange, merge, single_ledgers, subtract
+from sorobanflow.pipeline.retention import RetentionClock, seconds_per_ledger
 from sorobanflow.store.coverage import read_coverage
 
 
@@ -61,7 +62,7 @@ class Look(NamedTuple):
     @property
     def doubtful(self) -> list[LedgerRange]:
         """Ledgers that differ or failed: those to compare again after a repair."""
-        differing = [LedgerRange(one.ledger, one.ledger) for one in self.differences]
+        differing = single_ledgers(one.ledger for one in self.differences)
         return merge([*differing, *(one.ledgers for one in self.failures)])
 
     def lines(self, max_findings: int) -> list[str]:
@@ -97,7 +98,8 @@ def look_at(
         window: The ledgers that the node has.
         compared: The result of comparing some of them with the node.
     """
-    missing, gaps = continuity(requested, read_coverage(engine, stream))
+    coverage = read_coverage(engine, stream)
+    missing, gaps = subtract(requested, coverage.accounted), coverage.gaps_in(requested)
     repairable = repair_order(missing, gaps, compared.differences, window)
     first = repairable[0].first if repairable else None
     clock = RetentionClock(first, window.first, seconds_per_ledger(engine))

@@ -19,15 +19,13 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.rpc.positions import BEFORE_REQUEST, MISPLACED
 from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.upsert import write_rows
 
 #: Items read by one query; an item may have 100 KiB.
 PAGE = 100
 
-#: Errors of valid items in the wrong position (`rpc.positions`, `rpc.events_walk`): the
-#: payload does not show what is wrong, so decoding it again proves nothing.
-_WRONG_POSITION = ("its place (", "the request starts at ledger ")
 _MAX_ERROR_LENGTH = 1000
 
 _events, _transactions = Items(Event), Items(Transaction)
@@ -136,7 +134,7 @@ def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRow
 
 
 def _decode(item: _Item) -> Event | Transaction:
-    if item.error.startswith(_WRONG_POSITION):
+    if item.error.startswith((MISPLACED, BEFORE_REQUEST)):
         raise DecodeError(item.error)
     items = _transactions if item.kind == "transaction" else _events
     [sent] = items.decode([msgspec.Raw(item.payload.encode())])

@@ -14,8 +14,7 @@ from sqlalchemy import Connection, Engine, exists, func, literal, literal_column
 from sqlalchemy.dialects.postgresql import insert
 
 from sorobanflow.audit.stored import matches
-from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.backfill import split
+from sorobanflow.ledgers import LedgerRange, split
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.tables import event_shapes, events, quarantine, token_operations
@@ -70,7 +69,7 @@ def recognize(
 ) -> Recognition:
     """Count the shapes of the stream's covered ledgers that no audit has seen, and sum up."""
     began = datetime.now(UTC)
-    for chunk in (chunk for part in covered for chunk in split(part, CHUNK_LEDGERS)):
+    for chunk in split(covered, CHUNK_LEDGERS):
         with engine.begin() as connection:
             for unseen in _mark_audited(connection, stream.name, chunk):
                 _count(connection, stream.name, event_filter, unseen, began)

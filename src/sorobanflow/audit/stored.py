@@ -17,9 +17,6 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.tables import events, operations, quarantine, transactions
 
-#: Stored ledgers over which the time between closes is measured: an hour and a half.
-MEASURED_LEDGERS = 1000
-
 
 def event_ids(
     connection: Connection, ledgers: LedgerRange, event_filter: EventFilter | None
@@ -95,20 +92,6 @@ def quarantined(engine: Engine, ledgers: LedgerRange, stream: str) -> list[Quara
                 query, {**ledgers._asdict(), "stream": stream}
             )
         ]
-
-
-def seconds_per_ledger(engine: Engine) -> float | None:
-    """Measure the time between closes of the newest stored ledgers.
-
-    None if there are fewer than two ledgers, or all closed in the same second.
-    """
-    query = text(
-        "SELECT extract(epoch FROM max(closed_at) - min(closed_at))::float "
-        "/ nullif(max(sequence) - min(sequence), 0) FROM "
-        "(SELECT sequence, closed_at FROM ledgers ORDER BY sequence DESC LIMIT :limit) AS newest"
-    )
-    with engine.begin() as connection:
-        return connection.execute(query, {"limit": MEASURED_LEDGERS}).scalar() or None
 
 
 def matches(event_filter: EventFilter | None) -> ColumnElement[bool]:

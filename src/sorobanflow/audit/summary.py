@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sorobanflow.audit.look import Look
 from sorobanflow.audit.replay import ReplayResult
 from sorobanflow.audit.shapes import Recognition
-from sorobanflow.ledgers import LedgerRange, sized_ranges_text
+from sorobanflow.ledgers import LedgerRange, single_ledgers, sized_ranges_text
 from sorobanflow.pipeline.summary import RunSummary
 
 
@@ -102,7 +102,7 @@ class AuditSummary(RunSummary):
 
 
 def _figures(look: Look) -> list[tuple[str, str]]:
-    differing = [LedgerRange(ledger, ledger) for ledger in {one.ledger for one in look.differences}]
+    differing = single_ledgers(one.ledger for one in look.differences)
     failed = [one.ledgers for one in look.failures]
     lines = [
         ("missing", sized_ranges_text(look.missing)),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sorobanflow.errors import ConfigurationError, RetriableError
-from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, count_ledgers, subtract
+from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, count_ledgers, split, subtract
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 
@@ -58,17 +58,11 @@ def plan_backfill(
     at_node = clip(todo, LedgerRange(node.oldest_ledger, LAST_LEDGER))
     return BackfillPlan(
         requested,
-        [chunk for part in at_node for chunk in split(part, chunk_ledgers)],
+        split(at_node, chunk_ledgers),
         requested.size - count_ledgers(missing),
         clip(missing, LedgerRange(0, node.oldest_ledger - 1)),
         node.oldest_ledger,
     )
-
-
-def split(ledgers: LedgerRange, chunk_ledgers: int) -> list[LedgerRange]:
-    """Cut a range into chunks, ascending; only the last may be shorter."""
-    firsts = range(ledgers.first, ledgers.last + 1, chunk_ledgers)
-    return [LedgerRange(first, min(first + chunk_ledgers - 1, ledgers.last)) for first in firsts]
 
 
 def fail_on_failed_chunks(failed: Mapping[LedgerRange, str]) -> None:

@@ -14,8 +14,8 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from sorobanflow.audit.stored import seconds_per_ledger
 from sorobanflow.errors import NodeBehindError, SorobanflowError
+from sorobanflow.pipeline.retention import seconds_per_ledger
 from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.wire import Items

@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console, Group
 from rich.table import Table
 
-from sorobanflow.audit.continuity import LEDGERS_OF_LAG
+from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
 from sorobanflow.status.model import (
     Database,
     Quarantine,

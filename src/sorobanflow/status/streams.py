@@ -5,8 +5,8 @@ A hole is what the next run of `index` will fill: both use `pipeline.work`.
 
 from dataclasses import replace
 
-from sorobanflow.audit.continuity import RetentionClock, continuity
 from sorobanflow.ledgers import LedgerRange, clip
+from sorobanflow.pipeline.retention import RetentionClock
 from sorobanflow.pipeline.work import work_to_do
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.status.model import Node, Ranges, Stream
@@ -27,13 +27,13 @@ def compared(
     stream = replace(
         stream,
         covered=Ranges.of(coverage.covered),
-        covered_end=coverage.covered[-1].last if coverage.covered else None,
+        covered_end=coverage.newest,
         gaps=Ranges.of(coverage.gaps),
     )
     if node is None:
         return stream
     window = LedgerRange(node.oldest_ledger, node.latest_ledger)
-    stream = replace(stream, gaps_at_node=Ranges.of(continuity(window, coverage).gaps))
+    stream = replace(stream, gaps_at_node=Ranges.of(coverage.gaps_in(window)))
     if stream.indexed_from is None:
         return stream
     end = stream.indexed_from - 1 if stream.covered_end is None else stream.covered_end

@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy import Engine, text
 
 from sorobanflow.errors import SchemaError, WrongNetworkError
-from sorobanflow.ledgers import LedgerRange, count_ledgers, merge, ranges_text
+from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge, ranges_text, subtract
 
 
 class Stream(NamedTuple):
@@ -64,6 +64,10 @@ class Coverage:
     def accounted(self) -> list[LedgerRange]:
         """Ledgers that need no work: covered, or recorded as a gap."""
         return merge((*self.covered, *self.gaps))
+
+    def gaps_in(self, ledgers: LedgerRange) -> list[LedgerRange]:
+        """The recorded gaps of a range, without ledgers that are covered all the same."""
+        return [part for gap in clip(self.gaps, ledgers) for part in subtract(gap, self.covered)]
 
     def __str__(self) -> str:
         return ranges_text(self.covered)

@@ -17,7 +17,7 @@ from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.edge_check import EDGE_LEDGERS
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.positions import Collected, claims_of
+from sorobanflow.sources.rpc.positions import BEFORE_REQUEST, Collected, claims_of
 from sorobanflow.sources.rpc.proof import events_page_end, is_proved, usable_cursor
 from sorobanflow.sources.rpc.wire import EventsPage, Items
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
@@ -132,7 +132,7 @@ class EventsWalk:
         if position.ledger != item.ledger:
             return Malformed.of(item, f"ledger is {item.ledger}, the id's is {position.ledger}")
         if position.ledger < self._ledgers.first:
-            return Malformed.of(item, f"the request starts at ledger {self._ledgers.first}")
+            return Malformed.of(item, f"{BEFORE_REQUEST}{self._ledgers.first}")
         return item
 
 

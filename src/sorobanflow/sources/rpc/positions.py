@@ -22,6 +22,11 @@ ItemT = TypeVar("ItemT", bound=Struct)
 PositionT = TypeVar("PositionT", bound=tuple[int, ...])
 
 
+#: The errors of readable items in a wrong position begin so. Stored in quarantine, where a
+#: replay recognizes them: decoding such an item again proves nothing.
+MISPLACED, BEFORE_REQUEST = "its place ", "the request starts at ledger "
+
+
 class LastItem(NamedTuple, Generic[PositionT]):
     """What the items of a page say of its end.
 
@@ -141,7 +146,7 @@ def mark_misplaced(
         if isinstance(item, Malformed) or n in kept
         else Malformed.of(
             item,
-            f"its place {tuple(positions[n])} is not where it stands in a page that goes "
+            f"{MISPLACED}{tuple(positions[n])} is not where it stands in a page that goes "
             f"from {tuple(after)} to {tuple(bound)}",
         )
         for n, item in enumerate(items)

@@ -1,0 +1,68 @@
+"""Which ledgers an audit looks at, compares with the node, and repairs.
+
+Pure arithmetic between coverage and the node's ledgers. Invariant: the same arguments
+give the same ledgers.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from sorobanflow.audit.agreement import Difference
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import LedgerRange, clip, merge, single_ledgers
+from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
+from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.store.coverage import Coverage
+
+Sample = int | Literal["all"]
+
+
+def requested_range(
+    start: int | None, end: int | None, node: Health, coverage: Coverage
+) -> LedgerRange:
+    """Return the ledgers to audit: as requested, else all that the stream should hold by now.
+
+    Raises:
+        ConfigurationError: the range is empty or ends above the node's newest
+            ledger, or the stream holds nothing and no start was given.
+    """
+    starts = (part.first for part in coverage.accounted)
+    first = start or coverage.indexed_from or next(starts, None)
+    if first is None:
+        raise ConfigurationError(
+            "the stream holds no ledgers, so there is nothing to audit; index it first, "
+            "or pass start_ledger"
+        )
+    newest = min(coverage.newest or node.latest_ledger, node.latest_ledger)
+    last = end or max(newest, node.latest_ledger - LEDGERS_OF_LAG)
+    if last > node.latest_ledger or first > last:
+        raise ConfigurationError(
+            f"the range {first} to {last} cannot be audited: its start must not be above its end, "
+            f"nor its end above the node's newest ledger {node.latest_ledger}"
+        )
+    return LedgerRange(first, last)
+
+
+def choose_sample(ranges: Sequence[LedgerRange], sample: Sample) -> list[LedgerRange]:
+    """Choose evenly spaced ledgers, the oldest and the newest included, or all of them."""
+    ledgers = [ledger for part in ranges for ledger in range(part.first, part.last + 1)]
+    if sample == "all" or sample >= len(ledgers):
+        return list(ranges)
+    if sample == 1:
+        return single_ledgers(ledgers[-1:])
+    return single_ledgers(ledgers[(len(ledgers) - 1) * n // (sample - 1)] for n in range(sample))
+
+
+def repair_order(
+    missing: Iterable[LedgerRange],
+    gaps: Iterable[LedgerRange],
+    differences: Iterable[Difference],
+    window: LedgerRange,
+) -> list[LedgerRange]:
+    """Return the ledgers to index that the node has, in the order in which it drops them.
+
+    Recorded gaps are among them, if this node has them after all. Ledgers with surplus
+    rows only are not: indexing again removes nothing.
+    """
+    differing = single_ledgers(one.ledger for one in differences if one.missing)
+    return clip(merge((*missing, *gaps, *differing)), window)
