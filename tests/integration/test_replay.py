@@ -141,7 +141,7 @@ def test_item_that_stood_in_another_ledger_stays(engine: Engine) -> None:
 def test_item_whose_place_cannot_be_its_own_stays(engine: Engine) -> None:
     event = make_event(TRANSFER, AMOUNT)
     after, bound = Position(1000, 4, 0, 0), Position(1000, 9, 0, 0)
-    (refused,) = mark_misplaced([event], lambda item: parse_event_id(item.id), after, bound)
+    ((_, refused),) = mark_misplaced([(parse_event_id(event.id), event)], after, bound)
     upsert_batch(engine, make_rows(LEDGERS, [refused], [], PASSPHRASE), "all")
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])
     assert replay(engine, PASSPHRASE) == ReplayResult(0, 1, [])

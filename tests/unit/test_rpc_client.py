@@ -20,6 +20,8 @@ from sorobanflow.errors import (
 from sorobanflow.records import BreakerChanged, ConcurrencyChanged, Retrying
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.jsonrpc_batch import Answer
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.sources.rpc.wire import Health, Network, NotFound
@@ -43,6 +45,12 @@ def node() -> Node:
     node = Node()
     fill(node, [(10, 5)])
     return node
+
+
+def batch(client: RpcClient, hashes: list[str]) -> list[Answer]:
+    answers: dict[str, Answer] = {}
+    client.get_transaction_batch(hashes, answers)
+    return [answers[name] for name in hashes]
 
 
 def fault_of(code: int, message: str, data: Any = None) -> RpcFaultError:
@@ -317,7 +325,7 @@ def test_client_batch_is_one_post_answered_in_any_order(node: Node) -> None:
     def reversed_node(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=node(request).json()[::-1])
 
-    answers = client_of(reversed_node).get_transaction_batch([*HASHES, "f" * 64])
+    answers = batch(client_of(reversed_node), [*HASHES, "f" * 64])
     assert [getattr(answer, "tx_hash", None) for answer in answers] == [*HASHES, None]
     assert answers[-1] == NotFound(100, 1)
     assert node.posts == 1
@@ -341,7 +349,7 @@ def test_client_batch_asks_only_the_spoilt_member_again(node: Node, spoil: Any) 
         return httpx.Response(200, json=spoil(members) if node.posts == 1 else members)
 
     client = client_of(spoilt, attempts=2)
-    answers = client.get_transaction_batch(HASHES)
+    answers = batch(client, HASHES)
     assert [getattr(answer, "tx_hash", None) for answer in answers] == HASHES
     assert [params["hash"] for _, params in node.calls] == [*HASHES, HASHES[0]]
     assert client.breakers["getTransaction"].snapshot().failures == 0
@@ -372,7 +380,7 @@ def test_client_batch_of_unavailable_members_counts_for_the_breaker(node: Node) 
 
     client = client_of(refusing)
     with pytest.raises(RpcUnavailableError, match="queue"):
-        client.get_transaction_batch(HASHES)
+        batch(client, HASHES)
     assert client.breakers["getTransaction"].snapshot().failures == 1
     assert client.batches.accepted
 
@@ -392,7 +400,7 @@ def test_client_batch_refused_is_remembered_and_falls_back(
     node.before = lambda number: refusal if number == 1 else None
     client = client_of(node)
     for _ in range(2):
-        answers = client.get_transaction_batch(HASHES)
+        answers = batch(client, HASHES)
         assert [getattr(answer, "tx_hash", None) for answer in answers] == HASHES
     assert not client.batches.accepted
     assert node.posts == 11
@@ -413,7 +421,7 @@ def test_client_batch_refused_is_remembered_and_falls_back(
 def test_client_batch_fault_is_no_refusal(response: httpx.Response, raised: type) -> None:
     client = client_of(lambda request: response)
     with pytest.raises(raised):
-        client.get_transaction_batch(HASHES)
+        batch(client, HASHES)
     assert client.batches.accepted
 
 
@@ -439,7 +447,7 @@ def test_client_batch_that_fails_where_single_calls_work_is_remembered(
     gateway = OnlySingles(node, status)
     client = client_of(gateway, attempts=3)
     for _ in range(2):
-        answers = client.get_transaction_batch(HASHES)
+        answers = batch(client, HASHES)
         assert [getattr(answer, "tx_hash", None) for answer in answers] == HASHES
     assert not client.batches.accepted
     assert gateway.batches == 3
@@ -453,16 +461,16 @@ def test_client_batch_ends_when_another_thread_finds_out_that_none_is_taken(node
         client.batches.accepted = False
 
     client = client_of(gateway, attempts=5, sleep=found_out)
-    assert len(client.get_transaction_batch(HASHES)) == 5
+    assert len(batch(client, HASHES)) == 5
     assert gateway.batches == 1
 
 
 def test_client_batch_that_fails_after_one_was_answered_is_no_refusal(node: Node) -> None:
     client = client_of(node)
-    client.get_transaction_batch(HASHES[:2])
+    batch(client, HASHES[:2])
     node.before = lambda number: httpx.Response(500) if number == 2 else None
     with pytest.raises(RpcUnavailableError):
-        client.get_transaction_batch(HASHES[2:])
+        batch(client, HASHES[2:])
     assert client.batches.accepted
     assert node.posts == 2
 
@@ -471,14 +479,14 @@ def test_client_batch_error_is_raised_when_a_single_call_fails_too(node: Node) -
     node.before = lambda number: httpx.Response(500 if number == 1 else 503)
     client = client_of(node)
     with pytest.raises(RpcUnavailableError, match="HTTP 500"):
-        client.get_transaction_batch(HASHES)
+        batch(client, HASHES)
     assert client.batches.accepted
     assert node.posts == 2
 
 
 def test_client_batch_too_large_is_asked_one_by_one(node: Node) -> None:
     client = client_of(node, http=HttpSettings(max_response_bytes=900))
-    assert len(client.get_transaction_batch(HASHES)) == 5
+    assert len(batch(client, HASHES)) == 5
     assert node.posts == 6
     assert client.batches.accepted
 

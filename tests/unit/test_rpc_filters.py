@@ -1,7 +1,7 @@
 import pytest
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.sources.rpc.filters import EventFilter, wire_filters
+from sorobanflow.sources.rpc.filters import EventFilter
 
 CONTRACT = "C" + "A" * 55
 TRANSFER = "AAAADwAAAAh0cmFuc2Zlcg=="
@@ -10,7 +10,6 @@ TRANSFER = "AAAADwAAAAh0cmFuc2Zlcg=="
 def test_filter_wire_form_has_only_what_is_set() -> None:
     assert EventFilter((CONTRACT,)).wire() == {"contractIds": (CONTRACT,)}
     assert EventFilter(topics=((TRANSFER, "**"),)).wire() == {"topics": ((TRANSFER, "**"),)}
-    assert wire_filters([EventFilter()]) == []
 
 
 @pytest.mark.parametrize(
@@ -57,5 +56,3 @@ def test_filter_refuses_more_than_the_node_takes() -> None:
         EventFilter((CONTRACT,) * 6)
     with pytest.raises(ConfigurationError, match="6 topics"):
         EventFilter(topics=(("*",),) * 6)
-    with pytest.raises(ConfigurationError, match="2 filters"):
-        wire_filters([EventFilter(), EventFilter()])

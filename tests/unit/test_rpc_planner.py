@@ -43,7 +43,7 @@ def node_of(transactions: int, events: int) -> Node:
 
 
 def read(node: Node, event_filter: EventFilter | None = FILTER) -> EventsRead:
-    return EventsWalk(LEDGERS, [event_filter] if event_filter else []).read(client_of(node))
+    return EventsWalk(LEDGERS, event_filter).read(client_of(node))
 
 
 def planner(

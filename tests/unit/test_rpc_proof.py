@@ -5,9 +5,9 @@ import pytest
 from sorobanflow.errors import LedgerOutsideRetentionError, NodeBehindError, RpcProtocolError
 from sorobanflow.sources.rpc.positions import LastItem
 from sorobanflow.sources.rpc.proof import (
-    check_not_found,
     events_page_end,
     is_proved,
+    missing_ledger,
     transactions_page_end,
     usable_cursor,
 )
@@ -114,9 +114,5 @@ def test_is_proved(page_end: TxPosition, end: TxPosition, outcome: bool | type[E
         (15, NodeBehindError),
     ],
 )
-def test_check_not_found(ledger: int, error: type[Exception] | None) -> None:
-    if error is None:
-        check_not_found(ledger, oldest=10, latest=14)
-    else:
-        with pytest.raises(error):
-            check_not_found(ledger, oldest=10, latest=14)
+def test_missing_ledger(ledger: int, error: type[Exception] | None) -> None:
+    assert isinstance(missing_ledger(ledger, oldest=10, latest=14), error or type(None))

@@ -153,7 +153,7 @@ def test_stopped_client_asks_nothing_and_can_be_closed() -> None:
     for call in (
         client.get_health,
         lambda: client.get_events(1, 2),
-        lambda: client.get_transaction_batch(["a", "b"]),
+        lambda: client.get_transaction_batch(["a", "b"], {}),
     ):
         with pytest.raises(ClientStoppedError):
             call()

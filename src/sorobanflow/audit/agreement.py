@@ -90,9 +90,8 @@ def compare(
     compared = Compared()
     rest = ledgers
     while rest.size > 0:
-        filters = [event_filter] if event_filter else []
         try:
-            read = EventsWalk(rest, filters, MAX_EVENTS, MAX_EVENTS).read(client)
+            read = EventsWalk(rest, event_filter, MAX_EVENTS, MAX_EVENTS).read(client)
             events, transactions = _ids_at_node(client, read, event_filter)
         except LedgerOutsideRetentionError as error:
             rest = LedgerRange(max(error.oldest, rest.first + 1), rest.last)

@@ -16,12 +16,11 @@ import msgspec
 from sorobanflow.records import CallFinished, Hook, Retrying, report
 from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
 from sorobanflow.sources.rpc.concurrency import Concurrency
-from sorobanflow.sources.rpc.jsonrpc import decode_reply, encode_call, error_of
+from sorobanflow.sources.rpc.jsonrpc import decode_as, decode_reply, encode_call, error_of
 from sorobanflow.sources.rpc.retry import RetryPolicy
 from sorobanflow.sources.rpc.transport import Transport
 
 T = TypeVar("T")
-Read = Callable[[msgspec.Raw], T]
 
 METHODS = ("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction")
 
@@ -49,7 +48,6 @@ class Calls:
         wait: Wait,
     ) -> None:
         self.transport = transport
-        self.concurrency = concurrency
         self.breakers: Mapping[str, CircuitBreaker] = MappingProxyType(
             {
                 method: CircuitBreaker(method, breaker, listener=hook, clock=clock, wait=wait)
@@ -57,6 +55,7 @@ class Calls:
             }
         )
         self.request_ids = itertools.count(1)
+        self._concurrency = concurrency
         self._policy = policy
         self._hook = hook
         self._before_call = before_call
@@ -65,8 +64,22 @@ class Calls:
         """Start no more attempts, wake those that wait, cut those under way."""
         for breaker in self.breakers.values():
             breaker.stop()
-        self.concurrency.stop()
+        self._concurrency.stop()
         self.transport.stop()
+
+    def ask(
+        self,
+        method: str,
+        decoder: msgspec.json.Decoder[T],
+        params: Mapping[str, Any] | None = None,
+        ledger: int | None = None,
+    ) -> Timed[T]:
+        """Make a call, with retries. Where it starts at a ledger, errors of ranges name it."""
+
+        def read(result: msgspec.Raw) -> T:
+            return decode_as(method, result, decoder)
+
+        return self.retried(method, lambda: self.once(method, params, read, ledger))
 
     def retried(self, method: str, attempt: Callable[[], T]) -> T:
         """Run attempts of a method until one succeeds or the policy gives up."""
@@ -80,13 +93,10 @@ class Calls:
         self,
         method: str,
         params: Mapping[str, Any] | None,
-        read: Read[T],
+        read: Callable[[msgspec.Raw], T],
         ledger: int | None = None,
     ) -> Timed[T]:
-        """Make one attempt of one call; `read` takes the result of the answer.
-
-        `ledger` is the one that the request starts at, for the errors of ranges.
-        """
+        """Make one attempt of one call; `read` takes the result of the answer."""
         request_id = next(self.request_ids)
 
         def read_reply(body: bytes) -> T:
@@ -102,13 +112,13 @@ class Calls:
         if self._before_call:
             self._before_call()
         # The permit first: a call that waits for a breaker must not hold a slot.
-        with self.breakers[method].permit(), self.concurrency.slot(method) as slot:
+        with self.breakers[method].permit(), self._concurrency.slot(method) as slot:
             started = time.perf_counter()
             size, error = 0, None
             try:
                 answer = self.transport.post(method, body)
                 size = len(answer)
-                node_s = self.concurrency.answered(slot, size)
+                node_s = self._concurrency.answered(slot, size)
                 return Timed(read(answer), node_s)
             except BaseException as raised:
                 error = type(raised).__name__

@@ -10,26 +10,25 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
-from sorobanflow.errors import RpcRequestError
+from sorobanflow.errors import AnswerTooLargeError, RpcRequestError, RpcTimeoutError
 from sorobanflow.records import Hook
 from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
 from sorobanflow.sources.rpc.call_sizes import CallSize
 from sorobanflow.sources.rpc.calls import Calls
 from sorobanflow.sources.rpc.concurrency import Concurrency
-from sorobanflow.sources.rpc.filters import EventFilter, wire_filters
-from sorobanflow.sources.rpc.jsonrpc import decode_as, ledger_without_metadata, range_error
+from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.jsonrpc import ledger_without_metadata, page_limit, range_error
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer, Answers, JsonRpcBatches, ask_once
-from sorobanflow.sources.rpc.pages import Pages
 from sorobanflow.sources.rpc.retry import RetryPolicy, RetrySettings
 from sorobanflow.sources.rpc.transport import BaseTransport, HttpSettings, Transport
 from sorobanflow.sources.rpc.wire import EventsPage, Health, Network, TransactionsPage
 from sorobanflow.toid import parse_event_id, parse_transactions_cursor
 
-T = TypeVar("T")
+PageT = TypeVar("PageT", EventsPage, TransactionsPage)
 
 MAX_EVENTS = 10_000
 MAX_TRANSACTIONS = 200
@@ -38,6 +37,8 @@ MAX_BATCH_CALLS = 200
 
 _health = msgspec.json.Decoder(Health, strict=False)
 _network = msgspec.json.Decoder(Network, strict=False)
+_events = msgspec.json.Decoder(EventsPage, strict=False)
+_transactions = msgspec.json.Decoder(TransactionsPage, strict=False)
 
 
 class RpcClient:
@@ -51,11 +52,7 @@ class RpcClient:
         breaker: When the circuit breakers open; there is one per RPC method.
         hook: Gets the records of the client.
         before_call: Called before each attempt; may wait, to keep to a rate.
-        transport: Stands in for the network in tests; so do the next four.
-        clock: Monotonic seconds.
-        sleep: Waits between attempts; None: until the time is over or `stop`.
-        wait: Waits for a breaker.
-        uniform: Draws the jitter.
+        transport, clock, sleep, wait, uniform: Stand in for network, time and chance in tests.
 
     Attributes:
         sizes: How many items a call asks for, by RPC method; of getTransaction, how
@@ -102,10 +99,6 @@ class RpcClient:
             "getTransactions": CallSize(MAX_TRANSACTIONS, min_slow=MIN_TRANSACTIONS),
             "getTransaction": CallSize(MAX_BATCH_CALLS, min_slow=1),
         }
-        self._event_pages = Pages(self._calls, "getEvents", self.sizes["getEvents"], EventsPage)
-        self._transaction_pages = Pages(
-            self._calls, "getTransactions", self.sizes["getTransactions"], TransactionsPage
-        )
         self.batches = JsonRpcBatches(self._calls, self.sizes["getTransaction"])
 
     def __enter__(self) -> Self:
@@ -142,11 +135,11 @@ class RpcClient:
 
     def get_health(self) -> Health:
         """Ask which ledgers the node has."""
-        return self._call("getHealth", _health)
+        return self._calls.ask("getHealth", _health).value
 
     def get_network(self) -> Network:
         """Ask for the network that the node belongs to."""
-        return self._call("getNetwork", _network)
+        return self._calls.ask("getNetwork", _network).value
 
     def get_events(
         self,
@@ -155,25 +148,21 @@ class RpcClient:
         *,
         cursor: str = "",
         limit: int = MAX_EVENTS,
-        filters: Sequence[EventFilter] = (),
+        event_filter: EventFilter | None = None,
     ) -> EventsPage:
-        """Get a page of events, from a ledger on or after a cursor.
+        """Get a page of events: from ledger `start` up to before `end`, or after a cursor.
 
-        Args:
-            start: First ledger; not together with `cursor`.
-            end: First ledger after the range; not together with `cursor`.
-            cursor: The id of the event that the page starts after.
-            limit: Max events; the client or the node may ask for fewer.
-            filters: At most one.
+        The client or the node may ask for fewer than `limit`.
 
         Raises:
             NodeBehindError: the page starts above the node's newest ledger.
             LedgerOutsideRetentionError: it starts below the node's oldest.
         """
-        span = {"startLedger": start, "endLedger": end, "filters": wire_filters(filters)}
+        filters = [event_filter.wire()] if event_filter else []
+        span = {"startLedger": start, "endLedger": end, "filters": filters}
         params = {name: value for name, value in span.items() if value}
         ledger = start if start is not None else parse_event_id(cursor).ledger
-        return self._event_pages.get(params, cursor, limit, ledger)
+        return self._page("getEvents", _events, params, cursor, limit, ledger)
 
     def get_transactions(
         self, cursor: str = "", *, start: int | None = None, limit: int = MAX_TRANSACTIONS
@@ -187,7 +176,7 @@ class RpcClient:
         params = {} if start is None else {"startLedger": start}
         ledger = start if start is not None else parse_transactions_cursor(cursor)[0]
         try:
-            return self._transaction_pages.get(params, cursor, limit, ledger)
+            return self._page("getTransactions", _transactions, params, cursor, limit, ledger)
         except RpcRequestError as error:
             missing = ledger_without_metadata(error.message)
             if missing is None:
@@ -204,30 +193,48 @@ class RpcClient:
         """
         return self._calls.retried("getTransaction", lambda: ask_once(self._calls, tx_hash))
 
-    def get_transaction_batch(
-        self, hashes: Sequence[str], answers: Answers | None = None
-    ) -> list[Answer]:
+    def get_transaction_batch(self, hashes: Sequence[str], answers: Answers) -> None:
         """Get transactions in one POST, or one by one where the node refuses batches.
 
-        Args:
-            hashes: The transactions.
-            answers: Filled as answers arrive, so that an error loses none of them; what
-                it holds already is not requested again.
-
-        Returns:
-            The answers in the order of `hashes`.
+        `answers` is filled as they arrive, so that an error loses none of them; what it
+        holds already is not requested again.
         """
-        answers = {} if answers is None else answers
         missing = [name for name in dict.fromkeys(hashes) if name not in answers]
         if len(missing) > 1 and self.batches.accepted:
             self.batches.ask(missing, answers)
         for name in missing:
             if name not in answers:
                 answers[name] = self.get_transaction(name)
-        return [answers[name] for name in hashes]
 
-    def _call(self, method: str, decoder: msgspec.json.Decoder[T]) -> T:
-        def read(result: msgspec.Raw) -> T:
-            return decode_as(method, result, decoder)
-
-        return self._calls.retried(method, lambda: self._calls.once(method, None, read)).value
+    def _page(
+        self,
+        method: str,
+        decoder: msgspec.json.Decoder[PageT],
+        params: Mapping[str, Any],
+        cursor: str,
+        wanted: int,
+        ledger: int,
+    ) -> PageT:
+        """Get a page that starts at a ledger; of a size that is refused, a smaller one at once."""
+        size = self.sizes[method]
+        while True:
+            limit = min(wanted, size.items)
+            pagination = {"cursor": cursor, "limit": limit} if cursor else {"limit": limit}
+            try:
+                asked = {**params, "pagination": pagination}
+                page, seconds = self._calls.ask(method, decoder, asked, ledger)
+            except RpcTimeoutError:  # the next call asks for less
+                size.fail(limit)
+                raise
+            except AnswerTooLargeError:
+                if limit == 1:
+                    raise
+                size.fail(limit)
+            except RpcRequestError as error:
+                stated = page_limit(error.message)
+                if stated is None or not 0 < stated < limit:
+                    raise
+                size.state(stated)
+            else:
+                size.succeed(page.size, seconds)
+                return page

@@ -23,11 +23,7 @@ class EdgeCheck:
     def __init__(self, ledgers: LedgerRange) -> None:
         self._ledgers = ledgers
         self._passed = False
-
-    @property
-    def label(self) -> str:
-        """The check as a log line names it."""
-        return f"edge of {self._ledgers}"
+        self.label = f"edge of {ledgers}"
 
     def fetch(self, client: RpcClient) -> list[Transaction | Malformed]:
         """Check the range; once passed, the node is not asked again.

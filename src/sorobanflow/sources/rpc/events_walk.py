@@ -6,7 +6,6 @@ cannot be read keeps its place as `Malformed`. Nothing is retried here: calls ar
 retried by the client, the walk by its task.
 """
 
-from collections.abc import Sequence
 from operator import attrgetter
 
 import msgspec
@@ -22,58 +21,51 @@ from sorobanflow.sources.rpc.proof import events_page_end, is_proved, usable_cur
 from sorobanflow.sources.rpc.wire import EventsPage, Items
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
 
-METHOD = "getEvents"
 DROPPED_TYPE = "diagnostic"  # old nodes deliver these; they are not chain data
 
 _items = Items(Event)
 
 
 class EventsRead(msgspec.Struct, frozen=True):
-    """The events of `ledgers`, all of them, in chain order, and the node's bounds."""
+    """The events of `ledgers`, all of them, in chain order.
+
+    `near_edge`: the node may have trimmed the range meanwhile; it holds once a later
+    `EdgeCheck` has passed.
+    """
 
     events: list[Event | Malformed]
     ledgers: LedgerRange
-    oldest_ledger: int
-    latest_ledger: int
-    pages: int
     near_edge: bool
 
 
 class EventsWalk:
     """The events of one range; goes on where a fault stopped it.
 
-    Args:
-        ledgers: The range.
-        filters: At most one.
-        limit: Events per page at most.
-        max_events: Once more than these are held, the walk ends with the last whole
-            ledger, if there is one; None: it reads the whole range.
+    A page has `limit` events at most. Once more than `max_events` are held, the walk
+    ends with the last whole ledger, if there is one.
     """
 
     def __init__(
         self,
         ledgers: LedgerRange,
-        filters: Sequence[EventFilter] = (),
+        event_filter: EventFilter | None = None,
         limit: int = MAX_EVENTS,
         max_events: int | None = None,
     ) -> None:
         self._ledgers = ledgers
-        self._filters = filters
+        self._filter = event_filter
         self._limit = limit
         self._max_events = max_events
         self._start = self._reached = end_of_ledger(ledgers.first - 1)
         self._end = end_of_ledger(ledgers.last)
         self._read: LedgerRange | None = None
-        self._oldest = self._latest = self._pages = 0
+        self._oldest = 0
         self._collected: Collected[Event, Position] = Collected(
             self._start, self._end, attrgetter("id"), _position_of, _claimed_position
         )
 
     def read(self, client: RpcClient) -> EventsRead:
         """Read every event of the range, each once; again: only what is still missing.
-
-        If the node may have trimmed the range meanwhile, the result says `near_edge`:
-        it holds once a later `EdgeCheck` has passed.
 
         Raises:
             NodeBehindError: the node does not have the whole range yet; try later.
@@ -87,15 +79,13 @@ class EventsWalk:
     def _page(self, client: RpcClient) -> EventsPage:
         if self._reached > self._start:
             cursor = self._reached.event_id
-            return client.get_events(cursor=cursor, limit=self._limit, filters=self._filters)
+            return client.get_events(cursor=cursor, limit=self._limit, event_filter=self._filter)
         first, last = self._ledgers
-        return client.get_events(first, last + 1, limit=self._limit, filters=self._filters)
+        return client.get_events(first, last + 1, limit=self._limit, event_filter=self._filter)
 
     def _take(self, page: EventsPage) -> LedgerRange | None:
         """Keep a page's events; give the ledgers read if the walk is over, else None."""
-        self._pages += 1
         self._oldest = max(self._oldest, page.oldest_ledger)
-        self._latest = page.latest_ledger
         tip = end_of_ledger(page.latest_ledger)
         cursor = usable_cursor(page.cursor, parse_event_id, self._reached, tip)
         items = [self._checked(item) for item in _items.decode(page.events)]
@@ -104,7 +94,7 @@ class EventsWalk:
         # Set before anything is raised: the next try asks for what follows.
         reached, self._reached = self._reached, max(self._reached, page_end)
         return self._whole_ledgers(page_end) or (
-            self._ledgers if is_proved(METHOD, page_end, reached, self._end, tip) else None
+            self._ledgers if is_proved("getEvents", page_end, reached, self._end, tip) else None
         )
 
     def _whole_ledgers(self, page_end: Position) -> LedgerRange | None:
@@ -119,7 +109,7 @@ class EventsWalk:
         items = self._collected.in_order(end_of_ledger(read.last))
         events = [i for i in items if isinstance(i, Malformed) or i.type != DROPPED_TYPE]
         near_edge = self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest
-        return EventsRead(events, read, self._oldest, self._latest, self._pages, near_edge)
+        return EventsRead(events, read, near_edge)
 
     def _checked(self, item: Event | Malformed) -> Event | Malformed:
         """Make an event malformed that contradicts itself or the request."""

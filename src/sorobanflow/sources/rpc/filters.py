@@ -75,19 +75,6 @@ class EventFilter:
         return {name: values for name, values in fields.items() if values}
 
 
-def wire_filters(filters: Sequence[EventFilter]) -> list[dict[str, Any]]:
-    """Give the filters of a request; none where every event is wanted.
-
-    Raises:
-        ConfigurationError: more than one filter.
-    """
-    if len(filters) > 1:
-        raise ConfigurationError(
-            f"{len(filters)} filters in a request; use one, with up to {MAX_CONTRACTS} contracts"
-        )
-    return [wire for one in filters if (wire := one.wire())]
-
-
 def _check_topic(topic: tuple[str, ...]) -> None:
     segments = topic[:-1] if topic[-1:] == ("**",) else topic
     if not topic or len(segments) > MAX_SEGMENTS:

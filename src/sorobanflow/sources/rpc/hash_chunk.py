@@ -13,18 +13,16 @@ import msgspec
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer
-from sorobanflow.sources.rpc.proof import check_not_found
+from sorobanflow.sources.rpc.proof import missing_ledger
 from sorobanflow.sources.rpc.wire import NotFound
 
 NOT_FOUND_RETRIES = 3
 
 
 class HashChunk:
-    """Transactions by hash, asked for in JSON-RPC batches.
+    """Transactions by hash, given with their ledgers; asked for in JSON-RPC batches.
 
-    Args:
-        wanted: Hash and ledger of each transaction.
-        batch_calls: Calls per batch; 1: no batches.
+    A batch has `batch_calls` calls; 1: no batches.
     """
 
     def __init__(self, wanted: Sequence[tuple[str, int]], batch_calls: int = 1) -> None:
@@ -37,7 +35,7 @@ class HashChunk:
 
     @property
     def label(self) -> str:
-        """The chunk as a log line names it: its ledgers and its first transaction."""
+        """Its ledgers and its first transaction."""
         ledgers = self._ledgers.values()
         return f"{min(ledgers)}-{max(ledgers)}:{next(iter(self._ledgers))[:8]}"
 
@@ -71,8 +69,11 @@ class HashChunk:
         not_found = {h: told for h, told in self._answers.items() if isinstance(told, NotFound)}
         for tx_hash in not_found:
             del self._answers[tx_hash]
-        for tx_hash, told in not_found.items():
-            check_not_found(self._ledgers[tx_hash], told.oldest_ledger, told.latest_ledger)
+        for tx_hash, node in not_found.items():
+            if error := missing_ledger(
+                self._ledgers[tx_hash], node.oldest_ledger, node.latest_ledger
+            ):
+                raise error
         return list(not_found)
 
     def _malformed(self, tx_hash: str) -> Malformed:

@@ -14,8 +14,6 @@ import msgspec
 
 from sorobanflow.errors import (
     EndpointError,
-    LedgerOutsideRetentionError,
-    NodeBehindError,
     RpcInternalError,
     RpcProtocolError,
     RpcRequestError,
@@ -23,6 +21,7 @@ from sorobanflow.errors import (
     RpcUnavailableError,
     SorobanflowError,
 )
+from sorobanflow.sources.rpc.proof import missing_ledger
 from sorobanflow.sources.rpc.wire import Reply, RpcFault
 
 T = TypeVar("T")
@@ -112,12 +111,8 @@ def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> 
 
 def range_error(method: str, ledger: int, oldest: int, latest: int) -> SorobanflowError:
     """Make the error of a node that refuses a ledger and states these bounds."""
-    if ledger > latest:
-        return NodeBehindError(ledger, latest)
-    if ledger < oldest:
-        return LedgerOutsideRetentionError(ledger, oldest)
-    # Not a gap: the nodes of a load balancer have different ledgers.
-    return RpcInternalError(
+    # If it has the ledger, it is no gap: the nodes of a load balancer have different ledgers.
+    return missing_ledger(ledger, oldest, latest) or RpcInternalError(
         f"{method}: ledger {ledger} was refused by a node that says it has {oldest}-{latest}"
     )
 

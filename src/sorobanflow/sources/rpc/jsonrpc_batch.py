@@ -2,7 +2,7 @@
 
 Used by the client where the node accepts batches. Invariant: an answer is kept at
 once in the caller's dict, so that a fault costs only the calls that it affects; the
-next round asks only for those.
+next attempt asks only for those.
 """
 
 from collections.abc import MutableMapping, Sequence
@@ -46,17 +46,12 @@ class BatchRefusedError(Exception):
 
 
 class JsonRpcBatches:
-    """The batches of a client, and whether its node accepts them.
-
-    Args:
-        calls: Makes the calls.
-        size: Learns how many calls a batch should hold.
-    """
+    """The batches of a client, and whether its node accepts them; shared by threads."""
 
     def __init__(self, calls: Calls, size: CallSize) -> None:
         self._calls = calls
         self._size = size
-        self._answered = False
+        self._answered = False  # whether the node ever answered with an array
         self.accepted = True  # until it turns out otherwise
 
     def ask(self, hashes: Sequence[str], answers: Answers) -> None:
@@ -65,9 +60,8 @@ class JsonRpcBatches:
         Raises:
             SorobanflowError: a call failed, and single calls would not help.
         """
-        batch = JsonRpcBatch(self._calls, hashes, answers)
         try:
-            seconds = self._calls.retried(METHOD, lambda: self._ask_once(batch))
+            seconds = self._calls.retried(METHOD, lambda: self._ask_once(hashes, answers))
             self._size.succeed(len(hashes), seconds)
         except BatchRefusedError:
             self.accepted = False
@@ -76,17 +70,35 @@ class JsonRpcBatches:
         except RpcUnavailableError as error:
             if isinstance(error, RpcTimeoutError):
                 self._size.fail(len(hashes))
-            if self._answered or batch.answered:
+            if self._answered:
                 raise
             self._try_single_call(hashes[0], answers, error)
             self.accepted = False
-        finally:
-            self._answered |= batch.answered
 
-    def _ask_once(self, batch: "JsonRpcBatch") -> float:
+    def _ask_once(self, hashes: Sequence[str], answers: Answers) -> float:
+        """Ask in one POST for what has no answer yet; give the seconds that it took.
+
+        Raises:
+            BatchRefusedError: the node does not accept batches.
+            RetriableError: some calls have no answer yet; ask again.
+            FatalError: a call failed for good; the others have their answers.
+        """
         if not self.accepted:  # another thread has found out
             raise BatchRefusedError
-        return batch.ask()
+        unanswered = [tx_hash for tx_hash in hashes if tx_hash not in answers]
+        asked = {next(self._calls.request_ids): tx_hash for tx_hash in unanswered}
+        body = encode_batch(METHOD, {number: {"hash": name} for number, name in asked.items()})
+        try:
+            error, seconds = self._calls.post(
+                METHOD, body, lambda body: self._read(body, asked, answers)
+            )
+        except RpcRequestError as refused:
+            if refused.code in _REFUSES_US:
+                raise
+            raise BatchRefusedError from refused
+        if error is not None:
+            raise error
+        return seconds
 
     def _try_single_call(
         self, tx_hash: str, answers: Answers, batch_error: RpcUnavailableError
@@ -101,40 +113,9 @@ class JsonRpcBatches:
         except RetriableError:
             raise batch_error from None
 
-
-class JsonRpcBatch:
-    """One batch, asked for in rounds until every hash has its answer."""
-
-    def __init__(self, calls: Calls, hashes: Sequence[str], answers: Answers) -> None:
-        self._calls = calls
-        self._hashes = hashes
-        self._answers = answers
-        self.answered = False  # whether the node ever answered with an array
-
-    def ask(self) -> float:
-        """Ask in one POST for what has no answer yet; give the seconds that it took.
-
-        Raises:
-            BatchRefusedError: the node does not accept batches.
-            RetriableError: some calls have no answer yet; ask again.
-            FatalError: a call failed for good; the others have their answers.
-        """
-        asked = {next(self._calls.request_ids): tx_hash for tx_hash in self._unanswered()}
-        body = encode_batch(METHOD, {number: {"hash": name} for number, name in asked.items()})
-        try:
-            error, seconds = self._calls.post(METHOD, body, lambda body: self._read(body, asked))
-        except RpcRequestError as refused:
-            if refused.code in _REFUSES_US:
-                raise
-            raise BatchRefusedError from refused
-        if error is not None:
-            raise error
-        return seconds
-
-    def _unanswered(self) -> list[str]:
-        return [tx_hash for tx_hash in self._hashes if tx_hash not in self._answers]
-
-    def _read(self, body: bytes, asked: dict[int, str]) -> SorobanflowError | None:
+    def _read(
+        self, body: bytes, asked: dict[int, str], answers: Answers
+    ) -> SorobanflowError | None:
         """Keep the answers; give the error of the calls that have none.
 
         Raises:
@@ -145,16 +126,16 @@ class JsonRpcBatch:
             if members.error is not None:
                 raise self._error(members.error)
             raise RpcProtocolError(f"{METHOD}: a batch was answered with a single result")
-        self.answered = True
-        errors = [error for raw in members if (error := self._read_member(raw, asked))]
-        unanswered = self._unanswered()
+        self._answered = True
+        errors = [error for raw in members if (error := self._read_member(raw, asked, answers))]
+        unanswered = sum(tx_hash not in answers for tx_hash in asked.values())
         if not unanswered:
             return None
-        nothing_answered = len(unanswered) == len(asked)
+        nothing_answered = unanswered == len(asked)
         # One error without an id may be about the whole batch.
         about_all = nothing_answered and errors
-        if len(errors) < len(unanswered) and not about_all:
-            text = f"{METHOD}: {len(unanswered)} of {len(asked)} calls of a batch have no answer"
+        if len(errors) < unanswered and not about_all:
+            text = f"{METHOD}: {unanswered} of {len(asked)} calls of a batch have no answer"
             errors.append(RpcUnavailableError(text))
         # Retriable first: a call that failed for good raises after the others have answers.
         error = min(errors, key=lambda error: not isinstance(error, RetriableError))
@@ -162,7 +143,9 @@ class JsonRpcBatch:
             raise error
         return error
 
-    def _read_member(self, raw: msgspec.Raw, asked: dict[int, str]) -> SorobanflowError | None:
+    def _read_member(
+        self, raw: msgspec.Raw, asked: dict[int, str], answers: Answers
+    ) -> SorobanflowError | None:
         """Keep a member's answer, or give its error; a malformed member is no answer."""
         reply = decode_member(raw)
         if reply is None:
@@ -178,7 +161,7 @@ class JsonRpcBatch:
         except (RpcProtocolError, RpcUnavailableError):
             return None
         try:
-            self._answers[tx_hash] = _answer(tx_hash, status, reply.result)
+            answers[tx_hash] = _answer(tx_hash, status, reply.result)
         except RpcProtocolError as error:
             return error
         return None

@@ -1,10 +1,8 @@
 """A chunk of consecutive transactions, read with getTransactions page by page.
 
-A batch's transactions are split into chunks, one task each. Invariant: a chunk
-keeps what it has, so `fetch` after a fault asks only for the rest; it is done only
-when the answers prove that nothing is missing (`proof`). Nothing is retried here:
-calls are retried by the client, the chunk by its task. Chunks are plain classes
-because Prefect walks into the fields of dataclasses and models.
+Invariant: a chunk keeps what it has, so `fetch` after a fault asks only for the rest;
+it is done only when the answers prove that nothing is missing (`proof`). Nothing is
+retried here: calls are retried by the client, the chunk by its task.
 """
 
 from operator import attrgetter
@@ -17,13 +15,13 @@ from sorobanflow.sources.rpc.proof import is_proved, transactions_page_end, usab
 from sorobanflow.sources.rpc.wire import Items, TransactionsPage
 from sorobanflow.toid import MAX_TX, TxPosition, parse_transactions_cursor
 
-METHOD = "getTransactions"
-
 _items = Items(Transaction)
 
 
 class LedgerChunk:
     """The transactions after one position up to another.
+
+    A plain class, because Prefect walks into the fields of dataclasses and models.
 
     Args:
         start: The transaction after which the chunk starts; order 0: the ledger's start.
@@ -48,7 +46,7 @@ class LedgerChunk:
 
     @property
     def label(self) -> str:
-        """The chunk as a log line names it: its ledgers, with orders where it cuts one."""
+        """Its ledgers, with orders where it cuts one."""
         (first, after), (last, order) = self.start, self.end
         left = f"{first}:{after + 1}" if after else f"{first}"
         right = f"{last}:{order}" if order < MAX_TX else f"{last}"
@@ -76,7 +74,7 @@ class LedgerChunk:
         cursor = usable_cursor(page.cursor, parse_transactions_cursor, self._reached, tip)
         last = self._collected.add(_items.decode(page.transactions), self._reached, cursor or tip)
         page_end = transactions_page_end(not page.transactions, last, cursor, tip)
-        self._is_read = is_proved(METHOD, page_end, self._reached, self.end, tip)
+        self._is_read = is_proved("getTransactions", page_end, self._reached, self.end, tip)
         self._reached = page_end
 
 

@@ -1,15 +1,15 @@
 """Give every item of a page its position on the chain, the malformed ones too.
 
-Both walks (`events_walk`, `ledger_chunk`) collect their pages here and cut them
-at the end of their range. Invariant: a malformed item stays between its
-neighbours. The position that it claims counts only if it lies there: a wrong one
-must not move the item out of the range, where it would be lost, nor into it. The
-walks rely on the positions of readable items, so these are checked as well.
+Both walks (`events_walk`, `ledger_chunk`) collect their pages here. Invariant: a
+malformed item stays between its neighbours, and the position that it claims counts only
+if it lies there: a wrong one must move the item neither out of the range, where it would
+be lost, nor into it. The walks rely on the positions of readable items, so these are
+checked as well.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -20,6 +20,9 @@ from sorobanflow.sources.items import Malformed
 
 ItemT = TypeVar("ItemT", bound=Struct)
 PositionT = TypeVar("PositionT", bound=tuple[int, ...])
+
+#: An item with its position; None: it is malformed.
+Positioned = tuple[PositionT | None, ItemT | Malformed]
 
 
 #: The errors of readable items in a wrong position begin so. Stored in quarantine, where a
@@ -75,17 +78,15 @@ class Collected(Generic[ItemT, PositionT]):
         self, page: Sequence[ItemT | Malformed], after: PositionT, bound: PositionT
     ) -> LastItem[PositionT]:
         """Keep what is new of a page that starts after a position and can reach up to a bound."""
-        items = mark_misplaced(self._new(page, bound), self._position_of, after, bound)
-        for position, item in assign_positions(
-            items, self._position_of, self._claimed, after, bound
-        ):
+        items = mark_misplaced([*self._new(page, bound)], after, bound)
+        for position, item in self._assigned(items, after, bound):
             key = item.payload if isinstance(item, Malformed) else self._key_of(item)
             if position <= self._end and key not in self._seen:
                 self._seen.add(key)
                 self._found.append((position, item))
-        readable = [self._position_of(item) for item in items if not isinstance(item, Malformed)]
-        ends_malformed = bool(items) and isinstance(items[-1], Malformed)
-        return LastItem(max(readable, default=after), bool(page) and not ends_malformed)
+        readable = [position for position, _ in items if position is not None]
+        ends_malformed = bool(items) and items[-1][0] is None
+        return LastItem(readable[-1] if readable else after, bool(page) and not ends_malformed)
 
     def in_order(self, end: PositionT) -> list[ItemT | Malformed]:
         """Give what stands up to a position, in chain order."""
@@ -98,19 +99,39 @@ class Collected(Generic[ItemT, PositionT]):
         payloads = {Malformed.of(item, "").payload for item in readable}
         return [i for i in items if not isinstance(i, Malformed) or i.payload not in payloads]
 
-    def _new(self, page: Sequence[ItemT | Malformed], bound: PositionT) -> list[ItemT | Malformed]:
+    def _new(
+        self, page: Sequence[ItemT | Malformed], bound: PositionT
+    ) -> Iterator[Positioned[PositionT, ItemT]]:
         """Leave out what earlier pages held, and what the page holds twice at one position."""
         in_page: set[tuple[str, PositionT]] = set()
-        new: list[ItemT | Malformed] = []
         for item in page:
-            if not isinstance(item, Malformed):
-                stated = key, position = self._key_of(item), self._position_of(item)
-                is_before = position <= self._start and position[0] == bound[0]
-                if is_before or key in self._seen or stated in in_page:
-                    continue
+            if isinstance(item, Malformed):
+                yield None, item
+                continue
+            stated = key, position = self._key_of(item), self._position_of(item)
+            is_before = position <= self._start and position[0] == bound[0]
+            if not is_before and key not in self._seen and stated not in in_page:
                 in_page.add(stated)
-            new.append(item)
-        return new
+                yield position, item
+
+    def _assigned(
+        self, items: list[Positioned[PositionT, ItemT]], after: PositionT, bound: PositionT
+    ) -> Iterator[tuple[PositionT, ItemT | Malformed]]:
+        """Give every item a position, in the order of the page.
+
+        A malformed one gets what it claims if that lies between its readable neighbours,
+        else the position of the item before it.
+        """
+        bounds: list[PositionT] = []  # the position of the next readable item, for each item
+        for position, _ in reversed(items):
+            bound = bound if position is None else position
+            bounds.append(bound)
+        for (_, item), next_readable in zip(items, reversed(bounds), strict=True):
+            if not isinstance(item, Malformed):
+                after = next_readable
+            elif (claim := self._claimed(item, after)) and after <= claim <= next_readable:
+                after = claim
+            yield after, item
 
 
 def claims_of(item: Malformed) -> dict[str, Any]:
@@ -123,75 +144,34 @@ def claims_of(item: Malformed) -> dict[str, Any]:
 
 
 def mark_misplaced(
-    items: Sequence[ItemT | Malformed],
-    position_of: Callable[[ItemT], PositionT],
-    after: PositionT,
-    bound: PositionT,
-) -> list[ItemT | Malformed]:
-    """Make those readable items malformed whose positions the page cannot hold.
-
-    Args:
-        items: The page, without what was delivered before or twice.
-        position_of: Gives the position of a readable item.
-        after: Where the page starts; no item stands there.
-        bound: The last position that the page can hold.
-    """
-    positions = {n: position_of(i) for n, i in enumerate(items) if not isinstance(i, Malformed)}
-    ascending = all(a < b for a, b in pairwise(chain([after], positions.values())))
+    items: list[Positioned[PositionT, ItemT]], after: PositionT, bound: PositionT
+) -> list[Positioned[PositionT, ItemT]]:
+    """Make those readable items malformed that a page from `after` to `bound` cannot hold."""
+    positions = {n: position for n, (position, _) in enumerate(items) if position is not None}
+    ascending = all(a < b for a, b in pairwise([after, *positions.values()]))
     if ascending and max(positions.values(), default=bound) <= bound:
-        return [*items]
+        return items
     kept = _longest_ascending({n: p for n, p in positions.items() if after < p <= bound})
+    span = f"where it stands in a page that goes from {tuple(after)} to {tuple(bound)}"
     return [
-        item
-        if isinstance(item, Malformed) or n in kept
-        else Malformed.of(
-            item,
-            f"{MISPLACED}{tuple(positions[n])} is not where it stands in a page that goes "
-            f"from {tuple(after)} to {tuple(bound)}",
-        )
-        for n, item in enumerate(items)
+        (None, Malformed.of(item, f"{MISPLACED}{tuple(position)} is not {span}"))
+        if position is not None and n not in kept
+        else (position, item)
+        for n, (position, item) in enumerate(items)
     ]
 
 
 def _longest_ascending(positions: dict[int, PositionT]) -> set[int]:
     """Find the longest ascending selection, so that the fewest items count as misplaced."""
     ends: list[PositionT] = []  # the lowest end of a selection, by its length
-    tails: list[int] = []  # the number of that end
-    previous: dict[int, int | None] = {}
+    chains: list[tuple[int, Any]] = []  # the selection with that end: its last number, the rest
     for number, position in positions.items():
         length = bisect_left(ends, position)
-        previous[number] = tails[length - 1] if length else None
         ends[length : length + 1] = [position]
-        tails[length : length + 1] = [number]
+        chains[length : length + 1] = [(number, chains[length - 1] if length else None)]
     found: set[int] = set()
-    at = tails[-1] if tails else None
-    while at is not None:
-        found.add(at)
-        at = previous[at]
-    return found
-
-
-def assign_positions(
-    items: Sequence[ItemT | Malformed],
-    position_of: Callable[[ItemT], PositionT],
-    claimed: Callable[[Malformed, PositionT], PositionT | None],
-    after: PositionT,
-    bound: PositionT,
-) -> list[tuple[PositionT, ItemT | Malformed]]:
-    """Give every item a position, in the order of the page.
-
-    A malformed one gets what it claims if that lies between its readable neighbours,
-    else the position of the item before it. For the arguments see `mark_misplaced`.
-    """
-    bounds: list[PositionT] = []  # the position of the next readable item, for each item
-    for item in reversed(items):
-        bound = bound if isinstance(item, Malformed) else position_of(item)
-        bounds.append(bound)
-    found: list[tuple[PositionT, ItemT | Malformed]] = []
-    for item, next_readable in zip(items, reversed(bounds), strict=True):
-        if not isinstance(item, Malformed):
-            after = next_readable
-        elif (claim := claimed(item, after)) is not None and after <= claim <= next_readable:
-            after = claim
-        found.append((after, item))
+    rest = chains[-1] if chains else None
+    while rest is not None:
+        number, rest = rest
+        found.add(number)
     return found

@@ -25,7 +25,7 @@ def usable_cursor(
     """Read an answer's cursor; give it if it says how far the page goes, else None.
 
     One before `reached` says nothing: "0" comes from a node that is behind, the start of
-    the latest ledger from one that has no more. Nor does one after the tip, nor none.
+    the latest ledger from one that has no more. Nor does one after the tip.
 
     Raises:
         RpcProtocolError: it is no cursor of the method.
@@ -76,7 +76,9 @@ def transactions_page_end(
 def is_proved(
     method: str, page_end: PositionT, reached: PositionT, end: PositionT, tip: PositionT
 ) -> bool:
-    """Tell whether a range is read to its end; if not, the walk goes on at the page's end.
+    """Tell whether a range up to `end` is read; if not, the walk goes on at the page's end.
+
+    `reached` is where the page started.
 
     | the page ends                    | the tip is          |                  |
     |----------------------------------|---------------------|------------------|
@@ -85,13 +87,6 @@ def is_proved(
     | after `reached`, before the tip  | anywhere            | go on            |
     | not after `reached`              | before the end      | node behind      |
     | not after `reached`              | not before the end  | protocol error   |
-
-    Args:
-        method: For the error's text.
-        page_end: Up to where the page holds everything; not after the tip.
-        reached: Up to where the pages before it did.
-        end: The last position of the range.
-        tip: The end of the node's latest ledger.
 
     Raises:
         NodeBehindError: the node does not have the end of the range yet.
@@ -109,20 +104,17 @@ def is_proved(
     )
 
 
-def check_not_found(ledger: int, oldest: int, latest: int) -> None:
-    """Raise what NOT_FOUND means for a transaction of a known ledger.
+def missing_ledger(
+    ledger: int, oldest: int, latest: int
+) -> LedgerOutsideRetentionError | NodeBehindError | None:
+    """Give the error of a node that has these ledgers and was asked for another; else None.
 
-    | the ledger is                  |                                                 |
-    |--------------------------------|-------------------------------------------------|
-    | before the node's oldest       | outside retention                               |
-    | after its latest               | node behind                                     |
-    | one that the node has          | no error: the node should have it, so ask again |
-
-    Raises:
-        LedgerOutsideRetentionError: the node no longer has the ledger.
-        NodeBehindError: it does not have the ledger yet.
+    | the ledger is            | error             |
+    |--------------------------|-------------------|
+    | after the node's latest  | node behind       |
+    | before its oldest        | outside retention |
+    | one that the node has    | none: ask again   |
     """
-    if ledger < oldest:
-        raise LedgerOutsideRetentionError(ledger, oldest)
     if ledger > latest:
-        raise NodeBehindError(ledger, latest)
+        return NodeBehindError(ledger, latest)
+    return LedgerOutsideRetentionError(ledger, oldest) if ledger < oldest else None

@@ -137,9 +137,8 @@ class EventsStep:
         self._source = source
         self._other_batches = other_batches
         self._events: list[Event | Malformed] = []
-        filters = (source.event_filter,) if source.event_filter else ()
         page = max(MIN_EVENTS_PAGE, min(max_events, MAX_EVENTS))
-        self._walk = EventsWalk(ledgers, filters, page, max_events)
+        self._walk = EventsWalk(ledgers, source.event_filter, page, max_events)
 
     def run(self) -> Fetched:
         """Read the events; the plan may ask the node what its ledgers hold."""
