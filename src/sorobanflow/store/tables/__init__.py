@@ -5,7 +5,7 @@ meaning and unit where the name does not. The package `rows` makes rows in the o
 of these columns. Migrations bring a database to this description, and add its views.
 """
 
-from sorobanflow.store.tables.audit import audited, event_shapes
+from sorobanflow.store.tables.audit import event_shapes
 from sorobanflow.store.tables.chain import (
     events,
     ledgers,
@@ -14,7 +14,7 @@ from sorobanflow.store.tables.chain import (
     transactions,
 )
 from sorobanflow.store.tables.columns import metadata
-from sorobanflow.store.tables.progress import coverage, gaps, network, quarantine
+from sorobanflow.store.tables.progress import quarantine
 from sorobanflow.store.tables.state import (
     STATE_TABLES,
     VERSION_GROUPS,
@@ -32,16 +32,12 @@ __all__ = [
     "VERSION_GROUPS",
     "VersionGroup",
     "account_entries",
-    "audited",
     "contract_code",
     "contract_data_entries",
-    "coverage",
     "event_shapes",
     "events",
-    "gaps",
     "ledgers",
     "metadata",
-    "network",
     "operations",
     "quarantine",
     "token_balances",

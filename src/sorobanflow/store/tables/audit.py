@@ -1,23 +1,18 @@
 """Tables of the audit: the shapes of events that are not decoded, and the audited ledgers."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Integer, Table, text
-from sqlalchemy.dialects.postgresql import INT4MULTIRANGE
+from sqlalchemy import BigInteger, Column, DateTime, Integer, Table
 
-from sorobanflow.store.tables.columns import key_column, metadata
+from sorobanflow.store.tables.columns import key_column, ledgers_column, metadata, required_column
 
 event_shapes = Table(
     "event_shapes",
     metadata,
-    key_column("stream", "the stream of coverage that holds them", primary_key=True),
-    key_column("contract_id", "emitting contract (C…)", primary_key=True),
-    key_column(
-        "shape",
-        "symbol of the first topic, types of the topics, type of the value",
-        primary_key=True,
-    ),
-    Column("events", BigInteger, nullable=False, comment="how many were counted"),
-    Column("first_ledger", Integer, nullable=False, comment="first ledger with one"),
-    Column("last_ledger", Integer, nullable=False, comment="last ledger with one"),
+    key_column("stream", "the stream of coverage that holds them"),
+    key_column("contract_id", "emitting contract (C…)"),
+    key_column("shape", "symbol of the first topic, types of the topics, type of the value"),
+    required_column("events", BigInteger, "how many were counted"),
+    required_column("first_ledger", Integer, "first ledger with one"),
+    required_column("last_ledger", Integer, "last ledger with one"),
     Column(
         "first_audit",
         DateTime(timezone=True),
@@ -32,13 +27,7 @@ event_shapes = Table(
 audited = Table(
     "audited",
     metadata,
-    key_column("stream", "the stream of coverage", primary_key=True),
-    Column(
-        "ledgers",
-        INT4MULTIRANGE,
-        nullable=False,
-        server_default=text("'{}'"),
-        comment="ledgers whose event shapes are counted",
-    ),
+    key_column("stream", "the stream of coverage"),
+    ledgers_column("ledgers whose event shapes are counted"),
     comment="Where audits have counted event shapes, per stream. Key: stream.",
 )

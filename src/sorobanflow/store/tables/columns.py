@@ -7,6 +7,7 @@ and is chain order for event ids.
 from typing import Any
 
 from sqlalchemy import Column, DateTime, Integer, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import INT4MULTIRANGE
 
 metadata = MetaData(
     naming_convention={
@@ -17,15 +18,24 @@ metadata = MetaData(
 )
 
 
-def key_column(name: str, comment: str, primary_key: bool = False) -> Column[str]:
-    """Make a text column that is never null and compares by bytes."""
-    collated = Text(collation="C")
-    return Column(name, collated, nullable=False, primary_key=primary_key, comment=comment)
+def required_column(name: str, kind: Any, comment: str) -> Column[Any]:  # noqa: ANN401 - a type
+    """Make a column that is never null."""
+    return Column(name, kind, nullable=False, comment=comment)
 
 
-def id_column(name: str, comment: str) -> Column[str]:
-    """Make a text column that may be null and compares by bytes."""
-    return Column(name, Text(collation="C"), comment=comment)
+def key_column(name: str, comment: str) -> Column[str]:
+    """Make a text column of the primary key; it compares by bytes."""
+    return Column(name, Text(collation="C"), primary_key=True, comment=comment)
+
+
+def number_key(name: str, comment: str) -> Column[int]:
+    """Make an integer column of the primary key."""
+    return Column(name, Integer, primary_key=True, autoincrement=False, comment=comment)
+
+
+def id_column(name: str, comment: str, nullable: bool = True) -> Column[str]:
+    """Make a text column that compares by bytes."""
+    return Column(name, Text(collation="C"), nullable=nullable, comment=comment)
 
 
 def text_column(name: str, comment: str) -> Column[str]:
@@ -35,13 +45,18 @@ def text_column(name: str, comment: str) -> Column[str]:
 
 def ledger_column(comment: str = "sequence of the ledger") -> Column[int]:
     """Make the column of a row's ledger."""
-    return Column("ledger", Integer, nullable=False, comment=comment)
+    return required_column("ledger", Integer, comment)
+
+
+def ledgers_column(comment: str) -> Column[Any]:
+    """Make a column of ledger ranges, at first none."""
+    options: dict[str, Any] = {"server_default": text("'{}'"), "comment": comment}
+    return Column("ledgers", INT4MULTIRANGE, nullable=False, **options)
 
 
 def closed_at_column() -> Column[Any]:
     """Make the column of that ledger's close time."""
-    comment = "close time of the ledger"
-    return Column("closed_at", DateTime(timezone=True), nullable=False, comment=comment)
+    return required_column("closed_at", DateTime(timezone=True), "close time of the ledger")
 
 
 def now_column(name: str, comment: str) -> Column[Any]:

@@ -1,29 +1,28 @@
 """Tables of the indexing itself: coverage, gaps, quarantine, the network."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
-from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.store.tables.columns import (
     id_column,
     key_column,
     ledger_column,
+    ledgers_column,
     metadata,
     now_column,
+    number_key,
+    required_column,
 )
 
 quarantine = Table(
     "quarantine",
     metadata,
     Column("kind", Text, primary_key=True, comment="event, transaction or token_operation"),
-    key_column(
-        "key",
-        "event id or transaction hash; SHA-256 of the payload where it has none",
-        primary_key=True,
-    ),
+    key_column("key", "event id or transaction hash; SHA-256 of the payload where it has none"),
     ledger_column("ledger that it came with"),
-    Column("payload", Text, nullable=False, comment="the item as the node sent it, JSON"),
-    Column("error_class", Text, nullable=False, comment="class of the error"),
-    Column("error", Text, nullable=False, comment="its message"),
+    required_column("payload", Text, "the item as the node sent it, JSON"),
+    required_column("error_class", Text, "class of the error"),
+    required_column("error", Text, "its message"),
     Column(
         "attempts",
         Integer,
@@ -49,7 +48,7 @@ network = Table(
         server_default=text("true"),
         comment="always true: one row",
     ),
-    Column("passphrase", Text, nullable=False, comment="passphrase of the network"),
+    required_column("passphrase", Text, "passphrase of the network"),
     CheckConstraint("one_row", name="one_row"),
     comment="The network that this database holds, pinned by the first run. One row.",
 )
@@ -57,15 +56,9 @@ network = Table(
 coverage = Table(
     "coverage",
     metadata,
-    key_column("stream", "what is indexed: all, or filter- and a digest", primary_key=True),
+    key_column("stream", "what is indexed: all, or filter- and a digest"),
     Column("filter", JSONB, comment="the filter of getEvents; null: everything"),
-    Column(
-        "ledgers",
-        INT4MULTIRANGE,
-        nullable=False,
-        server_default=text("'{}'"),
-        comment="ledgers stored whole",
-    ),
+    ledgers_column("ledgers stored whole"),
     Column(
         "indexed_from",
         Integer,
@@ -79,16 +72,10 @@ coverage = Table(
 gaps = Table(
     "gaps",
     metadata,
-    key_column("stream", "the stream of coverage that lacks them", primary_key=True),
-    Column(
-        "first_ledger",
-        Integer,
-        primary_key=True,
-        autoincrement=False,
-        comment="first missing ledger",
-    ),
-    Column("last_ledger", Integer, nullable=False, comment="last missing ledger, included"),
-    Column("reason", Text, nullable=False, comment="why they are missing"),
+    key_column("stream", "the stream of coverage that lacks them"),
+    number_key("first_ledger", "first missing ledger"),
+    required_column("last_ledger", Integer, "last missing ledger, included"),
+    required_column("reason", Text, "why they are missing"),
     now_column("first_seen", "when the gap was recorded"),
     comment="Ledgers that a stream lacks and the node no longer has. Key: stream, first_ledger. "
     "A gap leaves when its ledgers are stored after all.",

@@ -68,8 +68,12 @@ def _deleted(comment: str) -> Column[bool]:
 contract_data_entries = Table(
     "contract_data_entries",
     metadata,
-    key_column("key_hash", "SHA-256 of the LedgerKey's XDR, hex", primary_key=True),
-    key_column("contract_id", "contract whose entry it is (C…); a nonce has an account (G…)"),
+    key_column("key_hash", "SHA-256 of the LedgerKey's XDR, hex"),
+    id_column(
+        "contract_id",
+        "contract whose entry it is (C…); a nonce has an account (G…)",
+        nullable=False,
+    ),
     Column("durability", Text, nullable=False, comment="temporary or persistent"),
     Column("key", JSONB, nullable=False, comment="key, a SEP-51 value"),
     Column("key_xdr", LargeBinary, nullable=False, comment="key, XDR of the SCVal"),
@@ -95,7 +99,7 @@ contract_data_entries = Table(
 contract_code = Table(
     "contract_code",
     metadata,
-    key_column("wasm_hash", "SHA-256 of the Wasm, hex", primary_key=True),
+    key_column("wasm_hash", "SHA-256 of the Wasm, hex"),
     Column("code", LargeBinary, comment="the Wasm; null: deleted, or never seen"),
     Column("size", Integer, comment="its length in bytes"),
     _deleted("whether the last change removed it"),
@@ -111,7 +115,7 @@ contract_code = Table(
 account_entries = Table(
     "account_entries",
     metadata,
-    key_column("account_id", "account (G…)", primary_key=True),
+    key_column("account_id", "account (G…)"),
     Column("balance", BigInteger, comment="native balance, stroops"),
     Column("sequence", BigInteger, comment="sequence number"),
     Column("subentry_count", BigInteger, comment="number of entries that it owns"),
@@ -138,7 +142,7 @@ account_entries = Table(
 token_metadata = Table(
     "token_metadata",
     metadata,
-    key_column("contract_id", "token contract (C…)", primary_key=True),
+    key_column("contract_id", "token contract (C…)"),
     text_column("name", "name, as the contract states it"),
     text_column("symbol", "symbol, as the contract states it"),
     Column("decimals", BigInteger, comment="digits behind the point in amounts, as stated"),
@@ -154,8 +158,8 @@ token_metadata = Table(
 token_balances = Table(
     "token_balances",
     metadata,
-    key_column("contract_id", "token contract (C…)", primary_key=True),
-    key_column("address", "holder (G… or C…)", primary_key=True),
+    key_column("contract_id", "token contract (C…)"),
+    key_column("address", "holder (G… or C…)"),
     Column(
         "amount",
         Numeric(39, 0),
