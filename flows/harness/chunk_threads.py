@@ -15,7 +15,7 @@ from sorobanflow.errors import ClientStoppedError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.store.engine import stop_engine
+from sorobanflow.store.engine import pool_of
 
 #: Threads. 14,760 transactions from a node that answers in 300 ms: 44 s with 1, 29 s with 2,
 #: 26 s with 3; from a node that answers immediately, decoding is the limit.
@@ -55,7 +55,7 @@ class ChunkThreads:
             except BaseException:  # leaving the executor waits for the threads: end their work
                 self._todo.clear()
                 self._indexer.source.client.stop()
-                stop_engine(self._indexer.target.engine)
+                pool_of(self._indexer.target.engine).stop()
                 raise
         for thread in threads:
             thread.result()

@@ -26,7 +26,7 @@ from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, pin_network
-from sorobanflow.store.engine import pool_stats
+from sorobanflow.store.engine import pool_of
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Indexer:
     def sum_up(self, summary: RunSummary) -> None:
         """Note in the summary what adapted to the node and the database."""
         summary.batch_sizes = [sizer.target for sizer in self.sizers]
-        summary.pool = pool_stats(self.target.engine)
+        summary.pool = pool_of(self.target.engine).stats()
 
 
 def in_use(engine: Engine) -> bool:

@@ -12,7 +12,7 @@ from prefect.logging import get_logger
 from sqlalchemy import Engine
 
 from sorobanflow.records import BatchWritten, Hook, PoolSampled, PoolStats, Record
-from sorobanflow.store.engine import pool_stats
+from sorobanflow.store.engine import pool_of
 
 VARIABLE = "SOROBANFLOW_METRICS_DIR"
 
@@ -52,6 +52,6 @@ class PoolWatch:
 
     def look(self) -> None:
         """Read the statistics now."""
-        now = pool_stats(self._engine)
+        now = pool_of(self._engine).stats()
         before, self._last = self._last, now
         self._metrics(PoolSampled(now, before))

@@ -17,7 +17,7 @@ from sorobanflow.errors import StalledError
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import last_advance
-from sorobanflow.store.engine import cancel_statements
+from sorobanflow.store.engine import pool_of
 
 POLL_S = 0.5
 TIME = "%Y-%m-%d %H:%M:%S UTC"
@@ -119,7 +119,7 @@ class _Watch:
                 self.stalled = True
                 self._client.stop()
                 # Repeatedly, because Prefect retries a task whose statement was cancelled.
-                cancel_statements(self._engine)
+                pool_of(self._engine).cancel()
 
     def _progress(self) -> tuple[int, int]:
         return self._summary.ledgers, len(self._summary.gaps)

@@ -22,7 +22,7 @@ from sorobanflow.rows.events import EventRow
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.engine import open_engine, pool_stats, stop_engine
+from sorobanflow.store.engine import open_engine, pool_of
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.toid import Position
 from tasks.upsert_batch import upsert_batch
@@ -213,13 +213,13 @@ def test_pool_hands_out_no_connection_that_a_restart_has_broken(
     with ExitStack() as held:
         for _ in range(8):
             held.enter_context(own_engine.connect())
-    assert pool_stats(own_engine).idle == 8
+    assert pool_of(own_engine).stats().idle == 8
     stop_server(server, signal.SIGQUIT)
     start_server(server)
     assert _store(own_engine) == []
     for _ in range(8):
         assert _held(own_engine) == (9, 9, 9)
-    assert pool_stats(own_engine).open <= 8
+    assert pool_of(own_engine).stats().open <= 8
 
 
 def test_write_waits_for_a_server_that_is_away_for_a_moment(
@@ -255,7 +255,7 @@ def test_stopped_engine_lets_go_of_who_waits_for_a_connection(
         waiting = threads.submit(_store, small)
         time.sleep(0.2)
         assert not waiting.done()
-        stop_engine(small)
+        pool_of(small).stop()
         assert "closed" in str(waiting.exception(timeout=5))
     assert _held(engine) == (0, 0, 0)
 
@@ -271,7 +271,7 @@ def test_stopped_engine_rolls_a_batch_back_that_does_not_finish(
         holder.execute("SELECT FROM coverage FOR UPDATE")
         storing = threads.submit(_store, other)
         wait_until_blocked(database_url)
-        stop_engine(other, grace_s=0.1)
+        pool_of(other).stop(grace_s=0.1)
         assert storing.exception(timeout=5) is not None
         holder.rollback()
     assert _held(engine) == (0, 0, 0)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.store import pool
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.engine import open_engine, pool_stats
+from sorobanflow.store.engine import open_engine, pool_of
 from sorobanflow.store.pool import CountingPool, PoolSettings
 
 
@@ -50,13 +50,13 @@ def test_pool_starts_with_one_connection_and_grows_with_demand(
     database_url: str, server_has: Callable[[], int]
 ) -> None:
     with open_engine(database_url, PoolSettings(max_idle=5, max_open=10)) as engine:
-        assert (pool_stats(engine).open, server_has()) == (1, 1)
+        assert (pool_of(engine).stats().open, server_has()) == (1, 1)
         with ExitStack() as held:
             for _ in range(4):
                 held.enter_context(engine.connect())
-            stats = pool_stats(engine)
+            stats = pool_of(engine).stats()
             assert (stats.open, stats.in_use, stats.idle, server_has()) == (4, 4, 0, 4)
-        stats = pool_stats(engine)
+        stats = pool_of(engine).stats()
         assert (stats.open, stats.in_use, stats.idle, server_has()) == (4, 0, 4, 4)
     _until(lambda: server_has() == 0)
 
@@ -66,9 +66,9 @@ def test_pool_closes_what_is_given_back_beyond_max_idle(
     database_url: str, server_has: Callable[[], int], max_idle: int
 ) -> None:
     with open_engine(database_url, PoolSettings(max_idle=max_idle, max_open=10)) as engine:
-        before = pool_stats(engine).closed_max_idle
+        before = pool_of(engine).stats().closed_max_idle
         assert len(set(_use(engine, 5))) == 5
-        stats = pool_stats(engine)
+        stats = pool_of(engine).stats()
         assert (stats.open, stats.idle) == (max_idle, max_idle)
         assert stats.closed_max_idle - before == 5 - max_idle
         _until(lambda: server_has() == max_idle)
@@ -79,7 +79,7 @@ def test_pool_closes_what_stays_idle(database_url: str, server_has: Callable[[],
     with open_engine(database_url, PoolSettings(max_open=10, max_idle_s=1)) as engine:
         _use(engine, 5)
         _until(lambda: server_has() == 0)
-        stats = pool_stats(engine)
+        stats = pool_of(engine).stats()
         assert (stats.open, stats.idle, stats.closed_idle_time) == (0, 0, 5)
         assert (stats.closed_max_idle, stats.closed_lifetime) == (0, 0)
 
@@ -91,7 +91,7 @@ def test_pool_replaces_a_connection_at_the_end_of_its_lifetime(database_url: str
         time.sleep(0.6)
         assert _use(engine, 1) == first
         assert _use(engine, 1) != first
-        assert pool_stats(engine).closed_lifetime == 1
+        assert pool_of(engine).stats().closed_lifetime == 1
 
 
 def test_pool_counts_the_callers_that_wait_and_for_how_long(database_url: str) -> None:
@@ -103,7 +103,7 @@ def test_pool_counts_the_callers_that_wait_and_for_how_long(database_url: str) -
             waiting = threads.submit(_use, engine, 1)
             time.sleep(0.3)
         waiting.result()
-    stats = pool_stats(engine)
+    stats = pool_of(engine).stats()
     assert stats.wait_count == 1
     assert 0.2 < stats.wait_s < 10
 
@@ -133,11 +133,11 @@ def test_pool_that_nobody_waits_for_does_not_warn(
         _use(engine, 5)
         _use(engine, 5)
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
-    assert (pool_stats(engine).wait_count, pool_stats(engine).wait_s) == (0, 0)
+    assert (pool_of(engine).stats().wait_count, pool_of(engine).stats().wait_s) == (0, 0)
 
 
 def test_table_names_each_statistic(engine: Engine) -> None:
-    assert dict(pool_stats(engine).table()) == {
+    assert dict(pool_of(engine).stats().table()) == {
         "connections: at most": "10",
         "connections: open": "1",
         "connections: in use": "0",

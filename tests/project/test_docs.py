@@ -28,7 +28,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary, sections
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.engine import pool_stats
+from sorobanflow.store.engine import pool_of
 from sorobanflow.store.tables import metadata
 
 ROOT = Path(__file__).parents[2]
@@ -241,7 +241,9 @@ def test_every_alert_is_explained() -> None:
 
 
 def test_every_line_of_a_summary_is_explained(engine: Engine) -> None:
-    summary = RunSummary(RpcStats(), finished=True, batch_sizes=[1000], pool=pool_stats(engine))
+    summary = RunSummary(
+        RpcStats(), finished=True, batch_sizes=[1000], pool=pool_of(engine).stats()
+    )
     summary.gaps = [LedgerRange(1, 2)]
     labels = [name for _, lines in sections(summary.table()) for name, _ in lines]
     assert [label for label in labels if f"`{label}`" not in OPERATIONS] == []

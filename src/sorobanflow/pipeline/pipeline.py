@@ -24,7 +24,7 @@ from sorobanflow.pipeline.sizer import BatchSizer
 from sorobanflow.records import BatchFailed, BatchWritten, Hook, StepDone, report
 from sorobanflow.sources.source import Source
 from sorobanflow.store.coverage import Stream
-from sorobanflow.store.engine import stop_engine
+from sorobanflow.store.engine import pool_of
 
 MAX_IN_FLIGHT = 6
 #: Batches of those in flight whose first round is running, and that are being written.
@@ -221,7 +221,7 @@ class Pipeline:
         """Wait for the batches that are being written; an interrupt cuts them off instead."""
         if not isinstance(error, Exception):
             self._source.stop()
-            stop_engine(self._target.engine)
+            pool_of(self._target.engine).stop()
         report(self._hook, BatchFailed(type(error).__name__))
         for batch in self._being_written():
             with suppress(Exception):  # what ends the run is `error`

@@ -1,8 +1,7 @@
 """The engine: SQLAlchemy on a psycopg pool.
 
-The pool owns the connections: their number, age and idle time, and the statistics.
-SQLAlchemy takes one and gives it back by closing it. SQLAlchemy's own pool has neither
-idle time nor statistics, so it is switched off.
+The pool owns the connections; SQLAlchemy takes one and gives it back by closing it.
+SQLAlchemy's own pool has neither idle time nor statistics, so it is switched off.
 """
 
 from collections.abc import Iterator
@@ -16,30 +15,16 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.records import PoolStats
 from sorobanflow.store.failures import named_failures
 from sorobanflow.store.pool import CountingPool, PoolSettings
 
-__all__ = [
-    "PoolSettings",
-    "cancel_statements",
-    "driver_connection",
-    "open_engine",
-    "pool_stats",
-    "public_conninfo",
-    "stop_engine",
-]
-
-#: Seconds that a transaction has to end when the run stops; a batch takes a fraction of one.
-STOP_S = 3.0
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
 #: Parts of a refusal that will pass.
 _TRANSIENT = ("starting up", "shutting down", "recovery", "too many", "connection slots")
 
-#: Number of connections that the server has left for this pool, the asking one included. A
-#: superuser may use the reserved ones too. Even a user without rights on other sessions sees
-#: their database.
+#: Number of connections that the server has left, the asking one included. A superuser may use
+#: the reserved ones too. Even a user without rights on other sessions sees their database.
 _LEFT = """
 SELECT current_setting('max_connections')::int
   - CASE WHEN rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int
@@ -55,13 +40,9 @@ FROM pg_roles WHERE rolname = current_user
 def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
     """Open an engine on a libpq URL or connection string, and close it with its pool.
 
-    Warns once when callers wait for too long, and once when the pool would open more
-    connections than the server has left.
-
     Raises:
         ConfigurationError: the URL is not valid, or no connection is possible.
-        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: instead of what the
-            driver raises within, see `failures`.
+        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: see `failures`.
     """
     try:
         pool = CountingPool(url, _parse(url), settings)
@@ -84,22 +65,11 @@ def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
         pool.close()
 
 
-def stop_engine(engine: Engine, grace_s: float = STOP_S) -> None:
-    """Stop: no new transactions; running ones end within `grace_s` or are rolled back.
-
-    Callers that wait for a connection, or ask for one, fail at once.
-    """
-    _pool(engine).stop(grace_s)
-
-
-def cancel_statements(engine: Engine) -> None:
-    """Cancel what the engine's connections run or are blocked in; they can be used again."""
-    _pool(engine).cancel()
-
-
-def pool_stats(engine: Engine) -> PoolStats:
-    """Return the statistics of the pool of an engine of `open_engine`, open or closed."""
-    return _pool(engine).stats()
+def pool_of(engine: Engine) -> CountingPool:
+    """Return the pool of an engine of `open_engine`, open or closed."""
+    pool = engine.get_execution_options()["pool"]
+    assert isinstance(pool, CountingPool)
+    return pool
 
 
 def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
@@ -109,18 +79,8 @@ def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
     return driver
 
 
-def _pool(engine: Engine) -> CountingPool:
-    pool = engine.get_execution_options()["pool"]
-    assert isinstance(pool, CountingPool)
-    return pool
-
-
 def public_conninfo(url: str) -> str:
-    """Return what may be shown of a database's address: host, port, user and name.
-
-    Raises:
-        ConfigurationError: the URL is not valid.
-    """
+    """Return what may be shown of a database's address: host, port, user and name."""
     parts = _parse(url)
     return make_conninfo("", **{name: parts[name] for name in PUBLIC_PARTS if name in parts})
 
@@ -150,7 +110,7 @@ def _check_address(url: str) -> None:
 
 
 def _server_left(pool: CountingPool, url: str, settings: PoolSettings) -> int:
-    """Ask on the first connection how many the server has left, this one included."""
+    """Open the first connection, and ask on it how many the server has left."""
     try:
         with pool.connection() as connection:
             (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)

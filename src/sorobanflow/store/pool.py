@@ -1,10 +1,9 @@
-"""psycopg's pool, with few idle connections kept open and its work counted.
+"""The pool: psycopg's, with few idle connections kept open and its work counted.
 
-The pool grows with demand, from none. It keeps at most `max_idle` of the connections
-given back, closes what stayed idle for `max_idle_s`, and replaces what is past its
-lifetime. psycopg_pool itself keeps a fixed number open, and closes one of the others
-per idle time. So two of its private methods are overridden here: pyproject.toml bounds
-its version, and tests check each private name against a real server.
+It grows with demand, from none; `PoolSettings` says what it keeps. psycopg_pool itself
+keeps a fixed number open, and closes one of the others per idle time. So two of its
+private methods are overridden here: pyproject.toml bounds its version, and tests check
+each private name against a real server.
 """
 
 import logging
@@ -25,6 +24,8 @@ from sorobanflow.records import PoolStats
 WAIT_S, WAIT_SHARE = 1.0, 0.1
 #: Seconds that the server gets to answer a cancellation.
 CANCEL_S = 5.0
+#: Seconds that a transaction has to end when the run stops; a batch takes a fraction of one.
+STOP_S = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +35,11 @@ class PoolSettings:
     """Limits of a connection pool.
 
     Attributes:
-        max_idle: Connections kept open at most while nobody uses them.
-        max_open: Connections open at most; further callers wait.
-        max_lifetime_s: Age in seconds from which a connection is replaced when given back.
-        max_idle_s: Idle seconds after which a connection closes, at the latest
-            after twice as many.
-        connect_timeout_s: Seconds that a caller waits for a connection.
+        max_idle: Connections kept open while nobody uses them.
+        max_open: Open connections; further callers wait.
+        max_lifetime_s: Age from which a connection is replaced when given back.
+        max_idle_s: Idle time after which a connection closes, at the latest after twice as long.
+        connect_timeout_s: How long a caller waits for a connection.
     """
 
     max_idle: int = 10
@@ -53,9 +53,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
     """A pool with these limits, closed at first; closing a connection returns it to the pool.
 
     `server_left` is how many connections the server had left when the pool was opened.
-
-    Raises:
-        ValueError: the limits contradict each other.
+    Limits that contradict each other are a ValueError.
     """
 
     def __init__(self, url: str, parts: dict[str, str], settings: PoolSettings) -> None:
@@ -115,21 +113,24 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
                 self._closed_because["lifetime"] += 1
         super().putconn(conn)
 
-    def stop(self, grace_s: float) -> None:
-        """Lend no more connections; cancel what still runs on one after `grace_s`."""
+    def stop(self, grace_s: float = STOP_S) -> None:
+        """Lend no more connections; cancel what still runs on one after `grace_s`.
+
+        Callers that wait for a connection, or ask for one, fail at once.
+        """
         timer = Timer(grace_s, self.cancel)
         timer.daemon = True
         timer.start()
         self.close(timeout=1)
 
     def cancel(self) -> None:
-        """Cancel the statements that run on the lent connections now."""
+        """Cancel what lent connections run or are blocked in; they can be used again."""
         for connection in self._lent.copy():
             with suppress(psycopg.Error):
                 connection.cancel_safe(timeout=CANCEL_S)
 
     def _must_wait(self) -> bool:
-        """Whether all connections are in use; warns before the server has none left."""
+        """Whether all are in use; warns before the server has none left."""
         now = self.get_stats()
         if now["pool_available"] > 0:
             return False
@@ -182,7 +183,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
     def _check_or_close_idle(self, conn: "psycopg.Connection[Any]") -> None:
         """Refuse a broken connection, and close the idle ones: a restart broke them too.
 
-        The pool waits longer after each failed check; eight in a row take more than 30 s.
+        Otherwise the pool waits longer after each: eight in a row take more than 30 s.
         """
         try:
             self.check_connection(conn)
@@ -193,7 +194,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
             raise
 
     def _take_idle(self, count: int, reason: str) -> "list[psycopg.Connection[Any]]":
-        """Take up to so many idle connections out, to be closed; the caller holds the lock."""
+        """Take idle connections out, to be closed; the caller holds the lock."""
         taken = [self._pool.popleft() for _ in range(min(count, len(self._pool)))]
         self._nconns -= len(taken)
         self._closed_because[reason] += len(taken)
