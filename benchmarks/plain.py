@@ -21,7 +21,6 @@ from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer
 from sorobanflow.sources.rpc.planner import TransactionPlanner
-from sorobanflow.sources.rpc.source import named_transactions
 from sorobanflow.sources.rpc.wire import NotFound
 from sorobanflow.sources.source import FetchedBatch
 from sorobanflow.store.coverage import (
@@ -87,8 +86,7 @@ def fetch_batches(
             last = min(todo.first + ledgers_each - 1, todo.last)
             walk = EventsWalk(LedgerRange(todo.first, last), max_events=max_events)
             read = walk.read(client)
-            wanted = named_transactions(read)
-            chunks = planner.chunks(client, read.ledgers, wanted, read.near_edge, 0)
+            chunks = planner.chunks(client, read)
             batch = _Fetching(read, [pool.submit(chunk.fetch, client) for chunk in chunks])
             if before is not None:
                 yield _fetched(before)

@@ -4,13 +4,14 @@ A failing example prints its schedule in the text form of `--faults`.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from flows.harness import gaps
+from flows.harness import gaps, progress
 from sorobanflow.store.embedded import EmbeddedPostgres
 from tests.property.fault_databases import Checksums, Databases, open_databases
 from tests.property.fault_oracle import quarantine
@@ -126,6 +127,8 @@ def databases(
 @pytest.fixture(autouse=True)
 def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaps, "WAIT_S", 0.005)
+    # No artifact, however long a slow machine takes: there is no Prefect server to show it.
+    monkeypatch.setattr(progress, "LONG_S", math.inf)
 
 
 def holds(databases: Databases, setup: Setup, faults: str) -> None:

@@ -20,7 +20,6 @@ from sorobanflow.sources.rpc.planner import (
     cut_hashes,
     cut_ledgers,
 )
-from sorobanflow.sources.rpc.source import named_transactions
 from sorobanflow.toid import MAX_TX, Position
 from tests.unit.rpc_node import Node, client_of, event, fill, tx_hash
 
@@ -55,8 +54,7 @@ def planner(
 def chunks_with(
     chosen: TransactionPlanner, client: RpcClient, read: EventsRead, others: int = 0
 ) -> list[TransactionChunk]:
-    wanted = named_transactions(read)
-    return chosen.chunks(client, read.ledgers, wanted, read.near_edge, others)
+    return chosen.chunks(client, read, others)
 
 
 def chunks_of(
@@ -278,3 +276,22 @@ def test_cut_hash_chunks_are_near_equal_and_at_most_the_workers() -> None:
     assert [len(chunk._ledgers) for chunk in chunks] == [6, 6, 6, 7]
     assert len(cut_hashes(wanted, max_chunks=10, batch_calls=50)) == 1
     assert cut_hashes([], max_chunks=10, batch_calls=50) == []
+
+
+def test_cut_at_the_tip_asks_beside_the_others_what_follows_them() -> None:
+    node = ledgers_of((10, 20), (11, 15))
+    node.latest = 11
+    chunks = cut_ledgers(LedgerRange(10, 11), {10: 20, 11: 15}, 10, 20, at_tip=True)
+    assert [chunk.label for chunk in chunks] == ["10-10:20", "10:21-11:15", "11:16-11"]
+    assert fetch_all(node, chunks) == [*orders(10, 20), *orders(11, 15)]
+    assert node.posts == 3
+
+
+@pytest.mark.parametrize("estimates", [{10: 5}, {10: 20, 11: 14}, {10: 25, 11: 40}])
+def test_cut_at_the_tip_is_a_partition_whatever_the_estimates_say(
+    estimates: dict[int, int],
+) -> None:
+    node = ledgers_of((10, 20), (11, 15))
+    node.latest = 11
+    chunks = cut_ledgers(LedgerRange(10, 11), estimates, 10, 20, at_tip=True)
+    assert fetch_all(node, chunks) == [*orders(10, 20), *orders(11, 15)]

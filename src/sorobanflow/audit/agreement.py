@@ -19,7 +19,6 @@ from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import TransactionPlanner
-from sorobanflow.sources.rpc.source import named_transactions
 
 Kind = Literal["event", "transaction"]
 
@@ -107,10 +106,10 @@ def _ids_at_node(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Map the ids of the events and transactions that the stream should hold to ledgers."""
     events = _ids("event", read.events, read.ledgers)
-    transactions = named_transactions(read)
+    transactions = read.named_transactions()
     if event_filter is None:  # else those that the events name are all
         planner = TransactionPlanner("ledgers", filtered=False, workers=1, batch_calls=1)
-        for chunk in planner.chunks(client, read.ledgers, transactions, read.near_edge, 0):
+        for chunk in planner.chunks(client, read):
             transactions |= _ids("transaction", chunk.fetch(client), read.ledgers)
     return events, transactions
 

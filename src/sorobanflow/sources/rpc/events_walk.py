@@ -30,12 +30,17 @@ class EventsRead(msgspec.Struct, frozen=True):
     """The events of `ledgers`, all of them, in chain order.
 
     `near_edge`: the node may have trimmed the range meanwhile; it holds once a later
-    `EdgeCheck` has passed.
+    `EdgeCheck` has passed. `at_tip`: the range ends with the node's latest ledger.
     """
 
     events: list[Event | Malformed]
     ledgers: LedgerRange
     near_edge: bool
+    at_tip: bool
+
+    def named_transactions(self) -> dict[str, int]:
+        """Give the transactions that the events name: ledger by hash."""
+        return {event.tx_hash: event.ledger for event in self.events if isinstance(event, Event)}
 
 
 class EventsWalk:
@@ -59,7 +64,7 @@ class EventsWalk:
         self._start = self._reached = end_of_ledger(ledgers.first - 1)
         self._end = end_of_ledger(ledgers.last)
         self._read: LedgerRange | None = None
-        self._oldest = 0
+        self._oldest = self._latest = 0
         self._collected: Collected[Event, Position] = Collected(
             self._start, self._end, attrgetter("id"), _position_of, _claimed_position
         )
@@ -86,6 +91,7 @@ class EventsWalk:
     def _take(self, page: EventsPage) -> LedgerRange | None:
         """Keep a page's events; give the ledgers read if the walk is over, else None."""
         self._oldest = max(self._oldest, page.oldest_ledger)
+        self._latest = page.latest_ledger
         tip = end_of_ledger(page.latest_ledger)
         cursor = usable_cursor(page.cursor, parse_event_id, self._reached, tip)
         items = [self._checked(item) for item in _items.decode(page.events)]
@@ -109,7 +115,7 @@ class EventsWalk:
         items = self._collected.in_order(end_of_ledger(read.last))
         events = [i for i in items if isinstance(i, Malformed) or i.type != DROPPED_TYPE]
         near_edge = self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest
-        return EventsRead(events, read, near_edge)
+        return EventsRead(events, read, near_edge, at_tip=read.last >= self._latest)
 
     def _checked(self, item: Event | Malformed) -> Event | Malformed:
         """Make an event malformed that contradicts itself or the request."""

@@ -18,6 +18,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Transaction
 from sorobanflow.sources.rpc.client import MIN_TRANSACTIONS, RpcClient
 from sorobanflow.sources.rpc.edge_check import EdgeCheck
+from sorobanflow.sources.rpc.events_walk import EventsRead
 from sorobanflow.sources.rpc.hash_chunk import HashChunk
 from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
 from sorobanflow.sources.rpc.wire import Items
@@ -60,31 +61,25 @@ class TransactionPlanner:
         self._per_ledger: float | None = None
 
     def chunks(
-        self,
-        client: RpcClient,
-        ledgers: LedgerRange,
-        wanted: Mapping[str, int],
-        near_edge: bool,
-        other_batches: int,
+        self, client: RpcClient, read: EventsRead, other_batches: int = 0
     ) -> list[TransactionChunk]:
         """Plan the chunks of a batch whose events were read.
 
         Args:
             client: Client of the node: knows how much one call should ask for.
-            ledgers: Ledgers of the batch.
-            wanted: Ledger by hash of the transactions that the events name.
-            near_edge: Whether the node may have dropped the first ledgers meanwhile.
+            read: The events.
             other_batches: Batches in flight beside this one. They keep workers busy too,
                 so each is cut into fewer chunks: a chunk is a task, which costs more
                 than a call.
         """
+        ledgers, wanted = read.ledgers, read.named_transactions()
         chunks: list[TransactionChunk] = []
         if not self._filtered or (wanted and self._ledgers_are_cheaper(client, ledgers, wanted)):
-            chunks += self._ledger_chunks(client, ledgers, wanted, other_batches)
+            chunks += self._ledger_chunks(client, read, wanted, other_batches)
         else:
             chunks += self.hash_chunks(client, wanted)
         # A chunk that starts with the range fails where the node no longer has it.
-        if near_edge and not any(_starts_with(chunk, ledgers) for chunk in chunks):
+        if read.near_edge and not any(_starts_with(chunk, ledgers) for chunk in chunks):
             chunks.append(EdgeCheck(ledgers))
         return chunks
 
@@ -101,17 +96,13 @@ class TransactionPlanner:
             self._per_ledger = (before + density) / 2
 
     def _ledger_chunks(
-        self,
-        client: RpcClient,
-        ledgers: LedgerRange,
-        wanted: Mapping[str, int],
-        other_batches: int,
+        self, client: RpcClient, read: EventsRead, wanted: Mapping[str, int], other_batches: int
     ) -> list[LedgerChunk]:
-        estimates = self._estimates(ledgers, wanted)
+        estimates = self._estimates(read.ledgers, wanted)
         max_chunks = -(-self._workers // (other_batches + 1))
         total = sum(estimates.values())
         size = max(client.sizes["getTransactions"].items_per_task, -(-(total + 1) // max_chunks))
-        return cut_ledgers(ledgers, estimates, max_chunks, size)
+        return cut_ledgers(read.ledgers, estimates, max_chunks, size, at_tip=read.at_tip)
 
     def _estimates(self, ledgers: LedgerRange, wanted: Mapping[str, int]) -> dict[int, int]:
         """Estimate the transactions of each ledger: those with events, but no fewer than usual.
@@ -137,28 +128,38 @@ class TransactionPlanner:
 
 
 def cut_ledgers(
-    ledgers: LedgerRange, estimates: Mapping[int, int], max_chunks: int, size: int
+    ledgers: LedgerRange,
+    estimates: Mapping[int, int],
+    max_chunks: int,
+    size: int,
+    *,
+    at_tip: bool = False,
 ) -> list[LedgerChunk]:
     """Cut every transaction of a range into chunks of a size, if the estimates are right.
 
     A chunk that ends at an estimated transaction is proved whole when that one is seen.
-    Only the last must see past its end, so it asks for one more.
+    Only the last must see past its end. It asks for one more, which is of the next ledger;
+    at the tip there is none, so a chunk of its own asks what follows the last estimated
+    transaction, beside the others instead of after them.
 
     Args:
         ledgers: The range.
-        estimates: Number of transactions by ledger, ascending, where known; may be too low.
+        estimates: Number of transactions by ledger, ascending, where known; may be wrong.
         max_chunks: Number of chunks where no estimate says how they divide.
         size: Transactions per chunk.
+        at_tip: Whether the range ends with the node's latest ledger.
     """
     counts = {ledger: min(count, MAX_TX) for ledger, count in estimates.items()}
     total = sum(counts.values())
     if not total:
         return _cut_evenly(ledgers, max_chunks)
-    targets = [*range(0, total + 1, size), total]
-    start, end = TxPosition(ledgers.first, 0), TxPosition(ledgers.last, MAX_TX)
-    positions = [start, *_positions(counts, targets[1:-1]), end]
+    if at_tip:
+        targets = [*range(0, total, size), total, total]
+    else:
+        targets = [*range(0, total + 1, size), total]
     sizes = [high - low for low, high in pairwise(targets)]
-    sizes[-1] += 1
+    sizes[-1] = MIN_TRANSACTIONS if at_tip else sizes[-1] + 1
+    positions = [(ledgers.first, 0), *_positions(counts, targets[1:-1]), (ledgers.last, MAX_TX)]
     return [
         LedgerChunk(start, end, expected)
         for (start, end), expected in zip(pairwise(positions), sizes, strict=True)

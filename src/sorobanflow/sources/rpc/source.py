@@ -12,7 +12,7 @@ from typing import Literal
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
-from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
+from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import TransactionChunk, TransactionPlanner
 from sorobanflow.sources.source import Fetched, FetchedItems, FetchStep
@@ -144,10 +144,8 @@ class EventsStep:
         """Read the events; the plan may ask the node what its ledgers hold."""
         source = self._source
         read = self._walk.read(source.client)
-        self.wanted = named_transactions(read)
-        self.chunks = source.planner.chunks(
-            source.client, read.ledgers, self.wanted, read.near_edge, self._other_batches
-        )
+        self.wanted = read.named_transactions()
+        self.chunks = source.planner.chunks(source.client, read, self._other_batches)
         self.ledgers = read.ledgers
         self._events = read.events
         return Fetched(len(read.events), 0, sum(event.size_bytes for event in read.events))
@@ -198,11 +196,6 @@ class TransactionsStep:
 
     def _wants(self, item: Transaction | Malformed) -> bool:
         return self._wanted is None or isinstance(item, Malformed) or item.tx_hash in self._wanted
-
-
-def named_transactions(read: EventsRead) -> dict[str, int]:
-    """Give the transactions that events name: ledger by hash."""
-    return {event.tx_hash: event.ledger for event in read.events if isinstance(event, Event)}
 
 
 def _stated_hash(item: Transaction | Malformed) -> str | None:
