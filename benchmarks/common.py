@@ -117,7 +117,6 @@ def save_blocks(rpc_url: str, database_url: str, **settings: Any) -> dict[str, s
     name = "bench"
     node = StellarRpc(url=SecretStr(rpc_url), **settings)
     for block in (node, Database(url=SecretStr(database_url))):
-        block.register_type_and_schema()
         block.save(name, overwrite=True)
     return {"rpc": name, "database": name}
 

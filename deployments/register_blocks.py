@@ -43,8 +43,7 @@ def register_blocks(environment: Mapping[str, str]) -> str:
             Database.for_profile(profile, **database),
         )
     for block in blocks:
-        block.register_type_and_schema()
-        block.save(name, overwrite=True)
+        block.save(name, overwrite=True)  # registers the type and its schema too
     return name
 
 

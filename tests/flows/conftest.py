@@ -3,16 +3,19 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.blocks.core import Block
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_TO_API_ENABLED,
     temporary_settings,
 )
 
@@ -30,6 +33,7 @@ _numbers = itertools.count(1)
 #: What no test asks the server for, and what stalls a fast test suite.
 SERVER_WITHOUT = (
     "CANCELLATION_CLEANUP",
+    "EVENT_PERSISTER",
     "FOREMAN",
     "LATE_RUNS",
     "PAUSE_EXPIRATIONS",
@@ -41,10 +45,10 @@ SERVER_WITHOUT = (
 
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
-    """A real Prefect server, without most of its services and without events of this process.
+    """A real Prefect server, without most of its services, logs and events of this process.
 
-    Nothing reads the events, and a server that falls behind with them keeps the session from
-    ending: its end waits until the last one is sent, however long that takes.
+    No test reads logs or events from the server, and a server that falls behind with events
+    keeps the session from ending: its end waits until the last one is sent.
     """
     EventsWorker.set_client_override(NullEventsClient)
     without = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in SERVER_WITHOUT}
@@ -53,10 +57,13 @@ def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
             for name, value in without.items():
                 patch.setenv(name, value)
             url = stack.enter_context(run_prefect_server(prefect_home(), free_port()))
-        settings = {PREFECT_API_URL: f"{url}/api", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-        stack.enter_context(temporary_settings(settings))
-        yield
-        APILogWorker.drain_all()  # while there is a server that takes what was logged
+        settings = {
+            PREFECT_API_URL: f"{url}/api",
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            PREFECT_LOGGING_TO_API_ENABLED: False,
+        }
+        with temporary_settings(settings):
+            yield
     EventsWorker.set_client_override(None)
 
 
@@ -66,12 +73,31 @@ def flow_server(
 ) -> Iterator[FlowServer]:
     """Start flows in processes of their own, one after the other or at once."""
     log = tmp_path_factory.mktemp("flows") / "log"
-    with open_flow_server(PREFECT_API_URL.value() or "", log) as server:
+    no_logs = {"PREFECT_LOGGING_TO_API_ENABLED": "false"}
+    with open_flow_server(PREFECT_API_URL.value() or "", log, **no_logs) as server:
         yield server
 
 
+@pytest.fixture(scope="session")
+def quick_schemas() -> Iterator[None]:
+    """Have Prefect make a block's schema once; it makes one for each field of each saved block."""
+    make = Block.model_json_schema.__func__  # type: ignore[attr-defined]
+
+    @cache
+    def made(kind: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = make(kind, *args, **options)
+        return schema
+
+    def copied(kind: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
+        return deepcopy(made(kind, *args, **options))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Block, "model_json_schema", classmethod(copied))
+        yield
+
+
 @pytest.fixture
-def save_blocks(database_url: str) -> Callable[[str], dict[str, str]]:
+def save_blocks(quick_schemas: None, database_url: str) -> Callable[[str], dict[str, str]]:
     """Save blocks for an RPC URL and the test's database; gives the flow's parameters."""
 
     def save(rpc_url: str) -> dict[str, str]:
