@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from prefect.blocks.core import Block
+from prefect.context import _temporary_global_settings_context, get_settings_context
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.settings import (
@@ -62,8 +63,10 @@ def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             PREFECT_LOGGING_TO_API_ENABLED: False,
         }
-        with temporary_settings(settings):
-            yield
+        stack.enter_context(temporary_settings(settings))
+        # Threads that a test starts have no context of their own, and take the global one.
+        stack.enter_context(_temporary_global_settings_context(get_settings_context()))
+        yield
     EventsWorker.set_client_override(None)
 
 

@@ -103,6 +103,10 @@ def open_flow_server(api_url: str, log: Path, **variables: str) -> Iterator[Flow
 
 
 def _serve() -> None:
+    # What Prefect imports with the first run; else each process would do it anew.
+    import prefect.flow_engine  # noqa: PLC0415
+    import prefect.task_engine  # noqa: F401, PLC0415
+
     from flows.backfill import backfill  # noqa: PLC0415 - not in the tests' own process
     from flows.harness.terminal import run_flow  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415

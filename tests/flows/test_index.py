@@ -193,7 +193,7 @@ def test_faults_of_the_node_change_nothing_in_the_database(
         "getTransactions:5=-32603,getHealth:2=html,getEvents:6=behind/3"
     )
     faulty = serve(Chain(generated(), closed=30), faults=parse_faults(schedule))
-    summary = run_index(faulty, start_ledger="oldest")
+    summary = run_index(faulty, start_ledger="oldest", batch_size=50)
     assert summary.stats.retries >= 5
     with_faults = checksums(engine)
     with engine.begin() as connection:
