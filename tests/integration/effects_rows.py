@@ -13,7 +13,7 @@ from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.row_maker import make_rows
-from sorobanflow.rows.state import State
+from sorobanflow.rows.state import State, state_rows
 from sorobanflow.rows.state_rows import AccountRow, ContractDataRow, TokenBalanceRow
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
@@ -51,7 +51,8 @@ class Case:
         state = State(self.passphrase)
         [row] = self.batch.transactions
         meta = self._decoded.meta._replace(changes=changes)
-        state.apply(row, self._decoded._replace(meta=meta))
+        decoded = self._decoded._replace(meta=meta)
+        state.add(state_rows(row, decoded, self.passphrase))
         return state
 
 

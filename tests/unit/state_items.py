@@ -7,7 +7,7 @@ from stellar_sdk import xdr
 
 from sorobanflow.decode.changes import Change, Meta, Refund
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
-from sorobanflow.rows.state import State
+from sorobanflow.rows.state import State, state_rows
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from tests.unit.wire_items import make_transaction
 
@@ -121,7 +121,7 @@ def decoded(
 def state_of(*changes: Change, **fields: Any) -> State:
     """The state behind one transaction: number 3 of ledger 1000."""
     state = State(PASSPHRASE)
-    state.apply(*decoded(*changes, **fields))
+    state.add(state_rows(*decoded(*changes, **fields), PASSPHRASE))
     return state
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from sorobanflow.decode.changes import Refund
 from sorobanflow.errors import DecodeError
-from sorobanflow.rows.state import State
+from sorobanflow.rows.state import state_rows
 from tests.unit.state_items import (
     INSTANCE,
     NATIVE_CONTRACT,
@@ -313,9 +313,8 @@ def test_silent_parts_of_a_row_stay_as_they_were() -> None:
     first = data_change("created", TOKEN, KEY, {"u32": 1})
     state = state_of(first, ttl_change(str(first.key_hash), 5000))
     later = {"ledger": 1001, "application_order": 1, "tx_hash": "cd" * 32}
-    update = State(PASSPHRASE)
-    update.apply(*decoded(data_change("updated", TOKEN, KEY, {"u32": 2}), **later))
-    state.absorb(update)
+    update = decoded(data_change("updated", TOKEN, KEY, {"u32": 2}), **later)
+    state.add(state_rows(*update, PASSPHRASE))
     [row] = state.contract_data_entries.values()
     assert (row.value, row.ledger) == ('{"u32":2}', 1001)
     assert (row.live_until_ledger, row.ttl_ledger) == (5000, 1000)
@@ -327,10 +326,9 @@ def test_entry_removed_and_created_again_is_the_new_one() -> None:
     state = state_of(first, data_change("removed", TOKEN, KEY, change_order=1))
     [row] = state.contract_data_entries.values()
     assert (row.deleted, row.value, row.value_xdr) == (True, None, None)
-    again = State(PASSPHRASE)
     later = {"application_order": 4, "tx_hash": "cd" * 32}
-    again.apply(*decoded(data_change("created", TOKEN, KEY, {"u32": 2}), **later))
-    state.absorb(again)
+    again = decoded(data_change("created", TOKEN, KEY, {"u32": 2}), **later)
+    state.add(state_rows(*again, PASSPHRASE))
     [row] = state.contract_data_entries.values()
     assert (row.deleted, row.value, row.created_tx_hash) == (False, '{"u32":2}', "cd" * 32)
 

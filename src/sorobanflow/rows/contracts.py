@@ -5,11 +5,9 @@ separately, and one row here. A row that states only one of them leaves the colu
 the other null, and `state` and `store` keep what they know of it.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.encode import hash_key
+from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
@@ -18,18 +16,10 @@ from sorobanflow.rows.envelopes import transaction_of
 from sorobanflow.rows.state_rows import ContractCodeRow, ContractDataRow
 from sorobanflow.rows.values import arm, hash_hex, json_text, u32
 
+_WITH_TTL = ("contract_data", "contract_code")
 _DURABILITIES = ("temporary", "persistent")
 _NO_TTL = (None, None, None)
 _NO_CREATION = (None, None, None)
-
-
-class EntryKey(NamedTuple):
-    """The entry that a time to live belongs to; the fields are those of `Change`."""
-
-    type: str
-    key: Json
-    key_hash: str | None
-    key_xdr: bytes | None
 
 
 def data_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractDataRow:
@@ -60,57 +50,41 @@ def code_row(change: Change, position: ChangePosition, tx_hash: str) -> Contract
 
 
 def ttl_row(
-    change: Change, position: ChangePosition, of: Change | EntryKey
+    change: Change, position: ChangePosition, owner: Change | Entry
 ) -> ContractDataRow | ContractCodeRow:
-    """Make the row that states only how long an entry lives.
-
-    Args:
-        change: Of the time to live.
-        position: Of the change.
-        of: The entry, from another change or from the footprint.
-    """
+    """Make the row that states only how long its owner, an entry, lives."""
     until = None if change.entry is None else u32(change.entry["live_until_ledger_seq"])
     ttl: dict[str, Json] = {
         "live_until_ledger": until,
         "ttl_ledger": position.ledger,
         "ttl_tx_order": position.tx_order,
     }
-    if of.type == "contract_code":
-        return ContractCodeRow(hash_hex(of.key["hash"]), **ttl)
-    return ContractDataRow(*_data_key(of), **ttl)
+    if owner.type == "contract_code":
+        return ContractCodeRow(hash_hex(owner.key["hash"]), **ttl)
+    return ContractDataRow(*_data_key(owner), **ttl)
 
 
-def entry_finder(changes: list[Change], envelope: Json) -> Callable[[Change], Change | EntryKey]:
-    """Make a function that finds the entry of a time to live, which names it by a hash.
+def entries_with_ttl(changes: list[Change], envelope: Json) -> dict[str | None, Change | Entry]:
+    """Return the entries whose time to live a transaction may change, by the hash of their key.
 
-    The entry is among the changes of the same transaction or in its footprint; no other
-    can be extended.
+    They are among its changes or in its footprint.
     """
-    known: dict[str | None, Change | EntryKey] = {
-        change.key_hash: change
-        for change in changes
-        if change.type in ("contract_data", "contract_code")
+    entries: dict[str | None, Change | Entry] = {
+        change.key_hash: change for change in changes if change.type in _WITH_TTL
     }
-    footprint_read = False
-
-    def find(ttl: Change) -> Change | EntryKey:
-        nonlocal footprint_read
-        if ttl.key_hash not in known and not footprint_read:
-            footprint_read = True  # only if needed: encoding its keys takes most of the time
-            known.update((key.key_hash, key) for key in _footprint(envelope))
-        if ttl.key_hash not in known:
-            raise DecodeError(f"no entry for the time to live {ttl.key_hash}")
-        return known[ttl.key_hash]
-
-    return find
+    # The footprint is read only if needed: encoding its keys takes most of the time.
+    if any(change.type == "ttl" and change.key_hash not in entries for change in changes):
+        entries |= {key.key_hash: key for key in _footprint(envelope)}
+    return entries
 
 
-def _data_key(of: Change | EntryKey) -> tuple[str, str, str, str, Json]:
-    durability = of.key["durability"]
+def _data_key(entry: Change | Entry) -> tuple[str, str, str, str, Json]:
+    durability = entry.key["durability"]
     if durability not in _DURABILITIES:
         raise DecodeError(f"unknown durability: {durability!r:.80}")
-    contract_id = address(of.key["contract"])
-    return hash_hex(of.key_hash), contract_id, durability, json_text(of.key["key"]), of.key_xdr
+    contract_id = address(entry.key["contract"])
+    key = json_text(entry.key["key"])
+    return hash_hex(entry.key_hash), contract_id, durability, key, entry.key_xdr
 
 
 def _creation(
@@ -121,7 +95,7 @@ def _creation(
     return position.ledger, position.tx_order, tx_hash
 
 
-def _footprint(envelope: Json) -> list[EntryKey]:
+def _footprint(envelope: Json) -> list[Entry]:
     _, soroban = arm(transaction_of(envelope)["ext"])
     if soroban is None:
         return []
@@ -129,6 +103,7 @@ def _footprint(envelope: Json) -> list[EntryKey]:
     keys = []
     for key in (*footprint["read_only"], *footprint["read_write"]):
         kind, body = arm(key)
-        if kind in ("contract_data", "contract_code"):
-            keys.append(EntryKey(kind, body, *hash_key(kind, body)))
+        if kind in _WITH_TTL:
+            key_hash, key_xdr = hash_key(kind, body)
+            keys.append(Entry(kind, body, key_hash, key_xdr=key_xdr))
     return keys

@@ -4,7 +4,6 @@ After `rows.transactions`. All operation types have one form: name and body as i
 Invariant: every operation has a row, with its own result if there are results.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -42,14 +41,12 @@ def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[Ope
     """
     with reading(f"an operation of transaction {row.hash}"):
         operations = transaction_of(decoded.envelope)["operations"]
-        codes: Sequence[str | None] | None = operation_codes(decoded.result)
-        if codes is None:
-            codes = [None] * len(operations)
-        if len(codes) != len(operations):
+        codes = operation_codes(decoded.result)
+        if codes is not None and len(codes) != len(operations):
             raise DecodeError(f"{len(codes)} results for {len(operations)} operations")
         return [
-            _operation_row(row, index, operation, code)
-            for index, (operation, code) in enumerate(zip(operations, codes, strict=True))
+            _operation_row(row, index, operation, codes[index] if codes else None)
+            for index, operation in enumerate(operations)
         ]
 
 

@@ -26,7 +26,7 @@ from sorobanflow.rows.quarantine import (
     quarantine_row,
     stated_ledger,
 )
-from sorobanflow.rows.state import State
+from sorobanflow.rows.state import State, StateRow, state_rows
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from sorobanflow.sources.items import Event, Malformed, Transaction
@@ -48,11 +48,12 @@ def make_rows(
 
 
 class _TransactionEntry(NamedTuple):
-    """What a transaction became; equal for equal deliveries."""
+    """What a transaction became."""
 
     row: TransactionRow
     operations: list[OperationRow]
     meta: Meta
+    state: list[StateRow]
 
 
 class _EventEntry(NamedTuple):
@@ -83,7 +84,6 @@ class RowMaker:
         self._network = network_id(passphrase)
         self._whole = whole
         self._transactions: dict[str, _TransactionEntry] = {}
-        self._states: dict[str, State] = {}
         self._events: dict[str, _EventEntry] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
 
@@ -122,7 +122,7 @@ class RowMaker:
         for ledger, group in groupby(entries, key=lambda entry: entry.row.ledger):
             refunds: list[Refund] = []
             for entry in group:
-                state.absorb(self._states[entry.row.hash])
+                state.add(entry.state)
                 refunds += entry.meta.refunds
             if self._whole and ledger not in incomplete:
                 for number, refund in enumerate(refunds):
@@ -170,12 +170,12 @@ class RowMaker:
         decoded = decode_transaction(item)
         check_hash(item, decoded.envelope, self._network)
         row = transaction_row(item, decoded)
-        entry = _TransactionEntry(row, operation_rows(row, decoded), decoded.meta)
-        if row.hash not in self._transactions:
-            state = State(self._passphrase)
-            state.apply(row, decoded)
-            self._transactions[row.hash], self._states[row.hash] = entry, state
-        elif self._transactions[row.hash] != entry:
+        operations = operation_rows(row, decoded)
+        known = self._transactions.get(row.hash)
+        if known is None:
+            state = state_rows(row, decoded, self._passphrase)
+            self._transactions[row.hash] = _TransactionEntry(row, operations, decoded.meta, state)
+        elif known[:3] != (row, operations, decoded.meta):
             raise DecodeError(f"a different transaction {row.hash} was delivered before")
 
     def _add_event(self, item: Event) -> None:

@@ -1,18 +1,18 @@
 """The state after a batch's transactions: the newest row of each key.
 
-Collects the rows that `accounts`, `contracts` and `token_state` make of changes. `store`
-compares them with stored rows of the same keys by their positions. Invariant: the stored
-result does not depend on how the ledgers were divided into batches.
+`store` compares these rows with stored rows of the same keys by their positions.
+Invariant: the stored result does not depend on how the ledgers were divided into batches.
 """
 
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias, TypeVar
 
-from sorobanflow.decode.changes import Change, Refund
+from sorobanflow.decode.changes import Refund
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.accounts import account_row
 from sorobanflow.rows.change_position import ChangePosition
-from sorobanflow.rows.contracts import code_row, data_row, entry_finder, ttl_row
+from sorobanflow.rows.contracts import code_row, data_row, entries_with_ttl, ttl_row
 from sorobanflow.rows.state_rows import (
     AccountRow,
     ContractCodeRow,
@@ -32,6 +32,9 @@ from sorobanflow.toid import MAX_TX
 
 MAX_BALANCE = 2**63 - 1
 
+StateRow: TypeAlias = (
+    AccountRow | ContractCodeRow | ContractDataRow | TokenBalanceRow | TokenMetadataRow
+)
 ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
 
 _TTL = ("live_until_ledger", "ttl_ledger", "ttl_tx_order")
@@ -48,8 +51,48 @@ _CODE_PARTS = {
 }
 
 
+def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str) -> list[StateRow]:
+    """Make the rows of a transaction's changes, in their order.
+
+    Raises:
+        DecodeError: an entry does not have its form, or a refund exceeds the bid.
+    """
+    if any(refund.stroops > row.fee_bid for refund in decoded.meta.refunds):
+        raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
+    with reading(f"a change of transaction {row.hash}"):
+        rows = _rows_of_changes(row, decoded, passphrase)
+        return [changed for changed in rows if changed is not None]
+
+
+def _rows_of_changes(
+    row: TransactionRow, decoded: DecodedTransaction, passphrase: str
+) -> Iterator[StateRow | None]:
+    changes = decoded.meta.changes
+    owners = entries_with_ttl(changes, decoded.envelope)
+    for change in changes:
+        position = ChangePosition(
+            row.ledger, row.application_order, change.op_order, change.change_order
+        )
+        if change.type == "account":
+            account = account_row(change, position)
+            yield account
+            yield account_balance(account, passphrase)
+        elif change.type == "trustline":
+            yield trustline_balance(change, position, passphrase)
+        elif change.type == "contract_code":
+            yield code_row(change, position, row.hash)
+        elif change.type == "contract_data":
+            yield data_row(change, position, row.hash)
+            yield contract_balance(change, position)
+            yield token_metadata(change, position, passphrase)
+        elif change.key_hash in owners:
+            yield ttl_row(change, position, owners[change.key_hash])
+        else:
+            raise DecodeError(f"no entry for the time to live {change.key_hash}")
+
+
 class State:
-    """The newest row of each key, by table; changes are added in chain order."""
+    """The newest row of each key, by table; rows are added in chain order."""
 
     def __init__(self, passphrase: str) -> None:
         self._passphrase = passphrase
@@ -59,40 +102,27 @@ class State:
         self.token_metadata: dict[str, TokenMetadataRow] = {}
         self.token_balances: dict[tuple[str, str], TokenBalanceRow] = {}
 
-    def absorb(self, later: "State") -> None:
-        """Add the state of a later transaction."""
-        for data in later.contract_data_entries.values():
-            self._put_data(data)
-        for code in later.contract_code.values():
-            self._put_code(code)
-        self.account_entries |= later.account_entries
-        self.token_metadata |= later.token_metadata
-        self.token_balances |= later.token_balances
-
-    def apply(self, row: TransactionRow, decoded: DecodedTransaction) -> None:
-        """Add the changes of one transaction.
-
-        Raises:
-            DecodeError: an entry does not have its form.
-        """
-        if any(refund.stroops > row.fee_bid for refund in decoded.meta.refunds):
-            raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
-        find_entry = entry_finder(decoded.meta.changes, decoded.envelope)
-        with reading(f"a change of transaction {row.hash}"):
-            for change in decoded.meta.changes:
-                position = ChangePosition(
-                    row.ledger, row.application_order, change.op_order, change.change_order
-                )
-                if change.type == "ttl":
-                    self._put_ttl(ttl_row(change, position, find_entry(change)))
-                else:
-                    self._apply(change, position, row.hash)
+    def add(self, rows: Iterable[StateRow]) -> None:
+        """Add rows that are newer than all before."""
+        for row in rows:
+            if isinstance(row, TokenBalanceRow):
+                self.token_balances[row.contract_id, row.address] = row
+            elif isinstance(row, AccountRow):
+                self.account_entries[row.account_id] = row
+            elif isinstance(row, ContractDataRow):
+                data = self.contract_data_entries.get(row.key_hash)
+                self.contract_data_entries[row.key_hash] = _newest(data, row, _DATA_PARTS)
+            elif isinstance(row, ContractCodeRow):
+                code = self.contract_code.get(row.wasm_hash)
+                self.contract_code[row.wasm_hash] = _newest(code, row, _CODE_PARTS)
+            else:
+                self.token_metadata[row.contract_id] = row
 
     def refund(self, ledger: int, number: int, refund: Refund) -> None:
         """Add a refund of fees to an account, after all transactions of a ledger.
 
         Args:
-            ledger: A ledger of which all transactions were added, and none of a later one.
+            ledger: The last ledger that was added; all of its transactions were.
             number: Of the refund in the ledger, from 0.
             refund: The account and the amount.
         """
@@ -103,43 +133,8 @@ class State:
             return
         position = ChangePosition(ledger, MAX_TX, 0, number)
         balance = min(row.balance + refund.stroops, MAX_BALANCE)
-        self._put_account(row._replace(balance=balance, **position._asdict()), position)
-
-    def _apply(self, change: Change, position: ChangePosition, tx_hash: str) -> None:
-        if change.type == "account":
-            self._put_account(account_row(change, position), position)
-        elif change.type == "trustline":
-            self._put_balance(trustline_balance(change, position, self._passphrase))
-        elif change.type == "contract_code":
-            self._put_code(code_row(change, position, tx_hash))
-        elif change.type == "contract_data":
-            self._put_data(data_row(change, position, tx_hash))
-            self._put_balance(contract_balance(change, position))
-            metadata = token_metadata(change, position, self._passphrase)
-            if metadata is not None:
-                self.token_metadata[metadata.contract_id] = metadata
-
-    def _put_account(self, row: AccountRow, position: ChangePosition) -> None:
-        self.account_entries[row.account_id] = row
-        self._put_balance(account_balance(row, position, self._passphrase))
-
-    def _put_balance(self, row: TokenBalanceRow | None) -> None:
-        if row is not None:
-            self.token_balances[row.contract_id, row.address] = row
-
-    def _put_ttl(self, row: ContractDataRow | ContractCodeRow) -> None:
-        if isinstance(row, ContractDataRow):
-            self._put_data(row)
-        else:
-            self._put_code(row)
-
-    def _put_data(self, row: ContractDataRow) -> None:
-        old = self.contract_data_entries.get(row.key_hash)
-        self.contract_data_entries[row.key_hash] = _newest(old, row, _DATA_PARTS)
-
-    def _put_code(self, row: ContractCodeRow) -> None:
-        old = self.contract_code.get(row.wasm_hash)
-        self.contract_code[row.wasm_hash] = _newest(old, row, _CODE_PARTS)
+        account = row._replace(balance=balance, **position._asdict())
+        self.add([account, account_balance(account, self._passphrase)])
 
 
 def _newest(

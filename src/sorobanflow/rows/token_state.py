@@ -1,9 +1,9 @@
 """Make the rows of balances and token metadata that ledger entries state.
 
-After `decode.changes`. A balance is in an account's entry (the native asset), in a trust
-line (an issued asset) or in a contract's data under `Vec["Balance", address]` (everything
-else, and the assets that contracts hold). All three are stored by the token's contract id;
-that of an asset is computed from its name, even if the contract was never deployed.
+A balance is in an account's entry (the native asset), in a trust line (an issued asset) or
+in a contract's data under `Vec["Balance", address]` (everything else, and the assets that
+contracts hold). All are stored by the token's contract id; that of an asset is computed
+from its name, even if the contract was never deployed.
 Invariant: a contract may store what it likes, so an unknown form is no error.
 Source: stellar-core's asset contract, SEP-41, the token types of the Soroban SDK.
 """
@@ -22,20 +22,24 @@ _CLAWBACK_ENABLED = 4
 
 _NATIVE = "native"
 _INSTANCE = "ledger_key_contract_instance"
+_NO_TOKEN: dict[str, Json] = dict.fromkeys(("name", "symbol", "decimals", "admin", "wasm_hash"))
 
 
-def account_balance(row: AccountRow, position: ChangePosition, passphrase: str) -> TokenBalanceRow:
+def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
     """Make the row of an account's native balance, in stroops."""
     return TokenBalanceRow(
         contract_id=_contract_of(_NATIVE, passphrase),
         address=row.account_id,
-        amount=0 if row.balance is None else row.balance,
+        amount=row.balance or 0,
         authorized=None if row.deleted else True,
         clawback=None if row.deleted else False,
         asset=_NATIVE,
         source="account",
         deleted=row.deleted,
-        **position._asdict(),
+        ledger=row.ledger,
+        tx_order=row.tx_order,
+        op_order=row.op_order,
+        change_order=row.change_order,
     )
 
 
@@ -86,25 +90,25 @@ def token_metadata(
 ) -> TokenMetadataRow | None:
     """Make the row of a contract's instance that describes a token; None for any other.
 
-    The row is a deleted one if the instance described a token only before this change.
+    If the instance described a token only before this change, the row is a deleted one.
     """
     if change.key["key"] != _INSTANCE:
         return None
-    values = None if change.entry is None else _described(change.entry["val"])
-    if values is None and (change.before is None or _described(change.before) is None):
+    token = None if change.entry is None else _described(change.entry["val"])
+    if token is None and _described(change.before) is None:
         return None
     contract_id = address(change.key["contract"], "C")
-    deleted: dict[str, Json] = dict.fromkeys(("name", "symbol", "decimals", "admin", "wasm_hash"))
-    columns = deleted if values is None else values
-    asset = None
-    if values is not None and values["wasm_hash"] is None:
-        asset = _proven_asset(values["name"], contract_id, passphrase)
+    columns = _NO_TOKEN if token is None else token
+    asset = columns["name"] if columns["wasm_hash"] is None else None
+    # The name of an asset contract is that of its asset; any other contract may claim it too.
+    if asset is not None and asset_contract_id(asset, passphrase) != contract_id:
+        asset = None
     return TokenMetadataRow(
         contract_id=contract_id,
         **columns,
         asset=asset,
         issuer=asset.partition(":")[2] or None if asset else None,
-        deleted=values is None,
+        deleted=token is None,
         **position._asdict(),
     )
 
@@ -114,11 +118,6 @@ def _contract_of(asset: str, passphrase: str) -> str:
     if contract_id is None:
         raise DecodeError(f"not an asset: {asset!r:.80}")
     return contract_id
-
-
-def _proven_asset(name: str, contract_id: str, passphrase: str) -> str | None:
-    """Return the asset of an asset contract, whose name is the asset's."""
-    return name if asset_contract_id(name, passphrase) == contract_id else None
 
 
 def _asset(value: Json) -> str | None:
@@ -162,8 +161,7 @@ def _described(instance: Json) -> dict[str, Json] | None:
     if body is None:
         return None
     storage = body["storage"] or ()
-    metadata = _stored(storage, {"symbol": "METADATA"})
-    fields = symbol_map(metadata) or {}
+    fields = symbol_map(_stored(storage, {"symbol": "METADATA"})) or {}
     name, symbol = _string(fields.get("name")), _string(fields.get("symbol"))
     decimals = content(fields.get("decimal", fields.get("decimals")), "u32")
     if name is None or symbol is None or decimals is None:
