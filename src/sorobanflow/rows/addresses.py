@@ -1,8 +1,7 @@
 """Check the addresses of the network (StrKeys, SEP-23).
 
-Invariant: an address in a row has the right prefix, length and checksum, and a column
-for accounts holds `G…`; a muxed account `M…` is split into its account and its id.
-Checks are cached, because addresses repeat.
+Invariant: an address in a row has the right prefix, length and checksum. Checks are
+cached, because addresses repeat.
 """
 
 from functools import lru_cache

@@ -1,7 +1,6 @@
 """The rows of a batch, by table: what `rows` hands over to `store`.
 
-Invariant: a table that `BatchRows.by_table` does not name is neither written nor
-counted. A test compares its names with the tables of the schema.
+Invariant: `BatchRows.by_table` names every table that a batch writes.
 """
 
 from datetime import datetime
@@ -25,13 +24,12 @@ from sorobanflow.rows.transactions import TransactionRow
 class BatchRows:
     """The rows of a range of whole ledgers: history in chain order, state by key.
 
-    `closed_at` holds the close time of every ledger that has a row. A plain class,
-    because Prefect walks through dataclasses that are passed to a task.
+    A plain class, because Prefect walks through dataclasses that are passed to a task.
     """
 
     def __init__(self, ledgers: LedgerRange) -> None:
         self.ledgers = ledgers
-        self.closed_at: dict[int, datetime] = {}
+        self.closed_at: dict[int, datetime] = {}  # of every ledger that has a row
         self.events: list[EventRow] = []
         self.transactions: list[TransactionRow] = []
         self.operations: list[OperationRow] = []
@@ -44,11 +42,7 @@ class BatchRows:
         self.quarantine: list[QuarantineRow] = []
 
     def by_table(self) -> dict[str, list[Any]]:
-        """Return the rows by the name of their table.
-
-        The one list of the tables of a batch: `store` writes what stands here, and
-        `counts` counts it.
-        """
+        """Return the rows by the name of their table: the one list of a batch's tables."""
         return {
             "events": self.events,
             "transactions": self.transactions,

@@ -1,8 +1,7 @@
-"""Reduce the three forms of a transaction envelope to one.
+"""Reduce the three forms of a transaction envelope to one: V1, V0 and fee bump.
 
-V1 is the usual form. V0 (before protocol 13) has a raw key and only time bounds. A fee
-bump wraps a V1 envelope, pays for it and has its own signatures. Invariant: `transaction`
-has the fields of a V1 transaction, whatever the form.
+V0 (before protocol 13) has a raw key and only time bounds; a fee bump wraps a V1.
+Invariant: `Envelope.transaction` has the fields of a V1 transaction.
 """
 
 from typing import NamedTuple
@@ -62,9 +61,7 @@ def _v0(content: Json) -> Envelope:
 def _fee_bump(content: Json) -> Envelope:
     outer = content["tx"]
     inner = _v1(outer["inner_tx"]["tx"])
-    return Envelope(
-        transaction=inner.transaction,
-        source=inner.source,
+    return inner._replace(
         fee_source=account(outer["fee_source"]),
         fee_bid=i64(outer["fee"]),
         signatures=content["signatures"],

@@ -1,7 +1,6 @@
 """Make the row of an event.
 
-After `decode.events`. Invariant: every field that the node sent is checked, and the id,
-which contains the position, agrees with the ledger.
+After `decode.events`. Invariant: all fields are checked; id and ledger agree.
 """
 
 from datetime import datetime

@@ -1,8 +1,7 @@
 """Refuse a batch of which too many items cannot be decoded.
 
-After `row_maker`, before anything is written. Quarantine is for single items: with a bug
-or a new protocol it would take the whole chain, ledger by ledger, and look like progress.
-Invariant: a batch that passes has few bad items of each kind.
+Before anything is written. Quarantine is for single items: with a bug or a new protocol
+it would take the whole chain and look like progress.
 """
 
 import re
@@ -22,8 +21,8 @@ def refuse_mass_failure(rows: BatchRows) -> None:
     """Refuse a batch with too many bad items.
 
     Raises:
-        MassFailureError: more than TOLERATED and TOLERATED_SHARE of the transactions, the
-            events or the token operations are in quarantine; names the most common error.
+        MassFailureError: more than TOLERATED and TOLERATED_SHARE of the items of one kind
+            are in quarantine; names the most common error.
     """
     sound = {
         "transaction": len(rows.transactions),

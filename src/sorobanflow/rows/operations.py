@@ -1,7 +1,6 @@
 """Make the rows of a transaction's operations.
 
-After `rows.transactions`. All operation types have one form: name and body as in SEP-51.
-Invariant: every operation has a row, with its own result if there are results.
+After `rows.transactions`. All types have one form: name and body as in SEP-51.
 """
 
 from datetime import datetime
@@ -36,8 +35,7 @@ def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[Ope
     """Make the rows of the operations of a transaction, in order.
 
     Raises:
-        DecodeError: an operation does not have its form, or the number of
-            results is not the number of operations.
+        DecodeError: an operation does not have its form or its result.
     """
     with reading(f"an operation of transaction {row.hash}"):
         operations = transaction_of(decoded.envelope)["operations"]

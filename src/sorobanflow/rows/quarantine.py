@@ -1,7 +1,7 @@
 """Make the row of an item that could not be decoded.
 
-Invariants: the payload is the whole item as JSON, so it can be decoded again. The row can
-always be stored: it is valid Unicode without NUL, whatever the node sent.
+Invariant: the payload is the whole item as JSON, which can be decoded again; and it can be
+stored, whatever the node sent: valid Unicode without NUL.
 """
 
 import hashlib
@@ -33,13 +33,9 @@ class QuarantineRow(NamedTuple):
 
 
 def quarantine_row(kind: str, item: Item, ledger: int, error: Exception) -> QuarantineRow:
-    """Make the row of an item.
+    """Make the row of an item of a kind: event, transaction or token_operation.
 
-    Args:
-        kind: event, transaction or token_operation.
-        item: The item as received.
-        ledger: The ledger of the batch to which the row belongs.
-        error: Why the item could not be decoded.
+    The ledger is that of the batch under which the row is stored.
     """
     payload = payload_of(item)
     return QuarantineRow(

@@ -1,7 +1,6 @@
-"""Split the result of a transaction into its parts.
+"""Split the result of a transaction into checked names and numbers.
 
-Invariant: what this module returns are names of the protocol, such as "tx_success" and
-"op_bad_auth", and checked numbers.
+Names are those of the protocol, such as "tx_success" and "op_bad_auth".
 """
 
 from typing import NamedTuple

@@ -1,9 +1,8 @@
 """Make the rows of a batch: whole ledgers, every table.
 
-The last pure step: takes what `sources` fetched and gives what `store` writes.
-Invariant: every item becomes either rows or one quarantine row, under a ledger of the
-batch, and an item delivered twice changes nothing. Only a quarantine row of kind
-`token_operation` stands beside the rows of its event.
+Takes what `sources` fetched and gives what `store` writes. Invariant: every item becomes
+either rows or one quarantine row, and an item delivered twice changes nothing. Only a
+quarantine row of kind `token_operation` stands beside the rows of its event.
 """
 
 from collections.abc import Iterable
@@ -57,7 +56,7 @@ class _TransactionEntry(NamedTuple):
 
 
 class _EventEntry(NamedTuple):
-    """What an event became, and what its token operation is made from."""
+    """What its token operation is made from."""
 
     row: EventRow
     decoded: DecodedEvent
@@ -67,15 +66,12 @@ class _EventEntry(NamedTuple):
 class RowMaker:
     """Makes the rows of a batch from items as they arrive.
 
-    Events and transactions may be added in any order and in portions, so events are
-    decoded while their transactions are still being fetched. No item raises an error:
-    what cannot be decoded goes to quarantine.
+    Items may be added in any order and in portions, so events are decoded while their
+    transactions are still being fetched. No item raises an error: what cannot be decoded
+    goes to quarantine.
 
-    Args:
-        ledgers: The ledgers of the batch, both ends included.
-        passphrase: Of the network.
-        whole: Whether all transactions of the ledgers will be added. If not, refunds of
-            fees are left out: they add to balances that this batch may not have seen.
+    `whole` states that all transactions of the ledgers will be added. If not, refunds of
+    fees are left out: they add to balances that this batch may not have seen.
     """
 
     def __init__(self, ledgers: LedgerRange, passphrase: str, *, whole: bool = True) -> None:

@@ -1,9 +1,8 @@
 """The rows of the state tables, in the order of their columns.
 
-Types only: `rows.state` makes them, and reduces a batch's changes to one row per key.
-XDR is bytes; JSON is text, as in the other rows. The columns of a position (`ledger` to
-`change_order`, `ttl_*`, `created_*`, `first_*`) are null together if a batch has no such
-change; the stored columns that they date then stay.
+XDR is bytes, JSON is text. The columns of a position (`ledger` to `change_order`, `ttl_*`,
+`created_*`, `first_*`) are null together if a batch has no such change; the stored columns
+that they date then stay.
 """
 
 from typing import NamedTuple

@@ -1,10 +1,10 @@
 """Recognize the events that state a token operation (SEP-41, CAP-67).
 
 A shape is a name in the first topic, one or two addresses, for an asset contract the
-asset as a string, and data of the operation's kind. The string tells `[mint, to, asset]`
-from `[mint, admin, to]`, and so today's shapes from those before protocol 23, which also
-name the admin. Invariant: any contract may emit events of these names, so another shape
-is no error and no token operation. `rows.tokens` checks whether the asset is genuine.
+asset as a string, and data of the operation's kind. Before protocol 23 shapes also named
+the admin: `[mint, admin, to]`; the string tells today's `[mint, to, asset]` from them.
+Invariant: any contract may emit events of these names, so another shape is no error and
+no token operation. `rows.tokens` checks whether the asset is genuine.
 """
 
 from collections.abc import Callable
@@ -33,10 +33,7 @@ Columns = dict[str, Json]
 
 
 def read_token_operation(decoded: DecodedEvent) -> Columns | None:
-    """Read the columns that an event fills; None if it states no token operation.
-
-    `asset` is the asset that it claims.
-    """
+    """Read the columns that an event fills; None if it states no token operation."""
     kind = content(decoded.topics[0], "symbol") if decoded.topics else None
     if not isinstance(kind, str) or kind not in _DATA:
         return None

@@ -8,6 +8,8 @@ Invariant: a contract may store what it likes, so an unknown form is no error.
 Source: stellar-core's asset contract, SEP-41, the token types of the Soroban SDK.
 """
 
+from typing import TypeAlias
+
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
@@ -22,25 +24,17 @@ _CLAWBACK_ENABLED = 4
 
 _NATIVE = "native"
 _INSTANCE = "ledger_key_contract_instance"
+_Balance: TypeAlias = tuple[int | None, bool | None, bool | None]  # and authorized, clawback
+_NO_BALANCE: _Balance = (0, None, None)
 _NO_TOKEN: dict[str, Json] = dict.fromkeys(("name", "symbol", "decimals", "admin", "wasm_hash"))
 
 
 def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
     """Make the row of an account's native balance, in stroops."""
-    return TokenBalanceRow(
-        contract_id=_contract_of(_NATIVE, passphrase),
-        address=row.account_id,
-        amount=row.balance or 0,
-        authorized=None if row.deleted else True,
-        clawback=None if row.deleted else False,
-        asset=_NATIVE,
-        source="account",
-        deleted=row.deleted,
-        ledger=row.ledger,
-        tx_order=row.tx_order,
-        op_order=row.op_order,
-        change_order=row.change_order,
-    )
+    contract_id = _contract_of(_NATIVE, passphrase)
+    authorized, clawback = (None, None) if row.deleted else (True, False)
+    values = row.balance or 0, authorized, clawback, _NATIVE, "account"
+    return TokenBalanceRow(contract_id, row.account_id, *values, *row[-5:])
 
 
 def trustline_balance(
@@ -50,19 +44,15 @@ def trustline_balance(
     asset = _asset(change.key["asset"])
     if asset is None:
         return None
-    entry = change.entry
-    flags = None if entry is None else u32(entry["flags"])
-    return TokenBalanceRow(
-        contract_id=_contract_of(asset, passphrase),
-        address=address(change.key["account_id"], "G"),
-        amount=0 if entry is None else i64(entry["balance"]),
-        authorized=None if flags is None else bool(flags & _AUTHORIZED),
-        clawback=None if flags is None else bool(flags & _CLAWBACK_ENABLED),
-        asset=asset,
-        source="trustline",
-        deleted=entry is None,
-        **position._asdict(),
-    )
+    contract_id, holder = _contract_of(asset, passphrase), address(change.key["account_id"], "G")
+    if change.entry is None:
+        values = _NO_BALANCE
+    else:
+        flags = u32(change.entry["flags"])
+        authorized, clawback = bool(flags & _AUTHORIZED), bool(flags & _CLAWBACK_ENABLED)
+        values = i64(change.entry["balance"]), authorized, clawback
+    deleted = change.entry is None
+    return TokenBalanceRow(contract_id, holder, *values, asset, "trustline", deleted, *position)
 
 
 def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRow | None:
@@ -70,19 +60,10 @@ def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRo
     holder = _holder(change.key)
     if holder is None:
         return None
-    removed = change.entry is None
-    amount, authorized, clawback = (0, None, None) if removed else _balance(change.entry["val"])
-    return TokenBalanceRow(
-        contract_id=address(change.key["contract"], "C"),
-        address=address(holder),
-        amount=amount,
-        authorized=authorized,
-        clawback=clawback,
-        asset=None,
-        source="contract_data",
-        deleted=removed,
-        **position._asdict(),
-    )
+    contract_id, holder = address(change.key["contract"], "C"), address(holder)
+    deleted = change.entry is None
+    values = _NO_BALANCE if deleted else _balance(change.entry["val"])
+    return TokenBalanceRow(contract_id, holder, *values, None, "contract_data", deleted, *position)
 
 
 def token_metadata(
@@ -138,7 +119,7 @@ def _holder(key: Json) -> Json:
     return content(parts[1], "address") if is_current else None
 
 
-def _balance(value: Json) -> tuple[int | None, bool | None, bool | None]:
+def _balance(value: Json) -> _Balance:
     """Read i128, or the asset contract's map of amount, authorized and clawback."""
     plain = content(value, "i128")
     if plain is not None:

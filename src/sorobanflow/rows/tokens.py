@@ -1,8 +1,7 @@
 """Make the row of a token operation that an event states.
 
-After `rows.events`. Invariant: a row names an asset only if the id of the emitting contract
-proves that it is the asset's own. Any contract may imitate such an event; the row then has
-no asset.
+After `rows.events`. Any contract may imitate such an event. Invariant: a row names an asset
+only if the id of the emitting contract proves that it is the asset's own.
 """
 
 from datetime import datetime
@@ -48,15 +47,9 @@ def token_operation_row(
 ) -> TokenOperationRow | None:
     """Make the row of the token operation that an event states, if it states one.
 
-    Args:
-        event: The event's row.
-        decoded: Its topics and value.
-        passphrase: Of the network; the ids of asset contracts depend on it.
-        successful: Whether the transaction succeeded; None if unknown.
-
     Raises:
-        DecodeError: it states one, and a value does not hold its type or
-            whether the transaction succeeded is unknown.
+        DecodeError: a value does not hold its type, or `successful`, whether the
+            transaction succeeded, is unknown.
     """
     if event.type != "contract" or event.contract_id is None:
         return None
