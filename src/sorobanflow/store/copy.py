@@ -16,33 +16,10 @@ from psycopg import sql
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    DateTime,
-    Integer,
-    LargeBinary,
-    Numeric,
-    SmallInteger,
-    Table,
-    Text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
 
 Row = tuple[Any, ...]
-
-#: PostgreSQL's name of each type; COPY in binary form converts nothing.
-_TYPES: dict[type[Any], str] = {
-    BigInteger: "int8",
-    Boolean: "bool",
-    DateTime: "timestamptz",
-    Integer: "int4",
-    JSONB: "jsonb",
-    LargeBinary: "bytea",
-    Numeric: "numeric",
-    SmallInteger: "int2",
-    Text: "text",
-}
 
 
 def copy_rows(
@@ -53,8 +30,7 @@ def copy_rows(
 ) -> None:
     """Copy rows into the table, or into another with the same columns.
 
-    Raises:
-        psycopg.DataError: a value does not fit its column.
+    A value that does not fit its column is a psycopg.DataError.
     """
     cursor = connection.cursor()
     for dumper in (_Json, _Int2, _Int4):
@@ -74,7 +50,10 @@ def _statement(table: Table, into: str) -> bytes:
 
 @cache
 def _types(table: Table) -> list[str]:
-    return [_TYPES[type(column.type)] for column in table.columns]
+    """Name the columns' types, without precision and collation: COPY converts nothing."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    names = (column.type.compile(dialect).lower() for column in table.columns)
+    return [name.partition("(")[0].partition(" collate ")[0] for name in names]
 
 
 class _Json(Dumper):

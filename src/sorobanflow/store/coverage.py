@@ -18,19 +18,14 @@ from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge, ranges_
 
 
 class Stream(NamedTuple):
-    """What is indexed, as one row of coverage.
-
-    Attributes:
-        name: Its key: `all`, or `filter-` and a digest of the filter.
-        filter_json: The filter in canonical JSON; None for everything.
-    """
+    """What is indexed: everything, or what a filter in canonical JSON selects."""
 
     name: str = "all"
     filter_json: str | None = None
 
     @classmethod
     def of_filter(cls, filter_json: str | None) -> Self:
-        """Return the stream of a filter in canonical JSON; None: of everything."""
+        """Return the stream of a filter, named by its digest; None: of everything."""
         if filter_json is None:
             return cls()
         return cls(f"filter-{hashlib.sha256(filter_json.encode()).hexdigest()[:12]}", filter_json)
@@ -93,14 +88,14 @@ def read_coverage(engine: Engine, stream: str) -> Coverage:
 
 
 class Advance(NamedTuple):
-    """When a stream's newest ledger was stored, and its age, by the database's clock."""
+    """When a stream's newest ledger was stored, and how long ago, by the database's clock."""
 
     at: datetime
     age_s: float
 
 
 def last_advance(engine: Engine, stream: str) -> Advance:
-    """Read when an open stream last stored a ledger newer than all before it."""
+    """Read when an open stream last stored a ledger newer than all others."""
     with engine.begin() as connection:
         row = connection.execute(
             text(
@@ -117,8 +112,8 @@ def add_coverage(
 ) -> "psycopg.Cursor[Any]":
     """Mark ledgers as stored whole, and remove them from the gaps.
 
-    For the transaction that stores their rows, which passes the cursor returned here to
-    `refuse_unopened` once the statements are done. The row's lock orders concurrent writers.
+    The transaction that stores their rows passes the cursor to `refuse_unopened` once
+    the statements are done. The row's lock orders concurrent writers.
     """
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last}
     covered = connection.execute(
@@ -141,11 +136,7 @@ def add_coverage(
 
 
 def refuse_unopened(covered: "psycopg.Cursor[Any]", stream: str) -> None:
-    """Check that `add_coverage` found the stream's row.
-
-    Raises:
-        SchemaError: the stream was not opened.
-    """
+    """Raise SchemaError if `add_coverage` did not find the stream's row."""
     if covered.rowcount != 1:
         raise SchemaError(f"coverage has no stream {stream!r}; it must be opened before writing")
 
@@ -153,7 +144,7 @@ def refuse_unopened(covered: "psycopg.Cursor[Any]", stream: str) -> None:
 def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None) -> None:
     """Create the stream's row, and note the first ledger that live indexing promises to store.
 
-    The promise only moves back: a later first ledger leaves it unchanged.
+    The promise only moves back: a later first ledger changes nothing.
     """
     with engine.begin() as connection:
         connection.execute(
@@ -168,12 +159,9 @@ def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None)
 
 
 def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -> list[LedgerRange]:
-    """Record that the stream lacks these ledgers and the node no longer has them.
+    """Record that the node no longer has these ledgers; returns those that were not known.
 
     The lock on coverage keeps a concurrent writer from covering them meanwhile.
-
-    Returns:
-        What was recorded: none of the ledgers that are covered or a gap already.
     """
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last, "reason": reason}
     with engine.begin() as connection:
@@ -196,11 +184,7 @@ def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -
 
 
 def pin_network(engine: Engine, passphrase: str) -> None:
-    """Store the network at first use; later, check that it is the same.
-
-    Raises:
-        WrongNetworkError: the database holds another network.
-    """
+    """Store the network at first use; later, raise WrongNetworkError if it is another."""
     with engine.begin() as connection:
         connection.execute(
             text("INSERT INTO network (passphrase) VALUES (:passphrase) ON CONFLICT DO NOTHING"),

@@ -19,11 +19,7 @@ from sorobanflow.errors import ConfigurationError
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server whose data lives in `folder`; use it as a context manager.
-
-    Args:
-        folder: Data folder; created, with its parents, on the first start.
-    """
+    """A server whose data lives in `folder`, created if missing; use it as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,8 +29,7 @@ class EmbeddedPostgres:
         """Start the server, or share the one that already runs on this folder.
 
         Raises:
-            ConfigurationError: the server does not start, for instance on a folder of another
-                PostgreSQL version.
+            ConfigurationError: it does not start, for instance on data of another version.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -36,8 +36,8 @@ def named_failures() -> Iterator[None]:
     """Raise the database's failures as errors that say what helps; others pass unchanged.
 
     Raises:
-        DatabaseUnavailableError: no connection, or a conflict; the same can succeed later.
-        DatabaseRefusesError: the disk is full, the server is read only, a right is missing.
+        DatabaseUnavailableError: no connection, or a conflict; it can succeed later.
+        DatabaseRefusesError: the disk is full, or a write or right is refused.
         SchemaError: a table or column is missing.
     """
     try:

@@ -30,14 +30,7 @@ def update_quarantine(
     rows: BatchRows,
     stream: str,
 ) -> None:
-    """Add the batch's bad items, and remove those that it stores.
-
-    Args:
-        connection: In the batch's transaction.
-        quarantined: Kind and key of the items of the batch's ledgers.
-        rows: The batch's rows.
-        stream: The stream of coverage that fetched them.
-    """
+    """Add the bad items of a stream's batch; remove those of `quarantined` that it stores."""
     if stored := _stored(quarantined, rows):
         connection.cursor().executemany(
             "DELETE FROM quarantine WHERE kind = %s AND key = %s", stored
@@ -55,7 +48,7 @@ def update_quarantine(
 
 
 def _stored(quarantined: Sequence[tuple[str, str]], rows: BatchRows) -> list[tuple[str, str]]:
-    """Select the quarantined items that the batch holds as rows."""
+    """Select the items that the batch holds as rows."""
     if not quarantined:
         return []
     bad = {(row.kind, row.key) for row in rows.quarantine}

@@ -34,11 +34,7 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
 
 
 def prepare(engine: Engine) -> None:
-    """Create the tables in an empty database; check the version of any other.
-
-    Raises:
-        SchemaError: the database has an older or newer version.
-    """
+    """Create the tables in an empty database; refuse another version with SchemaError."""
     with engine.begin() as connection:
         _lock(connection)
         found = MigrationContext.configure(connection).get_current_revision()

@@ -24,23 +24,14 @@ from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 
 class Written(NamedTuple):
-    """What an upsert stored.
-
-    Attributes:
-        rows: Number of rows per table.
-        seconds: Duration, with the wait for a connection.
-    """
+    """Rows per table that an upsert stored, and its duration with the wait for a connection."""
 
     rows: Mapping[str, int]
     seconds: float
 
 
 def upsert_batch(engine: Engine, rows: BatchRows, stream: str) -> Written:
-    """Store the rows of a batch and its coverage.
-
-    Raises:
-        SchemaError: the stream was not opened.
-    """
+    """Store the rows of a batch, and its coverage in a stream that was opened."""
     began = time.perf_counter()
     with engine.begin() as connection:
         _write(driver_connection(connection), rows, stream, covers=True)
@@ -73,7 +64,7 @@ def _write(
 
 
 def _by_table(rows: BatchRows, tables: Iterable[Table]) -> dict[Table, list[Row]]:
-    """Select the rows of these tables; a table without rows is left out."""
+    """Select the rows of those tables that have any."""
     by_name = rows.by_table()
     return {table: its_rows for table in tables if (its_rows := by_name[table.name])}
 
@@ -81,9 +72,8 @@ def _by_table(rows: BatchRows, tables: Iterable[Table]) -> dict[Table, list[Row]
 def _add_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
     """Insert the ledgers with the counts of their rows; True if no ledger existed.
 
-    Every stored row belongs to a ledger with a row of its own, and a concurrent writer
-    of the same ledger waits here. So no table holds any row of a new ledger. The savepoint
-    for `_copy_rows_of_new_ledgers` shares the round trip.
+    No table holds a row of a new ledger: each stored row's ledger has a row here, and a
+    concurrent writer of the same ledger waits. The savepoint shares the round trip.
     """
     ledgers = sorted(rows.closed_at)
     transactions = Counter(row.ledger for row in rows.transactions)
@@ -105,10 +95,7 @@ def _add_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool
 
 
 def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
-    """Copy rows straight into their tables, in half the time of a merge.
-
-    False, with nothing copied, if a row exists all the same.
-    """
+    """Copy rows in half the time of a merge; False, with nothing copied, if one exists."""
     try:
         for table, its_rows in _by_table(rows, HISTORY_TABLES).items():
             keys = [table.columns.keys().index(key.name) for key in table.primary_key]
