@@ -27,13 +27,13 @@ from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
-from sorobanflow.sources.source import fetch_range
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.merge import merge_staged, stage_rows
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
+from tests.fetch_range import fetch_range
 
 BATCHES, LEDGERS, TRANSACTIONS, EVENTS = 20, 4, 50, 5
 ALL = "all indexes"

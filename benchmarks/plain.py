@@ -22,7 +22,6 @@ from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.wire import NotFound
-from sorobanflow.sources.source import FetchedBatch
 from sorobanflow.store.coverage import (
     Coverage,
     Stream,
@@ -33,6 +32,7 @@ from sorobanflow.store.coverage import (
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.upsert import upsert_batch
+from tests.fetch_range import FetchedBatch
 
 STREAM = Stream()
 MAX_LEDGERS = 10_000  # that one getEvents call scans

@@ -59,8 +59,7 @@ def _null_first(schema: dict[str, Any]) -> None:
 class Database(Block):
     """A PostgreSQL database; without URL and credentials, the embedded one.
 
-    The address is a libpq URL (Unix sockets included), or the connection components
-    that the blocks of prefect-sqlalchemy use.
+    The address is a libpq URL or the connection components of prefect-sqlalchemy.
     """
 
     _block_type_name = "Sorobanflow Database"

@@ -1,9 +1,8 @@
 """A rate of calls that all workers share, kept by the Prefect server.
 
-Every process that uses an endpoint asks the server for a permit before each call, so
-that all of them together keep to the endpoint's limit. Used only where a limit is set,
-since a permit costs a request to the Prefect API: 7 ms (Prefect's own `rate_limit()`
-took 86 ms and more, because it goes through a service thread).
+Every process asks the server for a permit before each call. Used only where a limit is
+set, since a permit costs a request to the Prefect API: 7 ms (Prefect's own
+`rate_limit()` took 86 ms and more, because it goes through a service thread).
 """
 
 import time
@@ -22,11 +21,7 @@ MAX_WAIT_S = 1.0  # at a time, so that an interrupted run does not wait long
 def shared_rate(name: str, per_second: float) -> Iterator[Callable[[], None]]:
     """Make or update the global concurrency limit; give the function that waits for a permit.
 
-    The permits of one second may be taken at the same time.
-
-    Args:
-        name: Name of the limit, as the UI shows it; the same for all that share it.
-        per_second: Permits per second.
+    All that give the same name share it. The permits of one second may be taken together.
     """
     with get_client(sync_client=True) as client:
         try:

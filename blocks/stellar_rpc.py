@@ -22,7 +22,6 @@ MIB = 2**20
 # The defaults of the fields are those of the core.
 _PROFILE = PROFILES["production"]
 _HTTP, _RETRY, _BREAKER = HttpSettings(), RetrySettings(), BreakerSettings()
-_DELETED_FIELDS = frozenset({"xdr_format"})
 
 
 class StellarRpc(Block):
@@ -84,7 +83,7 @@ class StellarRpc(Block):
     @classmethod
     def _drop_deleted_fields(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Accept saved blocks of earlier versions; Prefect keeps the field however often saved."""
-        return {name: value for name, value in values.items() if name not in _DELETED_FIELDS}
+        return {name: value for name, value in values.items() if name != "xdr_format"}
 
     @classmethod
     def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field

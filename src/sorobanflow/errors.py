@@ -39,8 +39,8 @@
 | XDR or a value that no decoder takes             | DecodeError                 |
 | another transaction's XDR under a hash           | WrongHashError              |
 
-Errors pickle: Prefect moves them between processes. A message says what happened, what
-was expected and what to do, and never holds a secret: of a URL, only scheme and host.
+Errors pickle: Prefect moves them between processes. A message never holds a secret: of
+a URL, only scheme and host.
 """
 
 from dataclasses import dataclass, fields

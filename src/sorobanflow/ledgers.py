@@ -1,8 +1,7 @@
 """Ledger ranges: their arithmetic, and how they are written for a person.
 
-Everything that the indexer promises is a statement about ledger ranges: what
-was asked for, what is covered, what is missing. `requested - covered` is the
-work to do. Leaves storage of coverage to `store.coverage`.
+All that the indexer promises is about ranges: requested, covered, missing. Leaves the
+storage of coverage to `store.coverage`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,11 +47,7 @@ def subtract(wanted: LedgerRange, covered: Iterable[LedgerRange]) -> list[Ledger
     """Give the parts of `wanted` that no range of `covered` holds, ascending."""
     missing: list[LedgerRange] = []
     start = wanted.first
-    for part in merge(covered):
-        if part.last < start:
-            continue
-        if part.first > wanted.last:
-            break
+    for part in clip(merge(covered), wanted):
         if part.first > start:
             missing.append(LedgerRange(start, part.first - 1))
         start = part.last + 1

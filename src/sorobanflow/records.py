@@ -1,9 +1,8 @@
 """What the program reports while it works, and the hook that takes it.
 
-The client, the pipeline and the database's pool hand frozen records to one hook,
-which makes a count, a metric or a log line of them. A hook passes over the kinds
-of records that it does not know. Invariant: a hook that fails never breaks what it
-observes. The hooks are `sources.rpc.stats` and `metrics.sink`.
+The client, the pipeline and the database's pool hand records to one hook, which
+counts what it knows of them: `sources.rpc.stats` and `metrics.sink`. Invariant: a hook
+that fails never breaks what it observes.
 """
 
 import logging
@@ -37,20 +36,18 @@ class CallFinished(Record):
 
 @dataclass(frozen=True, slots=True)
 class Retrying(Record):
-    """Attempt number `attempt` failed; the next one follows after `wait_s` seconds."""
+    """An attempt failed; the next one follows after `wait_s` seconds."""
 
     method: str
-    attempt: int
     wait_s: float
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerChanged(Record):
-    """The circuit breaker of a method changed its state."""
+    """The circuit breaker of a method took a new state."""
 
     method: str
-    old: BreakerState
     new: BreakerState
 
 
@@ -65,11 +62,10 @@ class ConcurrencyChanged(Record):
 
 @dataclass(frozen=True, slots=True)
 class StepDone(Record):
-    """A batch took one step, in `seconds`.
+    """A batch took one step.
 
-    `fetch` lasts from the start of the batch to its last transaction and includes
-    the waiting for a free call; `decode` is the time that this process worked or
-    waited for the decoding processes; `write` is the database transaction.
+    `fetch` lasts from its start to its last transaction, waits for a free call included;
+    `decode` is the time that this process worked or waited for the decoding processes.
     """
 
     step: Step
@@ -103,28 +99,16 @@ class GapRecorded(Record):
 
 @dataclass(frozen=True)
 class PoolStats:
-    """What a connection pool holds now, and what it did since it was opened.
-
-    Attributes:
-        max_open: Connections that it may open.
-        open: Connections open now, including those being opened.
-        in_use: Open connections that are not idle.
-        idle: Open connections that are ready for a caller.
-        wait_count: Callers that found all `max_open` connections in use.
-        wait_s: Seconds that those callers waited, in total.
-        closed_max_idle: Closed when given back, because `max_idle` were idle.
-        closed_idle_time: Closed because nobody used them for `max_idle_s`.
-        closed_lifetime: Closed because they were older than their lifetime.
-    """
+    """What a connection pool holds now, and what it did since it was opened."""
 
     max_open: int
-    open: int
+    open: int  # including those being opened
     in_use: int
     idle: int
-    wait_count: int
-    wait_s: float
-    closed_max_idle: int
-    closed_idle_time: int
+    wait_count: int  # callers that found all `max_open` connections in use
+    wait_s: float  # in total
+    closed_max_idle: int  # when given back, because `max_idle` were idle
+    closed_idle_time: int  # because nobody used them for `max_idle_s`
     closed_lifetime: int
 
     def table(self) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """How values are written for a person: durations, sizes, counts, times and tables.
 
-Summaries, the status and progress share these, so that a thing is written in
-one way. Leaves ledger ranges to `ledgers`.
+Shared, so that a thing is written in one way. Leaves ledger ranges to `ledgers`.
 """
 
 from collections.abc import Iterable
@@ -36,13 +35,7 @@ def utc(moment: datetime) -> str:
 def markdown_table(
     rows: Iterable[tuple[str, str]], header: tuple[str, str] = ("", ""), columns: str = "|---|---|"
 ) -> list[str]:
-    """Give the lines of a Markdown table of two columns; no value breaks it.
-
-    Args:
-        rows: Label and value of each row.
-        header: The first line.
-        columns: The line below it, which aligns them.
-    """
+    """Give the lines of a Markdown table of two columns; `columns` is the line that aligns them."""
     escaped = ([cell.replace("|", "\\|") for cell in row] for row in (header, *rows))
     lines = [f"| {label} | {value} |" for label, value in escaped]
     return [lines[0], columns, *lines[1:]]

@@ -1,9 +1,8 @@
 """Positions on the chain: TOIDs, event ids and the cursors made of them.
 
-A TOID (SEP-35) packs a ledger, a transaction and an operation into 64 bits. An
-event id is a TOID and the event's index, zero-padded, so that ids sort as the
-chain does. The RPC uses event ids as cursors of getEvents and TOIDs as cursors
-of getTransactions.
+A TOID (SEP-35) packs a ledger, a transaction and an operation into 64 bits; it is the
+cursor of getTransactions. An event id, the cursor of getEvents, is a TOID and the
+event's index, zero-padded, so that ids sort as the chain does.
 """
 
 import re
@@ -19,7 +18,7 @@ MAX_EVENT = 2**32 - 1
 _EVENT_ID = re.compile(r"([0-9]{19})-([0-9]{10})", re.ASCII)
 
 
-def toid(ledger: int, tx: int = 0, op: int = 0) -> int:
+def toid(ledger: int, tx: int, op: int) -> int:
     """Pack a position into the 64-bit number of SEP-35."""
     return (ledger << 32) | (tx << 12) | op
 
@@ -77,7 +76,7 @@ class TxPosition(NamedTuple):
     @property
     def cursor(self) -> str:
         """The getTransactions cursor of a page that starts after this position."""
-        return transactions_cursor(self.ledger, self.order)
+        return str(toid(self.ledger, self.order, 1))
 
 
 def parse_transactions_cursor(text: str) -> TxPosition:
@@ -90,8 +89,3 @@ def parse_transactions_cursor(text: str) -> TxPosition:
         raise DecodeError(f"not a getTransactions cursor: {text[:80]!r}; expected a decimal TOID")
     packed = int(text)
     return TxPosition(packed >> 32, (packed >> 12) & MAX_TX)
-
-
-def transactions_cursor(ledger: int, tx: int) -> str:
-    """Make the getTransactions cursor after the `tx`-th transaction of a ledger (0: its start)."""
-    return str(toid(ledger, tx, 1))

@@ -7,9 +7,9 @@ from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
-from sorobanflow.sources.source import fetch_range
 from sorobanflow.store.coverage import Stream, open_stream, pin_network
 from sorobanflow.store.upsert import upsert_batch
+from tests.fetch_range import fetch_range
 
 
 def index_all(client: RpcClient, engine: Engine, ledgers: LedgerRange) -> None:

@@ -23,7 +23,7 @@ Counter("somebody_elses", "not ours", registry=None).inc()
 sink(CallFinished("getEvents", 0.2, 1000, None))
 sink(ConcurrencyChanged(10, 10, None))
 if "trip" in sys.argv:
-    sink(BreakerChanged("getEvents", "closed", "open"))
+    sink(BreakerChanged("getEvents", "open"))
 print("ready", flush=True)
 sys.stdin.read()
 """

@@ -22,7 +22,8 @@ from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.source import RpcSource
-from sorobanflow.sources.source import FetchedBatch, Source, fetch_range
+from sorobanflow.sources.source import Source
+from tests.fetch_range import FetchedBatch, fetch_range
 
 ANYTHING = EventFilter(topics=(("**",),))
 

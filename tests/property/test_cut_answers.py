@@ -30,7 +30,7 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.sources.rpc.hash_chunk import HashChunk
 from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
-from sorobanflow.toid import MAX_TX, transactions_cursor
+from sorobanflow.toid import MAX_TX, TxPosition
 from tests.unit.rpc_node import client_of
 
 T = TypeVar("T")
@@ -97,8 +97,8 @@ class Gateway:
             kept.append(item)
         if len(kept) < len(items):
             last = kept[-1]
-            page["cursor"] = last.get("id") or transactions_cursor(
-                last["ledger"], last["applicationOrder"]
+            page["cursor"] = (
+                last.get("id") or TxPosition(last["ledger"], last["applicationOrder"]).cursor
             )
             page[name] = kept
 

@@ -17,10 +17,10 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.toid import (
     Position,
+    TxPosition,
     end_of_ledger,
     parse_event_id,
     parse_transactions_cursor,
-    transactions_cursor,
 )
 
 URL = "https://user:hunter2secret@node.example:8443/v1/apikey12345?token=querysecret"
@@ -160,7 +160,7 @@ class Node:
         rows = [row for row in rows if row["ledger"] <= self.latest]
         rows = rows[: min(limit, self.silent_cap)]
         at = place(rows[-1]) if rows else (self.latest, 0)
-        return {"transactions": rows, "cursor": transactions_cursor(*at), **self.bounds()}
+        return {"transactions": rows, "cursor": TxPosition(*at).cursor, **self.bounds()}
 
     def getTransaction(self, params: dict[str, Any]) -> dict[str, Any]:
         for row in self.transactions:

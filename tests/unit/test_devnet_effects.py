@@ -7,7 +7,7 @@ import pytest
 from sorobanflow.devnet import Chain, Generator, parse_faults
 from sorobanflow.devnet.jsonrpc import RpcError
 from sorobanflow.devnet.node import Node
-from sorobanflow.toid import end_of_ledger, parse_event_id, transactions_cursor
+from sorobanflow.toid import TxPosition, end_of_ledger, parse_event_id
 
 CHAIN = Chain(Generator(9, transactions_per_ledger=3, events_per_transaction=2), closed=10)
 HASHES = [one.hash for one in CHAIN.ledger(5).transactions]
@@ -47,7 +47,7 @@ def test_page_gives_more_or_fewer_items_than_asked() -> None:
 
 
 def test_repeat_starts_at_the_start_of_the_cursors_ledger() -> None:
-    behind_two = {"pagination": {"cursor": transactions_cursor(5, 2)}}
+    behind_two = {"pagination": {"cursor": TxPosition(5, 2).cursor}}
     page = transactions("repeat", **behind_two)["transactions"]
     assert [one["txHash"] for one in page[:3]] == HASHES
     whole = events("repeat", startLedger=5, endLedger=6)["events"]
@@ -65,7 +65,7 @@ def test_stuck_pages_are_empty_and_end_where_they_start() -> None:
         page = events("stuck", **asked)
         assert (page["events"], page["cursor"]) == ([], cursor)
     page = transactions("stuck", startLedger=5)
-    assert (page["transactions"], page["cursor"]) == ([], transactions_cursor(5, 0))
+    assert (page["transactions"], page["cursor"]) == ([], TxPosition(5, 0).cursor)
 
 
 @pytest.mark.parametrize(("by", "ledger"), [(2, 7), (-2, 3)])

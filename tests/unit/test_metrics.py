@@ -48,8 +48,8 @@ def _pool(waits: int, wait_s: float, closed: int) -> PoolStats:
 RECORDS: list[Record] = [
     CallFinished("getEvents", 0.2, 1000, None),
     CallFinished("getEvents", 3.0, 0, "RpcTimeoutError"),
-    Retrying("getEvents", 1, 0.5, "RpcTimeoutError"),
-    BreakerChanged("getEvents", "closed", "open"),
+    Retrying("getEvents", 0.5, "RpcTimeoutError"),
+    BreakerChanged("getEvents", "open"),
     ConcurrencyChanged(5, 10, "rate"),
     StepDone("fetch", 0.3),
     StepDone("decode", 0.2),

@@ -232,9 +232,9 @@ def test_breaker_tells_each_transition_outside_of_the_lock(clock: Clock) -> None
     fail(breaker, 5)
     succeed(breaker)
     assert seen == [
-        (BreakerChanged("getEvents", "closed", "open"), "open"),
-        (BreakerChanged("getEvents", "open", "half_open"), "half_open"),
-        (BreakerChanged("getEvents", "half_open", "closed"), "closed"),
+        (BreakerChanged("getEvents", "open"), "open"),
+        (BreakerChanged("getEvents", "half_open"), "half_open"),
+        (BreakerChanged("getEvents", "closed"), "closed"),
     ]
 
 

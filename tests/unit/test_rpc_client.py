@@ -25,7 +25,7 @@ from sorobanflow.sources.rpc.jsonrpc_batch import Answer
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.sources.rpc.wire import Health, Network, NotFound
-from sorobanflow.toid import Position, transactions_cursor
+from sorobanflow.toid import Position, TxPosition
 from tests.unit.rpc_node import (
     Node,
     RpcFaultError,
@@ -67,7 +67,7 @@ def test_client_health_and_network_send_no_params() -> None:
 
     client = client_of(handle)
     assert client.get_health() == Health(9, 3)
-    assert client.get_network() == Network("Test Network", 23)
+    assert client.get_network() == Network("Test Network")
     assert [sorted(body) for body in bodies] == [["id", "jsonrpc", "method"]] * 2
     assert client.endpoint == "https://node.example:8443"
 
@@ -159,7 +159,7 @@ def test_client_range_errors_say_on_which_side(text: str, start: int, raised: Ex
         lambda: client.get_events(start, 200),
         lambda: client.get_events(cursor=Position(start, 1, 0, 0).event_id),
         lambda: client.get_transactions(start=start),
-        lambda: client.get_transactions(transactions_cursor(start, 3)),
+        lambda: client.get_transactions(TxPosition(start, 3).cursor),
     ):
         with pytest.raises(type(raised)) as caught:
             call()
@@ -176,7 +176,7 @@ def test_client_range_error_that_contradicts_itself_is_no_gap() -> None:
 def test_client_transactions_cursor_below_the_store_is_outside_retention() -> None:
     client = client_of(Node(oldest=50, latest=90))
     with pytest.raises(LedgerOutsideRetentionError) as caught:
-        client.get_transactions(transactions_cursor(49, 0))
+        client.get_transactions(TxPosition(49, 0).cursor)
     assert caught.value.args == (49, 50)
 
 
@@ -184,7 +184,7 @@ def test_client_learns_the_page_limit_once(node: Node) -> None:
     node.transaction_limit = 3
     client = client_of(node)
     for _ in range(2):
-        assert len(client.get_transactions(transactions_cursor(1, 0)).transactions or ()) == 3
+        assert len(client.get_transactions(TxPosition(1, 0).cursor).transactions or ()) == 3
     limits = [params["pagination"]["limit"] for _, params in node.calls]
     assert limits == [200, 3, 3]
 
@@ -210,7 +210,7 @@ def limits_asked(node: Node) -> list[int]:
 
 def test_client_page_too_large_is_asked_for_in_halves_at_once(node: Node) -> None:
     client = client_of(node, http=HttpSettings(max_response_bytes=1000))
-    page = client.get_transactions(transactions_cursor(1, 0), limit=5)
+    page = client.get_transactions(TxPosition(1, 0).cursor, limit=5)
     assert page.size == 2
     assert limits_asked(node) == [5, 2]
 
@@ -218,7 +218,7 @@ def test_client_page_too_large_is_asked_for_in_halves_at_once(node: Node) -> Non
 def test_client_page_of_one_item_that_is_too_large_is_raised(node: Node) -> None:
     client = client_of(node, http=HttpSettings(max_response_bytes=10))
     with pytest.raises(AnswerTooLargeError):
-        client.get_transactions(transactions_cursor(1, 0), limit=5)
+        client.get_transactions(TxPosition(1, 0).cursor, limit=5)
     assert limits_asked(node) == [5, 2, 1]
 
 
@@ -280,12 +280,12 @@ def test_client_reports_calls_retries_and_breakers() -> None:
     pace, failed, opened, retrying, probing, finished, closed = records
     assert pace == ConcurrencyChanged(5, 10, None)
     assert (failed.error, failed.size_bytes) == ("RpcUnavailableError", 0)
-    assert opened == BreakerChanged("getHealth", "closed", "open")
-    assert retrying == Retrying("getHealth", 1, 0.5, "RpcUnavailableError")
-    assert probing == BreakerChanged("getHealth", "open", "half_open")
+    assert opened == BreakerChanged("getHealth", "open")
+    assert retrying == Retrying("getHealth", 0.5, "RpcUnavailableError")
+    assert probing == BreakerChanged("getHealth", "half_open")
     assert finished.error is None
     assert finished.size_bytes > 50
-    assert closed == BreakerChanged("getHealth", "half_open", "closed")
+    assert closed == BreakerChanged("getHealth", "closed")
 
 
 def test_client_goes_on_when_the_hook_fails(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ from sorobanflow.errors import (
 )
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
-from sorobanflow.toid import MAX_TX, parse_transactions_cursor, transactions_cursor
+from sorobanflow.toid import MAX_TX, TxPosition, parse_transactions_cursor
 from tests.unit.rpc_node import Node, client_of, fill, transaction, tx_hash
 
 Places = list[tuple[int, int]]
@@ -86,8 +86,8 @@ def test_ledger_chunk_at_the_tip_asks_once_more() -> None:
     node = node_of((99, 3), (100, 2))
     assert places(whole(99, 100).fetch(client_of(node))) == [*orders(99, 3), *orders(100, 2)]
     assert [params["pagination"]["cursor"] for _, params in node.calls] == [
-        transactions_cursor(99, 0),
-        transactions_cursor(100, 2),
+        TxPosition(99, 0).cursor,
+        TxPosition(100, 2).cursor,
     ]
 
 
@@ -151,7 +151,7 @@ def test_ledger_chunk_tip_delivered_again_is_taken_once() -> None:
     assert places(found) == [*orders(99, 3), *orders(100, 2), (101, 1)]
 
 
-@pytest.mark.parametrize("cursor", [transactions_cursor(100, 2), ""])
+@pytest.mark.parametrize("cursor", [TxPosition(100, 2).cursor, ""])
 def test_ledger_chunk_page_of_known_transactions_alone_proves_nothing(cursor: str) -> None:
     node = node_of((99, 3), (100, 2))
     tip = [row for row in node.transactions if row["ledger"] == 100]
@@ -332,7 +332,7 @@ def test_ledger_chunk_delivered_twice_in_a_page_is_taken_once() -> None:
     assert places(found) == orders(10, 2)
 
 
-@pytest.mark.parametrize("cursor", ["0", "", transactions_cursor(100, 0)])
+@pytest.mark.parametrize("cursor", ["0", "", TxPosition(100, 0).cursor])
 def test_ledger_chunk_cursor_that_names_no_transaction_bounds_no_page(cursor: str) -> None:
     node = node_of((97, 2), (98, 2))
 

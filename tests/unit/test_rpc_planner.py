@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -53,7 +53,7 @@ def planner(
 
 def chunks_with(
     chosen: TransactionPlanner, client: RpcClient, read: EventsRead, others: int = 0
-) -> list[TransactionChunk]:
+) -> Sequence[TransactionChunk]:
     return chosen.chunks(client, read, others)
 
 

@@ -35,7 +35,7 @@ def policy_of(
     return RetryPolicy(RetrySettings(), sleep=slept.append, uniform=uniform)
 
 
-def ignore(attempt: int, wait_s: float, error: BaseException) -> None:
+def ignore(wait_s: float, error: BaseException) -> None:
     """Take no notice of a retry."""
 
 
@@ -100,10 +100,10 @@ def test_retry_after_is_the_least_wait_up_to_its_cap(asked: float, waited: float
 
 
 def test_retry_announces_each_wait() -> None:
-    seen: list[tuple[int, float, str]] = []
+    seen: list[tuple[float, str]] = []
     attempts = Attempts(RpcUnavailableError("a"), RpcInternalError("b"))
-    policy_of([]).run(attempts, lambda n, wait_s, error: seen.append((n, wait_s, str(error))))
-    assert seen == [(1, 0.5, "a"), (2, 1.0, "b")]
+    policy_of([]).run(attempts, lambda wait_s, error: seen.append((wait_s, str(error))))
+    assert seen == [(0.5, "a"), (1.0, "b")]
 
 
 def test_retry_settings_refuse_no_attempts() -> None:

@@ -9,8 +9,8 @@ from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcBatchFetch, RpcSource
-from sorobanflow.sources.source import FetchedBatch, fetch_range
 from sorobanflow.toid import Position
+from tests.fetch_range import FetchedBatch, fetch_range
 from tests.unit.rpc_node import Node, client_of, event, fill, tx_hash
 
 FILTER = EventFilter(topics=(("*", "**"),))

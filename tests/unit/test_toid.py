@@ -3,10 +3,10 @@ import pytest
 from sorobanflow.errors import DecodeError
 from sorobanflow.toid import (
     Position,
+    TxPosition,
     end_of_ledger,
     parse_event_id,
     parse_transactions_cursor,
-    transactions_cursor,
 )
 
 
@@ -42,7 +42,7 @@ def test_parse_event_id_refuses(text: str) -> None:
 
 
 def test_transactions_cursor_round_trips() -> None:
-    assert transactions_cursor(51000294, 541) == "219044594818600961"
+    assert TxPosition(51000294, 541).cursor == "219044594818600961"
     assert parse_transactions_cursor("219044594818600961") == (51000294, 541)
 
 

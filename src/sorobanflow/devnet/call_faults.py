@@ -16,10 +16,10 @@ from sorobanflow.devnet.jsonrpc import RpcError
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.toid import (
+    TxPosition,
     end_of_ledger,
     parse_event_id,
     parse_transactions_cursor,
-    transactions_cursor,
 )
 
 Result = dict[str, Any]
@@ -111,7 +111,7 @@ def _stuck(_: Fault, _c: Chain, _w: LedgerRange, params: object, result: Result)
 
 def _begin(params: object, items: Result) -> str:
     first = int(params.get("startLedger") or 1) if isinstance(params, dict) else 1
-    return end_of_ledger(first - 1).event_id if "events" in items else transactions_cursor(first, 0)
+    return end_of_ledger(first - 1).event_id if "events" in items else TxPosition(first, 0).cursor
 
 
 def _stray(
@@ -188,6 +188,6 @@ def _ledger_start(cursor: str) -> str:
     try:
         if "-" in cursor:
             return end_of_ledger(parse_event_id(cursor).ledger - 1).event_id
-        return transactions_cursor(parse_transactions_cursor(cursor)[0], 0)
+        return TxPosition(parse_transactions_cursor(cursor)[0], 0).cursor
     except DecodeError:
         return cursor

@@ -14,7 +14,7 @@ from sorobanflow.devnet.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from sorobanflow.devnet.params import Params
 from sorobanflow.devnet.supply import Ledger, Transaction
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.toid import MAX_TX, transactions_cursor
+from sorobanflow.toid import MAX_TX, TxPosition
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200  # transactions
 HASH_DIGITS = 64
@@ -166,7 +166,7 @@ def _page(
         ledger = chain.ledger(sequence)
         part = ledger.transactions[order - 1 :][: limit - len(rows)]
         rows += [(ledger, transaction) for transaction in part]
-        cursor = transactions_cursor(sequence, part[-1].application_order if part else 0)
+        cursor = TxPosition(sequence, part[-1].application_order if part else 0).cursor
         if len(rows) == limit:
             break
         order = 1

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.values import hash_hex, u32
 from sorobanflow.sources.items import Event, Malformed, Transaction
@@ -67,7 +66,7 @@ def stated_ledger(item: Item) -> int | None:
     """Return the ledger that an item states, if it can be read."""
     if not isinstance(item, Malformed):
         return item.ledger
-    fields = _fields(item)
+    fields = item.fields
     try:
         return u32(fields["ledger"]) if "ledger" in fields else parse_event_id(fields["id"]).ledger
     except (DecodeError, LookupError, TypeError):
@@ -81,19 +80,10 @@ def _key(kind: str, item: Item) -> str | None:
         if isinstance(item, Event):
             return parse_event_id(item.id).event_id
         if kind == "transaction":
-            return hash_hex(_fields(item)["txHash"])
-        return parse_event_id(_fields(item)["id"]).event_id
+            return hash_hex(item.fields["txHash"])
+        return parse_event_id(item.fields["id"]).event_id
     except (DecodeError, LookupError, TypeError):
         return None
-
-
-def _fields(item: Malformed) -> dict[str, Json]:
-    """Return the fields of an item by their names on the wire; none if it is no object."""
-    try:
-        fields = msgspec.json.decode(item.payload)
-    except (ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def _storable(text: str) -> str:

@@ -5,7 +5,7 @@ item that is not what it should be is `Malformed` and keeps what was received. L
 the meaning of the values to `decode`.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 from msgspec import Meta, Struct
@@ -73,23 +73,21 @@ class Malformed(Struct):
         return len(self.payload)
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """Its fields by their names on the wire; none if it is no JSON object."""
+        try:
+            fields = msgspec.json.decode(self.payload)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return {}
+        return fields if isinstance(fields, dict) else {}
+
+    @property
     def stated_hash(self) -> str | None:
         """The hash of the transaction that it states; None where it states none."""
-        try:
-            return _stated.decode(self.payload).tx_hash
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return None
+        tx_hash = self.fields.get("txHash")
+        return tx_hash if isinstance(tx_hash, str) else None
 
     @classmethod
     def of(cls, item: Struct, error: str) -> Self:
         """Make a malformed item of one that decodes and yet cannot be right."""
         return cls(msgspec.json.encode(item).decode(), error)
-
-
-class _Stated(Struct, rename="camel"):
-    """The field of a malformed item that may still tell its transaction."""
-
-    tx_hash: str | None = None
-
-
-_stated = msgspec.json.Decoder(_Stated)

@@ -16,7 +16,7 @@ answers have proved it.
 interface are in `tests/integration/test_source_conformance.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from sorobanflow.ledgers import LedgerRange
@@ -26,13 +26,7 @@ StepKind = Literal["fetch-events", "fetch-transactions"]
 
 
 class Fetched(NamedTuple):
-    """What a step fetched, in figures.
-
-    Attributes:
-        events: Number of events.
-        transactions: Number of transactions.
-        size_bytes: Bytes of their XDR.
-    """
+    """What a step fetched, in figures: numbers of items, and bytes of their XDR."""
 
     events: int
     transactions: int
@@ -40,25 +34,22 @@ class Fetched(NamedTuple):
 
 
 class FetchedItems(NamedTuple):
-    """FetchedItems of a batch in chain order, as `rows` takes them."""
+    """Items of a batch in chain order, as `rows` takes them."""
 
     events: Sequence[Event | Malformed]
     transactions: Sequence[Transaction | Malformed]
 
 
 class FetchStep(Protocol):
-    """Part of fetching a batch that runs as one task.
-
-    Attributes:
-        kind: Name of the task.
-        label: What the step works on, for the name of the task run.
-    """
+    """Part of fetching a batch that runs as one task."""
 
     @property
-    def kind(self) -> StepKind: ...  # noqa: D102
+    def kind(self) -> StepKind:
+        """Name of the task."""
 
     @property
-    def label(self) -> str: ...  # noqa: D102
+    def label(self) -> str:
+        """What the step works on, for the name of the task run."""
 
     def run(self) -> Fetched:
         """Fetch, and keep the items; called again after an error, it continues where it was.
@@ -73,19 +64,15 @@ class FetchStep(Protocol):
 
 
 class BatchFetch(Protocol):
-    """The fetching of one batch.
-
-    Attributes:
-        ledgers: Ledgers of the batch. The first round may show that they hold too much:
-            then the batch ends earlier.
-        rest: The requested ledgers that the batch leaves out, if any.
-    """
+    """The fetching of one batch."""
 
     @property
-    def ledgers(self) -> LedgerRange: ...  # noqa: D102
+    def ledgers(self) -> LedgerRange:
+        """Ledgers of the batch; the first round may end it earlier, where they hold too much."""
 
     @property
-    def rest(self) -> LedgerRange | None: ...  # noqa: D102
+    def rest(self) -> LedgerRange | None:
+        """The requested ledgers that the batch leaves out, if any."""
 
     def next_steps(self) -> Sequence[FetchStep]:
         """Give the steps of the next round; none when everything was fetched.
@@ -96,18 +83,15 @@ class BatchFetch(Protocol):
 
 
 class Source(Protocol):
-    """Where ledgers come from; shared by the pipelines and threads of a run.
-
-    Attributes:
-        passphrase: Passphrase of the network.
-        is_filtered: Whether the items are those of a filter, not all of a ledger's.
-    """
+    """Where ledgers come from; shared by the pipelines and threads of a run."""
 
     @property
-    def passphrase(self) -> str: ...  # noqa: D102
+    def passphrase(self) -> str:
+        """Passphrase of the network."""
 
     @property
-    def is_filtered(self) -> bool: ...  # noqa: D102
+    def is_filtered(self) -> bool:
+        """Whether the items are those of a filter, not all of a ledger's."""
 
     def begin_batch(
         self, ledgers: LedgerRange, max_events: int, other_batches: int = 0
@@ -122,34 +106,3 @@ class Source(Protocol):
 
     def stop(self) -> None:
         """End calls in progress and refuse new ones, from any thread."""
-
-
-class FetchedBatch(NamedTuple):
-    """The items of a batch of whole ledgers."""
-
-    ledgers: LedgerRange
-    events: list[Event | Malformed]
-    transactions: list[Transaction | Malformed]
-
-
-def fetch_range(source: Source, ledgers: LedgerRange, max_events: int) -> Iterator[FetchedBatch]:
-    """Fetch a range in the calling thread, batch by batch.
-
-    Args:
-        source: Where from.
-        ledgers: The range.
-        max_events: See `Source.begin_batch`.
-    """
-    rest: LedgerRange | None = ledgers
-    while rest is not None:
-        batch = source.begin_batch(rest, max_events)
-        events: list[Event | Malformed] = []
-        transactions: list[Transaction | Malformed] = []
-        while steps := batch.next_steps():
-            for step in steps:
-                step.run()
-                items = step.take()
-                events += items.events
-                transactions += items.transactions
-        yield FetchedBatch(batch.ledgers, events, transactions)
-        rest = batch.rest

@@ -44,14 +44,7 @@ _ANSWERED = (RpcRequestError, RpcProtocolError, LedgerOutsideRetentionError, Nod
 
 @dataclass(frozen=True, slots=True)
 class BreakerSettings:
-    """When a breaker opens, for how long, and how long callers wait for it.
-
-    Args:
-        failure_threshold: Failures in a row that open it.
-        open_s: Seconds that it stays open before it admits probes.
-        half_open_max: Concurrent probes while half-open.
-        wait_s: Seconds that a caller waits before CircuitOpenError.
-    """
+    """When a breaker opens, for how long, how many probes follow, how long callers wait."""
 
     failure_threshold: int = 5
     open_s: float = 10.0
@@ -80,11 +73,7 @@ class _Call:
 
 
 class CircuitBreaker:
-    """The circuit breaker of one RPC method; shared by threads.
-
-    The listener gets a record of each transition; `clock` gives monotonic seconds, and
-    `wait` waits on a condition for at most that many.
-    """
+    """The circuit breaker of one RPC method; shared by threads."""
 
     def __init__(
         self,
@@ -214,7 +203,7 @@ class CircuitBreaker:
 
     def _move(self, new: BreakerState) -> None:
         if new != self._state:
-            self._unreported.append(BreakerChanged(self.method, self._state, new))
+            self._unreported.append(BreakerChanged(self.method, new))
         self._state = new
         self._generation += 1
         self._probes.clear()

@@ -24,11 +24,9 @@ MAX_TASK_CALLS = 10
 
 
 class CallSize:
-    """How many items the calls of one method ask for.
+    """How many items the calls of one method ask for: at first all that the method allows.
 
-    Args:
-        max_items: Items that the method allows; also the first size.
-        min_slow: Slow calls reduce the size to this at least.
+    Slow calls reduce the size to `min_slow` at least.
     """
 
     def __init__(self, max_items: int, min_slow: int) -> None:

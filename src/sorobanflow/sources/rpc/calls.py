@@ -84,8 +84,8 @@ class Calls:
     def retried(self, method: str, attempt: Callable[[], T]) -> T:
         """Run attempts of a method until one succeeds or the policy gives up."""
 
-        def announce(number: int, wait_s: float, error: BaseException) -> None:
-            report(self._hook, Retrying(method, number, wait_s, type(error).__name__))
+        def announce(wait_s: float, error: BaseException) -> None:
+            report(self._hook, Retrying(method, wait_s, type(error).__name__))
 
         return self._policy.run(attempt, announce)
 

@@ -130,7 +130,7 @@ class RpcClient:
         return self._calls.breakers
 
     def pause(self, attempt: int) -> None:
-        """Wait as the retries do after attempt number `attempt`, counted from 1."""
+        """Wait as the retries do after an attempt, counted from 1."""
         self._policy.pause(attempt)
 
     def get_health(self) -> Health:

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from sorobanflow.errors import ClientStoppedError, RateLimitedError, RpcTimeoutError
 from sorobanflow.records import ConcurrencyChanged, Hook, Strain, report
 
-Clock = Callable[[], float]
-
 #: The node became slower when recent calls take this many times the usual, both per
 #: call and per byte.
 SLOWER = 2.0
@@ -69,14 +67,17 @@ class Latency:
 
 
 class Concurrency:
-    """Admits concurrent calls up to a limit that adapts; shared by threads.
+    """Admits concurrent calls up to a limit that adapts from half of the maximum on.
 
-    The limit starts at half of `max_limit`; the hook gets a record of it and of each
-    change. `clock` gives monotonic seconds.
+    Shared by threads; the hook gets a record of the limit and of each change.
     """
 
     def __init__(
-        self, max_limit: int, *, hook: Hook | None = None, clock: Clock = time.monotonic
+        self,
+        max_limit: int,
+        *,
+        hook: Hook | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_limit = max_limit
         self._limit = float(max(1, (max_limit + 1) // 2))

@@ -16,7 +16,7 @@ from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.edge_check import EDGE_LEDGERS
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.positions import BEFORE_REQUEST, Collected, claims_of
+from sorobanflow.sources.rpc.positions import BEFORE_REQUEST, Collected
 from sorobanflow.sources.rpc.proof import events_page_end, is_proved, usable_cursor
 from sorobanflow.sources.rpc.wire import EventsPage, Items
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
@@ -138,6 +138,6 @@ def _position_of(event: Event) -> Position:
 
 def _claimed_position(item: Malformed, _after: Position) -> Position | None:
     try:
-        return parse_event_id(str(claims_of(item).get("id")))
+        return parse_event_id(str(item.fields.get("id")))
     except DecodeError:
         return None

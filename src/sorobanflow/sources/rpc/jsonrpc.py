@@ -61,12 +61,7 @@ def encode_batch(method: str, params_by_id: Mapping[int, Mapping[str, Any]]) -> 
 
 
 def decode_as(method: str, data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
-    """Read JSON as the decoder's type.
-
-    Raises:
-        RpcUnavailableError: the data is not JSON.
-        RpcProtocolError: it is JSON of another shape, or nested too deeply.
-    """
+    """Read JSON as the decoder's type; see the module for its errors."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_TRANSACTIONS, RpcClient
-from sorobanflow.sources.rpc.positions import Collected, claims_of
+from sorobanflow.sources.rpc.positions import Collected
 from sorobanflow.sources.rpc.proof import is_proved, transactions_page_end, usable_cursor
 from sorobanflow.sources.rpc.wire import Items, TransactionsPage
 from sorobanflow.toid import MAX_TX, TxPosition, parse_transactions_cursor
@@ -87,8 +87,7 @@ def _claimed_position(item: Malformed, after: TxPosition) -> TxPosition | None:
 
     An item of a later chunk, which may get it readable, is then not kept here as well.
     """
-    claims = claims_of(item)
-    ledger, order = claims.get("ledger"), claims.get("applicationOrder")
+    ledger, order = item.fields.get("ledger"), item.fields.get("applicationOrder")
     if type(order) is not int or order < 1:
         order = 0
     if type(ledger) is int:

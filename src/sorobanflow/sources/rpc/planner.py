@@ -8,9 +8,10 @@ partition of what is wanted, whatever the estimates say; estimates only balance 
 work and save calls.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from sorobanflow.errors import ConfigurationError, RetriableError
@@ -37,12 +38,6 @@ _items = Items(Transaction)
 class TransactionPlanner:
     """Plans the chunks of batches, for one run; shared by threads.
 
-    Args:
-        plan: What the caller asks for; `auto` chooses per batch.
-        filtered: Whether only the transactions of matching events are wanted.
-        workers: Concurrent calls.
-        batch_calls: Members of a JSON-RPC batch; 1: single calls.
-
     Raises:
         ConfigurationError: the plan "hashes" without a filter: transactions without
             events would be missing.
@@ -62,26 +57,22 @@ class TransactionPlanner:
 
     def chunks(
         self, client: RpcClient, read: EventsRead, other_batches: int = 0
-    ) -> list[TransactionChunk]:
+    ) -> Sequence[TransactionChunk]:
         """Plan the chunks of a batch whose events were read.
 
         Args:
-            client: Client of the node: knows how much one call should ask for.
+            client: Knows how much one call should ask for.
             read: The events.
             other_batches: Batches in flight beside this one. They keep workers busy too,
                 so each is cut into fewer chunks: a chunk is a task, which costs more
                 than a call.
         """
         ledgers, wanted = read.ledgers, read.named_transactions()
-        chunks: list[TransactionChunk] = []
         if not self._filtered or (wanted and self._ledgers_are_cheaper(client, ledgers, wanted)):
-            chunks += self._ledger_chunks(client, read, wanted, other_batches)
-        else:
-            chunks += self.hash_chunks(client, wanted)
-        # A chunk that starts with the range fails where the node no longer has it.
-        if read.near_edge and not any(_starts_with(chunk, ledgers) for chunk in chunks):
-            chunks.append(EdgeCheck(ledgers))
-        return chunks
+            # The first chunk fails where the node no longer has the range.
+            return self._ledger_chunks(client, read, wanted, other_batches)
+        edge = [EdgeCheck(ledgers)] if read.near_edge else []
+        return [*self.hash_chunks(client, wanted), *edge]
 
     def hash_chunks(self, client: RpcClient, wanted: Mapping[str, int]) -> list[HashChunk]:
         """Cut transactions, given as ledger by hash, into a chunk per worker at most."""
@@ -135,19 +126,13 @@ def cut_ledgers(
     *,
     at_tip: bool = False,
 ) -> list[LedgerChunk]:
-    """Cut every transaction of a range into chunks of a size, if the estimates are right.
+    """Cut the transactions of a range into chunks of a size, if the estimates are right.
 
-    A chunk that ends at an estimated transaction is proved whole when that one is seen.
-    Only the last must see past its end. It asks for one more, which is of the next ledger;
-    at the tip there is none, so a chunk of its own asks what follows the last estimated
-    transaction, beside the others instead of after them.
-
-    Args:
-        ledgers: The range.
-        estimates: Number of transactions by ledger, ascending, where known; may be wrong.
-        max_chunks: Number of chunks where no estimate says how they divide.
-        size: Transactions per chunk.
-        at_tip: Whether the range ends with the node's latest ledger.
+    The estimates are by ledger, ascending, and may be wrong; without any, the ledgers are
+    cut evenly. A chunk that ends at an estimated transaction is proved whole when that one
+    is seen. Only the last must see past its end. It asks for one more, which is of the next
+    ledger; at the tip there is none, so a chunk of its own asks what follows the last
+    estimated transaction, beside the others instead of after them.
     """
     counts = {ledger: min(count, MAX_TX) for ledger, count in estimates.items()}
     total = sum(counts.values())
@@ -186,22 +171,13 @@ def _cut_evenly(ledgers: LedgerRange, max_chunks: int) -> list[LedgerChunk]:
     ]
 
 
-def _positions(counts: Mapping[int, int], targets: Sequence[int]) -> list[TxPosition]:
-    """Find the positions of the `targets`-th transactions, both ascending."""
-    positions: list[TxPosition] = []
-    counted = 0
-    left = iter(targets)
-    target = next(left, None)
-    for ledger, count in counts.items():
-        while target is not None and target <= counted + count:
-            positions.append(TxPosition(ledger, target - counted))
-            target = next(left, None)
-        counted += count
-    return positions
-
-
-def _starts_with(chunk: TransactionChunk, ledgers: LedgerRange) -> bool:
-    return isinstance(chunk, LedgerChunk) and chunk.start == (ledgers.first, 0)
+def _positions(counts: Mapping[int, int], targets: Sequence[int]) -> Iterator[TxPosition]:
+    """Find the positions of the `targets`-th transactions."""
+    ledgers, ends = [*counts], [*accumulate(counts.values())]
+    for target in targets:
+        index = bisect_left(ends, target)
+        ledger = ledgers[index]
+        yield TxPosition(ledger, target - ends[index] + counts[ledger])
 
 
 def _measure(client: RpcClient, ledger: int) -> float:

@@ -13,7 +13,6 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from sorobanflow.sources.items import Malformed
@@ -132,15 +131,6 @@ class Collected(Generic[ItemT, PositionT]):
             elif (claim := self._claimed(item, after)) and after <= claim <= next_readable:
                 after = claim
             yield after, item
-
-
-def claims_of(item: Malformed) -> dict[str, Any]:
-    """Give the fields of a malformed item, as far as it is a JSON object."""
-    try:
-        claims = msgspec.json.decode(item.payload)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
 
 
 def mark_misplaced(

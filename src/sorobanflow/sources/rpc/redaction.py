@@ -18,12 +18,9 @@ _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 
 
 class Redactor(logging.Filter):
-    """Knows the secrets of one endpoint; a filter of logs between `install` and `remove`.
+    """Knows the secrets of one endpoint: of its URL, as given and parsed, and its headers.
 
-    Args:
-        text: The URL as it was given.
-        url: The same, parsed.
-        header_values: The values of the headers.
+    A filter of logs between `install` and `remove`.
     """
 
     def __init__(self, text: str, url: httpx.URL, header_values: Iterable[str]) -> None:

@@ -15,18 +15,15 @@ import tenacity
 from sorobanflow.errors import ConfigurationError, EndpointError
 
 T = TypeVar("T")
-OnRetry = Callable[[int, float, BaseException], object]
+OnRetry = Callable[[float, BaseException], object]
 
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
     """How often a call is tried, and how long it waits in between.
 
-    Args:
-        attempts: Attempts in total, the first one included.
-        base_s: Max wait before the second attempt; doubles with each attempt.
-        cap_s: Bound of the max wait.
-        max_retry_after_s: Max Retry-After that is obeyed.
+    The longest random wait is `base_s` before the second attempt and doubles up to
+    `cap_s`. A Retry-After is obeyed up to `max_retry_after_s`.
     """
 
     attempts: int = 5
@@ -40,10 +37,7 @@ class RetrySettings:
 
 
 class RetryPolicy:
-    """Runs calls under the settings; keeps no state between calls.
-
-    `sleep` waits that many seconds; `uniform` draws a number between two.
-    """
+    """Runs calls under the settings; keeps no state between calls."""
 
     def __init__(
         self,
@@ -57,14 +51,10 @@ class RetryPolicy:
         self._uniform = uniform
 
     def run(self, attempt: Callable[[], T], on_retry: OnRetry) -> T:
-        """Call until it succeeds, fails for good, or the attempts are used up.
-
-        Raises:
-            SorobanflowError: what the last attempt raised.
-        """
+        """Call until it succeeds, fails for good, or the attempts are used up."""
 
         def announce(state: tenacity.RetryCallState) -> None:
-            on_retry(state.attempt_number, state.upcoming_sleep, _error(state))
+            on_retry(state.upcoming_sleep, _error(state))
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(EndpointError),
@@ -77,13 +67,13 @@ class RetryPolicy:
         return retrying(attempt)
 
     def wait_s(self, attempt: int, error: BaseException | None = None) -> float:
-        """Draw the wait after attempt number `attempt`, counted from 1."""
+        """Draw the wait after an attempt, counted from 1."""
         max_s = min(self.settings.cap_s, self.settings.base_s * 2.0 ** min(attempt - 1, 64))
         asked: float = getattr(error, "retry_after_s", None) or 0.0
         return max(self._uniform(0.0, max_s), min(asked, self.settings.max_retry_after_s))
 
     def pause(self, attempt: int) -> None:
-        """Wait as after attempt number `attempt`, counted from 1."""
+        """Wait as after an attempt, counted from 1."""
         self._sleep(self.wait_s(attempt))
 
 

@@ -6,7 +6,7 @@ chunk brought. Implements `sources.source`; leaves the cutting into chunks to
 `planner`, and the proof that a range was read to the walks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from sorobanflow.ledgers import LedgerRange
@@ -22,13 +22,9 @@ MIN_EVENTS_PAGE = 1000
 
 
 class RpcSource:
-    """A node, read with getEvents, getTransactions and getTransaction.
+    """A node, read with getEvents, getTransactions and getTransaction; see `Source`.
 
-    Args:
-        client: Client of the node.
-        passphrase: Passphrase of its network.
-        event_filter: Which events are wanted, and their transactions; None: everything.
-        planner: Cuts the transactions of batches into chunks.
+    With a filter, only its events and their transactions are fetched.
     """
 
     def __init__(
@@ -45,13 +41,13 @@ class RpcSource:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether only the events of a filter and their transactions are fetched."""
+        """Whether there is a filter."""
         return self.event_filter is not None
 
     def begin_batch(
         self, ledgers: LedgerRange, max_events: int, other_batches: int = 0
     ) -> "RpcBatchFetch":
-        """Begin to fetch a batch; see `sources.source.Source`."""
+        """Begin to fetch a batch."""
         return RpcBatchFetch(self, ledgers, max_events, other_batches)
 
     def stop(self) -> None:
@@ -69,7 +65,7 @@ class RpcBatchFetch:
         self._requested = ledgers
         self._events = EventsStep(source, ledgers, max_events, other_batches)
         self._chunks: list[TransactionsStep] = []
-        self._next: Literal["events", "transactions", "missing", "none"] = "events"
+        self._rounds = self._plan_rounds()
 
     @property
     def ledgers(self) -> LedgerRange:
@@ -78,23 +74,18 @@ class RpcBatchFetch:
 
     @property
     def rest(self) -> LedgerRange | None:
-        """The requested ledgers that are left for another batch."""
+        """The requested ledgers after them."""
         rest = LedgerRange(self.ledgers.last + 1, self._requested.last)
         return rest if rest.size > 0 else None
 
     def next_steps(self) -> Sequence[FetchStep]:
         """Give the steps of the next round that has any."""
-        if self._next == "events":
-            self._next = "transactions"
-            return [self._events]
-        if self._next == "transactions":
-            self._next = "missing"
-            if steps := self._start_chunks(self._events.chunks):
-                return steps
-        if self._next == "missing":
-            self._next = "none"
-            return self._start_chunks(self._missing_chunks())
-        return []
+        return next(filter(None, self._rounds), [])
+
+    def _plan_rounds(self) -> Iterator[Sequence[FetchStep]]:
+        yield [self._events]
+        yield self._start_chunks(self._events.chunks)
+        yield self._start_chunks(self._missing_chunks())
 
     def _start_chunks(self, chunks: Sequence[TransactionChunk]) -> list["TransactionsStep"]:
         wanted = self._events.wanted if self._source.is_filtered else None
@@ -119,10 +110,7 @@ class RpcBatchFetch:
 class EventsStep:
     """Reads the events of a range, then plans the chunks of its transactions.
 
-    Attributes:
-        ledgers: The ledgers that were read to their end; until then those requested.
-        wanted: Ledger by hash of the transactions that the events name.
-        chunks: Chunks to fetch next.
+    `wanted` maps the transactions that the events name, by hash, to their ledgers.
     """
 
     kind: Literal["fetch-events"] = "fetch-events"
@@ -159,9 +147,7 @@ class EventsStep:
 class TransactionsStep:
     """Fetches one chunk of a batch's transactions.
 
-    Attributes:
-        hashes: Hashes of the transactions that were fetched, as the node states them.
-        count: Number of transactions that were fetched, unwanted ones included.
+    `hashes` and `count` are of all that were fetched, unwanted ones included.
     """
 
     kind: Literal["fetch-transactions"] = "fetch-transactions"

@@ -25,11 +25,7 @@ _STRAINS: dict[Strain, str] = {
 class RpcStats:
     """A hook that counts over all methods; may be called from any thread.
 
-    Attributes:
-        calls: HTTP calls.
-        size_bytes: Size of their answers.
-        retries: Attempts that failed and were followed by another one.
-        trips: How often a breaker opened.
+    It counts HTTP calls and the bytes of their answers, retries, and breaker trips.
     """
 
     def __init__(self) -> None:

@@ -41,12 +41,7 @@ _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 class HttpSettings:
     """Limits of one HTTP call.
 
-    Args:
-        timeout_s: Seconds for a call, and of silence within it; a slow trickle ends
-            before twice that.
-        connect_timeout_s: Seconds to connect.
-        max_response_bytes: Size of an answer, after decompression.
-        max_connections: Concurrent connections; one per worker.
+    A slow trickle ends before twice `timeout_s`; sizes are those after decompression.
     """
 
     timeout_s: float = 30.0
@@ -109,7 +104,7 @@ class Transport:
         raise error  # outside of the handler: httpx's errors hold the request and so the URL
 
     def clean(self, text: str) -> str:
-        """Shorten what the endpoint said, and hide our secrets in it."""
+        """Shorten what the endpoint said, and hide the secrets in it."""
         return self._redactor.clean(text)
 
     def stop(self) -> None:

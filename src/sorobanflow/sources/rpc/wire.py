@@ -33,7 +33,6 @@ class Network(Struct, rename="camel"):
     """Answer of getNetwork."""
 
     passphrase: str
-    protocol_version: int | None = None
 
 
 class EventsPage(Struct, rename="camel"):
