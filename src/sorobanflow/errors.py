@@ -3,41 +3,29 @@
     SorobanflowError
     ├── RetriableError              wait, then the same call can succeed
     │   ├── EndpointError           one call failed; the client itself tries it again
-    │   │   ├── RpcUnavailableError     the endpoint failed (counts for the breaker)
-    │   │   │   └── RpcTimeoutError
-    │   │   ├── RpcInternalError        the node answered that its handler failed
-    │   │   └── RateLimitedError        the endpoint asks to slow down
-    │   ├── NodeBehindError         the node does not have the ledger yet
+    │   │   ├── RpcUnavailableError     no connection, a cut answer, HTTP 5xx, -32098; like
+    │   │   │   │                       the next one, it counts for the breaker
+    │   │   │   └── RpcTimeoutError     no answer in time, HTTP 408, 504, -32001
+    │   │   ├── RpcInternalError        the node's handler failed: -32003, -32603
+    │   │   └── RateLimitedError        HTTP 429
+    │   ├── NodeBehindError         the ledger is above the node's newest
     │   ├── CircuitOpenError        the breaker stayed open until the deadline
     │   ├── StalledError            the run made no progress for too long
     │   └── DatabaseUnavailableError    no connection, a lost one, a conflict of writers
     ├── FatalError                  the same call fails again; somebody must act
     │   ├── ConfigurationError      a parameter or setting is wrong
-    │   ├── RpcRequestError         the node refuses the request
-    │   ├── RpcProtocolError        the answer is not what the method promises
+    │   ├── RpcRequestError         the node refuses: -32600 to -32602, other HTTP 4xx
+    │   ├── RpcProtocolError        200 with a body that is not what the method promises
     │   ├── AnswerTooLargeError     the answer exceeds the limit on its size
     │   ├── ClientStoppedError      the run is ending; no call is made any more
     │   ├── WrongNetworkError       the database holds another network
-    │   ├── LedgerOutsideRetentionError   the node no longer has the ledger
+    │   ├── LedgerOutsideRetentionError   the ledger is below the node's oldest
     │   ├── SchemaError             the database's schema is not this program's
     │   ├── DatabaseRefusesError    disk full, read only, a privilege is missing
     │   └── MassFailureError        too much of a batch cannot be decoded
     └── DataError                   this item is bad; the others are not affected
-        ├── DecodeError
+        ├── DecodeError             XDR or a value that no decoder takes
         └── WrongHashError          the envelope belongs to another transaction
-
-| situation                                        | raise                       |
-|--------------------------------------------------|-----------------------------|
-| no connection, a cut answer; HTTP 5xx; -32098    | RpcUnavailableError         |
-| no answer in time; HTTP 408, 504; -32001         | RpcTimeoutError             |
-| -32003, -32603                                   | RpcInternalError            |
-| HTTP 429                                         | RateLimitedError            |
-| a ledger above the node's newest was requested   | NodeBehindError             |
-| a ledger below the node's oldest was requested   | LedgerOutsideRetentionError |
-| -32600, -32601, -32602 and other HTTP 4xx        | RpcRequestError             |
-| 200 with a body that is not the promised shape   | RpcProtocolError            |
-| XDR or a value that no decoder takes             | DecodeError                 |
-| another transaction's XDR under a hash           | WrongHashError              |
 
 Errors pickle: Prefect moves them between processes. A message never holds a secret: of
 a URL, only scheme and host.

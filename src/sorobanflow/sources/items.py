@@ -18,8 +18,7 @@ class Event(Struct, rename="camel", omit_defaults=True):
     """One event, as getEvents gives it.
 
     `in_successful_contract_call` is deprecated and may be absent. A missing
-    `contract_id` arrives as an empty string. The order in the ledger is in the
-    id; `transactionIndex` and `operationIndex` repeat it and are not read.
+    `contract_id` arrives as an empty string. The id holds the order in the ledger.
     """
 
     id: Annotated[str, Meta(max_length=64)]

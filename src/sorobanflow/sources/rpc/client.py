@@ -169,9 +169,7 @@ class RpcClient:
     ) -> TransactionsPage:
         """Get a page of transactions, after a cursor or from a ledger on.
 
-        Raises:
-            NodeBehindError: the page starts above the node's newest ledger.
-            LedgerOutsideRetentionError: it starts below the node's oldest.
+        Raises the errors of `get_events`.
         """
         params = {} if start is None else {"startLedger": start}
         ledger = start if start is not None else parse_transactions_cursor(cursor)[0]
@@ -215,7 +213,7 @@ class RpcClient:
         wanted: int,
         ledger: int,
     ) -> PageT:
-        """Get a page that starts at a ledger; of a size that is refused, a smaller one at once."""
+        """Get a page that starts at a ledger; if its size is refused, a smaller one."""
         size = self.sizes[method]
         while True:
             limit = min(wanted, size.items)

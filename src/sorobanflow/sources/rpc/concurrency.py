@@ -99,11 +99,7 @@ class Concurrency:
 
     @contextmanager
     def slot(self, method: str) -> Iterator[Slot]:
-        """Wait for a free slot and hold it for one call, which ends with `answered`.
-
-        Raises:
-            ClientStoppedError: `stop` was called.
-        """
+        """Wait for a free slot, unless stopped, and hold it for one call."""
         slot = self._take(method)
         strain: Strain | None = None
         try:

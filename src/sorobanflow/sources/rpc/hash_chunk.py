@@ -30,9 +30,6 @@ class HashChunk:
         self._ledgers = dict(wanted)
         self._answers: dict[str, Answer] = {}
 
-    def __repr__(self) -> str:
-        return f"HashChunk({len(self._ledgers)} transactions, batch_calls={self.batch_calls})"
-
     @property
     def label(self) -> str:
         """Its ledgers and its first transaction."""

@@ -75,11 +75,7 @@ def decode_as(method: str, data: bytes | msgspec.Raw, decoder: msgspec.json.Deco
 
 
 def decode_reply(method: str, body: bytes, request_id: int) -> Reply:
-    """Read the answer to one call.
-
-    Raises:
-        RpcProtocolError: it answers another call, or says nothing.
-    """
+    """Read the answer to one call; one to another call, or an empty one, is an error."""
     reply = decode_as(method, body, _replies)
     # A node that could not read the request answers with an error and no id.
     if reply.id != request_id and not (reply.id is None and reply.error):

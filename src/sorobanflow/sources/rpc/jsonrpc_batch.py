@@ -78,10 +78,8 @@ class JsonRpcBatches:
     def _ask_once(self, hashes: Sequence[str], answers: Answers) -> float:
         """Ask in one POST for what has no answer yet; give the seconds that it took.
 
-        Raises:
-            BatchRefusedError: the node does not accept batches.
-            RetriableError: some calls have no answer yet; ask again.
-            FatalError: a call failed for good; the others have their answers.
+        A RetriableError: some calls have no answer yet. A FatalError: a call failed for
+        good; the others have their answers.
         """
         if not self.accepted:  # another thread has found out
             raise BatchRefusedError
@@ -103,11 +101,7 @@ class JsonRpcBatches:
     def _try_single_call(
         self, tx_hash: str, answers: Answers, batch_error: RpcUnavailableError
     ) -> None:
-        """Make one single call: some gateways answer batches, and only batches, with HTTP 500.
-
-        Raises:
-            RpcUnavailableError: the batch's error, since the single call fails as well.
-        """
+        """Make one single call: some gateways answer batches, and only batches, with HTTP 500."""
         try:
             answers[tx_hash] = ask_once(self._calls, tx_hash)
         except RetriableError:
@@ -118,8 +112,7 @@ class JsonRpcBatches:
     ) -> SorobanflowError | None:
         """Keep the answers; give the error of the calls that have none.
 
-        Raises:
-            SorobanflowError: no call was answered, which counts for the breaker.
+        If no call was answered, raise it, since that counts for the breaker.
         """
         members = decode_members(METHOD, body)
         if isinstance(members, Reply):
@@ -171,11 +164,7 @@ class JsonRpcBatches:
 
 
 def ask_once(calls: Calls, tx_hash: str) -> Answer:
-    """Make one attempt of a single call.
-
-    Raises:
-        RpcProtocolError: the answer has another shape, or is of another transaction.
-    """
+    """Make one attempt of a single call; see `RpcClient.get_transaction`."""
 
     def read(result: msgspec.Raw) -> Answer:
         return _answer(tx_hash, decode_as(METHOD, result, _statuses), result)

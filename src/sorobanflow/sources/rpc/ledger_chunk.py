@@ -19,14 +19,10 @@ _items = Items(Transaction)
 
 
 class LedgerChunk:
-    """The transactions after one position up to another.
+    """The transactions after one position (order 0: the ledger's start) up to another.
 
-    A plain class, because Prefect walks into the fields of dataclasses and models.
-
-    Args:
-        start: The transaction after which the chunk starts; order 0: the ledger's start.
-        end: The last position of the chunk; order `MAX_TX`: the ledger's end.
-        limit: Transactions to ask for at first; a good guess saves calls.
+    The first call asks for `limit`; a good guess saves calls. A plain class, because
+    Prefect walks into the fields of dataclasses and models.
     """
 
     def __init__(
@@ -40,9 +36,6 @@ class LedgerChunk:
         self._collected: Collected[Transaction, TxPosition] = Collected(
             self.start, self.end, attrgetter("tx_hash"), _position_of, _claimed_position
         )
-
-    def __repr__(self) -> str:
-        return f"LedgerChunk({tuple(self.start)}, {tuple(self.end)}, limit={self.limit})"
 
     @property
     def label(self) -> str:

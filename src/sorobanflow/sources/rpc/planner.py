@@ -60,12 +60,8 @@ class TransactionPlanner:
     ) -> Sequence[TransactionChunk]:
         """Plan the chunks of a batch whose events were read.
 
-        Args:
-            client: Knows how much one call should ask for.
-            read: The events.
-            other_batches: Batches in flight beside this one. They keep workers busy too,
-                so each is cut into fewer chunks: a chunk is a task, which costs more
-                than a call.
+        Other batches in flight keep workers busy too, so each is cut into fewer chunks: a
+        chunk is a task, which costs more than a call.
         """
         ledgers, wanted = read.ledgers, read.named_transactions()
         if not self._filtered or (wanted and self._ledgers_are_cheaper(client, ledgers, wanted)):

@@ -42,16 +42,11 @@ class LastItem(NamedTuple, Generic[PositionT]):
 
 
 class Collected(Generic[ItemT, PositionT]):
-    """The items of the pages that a walk has read, each once.
+    """The items of the pages that a walk has read, each once, up to the end of its range.
 
-    Args:
-        start: Where the walk starts; what the latest ledger holds before it is left out, for
-            nodes may deliver that ledger from its beginning.
-        end: The last position wanted; what stands after it is left out.
-        key_of: Names a readable item.
-        position_of: Gives the position of a readable item.
-        claimed: Gives the position that a malformed item after another position claims;
-            None if it cannot be read.
+    What the latest ledger holds before the start is left out: nodes may deliver that ledger
+    from its beginning. `claimed` gives the position that a malformed item after another
+    position claims; None if it cannot be read.
     """
 
     def __init__(

@@ -86,14 +86,7 @@ class Transport:
     def post(self, method: str, body: bytes) -> bytes:
         """Send a request of an RPC method and return the body of the answer.
 
-        Raises:
-            RpcTimeoutError: no answer in time, HTTP 408 or 504.
-            RpcUnavailableError: no connection, a cut answer, another HTTP 5xx.
-            RateLimitedError: HTTP 429.
-            RpcRequestError: another HTTP 4xx.
-            RpcProtocolError: a redirect, no content, or an encoding that was not requested.
-            AnswerTooLargeError: the answer exceeds its limit.
-            ClientStoppedError: `stop` was called, before or during the call.
+        For what it raises see the tree in `errors`.
         """
         if self._connections.stopped.is_set():
             raise ClientStoppedError(method)
