@@ -57,17 +57,14 @@ def _null_first(schema: dict[str, Any]) -> None:
 
 
 class Database(Block):
-    """A PostgreSQL database; without URL and credentials, the embedded one.
-
-    The address is a libpq URL or the connection components of prefect-sqlalchemy.
-    """
+    """A PostgreSQL database, by URL or in parts; without either, the embedded one."""
 
     _block_type_name = "Sorobanflow Database"
     _block_type_slug = "sorobanflow-database"
     model_config = _CONFIG
 
     url: SecretStr | None = Field(default=None, title="URL")
-    """libpq URL, e.g. postgresql://user:password@host/database."""
+    """libpq URL, e.g. postgresql://user:password@host/database; Unix sockets too."""
     credentials: ConnectionComponents | None = Field(default=None, json_schema_extra=_null_first)
     """The address in parts. Empty: the URL, or the embedded database."""
     pool: ConnectionPool = Field(default_factory=ConnectionPool)

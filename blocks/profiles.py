@@ -1,7 +1,4 @@
-"""Profiles: named settings of both blocks, for what operators start from.
-
-A block made from a profile is an ordinary block, whose fields may then be changed.
-"""
+"""Profiles: named settings of both blocks to start from; their fields may then be changed."""
 
 from typing import Literal, NamedTuple
 

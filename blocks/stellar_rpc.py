@@ -88,9 +88,9 @@ class StellarRpc(Block):
     @classmethod
     def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field
         """Make a block of these fields, with a profile's workers and batch size."""
-        values = PROFILES[profile]
-        preset = {"max_workers": values.max_workers, "batch_size": values.batch_size}
-        return cls(**fields | preset)
+        preset = PROFILES[profile]
+        fields |= {"max_workers": preset.max_workers, "batch_size": preset.batch_size}
+        return cls(**fields)
 
     def batch_bounds(self) -> BatchBounds:
         """What a batch may hold; a first size outside the bounds moves a bound."""
@@ -103,8 +103,7 @@ class StellarRpc(Block):
 
     def processes(self) -> int:
         """Additional processes that decode."""
-        chosen = self.decode_processes
-        return default_processes() if chosen is None else chosen
+        return default_processes() if self.decode_processes is None else self.decode_processes
 
     def client(
         self,

@@ -37,12 +37,8 @@ class RpcSource:
         self.client = client
         self.passphrase = passphrase
         self.event_filter = event_filter
+        self.is_filtered = event_filter is not None
         self.planner = planner
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether there is a filter."""
-        return self.event_filter is not None
 
     def begin_batch(
         self, ledgers: LedgerRange, max_events: int, other_batches: int = 0
