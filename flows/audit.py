@@ -1,7 +1,6 @@
 """Audit: does the database hold what a stream promises, and does it agree with the node?
 
-Looks, repairs if asked, and looks again. The package `sorobanflow.audit` says what is
-looked at and how it is compared.
+Looks, repairs if asked, and looks again, with the parts of `sorobanflow.audit`.
 """
 
 import sys
@@ -62,24 +61,21 @@ def audit(
 
     Reads the blocks `stellar-rpc` and `sorobanflow-database`. Without `repair` it
     writes only what audits remember of event shapes. With `repair` it indexes missing
-    and differing ledgers, in the order in which the node drops them; records as gaps
-    those that the node no longer has; replays the quarantine; looks again, and reports
-    what is left. A second run finds whatever is still wrong; a crash half-way loses
-    the batches in flight. The run ends as Incomplete, and in a terminal with exit
-    code 1, if anything is left that is missing or differs, if anything failed, or if
-    this run recorded a gap or put items in quarantine.
+    and differing ledgers, those first that the node drops first; records as gaps what
+    the node no longer has; replays the quarantine; looks again. A second run finds
+    what is still wrong; a crash half-way loses the batches in flight. The run ends as
+    Incomplete (in a terminal: exit code 1) if ledgers are missing or differ at the end,
+    if anything failed, or if it recorded a gap or put items in quarantine.
 
     Args:
         start_ledger: First ledger to audit. Empty: the stream's first.
-        end_ledger: Last ledger to audit. Empty: the newest covered one, at most a
-            minute older than the tip.
-        sample: Number of covered ledgers to compare with the node, evenly spaced over
-            those that it still has, the newest included; "all" compares each of them.
+        end_ledger: Last ledger to audit. Empty: the newest covered, or a minute before the tip.
+        sample: Covered ledgers to compare, evenly spaced over those that the node still
+            has, the newest included; "all" compares each of them.
         repair: Repair what was found.
         contract_ids: Audit the stream of these contracts. Empty: of everything.
         topics: Audit the stream of these topics, as given to the index flow.
-        metrics_file: Write the figures, with the retention clock, to this file, as
-            Prometheus metrics for node_exporter's textfile collector.
+        metrics_file: Write the figures here, for node_exporter's textfile collector.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -106,7 +102,7 @@ def _audit(
     sample: Sample,
     repair: bool,
 ) -> None:
-    """Look at the stream, repair it and look again; fills the summary."""
+    """Look at the stream, repair it and look again."""
     engine, stream = indexer.target.engine, indexer.target.stream
     coverage, node = read_coverage(engine, stream.name), indexer.source.client.get_health()
     requested = requested_range(start, end, node, coverage)
@@ -114,14 +110,16 @@ def _audit(
 
     comparable = clip(clip(coverage.covered, requested), _window(indexer))
     summary.comparable = count_ledgers(comparable)
-    found = summary.found = _look(indexer, requested, choose_sample(comparable, sample))
+    sampled = choose_sample(comparable, sample)
+    found = summary.found = _look(indexer, requested, _compare(indexer, sampled))
     if repair and not found.whole:
         with summary.working():
             failures = _repair(indexer, summary, found)
         window = _window(indexer)
-        kept = (one for one in found.differences if one.ledger < window.first)
-        before = Compared(0, tuple(kept), tuple(failures))
-        summary.left = _look(indexer, requested, clip(found.doubtful, window), before)
+        kept = (one for one in found.compared.differences if one.ledger < window.first)
+        compared = Compared(0, tuple(kept), tuple(failures))
+        compared = compared.add(_compare(indexer, clip(found.doubtful, window)))
+        summary.left = _look(indexer, requested, compared)
 
     coverage = read_coverage(engine, stream.name)
     covered = clip(coverage.covered, requested)
@@ -129,14 +127,8 @@ def _audit(
     summary.finish(coverage)
 
 
-def _look(
-    indexer: Indexer,
-    requested: LedgerRange,
-    ledgers: Sequence[LedgerRange],
-    before: Compared = Compared(),  # noqa: B008 - immutable
-) -> Look:
-    """Compare ledgers with the node, look at the stream, and log what is wrong."""
-    compared = before.add(_compare(indexer, ledgers))
+def _look(indexer: Indexer, requested: LedgerRange, compared: Compared) -> Look:
+    """Look at the stream, and log what is wrong."""
     engine, stream = indexer.target.engine, indexer.target.stream.name
     look = look_at(engine, stream, requested, _window(indexer), compared)
     for line in look.lines(MAX_LOGGED_FINDINGS):
@@ -164,14 +156,11 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
 
 
 def _repair(indexer: Indexer, summary: AuditSummary, found: Look) -> list[Failure]:
-    """Index what is missing or differs, and replay the quarantine; returns what failed.
-
-    Ledgers that the node no longer has become gaps.
-    """
+    """Index what is missing or differs, and replay the quarantine; returns what failed."""
     open_stream(indexer.target.engine, indexer.target.stream)
     window = _window(indexer)
     lost = clip(found.missing, LedgerRange(0, window.first - 1))
-    todo = repair_order(found.missing, found.gaps, found.differences, window)
+    todo = repair_order(found.missing, found.gaps, found.compared.differences, window)
     failures = _index(indexer, summary, [*lost, *todo])
     summary.replayed = replay(indexer.target.engine, indexer.source.passphrase)
     if indexer.source.event_filter is None:

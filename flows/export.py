@@ -67,12 +67,7 @@ def export(
 
 
 class RowProgress:
-    """Logs from time to time how far the export is.
-
-    Args:
-        log: Gets the line.
-        clock: A monotonic clock, in seconds.
-    """
+    """Logs from time to time how far the export is; the clock is monotonic."""
 
     def __init__(
         self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic

@@ -108,12 +108,12 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
     _lose(engine, 20, 22)
     seen = _audit(blocks, sample="all")
     assert seen.found is not None
-    assert [(one.ledger, one.kind) for one in seen.found.differences] == [
+    assert [(one.ledger, one.kind) for one in seen.found.compared.differences] == [
         (7, "event"),
         (12, "transaction"),
     ]
     assert seen.found.missing == [(20, 22)]
-    assert (seen.found.compared, seen.left, seen.healthy) == (37, None, False)
+    assert (seen.found.compared.ledgers, seen.left, seen.healthy) == (37, None, False)
 
     mended = _audit(blocks, sample="all", repair=True)
     assert mended.found == seen.found
@@ -160,7 +160,7 @@ def test_moving_window_shows_clock_order_and_an_honest_gap(
     mended = _summary(state)
     assert (state.name, mended.healthy) == ("Incomplete", False)
     assert mended.gaps == [(5, 6)]
-    assert (mended.left.missing, mended.left.gaps, mended.left.differences) == ([], [(5, 6)], [])
+    assert (mended.left.missing, mended.left.gaps, mended.left.differing) == ([], [(5, 6)], [])
     assert read_coverage(engine, "all").gaps == ((5, 6),)
     # A gap that nobody can fill fails the audit that recorded it, and no later one.
     later = audit(**blocks, sample="all", return_state=True)
@@ -226,7 +226,7 @@ def test_ledgers_that_leave_the_node_meanwhile_are_not_compared(
     with balanced({"getHealth": serve(chain).url}, serve(later).url) as url:
         summary = _audit(save_blocks(url), sample="all")
     assert summary.found is not None
-    assert (summary.comparable, summary.found.compared) == (40, 11)
+    assert (summary.comparable, summary.found.compared.ledgers) == (40, 11)
     assert summary.healthy
 
 
@@ -244,8 +244,8 @@ def test_range_that_cannot_be_repaired_does_not_stop_the_others(
     assert summary.written == [(20, 21)]
     assert summary.left is not None
     assert summary.left.missing == [(10, 11)]
-    assert [one.ledgers for one in summary.left.failures] == [(10, 11)]
-    assert "getEvents was refused" in summary.left.failures[0].error
+    assert [one.ledgers for one in summary.left.compared.failures] == [(10, 11)]
+    assert "getEvents was refused" in summary.left.compared.failures[0].error
 
 
 def test_quarantine_is_replayed_and_restores_the_database(
@@ -264,7 +264,7 @@ def test_quarantine_is_replayed_and_restores_the_database(
     )
     seen = _audit(blocks, sample="all")
     assert seen.found is not None
-    assert seen.found.differences == []
+    assert seen.found.compared.differences == ()
     assert [(one.kind, one.items, one.ledgers) for one in seen.found.quarantine] == [
         ("event", 1, (9, 9))
     ]
@@ -308,7 +308,7 @@ def test_rows_that_the_node_does_not_have_are_named_and_left(
     summary = _audit(blocks, sample="all", repair=True)
     assert summary.written == []
     assert summary.left is not None
-    assert summary.left.differences == [(15, "transaction", 0, 1, ("ab" * 32,))]
+    assert summary.left.compared.differences == ((15, "transaction", 0, 1, ("ab" * 32,)),)
 
 
 def test_filtered_stream_is_audited_by_itself(blocks: Blocks, engine: Engine) -> None:

@@ -1,8 +1,7 @@
 """Compare ledgers with the node: does the database hold the same events and transactions?
 
-Compares ids; an audit runs one comparison per chunk of ledgers, each a task. Invariant:
-every ledger that differs has a difference, and no other. An item in quarantine counts
-as stored, since nothing of it is lost. Leaves repair to the flow.
+Compares ids, a chunk of ledgers per task. Invariant: every ledger that differs has a
+difference, and no other. An item in quarantine counts as stored, since it is not lost.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -30,8 +29,6 @@ class Difference(NamedTuple):
     """A ledger whose events or transactions are not those of the node.
 
     Attributes:
-        ledger: The ledger.
-        kind: event or transaction.
         missing: How many the node has and the table lacks.
         surplus: How many the table has and the node lacks.
         ids: The first few of them, the missing ones first.
@@ -52,13 +49,7 @@ class Failure(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """The result of comparing ledgers with the node.
-
-    Attributes:
-        ledgers: Number of ledgers that were compared.
-        differences: Where they differ.
-        failures: What failed.
-    """
+    """The number of ledgers that were compared with the node, and what came of it."""
 
     ledgers: int = 0
     differences: tuple[Difference, ...] = ()
@@ -76,15 +67,9 @@ class Compared(NamedTuple):
 def compare(
     engine: Engine, client: RpcClient, ledgers: LedgerRange, event_filter: EventFilter | None
 ) -> Compared:
-    """Compare what is stored of covered ledgers with what the node has.
+    """Compare what a stream's covered ledgers hold with what the node has.
 
     Ledgers that the node drops meanwhile are not compared.
-
-    Args:
-        engine: The database.
-        client: The node's.
-        ledgers: The ledgers.
-        event_filter: The stream's; None: everything.
     """
     compared = Compared()
     rest = ledgers
@@ -138,14 +123,7 @@ def _compare_with_tables(
 def differences(
     kind: Kind, at_node: Mapping[str, int], in_table: Mapping[str, int], known: Collection[str]
 ) -> list[Difference]:
-    """Compare ids; returns the differences by ledger.
-
-    Args:
-        kind: The kind of the ids.
-        at_node: Ids that the node has, with their ledgers.
-        in_table: Ids that the table has, with their ledgers.
-        known: Ids in quarantine.
-    """
+    """Compare ids, each with its ledger; `known` are in quarantine."""
     missing, surplus = _by_ledger(at_node, {*in_table, *known}), _by_ledger(in_table, at_node)
     found = []
     for ledger in sorted({*missing, *surplus}):

@@ -17,11 +17,7 @@ from sorobanflow.metrics.catalogue import AUDITED
 def write_metrics(path: Path, summary: AuditSummary) -> None:
     """Write the figures of a finished audit; replaces the file.
 
-    The retention clock has no value if nothing is missing, or if the time between
-    closes is not known.
-
-    Raises:
-        OSError: the file cannot be written.
+    The retention clock has a value only if something is missing and the pace is known.
     """
     look = summary.last
     assert look is not None
@@ -35,7 +31,7 @@ def write_metrics(path: Path, summary: AuditSummary) -> None:
     figures = {
         "missing_ledgers": count_ledgers(look.missing),
         "gap_ledgers": count_ledgers(look.gaps),
-        "differing_ledgers": len({one.ledger for one in look.differences}),
+        "differing_ledgers": count_ledgers(look.differing),
         "quarantined_items": sum(one.items for one in look.quarantine),
         "healthy": summary.healthy,
         "retention_seconds_left": look.clock.seconds_left,

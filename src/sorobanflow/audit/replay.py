@@ -1,9 +1,8 @@
 """Replay the quarantine: after a fix, decode again what could not be decoded.
 
-Reads the payloads that the table `quarantine` keeps; asks no node. Invariants: an item
-is stored and leaves quarantine in one transaction, or it stays and its attempts grow;
-one item's failure never stops the others; stored rows are never overwritten, because
-nothing shows which of two different deliveries of an item is right.
+Asks no node. Invariants: an item is stored and leaves quarantine in one transaction,
+or it stays and its attempts grow; one item's failure never stops the others; stored
+rows are never overwritten, because nothing shows which of two deliveries is right.
 """
 
 from collections.abc import Iterator
@@ -32,14 +31,10 @@ _events, _transactions = Items(Event), Items(Transaction)
 
 
 class ReplayResult(NamedTuple):
-    """What became of the quarantine.
+    """How many items were stored, and how many stay.
 
-    Attributes:
-        stored: Number of items that are stored now.
-        still_bad: Number of items that stay.
-        ledgers: Ledgers of the transactions that are stored now, ascending. Accounts are
-            right only when these are indexed again, because fee refunds come after all
-            transactions of a ledger.
+    `ledgers` are those of the stored transactions, ascending. Accounts are right only when
+    these are indexed again: fee refunds come after all transactions of a ledger.
     """
 
     stored: int
@@ -73,7 +68,7 @@ def replay(engine: Engine, passphrase: str) -> ReplayResult:
 
 
 def _read_items(engine: Engine) -> Iterator[_Item]:
-    """Read the quarantine backwards by key, so that events come after their transactions."""
+    """Read the quarantine backwards by kind: transactions before their events."""
     query = text(
         "SELECT kind, key, ledger, payload, error, stream FROM quarantine "
         'WHERE (kind COLLATE "C", key) < (:kind, :key) '
@@ -115,11 +110,6 @@ def _store(connection: Connection, item: _Item, passphrase: str) -> QuarantineRo
 
 
 def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRows:
-    """Make the rows of an item.
-
-    Raises:
-        DecodeError: the payload is not an item, or stood in the wrong position.
-    """
     sent = _decode(item)
     ledgers = LedgerRange(item.ledger, item.ledger)
     if isinstance(sent, Transaction):

@@ -1,9 +1,8 @@
 """Count the shapes of contract events that are not decoded to token operations.
 
 A shape is the first topic's symbol, the types of the topics and the type of the value,
-such as `deposit(symbol, address) i128`. The indexer keeps these events as JSON only.
-Invariant: each covered ledger of a stream is counted once, by the first audit that
-sees it, in whatever order ledgers are indexed; the table `audited` remembers it.
+such as `deposit(symbol, address) i128`. Invariant: each covered ledger of a stream is
+counted once, by the first audit that sees it; the table `audited` remembers it.
 """
 
 from collections.abc import Iterable
@@ -46,13 +45,9 @@ class Shape(NamedTuple):
 
 
 class Recognition(NamedTuple):
-    """The events that are not decoded, of all audited ledgers.
+    """How many shapes, per contract, and events are not decoded, of all audited ledgers.
 
-    Attributes:
-        shapes: Number of shapes, counted per contract.
-        events: Number of events.
-        new: Number of shapes that this audit saw first.
-        named: The new shapes with the most events.
+    `new` shapes were seen first by this audit; `named` are those with the most events.
     """
 
     shapes: int

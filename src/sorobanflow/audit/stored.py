@@ -31,13 +31,7 @@ def event_ids(
 def transaction_ids(
     connection: Connection, ledgers: LedgerRange, only: Collection[str] | None
 ) -> dict[str, int]:
-    """Map the hashes of complete transactions, with all their operations, to their ledgers.
-
-    Args:
-        connection: In a transaction.
-        ledgers: Their ledgers.
-        only: Leave out other hashes; None: all.
-    """
+    """Map the hashes of transactions with all their operations to ledgers; `only`: of these."""
     stored_operations = (
         select(func.count()).where(operations.c.tx_hash == transactions.c.hash).scalar_subquery()
     )
@@ -56,15 +50,7 @@ def in_quarantine(connection: Connection, kind: str, keys: Collection[str]) -> s
 
 
 class Quarantined(NamedTuple):
-    """Items in quarantine, of one kind and one class of error.
-
-    Attributes:
-        kind: event, transaction or token_operation.
-        error_class: Class of the error.
-        items: Number of items.
-        ledgers: From their first ledger to their last.
-        oldest: First failure of the oldest item.
-    """
+    """Items in quarantine, of one kind and one class of error, since the oldest failed first."""
 
     kind: str
     error_class: str
@@ -76,8 +62,8 @@ class Quarantined(NamedTuple):
 def quarantined(engine: Engine, ledgers: LedgerRange, stream: str) -> list[Quarantined]:
     """Count the quarantined items of these ledgers, by kind and class of error.
 
-    All items belong to the stream of everything; to a filtered stream, those that it
-    fetched and those of which the stream is not known.
+    The stream of everything has all items; a filtered one those that it fetched, and
+    those of no known stream.
     """
     query = text(
         "SELECT kind, error_class, count(*), min(ledger), max(ledger), min(first_seen) "

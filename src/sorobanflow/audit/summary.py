@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sorobanflow.audit.look import Look
 from sorobanflow.audit.replay import ReplayResult
 from sorobanflow.audit.shapes import Recognition
-from sorobanflow.ledgers import LedgerRange, single_ledgers, sized_ranges_text
+from sorobanflow.ledgers import LedgerRange, sized_ranges_text
 from sorobanflow.pipeline.summary import RunSummary
 
 
@@ -14,12 +14,10 @@ class AuditSummary(RunSummary):
     """The summary of an audit; the counts of `RunSummary` are those of its repair.
 
     Attributes:
-        stream: The stream that was audited.
-        requested: The ledgers that it should hold.
+        requested: The ledgers that the stream should hold.
         comparable: Number of these that are covered and that the node still has.
         found: The first look.
         left: The look after the repair; None: nothing was repaired.
-        recognition: The shapes of events that are not decoded.
         replayed: What became of the quarantine; None: it was not replayed.
     """
 
@@ -48,7 +46,7 @@ class AuditSummary(RunSummary):
         The runs that recorded those have failed for them; no later audit fails again.
         """
         last = self.last
-        if last is None or last.missing or last.differences or last.failures:
+        if last is None or last.missing or last.doubtful:
             return False
         return super().complete
 
@@ -65,14 +63,14 @@ class AuditSummary(RunSummary):
         if not self.last.whole:
             return f"{where}: not whole: {_short(self.last)}"
         if self.found.whole:
-            return f"{where}: whole; {self.found.compared:,} compared with the node"
+            return f"{where}: whole; {self.found.compared.ledgers:,} compared with the node"
         return f"{where}: whole again, after {_short(self.found)}"
 
     def table(self) -> list[tuple[str, str]]:
         """Label and value per line, for a person."""
         if self.found is None:
             return super().table()
-        compared = f"{self.found.compared:,} of {self.comparable:,} that it still has"
+        compared = f"{self.found.compared.ledgers:,} of {self.comparable:,} that it still has"
         lines = [("ledgers compared with the node", compared)]
         lines += [(f"found: {label}", value) for label, value in _figures(self.found)]
         if self.left:
@@ -102,17 +100,15 @@ class AuditSummary(RunSummary):
 
 
 def _figures(look: Look) -> list[tuple[str, str]]:
-    differing = single_ledgers(one.ledger for one in look.differences)
-    failed = [one.ledgers for one in look.failures]
     lines = [
         ("missing", sized_ranges_text(look.missing)),
         ("recorded as gaps", sized_ranges_text(look.gaps)),
-        ("differ from the node", sized_ranges_text(differing)),
+        ("differ from the node", sized_ranges_text(look.differing)),
         ("items in quarantine", f"{sum(one.items for one in look.quarantine):,}"),
     ]
-    return (
-        [*lines, ("not compared or not repaired", sized_ranges_text(failed))] if failed else lines
-    )
+    if look.failed:
+        lines.append(("not compared or not repaired", sized_ranges_text(look.failed)))
+    return lines
 
 
 def _short(look: Look) -> str:

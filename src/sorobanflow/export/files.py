@@ -1,12 +1,13 @@
 """Write frames to Parquet or CSV files, and the manifest that names them.
 
-The last step of an export. Files are written in a hidden folder, then moved. Invariant:
-if there is a manifest, the files that it names are whole and of one snapshot, because
-it is deleted before the first file of an older export is replaced, and written last.
-A killed export leaves at most files without a manifest, and its hidden folder.
+Files are written in a hidden folder, then moved. Invariant: if there is a manifest, the
+files that it names are whole and of one snapshot: it is deleted before the first file
+of an older export is replaced, and written last. A killed export leaves at most files
+without a manifest, and its hidden folder.
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,17 +36,10 @@ class WrittenFile:
     sha256: str
 
 
-class ParquetPart:
-    """A Parquet file being written: a row group per frame, zstd.
+class Part(ABC):
+    """A file being written, frame by frame."""
 
-    The file records the pandas types of its columns, so that `pandas.read_parquet`
-    returns the same types, and no floats for integers with nulls.
-    """
-
-    def __init__(self, path: Path, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
-        self._schema = schema
-        described = self._table(make_frame(schema.empty_table())).schema
-        self._writer = parquet.ParquetWriter(path, described, compression="zstd")
+    _writer: parquet.ParquetWriter | csv.CSVWriter
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append a frame."""
@@ -55,18 +49,35 @@ class ParquetPart:
         """Finish the file."""
         self._writer.close()
 
-    def _table(self, frame: pd.DataFrame) -> Any:  # noqa: ANN401 - pyarrow has no types
+    @abstractmethod
+    def _table(self, frame: pd.DataFrame) -> pa.Table:
+        """Make the Arrow table to write of a frame."""
+
+
+class ParquetPart(Part):
+    """A Parquet file: a row group per frame, zstd.
+
+    It records the pandas types of its columns, so that pandas reads no floats for
+    integers with nulls.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        described = self._table(make_frame(schema.empty_table())).schema
+        self._writer = parquet.ParquetWriter(path, described, compression="zstd")
+
+    def _table(self, frame: pd.DataFrame) -> pa.Table:
         return pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
 
 
-class CsvPart:
-    """A CSV file being written: UTF-8, a header, lines that end in a line feed.
+class CsvPart(Part):
+    """A CSV file: UTF-8, a header, lines that end in a line feed.
 
-    As in PostgreSQL's COPY, a null is an empty field and every text is in quotes, so an
-    empty text is `""`. Times are ISO 8601 in UTC, bytes are hex.
+    As in PostgreSQL's COPY, a null is an empty field, and a text in quotes. Times are
+    ISO 8601 in UTC, bytes are hex.
     """
 
-    def __init__(self, path: Path, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
         self._bytes = [field.name for field in schema if pa.types.is_binary(field.type)]
         texts = {*self._times, *self._bytes}
@@ -75,20 +86,13 @@ class CsvPart:
         )
         self._writer = csv.CSVWriter(path, self._schema)
 
-    def write(self, frame: pd.DataFrame) -> None:
-        """Append a frame."""
+    def _table(self, frame: pd.DataFrame) -> pa.Table:
         # Without a zone the time prints as UTC, and needs no time zone database.
         plain = pd.ArrowDtype(pa.timestamp("us"))
         texts = {name: frame[name].astype(plain).dt.strftime(CSV_TIME) for name in self._times}
         texts |= {name: frame[name].map(bytes.hex, na_action="ignore") for name in self._bytes}
-        table = pa.Table.from_pandas(
-            frame.assign(**texts), schema=self._schema, preserve_index=False
-        )
-        self._writer.write(table)
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
+        frame = frame.assign(**texts)
+        return pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
 
 
 PARTS: dict[Format, type[ParquetPart | CsvPart]] = {"parquet": ParquetPart, "csv": CsvPart}
@@ -97,27 +101,14 @@ PARTS: dict[Format, type[ParquetPart | CsvPart]] = {"parquet": ParquetPart, "csv
 class ExportFiles:
     """The files of one export; use it as a context manager, and `publish` at the end.
 
-    Args:
-        folder: Their folder; created, with its parents, if it is missing.
-        stem: The begin of their names.
-        format: Their format.
-        schema: The columns, as an Arrow schema.
-        rows_per_file: Rows per file; the last one has fewer.
+    The folder is created if it is missing; the files' names begin with `stem`.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        stem: str,
-        format: Format,
-        schema: Any,  # noqa: ANN401 - pyarrow has no types
-        rows_per_file: int,
+        self, folder: Path, stem: str, format: Format, schema: pa.Schema, rows_per_file: int
     ) -> None:
-        self._folder = folder
-        self._stem = stem
-        self._format = format
-        self._schema = schema
-        self._rows_per_file = rows_per_file
+        self._folder, self._stem, self._format = folder, stem, format
+        self._schema, self._rows_per_file = schema, rows_per_file
         self._part_rows: list[int] = []
         self.manifest = folder / f"{stem}.{format}.manifest.json"
 
@@ -144,7 +135,7 @@ class ExportFiles:
         return sum(self._part_rows)
 
     def write(self, frame: pd.DataFrame) -> None:
-        """Append a frame, to as many files as it takes."""
+        """Append a frame, in as many files as it takes."""
         while len(frame):
             if self._part_rows[-1] == self._rows_per_file:
                 self._part.close()

