@@ -144,7 +144,7 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
     source, engine = indexer.source, indexer.target.engine
     shared = {"event_filter": source.event_filter, "client": source.client, "engine": engine}
     for some in (chunks[n : n + MAX_TASKS] for n in range(0, len(chunks), MAX_TASKS)):
-        tasks = [indexer.runner.submit(compare_ledgers, ledgers=one, **shared) for one in some]
+        tasks = [indexer.runner.submit(compare_ledgers, {"ledgers": one} | shared) for one in some]
         for chunk, task in zip(some, tasks, strict=True):
             try:
                 compared = compared.add(task.result())

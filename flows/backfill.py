@@ -36,7 +36,6 @@ from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
 @flow(
     name="backfill",
     flow_run_name="backfill {start_ledger}-{end_ledger}",
-    validate_parameters=True,
     persist_result=False,
     retries=0,
 )
@@ -82,8 +81,7 @@ def backfill(
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
-    if force and fan_out != "here":
-        # Progress of the runs is read from coverage, which does not grow then.
+    if force and fan_out != "here":  # their progress is read from coverage, which does not grow
         raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
     requested = LedgerRange(start_ledger, end_ledger)
     settings = Settings(rpc, database, contract_ids, topics, max_workers=max_workers)

@@ -21,7 +21,6 @@ from sorobanflow.store.coverage import open_stream, read_coverage
 @flow(
     name="backfill-range",
     flow_run_name="backfill-range {start_ledger}-{end_ledger}",
-    validate_parameters=True,
     persist_result=False,
     retries=0,
 )

@@ -27,7 +27,7 @@ from sorobanflow.export.run import export as run_export
 from sorobanflow.store import schema
 
 
-@flow(name="export", flow_run_name="export {table}", validate_parameters=True, persist_result=False)
+@flow(name="export", flow_run_name="export {table}", persist_result=False)
 def export(
     table: str,
     first_ledger: Ledger | None = None,

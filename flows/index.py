@@ -30,9 +30,7 @@ from sorobanflow.sources.rpc.stats import RpcStats
 
 
 # Not retried, whatever the settings say: a second try would know the gap and end as complete.
-@flow(
-    name="index", flow_run_name="index", validate_parameters=True, persist_result=False, retries=0
-)
+@flow(name="index", flow_run_name="index", persist_result=False, retries=0)
 def index(
     start_ledger: Ledger | Literal["oldest", "latest"] | None = None,
     follow_s: Annotated[float, Field(ge=0, le=86_400)] = 0,
@@ -88,7 +86,7 @@ def index(
         with open_indexer(settings, summary) as indexer:
             tag_run(indexer)
             live = LiveIndexing(indexer, start_ledger, allow_gap, summary)
-            with fail_on_stall(indexer, summary, stall_s, live.waits_for):
+            with fail_on_stall(indexer, summary, stall_s, lambda: live.waits_for):
                 live.catch_up()
                 live.follow(follow_s)
             live.check_advance(stall_s)

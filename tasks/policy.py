@@ -2,14 +2,16 @@
 
 Single calls are retried in the client, where the breaker is. Prefect retries a whole
 step: for a node or a database that was away for longer than the client waits.
+What only shows something is not retried, and never fails a run.
 """
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
@@ -23,8 +25,6 @@ R = TypeVar("R")
 #: Half a minute in all. Prefect's wait cannot be interrupted, and with the jitter it is up to
 #: half as long again: a run that is told to stop has to end in time all the same.
 RETRY_DELAYS_S: list[float] = [2, 4, 5, 5, 5, 5]
-
-
 #: The level of Prefect's log of task runs, as Prefect itself reads it.
 LOG_LEVEL = "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL"
 
@@ -60,3 +60,12 @@ def pipeline_task(
         persist_result=False,
     )
     return lambda function: as_task(named_failures()(function))
+
+
+@contextmanager
+def only_shown(what: str) -> Iterator[None]:
+    """Log a failure within as a warning; also a decorator."""
+    try:
+        yield
+    except Exception as error:
+        get_run_logger().warning(f"{what} could not be shown in Prefect: {error}")

@@ -1,6 +1,7 @@
 """The report steps: leave artifacts for a person. They write nothing to the database.
 
 An artifact's key is shared by the runs of one flow, so the UI shows its history.
+Invariant: a report that fails is logged, and fails no run.
 """
 
 from prefect import task
@@ -14,11 +15,13 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.status.read import read_status
 from sorobanflow.status.report import headline, to_markdown
 from sorobanflow.texts import markdown_table
+from tasks.policy import only_shown
 
 #: Findings in the artifact of an audit; the summary counts all.
 MAX_FINDINGS = 1000
 
 
+@only_shown("the summary")
 @task(name="report", task_run_name="report {key}", cache_policy=NO_CACHE, persist_result=False)
 def report(key: str, summary: Summary) -> None:
     """Write a run's summary as a Markdown artifact: a table per section, and the headline."""
@@ -29,6 +32,7 @@ def report(key: str, summary: Summary) -> None:
     create_markdown_artifact(key=key, markdown="\n".join(lines), description=description)
 
 
+@only_shown("the status")
 @task(name="report-status", cache_policy=NO_CACHE, persist_result=False)
 def report_status(key: str, engine: Engine, client: RpcClient) -> None:
     """Read the status of node, database and streams, and write it as a Markdown artifact."""
@@ -36,6 +40,7 @@ def report_status(key: str, engine: Engine, client: RpcClient) -> None:
     create_markdown_artifact(key=key, markdown=to_markdown(status), description=headline(status))
 
 
+@only_shown("the findings")
 @task(name="report-findings", cache_policy=NO_CACHE, persist_result=False)
 def report_findings(key: str, summary: AuditSummary) -> None:
     """Write an audit's findings as a table artifact, a row each."""

@@ -13,7 +13,6 @@ from flows.harness.indexer import Indexer
 from flows.harness.progress import Progress
 from sorobanflow.errors import ClientStoppedError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.engine import pool_of
 
@@ -24,13 +23,7 @@ POLL_S = 0.5
 
 
 class ChunkThreads:
-    """Threads that index chunks, each with a pipeline of its own.
-
-    Args:
-        indexer: The run's.
-        summary: Filled with what they commit and record.
-        force: Index the covered ledgers as well.
-    """
+    """Threads that index chunks, each with its own pipeline; `force`: the covered ledgers too."""
 
     def __init__(self, indexer: Indexer, summary: RunSummary, force: bool) -> None:
         self._indexer = indexer
@@ -66,7 +59,9 @@ class ChunkThreads:
         pipeline = self._indexer.pipeline(self._add)
         while chunk := self._next_chunk():
             try:
-                self._index(pipeline, chunk)
+                gaps = index_or_record_gaps(self._indexer, pipeline, chunk, force=self._force)
+                with self._lock:
+                    self._summary.gaps += gaps
             except Exception as error:
                 get_run_logger().error(f"chunk {chunk} failed, the others continue: {error}")
                 self._failed[chunk] = f"{type(error).__name__}: {error}"
@@ -76,11 +71,6 @@ class ChunkThreads:
     def _next_chunk(self) -> LedgerRange | None:
         with self._lock:
             return self._todo.popleft() if self._todo else None
-
-    def _index(self, pipeline: Pipeline, chunk: LedgerRange) -> None:
-        gaps = index_or_record_gaps(self._indexer, pipeline, chunk, force=self._force)
-        with self._lock:
-            self._summary.gaps += gaps
 
     def _add(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         with self._lock:

@@ -26,7 +26,7 @@ from flows.harness.indexer import Indexer, Settings
 from flows.harness.outcome import INCOMPLETE
 from flows.harness.progress import Progress
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.ledgers import LedgerRange, clip, merge, subtract
+from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge, subtract
 from sorobanflow.pipeline.backfill_summary import FanOutSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
 
@@ -38,8 +38,6 @@ MAX_FRUITLESS_RUNS = 3
 
 @dataclass
 class _ChunkRun:
-    """The run of a chunk."""
-
     chunk: LedgerRange
     id: UUID
     missing: int  # ledgers of the chunk that were not covered when the run was started
@@ -55,7 +53,7 @@ class FanOut:
     Args:
         indexer: Where coverage is read.
         settings: What the runs index; they load the same blocks.
-        summary: Filled from coverage.
+        summary: Is filled.
         stall_s: Seconds without progress after which a run counts as crashed.
     """
 
@@ -108,16 +106,9 @@ class FanOut:
 
     def _start(self, chunk: LedgerRange) -> UUID:
         """Schedule the run of a chunk; a worker of the pool takes it."""
-        settings = self._settings
-        parameters = {
-            "start_ledger": chunk.first,
-            "end_ledger": chunk.last,
-            "contract_ids": settings.contract_ids,
-            "topics": settings.topics,
-            "max_workers": settings.max_workers,
-            "rpc": settings.rpc,
-            "database": settings.database,
-        }
+        names = ("contract_ids", "topics", "max_workers", "rpc", "database")
+        parameters = {name: getattr(self._settings, name) for name in names}
+        parameters |= {"start_ledger": chunk.first, "end_ledger": chunk.last}
         # With no timeout to wait for, it gives the run as it was scheduled.
         return cast(FlowRun, run_deployment(DEPLOYMENT, parameters=parameters, timeout=0)).id
 
@@ -176,10 +167,8 @@ def _concurrency_limit(client: SyncPrefectClient) -> float:
 
 
 def _missing(chunk: LedgerRange, coverage: Coverage) -> int:
-    """Count the ledgers of a chunk that are not covered."""
-    return sum(part.size for part in subtract(chunk, coverage.covered))
+    return count_ledgers(subtract(chunk, coverage.covered))
 
 
 def _common(chunks: Sequence[LedgerRange], ranges: Sequence[LedgerRange]) -> list[LedgerRange]:
-    """Give what of the ranges lies in the chunks; ascending and disjoint."""
     return merge(part for chunk in chunks for part in clip(ranges, chunk))

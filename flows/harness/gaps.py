@@ -60,17 +60,13 @@ def _index(
 ) -> LedgerOutsideRetentionError | None:
     """Index a range; gives the source's refusal if it no longer has a ledger of it."""
     try:
-        for part in [ledgers] if force else _missing(indexer, ledgers):
+        # Read as late as possible: live indexing or another run may have stored some meanwhile.
+        coverage = read_coverage(indexer.target.engine, indexer.target.stream.name)
+        for part in [ledgers] if force else subtract(ledgers, coverage.covered):
             pipeline.run(part)
     except LedgerOutsideRetentionError as refusal:
         return refusal
     return None
-
-
-def _missing(indexer: Indexer, ledgers: LedgerRange) -> list[LedgerRange]:
-    # Read as late as possible: live indexing or another run may have stored some meanwhile.
-    coverage = read_coverage(indexer.target.engine, indexer.target.stream.name)
-    return subtract(ledgers, coverage.covered)
 
 
 def _node_claims(indexer: Indexer, ledger: int) -> bool:

@@ -26,13 +26,7 @@ POLL_S = 1.0
 
 
 class LiveIndexing:
-    """One run of live indexing; opens the stream.
-
-    Args:
-        indexer: What the run opened.
-        start: First ledger that the stream should hold.
-        allow_gap: See the flow `index`.
-        summary: Is filled.
+    """One run of live indexing; opens the stream and fills the summary.
 
     Raises:
         LedgerOutsideRetentionError: the node no longer has the start.
@@ -48,7 +42,7 @@ class LiveIndexing:
         self._client = indexer.source.client
         self._engine, self._stream = indexer.target.engine, indexer.target.stream
         self._summary = summary
-        self._waits_for = "the node to say which ledgers it has"
+        self.waits_for = "the node to say which ledgers it has"
         self._first = self._open(start, allow_gap)
 
     def catch_up(self) -> None:
@@ -68,7 +62,7 @@ class LiveIndexing:
     def check_advance(self, stall_s: float | None) -> None:
         """Fail if neither this run nor one of the last `stall_s` seconds had anything to do."""
         fail_on_stalled_stream(
-            self._indexer, self._summary, stall_s, self._index_missing, self.waits_for
+            self._indexer, self._summary, stall_s, self._index_missing, lambda: self.waits_for
         )
         self._take_stock()
 
@@ -84,10 +78,6 @@ class LiveIndexing:
                 f"the stream lags {lag:,} ledgers behind the node; max_lag_ledgers is "
                 f"{max_ledgers:,}"
             )
-
-    def waits_for(self) -> str:
-        """Say what the run is waiting for."""
-        return self._waits_for
 
     def _open(self, start: Start, allow_gap: bool) -> int:
         """Open the stream; gives its first ledger."""
@@ -113,7 +103,7 @@ class LiveIndexing:
         began = time.monotonic()
         node = self._client.get_health()
         work = self._missing(node)
-        self._waits_for = (
+        self.waits_for = (
             f"ledgers {ranges_text(work.todo)}, which the node has"
             if work.todo
             else next_ledger_text(node)

@@ -33,12 +33,7 @@ def process_metrics() -> Hook | None:
 
 
 class PoolWatch:
-    """A hook that reads the pool's statistics after each batch and reports them.
-
-    Args:
-        engine: On its pool.
-        metrics: Gets the records.
-    """
+    """A hook that reports the statistics of the engine's pool to `metrics` after each batch."""
 
     def __init__(self, engine: Engine, metrics: Hook) -> None:
         self._engine = engine

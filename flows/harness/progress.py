@@ -9,6 +9,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from sorobanflow.texts import duration
+from tasks.policy import only_shown
 
 #: Seconds after which a run gets an artifact, and between two updates of it.
 LONG_S, SHOW_S = 10.0, 3.0
@@ -17,11 +18,7 @@ FIRST_LINE_S, MAX_WAIT_S = 5.0, 300.0
 
 
 class Spacing:
-    """Spaces log lines: a run of seconds gets some, a run of a day not thousands.
-
-    Args:
-        clock: Monotonic seconds.
-    """
+    """Spaces log lines: a run of seconds gets some, a run of a day not thousands."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -39,12 +36,7 @@ class Spacing:
 
 
 class Progress:
-    """Shows the progress of a run; belongs to the flow's own thread.
-
-    Args:
-        key: Key of the artifact; runs of one flow share it.
-        ledgers: Number of ledgers to work on; may be changed during the run.
-    """
+    """Shows the progress of a run, in its own thread; `ledgers` may be changed meanwhile."""
 
     def __init__(self, key: str, ledgers: int = 0) -> None:
         self.ledgers = ledgers
@@ -54,18 +46,14 @@ class Progress:
         self._artifact: UUID | None = None
 
     def show(self, done: int, figures: str = "") -> None:
-        """Log the progress and update the artifact, each if it is time to.
-
-        Args:
-            done: Number of ledgers done.
-            figures: Further text.
-        """
+        """Log the number of ledgers done and update the artifact, each if it is time to."""
         if self._lines.due():
             get_run_logger().info(self._line(done, figures))
         now = time.monotonic()
         if now - self._shown >= SHOW_S and now - self._began >= LONG_S:
             self.tell(done, figures)
 
+    @only_shown("the progress")
     def tell(self, done: int, figures: str = "") -> None:
         """Update the artifact now; creates it if needed, and if there is work at all."""
         if not self.ledgers:

@@ -1,7 +1,7 @@
 """How a run looks in Prefect's UI: its name, its tags, and its summary.
 
 A scheduled run is named at its end, after what it did; until then it has the name
-of its flow. Invariant: a name or a tag that Prefect refuses fails no run.
+of its flow. Invariant: nothing here fails a run, or hides its error.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from flows.harness.indexer import Indexer
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import Summary
 from sorobanflow.status.model import network_name
+from tasks.policy import only_shown
 from tasks.report import report
 
 
@@ -24,13 +25,7 @@ def tag_run(indexer: Indexer) -> None:
 
 
 def conclude(key: str, summary: Summary, name: str) -> None:
-    """Log the summary, leave it as an artifact, and name the run.
-
-    Args:
-        key: Key of the artifact; runs of one flow share it.
-        summary: What the run did.
-        name: The run's new name.
-    """
+    """Log the summary, leave it as an artifact with this key, and name the run."""
     get_run_logger().info(summary.headline())
     _update(name=name)
     report(key, summary)
@@ -49,8 +44,5 @@ def _update(*, name: str | None = None, tags: Sequence[str] = ()) -> None:
         return
     run = context.flow_run
     all_tags = [*run.tags, *(tag for tag in tags if tag not in run.tags)]
-    try:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(run.id, name=name, tags=all_tags if tags else None)
-    except Exception as error:  # it is only how the run looks
-        get_run_logger().warning(f"the run's name or tags could not be changed: {error}")
+    with only_shown("the run's name or tags"), get_client(sync_client=True) as client:
+        client.update_flow_run(run.id, name=name, tags=all_tags if tags else None)

@@ -8,12 +8,11 @@ run's graph in the UI has an arrow from each step to those that build on it.
 """
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, cast
 
 from prefect.futures import PrefectFuture
 from prefect.results import ResultRecord  # type: ignore[attr-defined]
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from sorobanflow.pipeline.runner import Started, Step, StepDone
@@ -27,37 +26,13 @@ TASKS: dict[str, Task[Any, Any]] = {
 }
 
 
-class PrefectRunner:
-    """Runs the steps of all pipelines of a run; use it as a context manager.
-
-    Args:
-        max_workers: Task runs at the same time.
-    """
-
-    def __init__(self, max_workers: int) -> None:
-        self._tasks: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=max_workers)
-
-    def __enter__(self) -> "PrefectRunner":
-        self._tasks.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._tasks.__exit__(kind, error, trace)
+class PrefectRunner(ThreadPoolTaskRunner[Any]):
+    """The task runner of a run, which runs the steps of all its pipelines."""
 
     def start(self, step: Step, after: Sequence[Started] = ()) -> "TaskStarted":
         """Start a step as the task of its kind, after the steps that it builds on."""
         wait_for = [cast(TaskStarted, one).future for one in after]
-        return TaskStarted(self._tasks.submit(TASKS[step.kind], {"step": step}, wait_for))
-
-    def submit(self, task: Task[Any, Any], **parameters: object) -> PrefectFuture[Any]:
-        """Start a task that is no step of a batch."""
-        future: PrefectFuture[Any] = self._tasks.submit(task, parameters)
-        return future
+        return TaskStarted(self.submit(TASKS[step.kind], {"step": step}, wait_for))
 
 
 class TaskStarted:

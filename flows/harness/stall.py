@@ -29,13 +29,9 @@ LAST_LOOK_S = 10.0
 def fail_on_stall(
     indexer: Indexer, summary: RunSummary, stall_s: float | None, waits_for: Callable[[], str]
 ) -> Iterator[None]:
-    """Cut off the work within when it made no progress for `stall_s` seconds.
+    """Cut off the work within when it made no progress for `stall_s` seconds; None: never.
 
-    Args:
-        indexer: Its client and database are cut off.
-        summary: Committed batches and recorded gaps are progress.
-        stall_s: Seconds; None: never.
-        waits_for: Says what the run waits for.
+    Committed batches and recorded gaps are progress.
 
     Raises:
         StalledError: the work was cut off; says what it waited for.

@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.exc import OperationalError
 
 from flows.harness.outcome import IncompleteError
@@ -43,10 +43,9 @@ def run_and_print(flow: Callable[..., Any], parameters: dict[str, Any]) -> int:
     except IncompleteError as error:
         summary = error.summary
         print(f"incomplete: {error}", file=sys.stderr)
-    table = Table("", "", show_header=False)
-    table.columns[1].justify = "right"
-    for label, value in summary.table():
-        table.add_row(label, value)
+    table = Table("", Column(justify="right"), show_header=False)
+    for line in summary.table():
+        table.add_row(*line)
     console = Console()
     console.print(summary.headline(), highlight=False)
     console.print(table)

@@ -114,10 +114,10 @@ class PoolStats:
     def table(self) -> list[tuple[str, str]]:
         """Label and value per line, for a person."""
         return [
-            ("connections: at most", f"{self.max_open:,}"),
-            ("connections: open", f"{self.open:,}"),
-            ("connections: in use", f"{self.in_use:,}"),
-            ("connections: idle", f"{self.idle:,}"),
+            ("at most", f"{self.max_open:,}"),
+            ("open", f"{self.open:,}"),
+            ("in use", f"{self.in_use:,}"),
+            ("idle", f"{self.idle:,}"),
             ("waits for a connection", f"{self.wait_count:,}"),
             ("time waited for a connection", f"{self.wait_s:.1f} s"),
             ("closed: enough were idle", f"{self.closed_max_idle:,}"),

@@ -183,7 +183,7 @@ def test_short_run_fails_when_the_chain_stands_still(
     monkeypatch.setattr(stall, "LAST_LOOK_S", 1.0)
     blocks = save_blocks(serve(Chain(generated(), closed=7)).url)
     index(**blocks, start_ledger="oldest")
-    _age_newest_ledger(engine, "299 s")
+    _age_newest_ledger(engine, "240 s")
     assert _state(**blocks).is_completed()
     _age_newest_ledger(engine, "1 h")
     state = _state(**blocks)

@@ -22,6 +22,8 @@ from flows.harness.progress import Spacing
 from flows.harness.terminal import run_flow
 from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer
+from sorobanflow.errors import ConfigurationError
+from tasks import report
 from tasks.policy import LOG_LEVEL
 from tests.ledgers import generated
 
@@ -110,11 +112,11 @@ def test_summary_says_at_a_glance_how_the_run_went(serve: Serve, save_blocks: Sa
     assert first["gaps recorded"] == "90-99"
     assert first["items in quarantine"] == "0"
     assert first["RPC"].endswith(" MiB, 0 retries, 0 breaker trips")
-    assert first["waits for a connection"] == "0, 0.0 s"
     assert first["ledgers covered"] == "4 (100-103)"
     assert first["per second"].endswith(" events")
     assert first["concurrent calls"].startswith("up to ")
     assert "| transactions | 40 |" in tables[1]
+    assert "| waits for a connection | 0 |" in tables[2]
     assert len(tables[2]) == 2 + 9
 
 
@@ -128,6 +130,30 @@ def test_long_run_leaves_a_progress_artifact(
     artifact = _artifacts(_run_of(state))["index-progress"]
     assert (artifact.type, artifact.data) == ("progress", 100)
     assert artifact.description.startswith("60 of 60 ledgers, ")
+
+
+def test_prefect_that_takes_no_artifacts_fails_no_run_and_hides_no_error(
+    serve: Serve,
+    save_blocks: SaveBlocks,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no artifacts today")
+
+    monkeypatch.setattr(progress, "LONG_S", 0.0)
+    monkeypatch.setattr(progress, "SHOW_S", 0.0)
+    monkeypatch.setattr(progress, "create_progress_artifact", refuse)
+    monkeypatch.setattr(report, "create_markdown_artifact", refuse)
+    blocks = save_blocks(serve(Chain(generated(), closed=3)).url)
+    state: Any = index(start_ledger="oldest", **blocks, return_state=True)
+    assert state.is_completed()
+    warnings = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert "the progress could not be shown in Prefect: no artifacts today" in warnings
+    assert "the summary could not be shown in Prefect: no artifacts today" in warnings
+    failed: Any = index(start_ledger=99, **blocks, return_state=True)
+    with pytest.raises(ConfigurationError, match="start_ledger 99 is above"):
+        failed.result()
 
 
 def test_log_of_a_day_is_not_thousands_of_lines() -> None:

@@ -15,21 +15,13 @@ from sorobanflow.store.coverage import Coverage
 
 
 class BackfillPlan(NamedTuple):
-    """What a backfill does.
-
-    Attributes:
-        requested: The requested ledgers.
-        chunks: The ledgers to index, oldest first: the node drops those first.
-        covered: Number of requested ledgers that are covered already.
-        lost: Ledgers that are not covered and, as the node says, no longer there.
-        oldest: The node's oldest ledger.
-    """
+    """What a backfill does."""
 
     requested: LedgerRange
-    chunks: list[LedgerRange]
-    covered: int
-    lost: list[LedgerRange]
-    oldest: int
+    chunks: list[LedgerRange]  # to index, oldest first: the node drops those first
+    covered: int  # number of requested ledgers that are covered already
+    lost: list[LedgerRange]  # not covered and, as the node says, no longer there
+    oldest: int  # the node's oldest ledger
 
     @property
     def ledgers(self) -> int:
@@ -43,7 +35,7 @@ def plan_backfill(
     """Plan the chunks of a range; a recorded gap that the node has after all is work too.
 
     Args:
-        requested: The requested ledgers.
+        requested: The range.
         node: What the node has.
         coverage: What the stream holds.
         chunk_ledgers: Maximum number of ledgers per chunk.

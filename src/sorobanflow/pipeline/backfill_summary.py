@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sorobanflow.ledgers import ranges_text, sized_ranges_text
 from sorobanflow.pipeline.backfill import BackfillPlan
 from sorobanflow.pipeline.probe import Probe
-from sorobanflow.pipeline.summary import MIB, RunSummary
+from sorobanflow.pipeline.summary import MIB, Lines, RunSummary
 from sorobanflow.texts import count, duration
 
 
@@ -25,16 +25,16 @@ class PlanSummary(RunSummary):
 
     def headline(self) -> str:
         """One sentence: what would be indexed."""
-        if self.plan is None:
+        plan = self.plan
+        if plan is None:
             return "stopped before the plan was made"
         return (
-            f"dry run: would index {self.plan.ledgers:,} of the {self.plan.requested.size:,} "
-            f"ledgers {self.plan.requested} in {count(len(self.plan.chunks), 'chunk')}; "
-            "nothing was written"
+            f"dry run: would index {plan.ledgers:,} of the {plan.requested.size:,} ledgers "
+            f"{plan.requested} in {count(len(plan.chunks), 'chunk')}; nothing was written"
         )
 
-    def table(self) -> list[tuple[str, str]]:
-        """Label and value per line, for a person."""
+    def table(self) -> Lines:
+        """The plan and, if there is anything to index, the estimate."""
         plan = self.plan
         if plan is None:
             return []
@@ -50,7 +50,7 @@ class PlanSummary(RunSummary):
             lines.append(("first chunk", str(plan.chunks[0])))
         return lines + (self._estimated(plan, self.probe) if self.probe else [])
 
-    def _estimated(self, plan: BackfillPlan, probe: Probe) -> list[tuple[str, str]]:
+    def _estimated(self, plan: BackfillPlan, probe: Probe) -> Lines:
         """Scale the probe up to the plan."""
         scale = plan.ledgers / probe.ledgers.size
         # Chunks wait for the node concurrently, but one process decodes them one after the other.
@@ -95,8 +95,8 @@ class FanOutSummary(RunSummary):
             f"in {count(self.started, 'run')} in {self.seconds:,.1f} s"
         )
 
-    def table(self) -> list[tuple[str, str]]:
-        """Label and value per line, for a person; rows are in the runs' own summaries."""
+    def table(self) -> Lines:
+        """What the runs did; rows are in their own summaries."""
         lines = [
             ("ledgers, all runs", f"{self.ledgers:,}"),
             ("runs started", f"{self.started}"),

@@ -14,21 +14,13 @@ BATCHES = 2
 
 
 class Probe(NamedTuple):
-    """What fetching and decoding one batch cost.
-
-    Attributes:
-        ledgers: The batch.
-        calls: RPC calls that it took.
-        size_bytes: Bytes of their answers.
-        fetch_s: Seconds until all of it was fetched.
-        decode_s: Seconds until its rows were made.
-    """
+    """What fetching and decoding one batch cost."""
 
     ledgers: LedgerRange
-    calls: int
-    size_bytes: int
-    fetch_s: float
-    decode_s: float
+    calls: int  # to the node
+    size_bytes: int  # of its answers
+    fetch_s: float  # until all was fetched
+    decode_s: float  # until the rows were made
 
 
 def probe(pipeline: Pipeline, ledgers: LedgerRange, stats: RpcStats) -> Probe:
@@ -38,9 +30,9 @@ def probe(pipeline: Pipeline, ledgers: LedgerRange, stats: RpcStats) -> Probe:
     run cost once they have found their size.
 
     Args:
-        pipeline: A pipeline that was not used yet.
+        pipeline: Was not used yet.
         ledgers: The range.
-        stats: Counts of the calls that the pipeline makes.
+        stats: Counts the pipeline's calls.
     """
     for _ in range(BATCHES):
         calls, size_bytes = stats.calls, stats.size_bytes

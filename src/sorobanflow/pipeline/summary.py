@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +15,9 @@ from sorobanflow.texts import count
 
 MIB = 2**20
 
+#: Label and value of each line.
+Lines = list[tuple[str, str]]
+
 
 class Summary(Protocol):
     """What every flow says at its end, in the terminal and in an artifact."""
@@ -26,7 +29,7 @@ class Summary(Protocol):
     def headline(self) -> str:
         """One sentence: what was done."""
 
-    def table(self) -> list[tuple[str, str]]:
+    def table(self) -> Lines:
         """Label and value per line, for a person; see `sections` for what a colon means."""
 
 
@@ -107,7 +110,7 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """Exit code for scripts: 0 if nothing was left out, else 1."""
+        """0 if nothing was left out, else 1."""
         return int(not self.complete)
 
     def per_second(self, number: int) -> float:
@@ -129,8 +132,8 @@ class RunSummary:
             return f"nothing indexed: the node no longer has ledgers {ranges_text(self.gaps)}"
         return f"nothing new: ledgers {self.coverage} were covered already"
 
-    def table(self) -> list[tuple[str, str]]:
-        """Label and value per line, for a person: how the run went, then the details in groups."""
+    def table(self) -> Lines:
+        """How the run went, then the details in groups."""
         lines = [
             ("health", self.health),
             ("ledgers", f"{self.ledgers:,} ({ranges_text(self.written)})"),
@@ -152,9 +155,7 @@ class RunSummary:
             if number and name != "quarantine"
         ]
         pool = self.pool.table() if self.pool else []
-        return lines + [
-            (f"connections: {label.removeprefix('connections: ')}", value) for label, value in pool
-        ]
+        return lines + [(f"connections: {label}", value) for label, value in pool]
 
     @property
     def health(self) -> str:
@@ -164,10 +165,9 @@ class RunSummary:
         return f"incomplete: {'; '.join(self.left_out)}" if self.left_out else "good"
 
     def _rates(self) -> str:
-        rows = [
-            f"{self.per_second(self.rows[name]):,.0f} {name}" for name in ("transactions", "events")
-        ]
-        return ", ".join([f"{self.per_second(self.ledgers):,.1f} ledgers", *rows])
+        ledgers, rows = self.per_second(self.ledgers), self.rows
+        transactions, events = (self.per_second(rows[name]) for name in ("transactions", "events"))
+        return f"{ledgers:,.1f} ledgers, {transactions:,.0f} transactions, {events:,.0f} events"
 
     def _calls(self) -> str:
         stats = self.stats
@@ -177,14 +177,13 @@ class RunSummary:
         )
 
 
-def sections(lines: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
+def sections(lines: Lines) -> list[tuple[str, Lines]]:
     """Group a summary's lines by what their labels begin with: `rows: events` is in `rows`.
 
     The group without a title is the first; the others come in the order of their first lines.
     """
-    groups: dict[str, list[tuple[str, str]]] = {"": []}
+    groups: dict[str, Lines] = {"": []}
     for label, value in lines:
-        before, colon, after = label.partition(": ")
-        title, name = (before, after) if colon else ("", label)
+        title, _, name = label.rpartition(": ")
         groups.setdefault(title, []).append((name, value))
     return [(title, rows) for title, rows in groups.items() if rows]

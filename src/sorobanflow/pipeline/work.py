@@ -6,11 +6,7 @@ flows call it and act. Nothing here remembers progress.
 
 from typing import Literal, NamedTuple
 
-from sorobanflow.errors import (
-    ConfigurationError,
-    LedgerOutsideRetentionError,
-    NodeBehindError,
-)
+from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError, NodeBehindError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, subtract
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
@@ -40,7 +36,10 @@ def first_ledger(start: Start, node: Health, coverage: Coverage) -> int:
     """
     promised = coverage.indexed_from
     if start is None and promised is not None:
-        _check_not_behind(node, coverage)
+        # A node that starts over, or a reset network of the same name, must not look like no news.
+        newest = coverage.newest or 0
+        if newest - node.latest_ledger > LEDGERS_BEHIND_TIP:
+            raise NodeBehindError(newest, node.latest_ledger)
         return promised
     wanted = _wanted(start, node)
     return wanted if promised is None else min(wanted, promised)
@@ -57,13 +56,6 @@ def _wanted(start: Start, node: Health) -> int:
             f"it has {node.oldest_ledger} to {node.latest_ledger}"
         )
     return start
-
-
-def _check_not_behind(node: Health, coverage: Coverage) -> None:
-    # A node that starts over, or a reset network of the same name, must not look like no news.
-    newest = coverage.newest or 0
-    if newest - node.latest_ledger > LEDGERS_BEHIND_TIP:
-        raise NodeBehindError(newest, node.latest_ledger)
 
 
 def refuse_lost_start(start: Start, first: int, node: Health, coverage: Coverage) -> None:
