@@ -28,6 +28,7 @@ BLOCK = "sorobanflow-notify"
 FLOWS = ["index", "backfill", "backfill-range", "audit", "export"]
 MAX_SILENCE = timedelta(minutes=30)
 
+_RUN: dict[str, str | list[str]] = {"resource.id": "prefect.flow-run.*"}
 _FAILURE_TEXT = (
     '{"text": {{ ("sorobanflow: " ~ flow.name ~ " run " ~ flow_run.name ~ " ended as "'
     ' ~ flow_run.state.name ~ ": " ~ flow_run.state.message) | tojson }}}'
@@ -38,9 +39,7 @@ _SILENCE_TEXT = '{"text": "sorobanflow: no run of index has succeeded for %s"}'
 def register_automations(url: str, max_silence: timedelta = MAX_SILENCE) -> list[str]:
     """Save the webhook block and both automations; gives their names.
 
-    Args:
-        url: Of the webhook; a secret.
-        max_silence: Time without a successful run of `index` after which to report.
+    The second reports when no run of `index` succeeded for `max_silence`.
     """
     headers = SecretDict({"content-type": "application/json"})
     webhook = Webhook(url=SecretStr(url), headers=headers)
@@ -52,33 +51,31 @@ def register_automations(url: str, max_silence: timedelta = MAX_SILENCE) -> list
             posture=Posture.Reactive,
             expect={"prefect.flow-run.*"},
             # By the type, not the name: Incomplete and TimedOut are of type FAILED.
-            match=_resource(
-                {"resource.id": "prefect.flow-run.*", "state-type": ["FAILED", "CRASHED"]}
-            ),
+            match=_resource(_RUN | {"state-type": ["FAILED", "CRASHED"]}),
             match_related=_flows(FLOWS),
             for_each={"prefect.resource.id"},
         ),
         actions=[CallWebhook(block_document_id=block_id, payload=_FAILURE_TEXT)],
     )
+    silence_text = _SILENCE_TEXT % duration(max_silence.total_seconds())
     silence = AutomationCore(
         name="sorobanflow: index is silent",
         description="No run of index has succeeded for a while: late, stuck or failing.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             expect={"prefect.flow-run.Completed"},
-            match=_resource({"resource.id": "prefect.flow-run.*"}),
+            match=_resource(_RUN),
             match_related=_flows(["index"]),
             within=max_silence,
         ),
-        actions=[
-            CallWebhook(
-                block_document_id=block_id,
-                payload=_SILENCE_TEXT % duration(max_silence.total_seconds()),
-            )
-        ],
+        actions=[CallWebhook(block_document_id=block_id, payload=silence_text)],
     )
-    for automation in (failure, silence):
-        _save(automation)
+    with get_client(sync_client=True) as client:
+        for automation in (failure, silence):
+            if saved := client.read_automations_by_name(automation.name):
+                client.update_automation(saved[0].id, automation)
+            else:
+                client.create_automation(automation)
     return [failure.name, silence.name]
 
 
@@ -89,14 +86,6 @@ def _flows(names: list[str]) -> ResourceSpecification:
 def _resource(labels: dict[str, str | list[str]]) -> ResourceSpecification:
     prefixed = {f"prefect.{name}": value for name, value in labels.items()}
     return ResourceSpecification.model_validate(prefixed)
-
-
-def _save(automation: AutomationCore) -> None:
-    with get_client(sync_client=True) as client:
-        if saved := client.read_automations_by_name(automation.name):
-            client.update_automation(saved[0].id, automation)
-        else:
-            client.create_automation(automation)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -47,10 +47,6 @@ CLIENT_SETTINGS = {"retry_attempts": 1, "timeout_s": 5.0, "breaker_wait_s": 0.0,
 
 class StatusCollector:
     """Reads the status regularly in a thread; a scrape gets the last reading.
-
-    Args:
-        node: The node's block.
-        database: The database's block.
 
     Raises:
         ConfigurationError: the node's URL or a header is not valid.
@@ -105,12 +101,7 @@ def serve_metrics(
 ) -> Iterator[str]:
     """Serve the metrics; gives their address.
 
-    Args:
-        folder: Where the runs count; may be created later.
-        node: The node's block.
-        database: The database's block.
-        host: Address to listen on.
-        port: Port; 0: a free one.
+    The folder, where the runs count, may be created later. Port 0 is a free one.
 
     Raises:
         ConfigurationError: the port cannot be used, or the node's block is not valid.
@@ -119,7 +110,7 @@ def serve_metrics(
     registry.register(FolderCollector(folder))
     status = StatusCollector(node, database)
     registry.register(status)
-    try:
+    with closing(status):
         try:
             server, thread = start_http_server(port, host, registry)
         except (OSError, OverflowError) as error:
@@ -130,8 +121,6 @@ def serve_metrics(
             server.shutdown()
             server.server_close()
             thread.join()
-    finally:
-        status.close()
 
 
 def metrics_folder() -> Path:

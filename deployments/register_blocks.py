@@ -34,15 +34,13 @@ def register_blocks(environment: Mapping[str, str]) -> str:
     if profile and profile not in PROFILES:
         valid = ", ".join(PROFILES)
         raise ConfigurationError(f"SOROBANFLOW_PROFILE is {profile!r}; valid are {valid}")
-    node = _saved_fields(StellarRpc, name) | _rpc_fields(environment)
-    database = _saved_fields(Database, name) | _database_fields(environment)
-    blocks: tuple[Block, ...] = (StellarRpc(**node), Database(**database))
-    if profile:
-        blocks = (
-            StellarRpc.for_profile(profile, **node),
-            Database.for_profile(profile, **database),
-        )
-    for block in blocks:
+    fields: dict[type[StellarRpc] | type[Database], dict[str, Any]] = {
+        StellarRpc: _rpc_fields(environment),
+        Database: _database_fields(environment),
+    }
+    for kind, given in fields.items():
+        values = _saved_fields(kind, name) | given
+        block = kind.for_profile(profile, **values) if profile else kind(**values)
         block.save(name, overwrite=True)  # registers the type and its schema too
     return name
 

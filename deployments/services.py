@@ -39,11 +39,8 @@ SERVER_SETTINGS = {
 def prefect_server(home: Path, port: int) -> Iterator[str]:
     """Run a Prefect server; gives the address of its UI, to which /api is added for the API.
 
-    A server that already answers on the port is used instead, and left running.
-
-    Args:
-        home: Folder of its database and its log.
-        port: Port of API and UI.
+    Its database and log are in `home`. A server that already answers on the port is
+    used instead, and left running.
 
     Raises:
         ConfigurationError: it stopped, or did not answer in time.

@@ -106,9 +106,16 @@ class FanOut:
 
     def _start(self, chunk: LedgerRange) -> UUID:
         """Schedule the run of a chunk; a worker of the pool takes it."""
-        names = ("contract_ids", "topics", "max_workers", "rpc", "database")
-        parameters = {name: getattr(self._settings, name) for name in names}
-        parameters |= {"start_ledger": chunk.first, "end_ledger": chunk.last}
+        settings = self._settings
+        parameters = {
+            "start_ledger": chunk.first,
+            "end_ledger": chunk.last,
+            "contract_ids": settings.contract_ids,
+            "topics": settings.topics,
+            "max_workers": settings.max_workers,
+            "rpc": settings.rpc,
+            "database": settings.database,
+        }
         # With no timeout to wait for, it gives the run as it was scheduled.
         return cast(FlowRun, run_deployment(DEPLOYMENT, parameters=parameters, timeout=0)).id
 

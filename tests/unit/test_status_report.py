@@ -171,8 +171,8 @@ def test_runs_are_asked_for_by_flow_with_the_key_as_bearer() -> None:
         "unknown": {},
     }
     with _prefect(200, [run]) as (url, asked):
-        runs = read_runs(f"{url}/", "key-of-the-api")
-    assert isinstance(runs, tuple)
+        runs, problems = read_runs(f"{url}/", "key-of-the-api")
+    assert problems == ()
     assert [one.flow for one in runs] == ["index", "backfill", "audit", "export"]
     started = datetime(2026, 11, 26, 2, 50, tzinfo=UTC)
     assert runs[0] == Run("index", "calm-owl", "Completed", started, 61.0)
@@ -193,12 +193,12 @@ def test_runs_are_asked_for_by_flow_with_the_key_as_bearer() -> None:
 )
 def test_prefect_without_an_answer_is_a_problem(status: int, answer: object, why: str) -> None:
     with _prefect(status, answer) as (url, _):
-        problem = read_runs(url, "key-of-the-api")
-    assert isinstance(problem, Problem)
+        runs, (problem,) = read_runs(url, "key-of-the-api")
+    assert runs == ()
     api = url.removesuffix("/api")
     assert problem.text == f"the runs cannot be read from Prefect's API at {api}: {why}"
 
 
 def test_prefect_url_that_is_none_is_not_shown() -> None:
-    problem = read_runs("ftp://me:secret@host", None)
-    assert problem == Problem("prefect", "PREFECT_API_URL is not an http or https URL with a host")
+    text = "PREFECT_API_URL is not an http or https URL with a host"
+    assert read_runs("ftp://me:secret@host", None) == ((), (Problem("prefect", text),))

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 
 PREFIX = "sorobanflow_"
 
-Kind = Literal["counter", "gauge", "histogram"]
 #: How a gauge combines the values of concurrent processes: their sum, the largest, or the last
 #: one set; with `live`, of running processes only.
 Mode = Literal["livesum", "livemax", "mostrecent"]
@@ -18,7 +17,7 @@ class Spec(NamedTuple):
     """A metric."""
 
     name: str  # without `PREFIX`; a counter's ends in `_total`
-    kind: Kind
+    kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     unit: str
     meaning: str  # also the HELP line

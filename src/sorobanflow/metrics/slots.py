@@ -44,10 +44,7 @@ def open_metrics(folder: Path) -> Metrics:
 class FolderCollector:
     """Gives the sums of what the processes of a folder counted; a registry's collector.
 
-    Gauges of processes that ended are left out.
-
-    Args:
-        folder: Of the slots; may be created later.
+    Gauges of processes that ended are left out. The folder may be created later.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,14 +55,13 @@ class FolderCollector:
         """Read the files."""
         if not self._folder.is_dir():
             return []
-        for number in {
-            int(path.stem.split("_")[-1]) for path in self._folder.glob("gauge_live*.db")
-        }:
+        files = self._folder.glob("gauge_live*.db")
+        for number in {int(path.stem.split("_")[-1]) for path in files}:
             if (lock := _lock(self._folder, number)) is not None:
                 _forget_gauges(self._folder, number)
                 os.close(lock)
-        files = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
-        metrics = files.collect()  # type: ignore[no-untyped-call]
+        sums = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
+        metrics = sums.collect()  # type: ignore[no-untyped-call]
         # Other libraries in these processes may count with the same client.
         return [one for one in metrics if one.name.removesuffix("_total") in self._names]
 

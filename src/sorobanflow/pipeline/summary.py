@@ -184,6 +184,6 @@ def sections(lines: Lines) -> list[tuple[str, Lines]]:
     """
     groups: dict[str, Lines] = {"": []}
     for label, value in lines:
-        title, _, name = label.rpartition(": ")
-        groups.setdefault(title, []).append((name, value))
+        title, colon, name = label.partition(": ")
+        groups.setdefault(title if colon else "", []).append((name if colon else label, value))
     return [(title, rows) for title, rows in groups.items() if rows]

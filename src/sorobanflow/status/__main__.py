@@ -23,7 +23,6 @@ from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.status import health
 from sorobanflow.status.health import Limits
-from sorobanflow.status.model import Problem, Status
 from sorobanflow.status.read import read_status
 from sorobanflow.status.report import to_json, to_text
 from sorobanflow.status.runs import read_runs
@@ -67,7 +66,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     with client, ExitStack() as stack:
         status = read_status(_open(stack, database_url), client, limits=limits)
     if api_url := environment.get("PREFECT_API_URL"):
-        status = _with_runs(status, api_url, environment.get("PREFECT_API_KEY"))
+        runs, problems = read_runs(api_url, environment.get("PREFECT_API_KEY"))
+        status = replace(status, runs=runs, problems=(*status.problems, *problems))
     print(to_json(status).decode() if options.json else to_text(status))
     return 0 if status.healthy else 1
 
@@ -122,13 +122,6 @@ def _open(stack: ExitStack, url: str | None) -> Engine | SorobanflowError:
         return ConfigurationError(f"no connection ({public_conninfo(url or '')}): {reason}")
     except SorobanflowError as error:
         return error
-
-
-def _with_runs(status: Status, api_url: str, api_key: str | None) -> Status:
-    runs = read_runs(api_url, api_key)
-    if isinstance(runs, Problem):
-        return replace(status, runs=(), problems=(*status.problems, runs))
-    return replace(status, runs=runs)
 
 
 if __name__ == "__main__":

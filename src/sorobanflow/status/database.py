@@ -57,10 +57,8 @@ def read_passphrase(engine: Engine) -> str | None:
 
 
 def read_row_counts(engine: Engine) -> dict[str, int | None]:
-    """Estimate the rows of each table: the live count of the statistics, else the planner's.
-
-    Both are 0 or less before the first count, also in a table that has rows.
-    """
+    """Estimate the rows of each table: the live count of the statistics, else the planner's."""
+    # Both are 0 or less before the first count, also in a table that has rows.
     query = (
         "SELECT c.relname, coalesce(nullif(s.n_live_tup, 0), "
         "CASE WHEN c.reltuples > 0 THEN c.reltuples::bigint "
@@ -74,10 +72,8 @@ def read_row_counts(engine: Engine) -> dict[str, int | None]:
 
 
 def read_streams(engine: Engine) -> list[Stream]:
-    """Read the streams by name, without their ranges.
-
-    `advanced_at` is read as JSON, because the schema of an older version lacks it.
-    """
+    """Read the streams by name, without their ranges."""
+    # `advanced_at` is read as JSON, because the schema of an older version lacks it.
     query = (
         "SELECT stream, filter::text, indexed_from, "
         "(SELECT closed_at FROM ledgers WHERE sequence = upper(c.ledgers) - 1), "

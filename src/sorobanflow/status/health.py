@@ -42,17 +42,11 @@ NEWS = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Limits:
-    """What is tolerated, as in the flow `index`.
-
-    Attributes:
-        max_lag_ledgers: Ledgers that a stream may be behind the node.
-        stall_s: Seconds without a newer ledger stored while the node has more.
-        streams: The streams to judge; empty: all.
-    """
+    """What is tolerated, as in the flow `index`."""
 
     max_lag_ledgers: int = LEDGERS_BEHIND_TIP
-    stall_s: float = 300.0
-    streams: tuple[str, ...] = ()
+    stall_s: float = 300.0  # without a newer ledger stored while the node has more
+    streams: tuple[str, ...] = ()  # to judge; empty: all
 
     def include(self, stream: str | None) -> bool:
         """Whether the stream is judged; what no stream is known of always is."""

@@ -31,18 +31,13 @@ def network_name(passphrase: str) -> str | None:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong or worth knowing.
+    """One thing that is wrong or worth knowing."""
 
-    Attributes:
-        kind: node, database, schema, network, empty, behind, stalled, holes, lost,
-            gap, quarantine or prefect.
-        text: What it is and what to do, for a person.
-        stream: The stream it is about; None: not about a single one.
-    """
-
+    # One of node, database, schema, network, empty, behind, stalled, holes, lost, gap,
+    # quarantine and prefect.
     kind: str
-    text: str
-    stream: str | None = None
+    text: str  # what it is and what to do, for a person
+    stream: str | None = None  # that it is about; None: not about a single one
 
     def __str__(self) -> str:
         return f"stream {self.stream}: {self.text}" if self.stream else self.text
@@ -141,7 +136,7 @@ class Quarantine:
 
     @property
     def items(self) -> int:
-        """Number of items."""
+        """Number of items, of all kinds."""
         return sum(one.items for one in self.counts)
 
 

@@ -6,6 +6,7 @@ database to the limits of the client and the engine.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -45,7 +46,7 @@ def read_status(
     client: RpcClient,
     *,
     now: datetime | None = None,
-    limits: Limits | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
 ) -> Status:
     """Read the state of everything now; no failure of node or database is raised.
 
@@ -71,7 +72,7 @@ def read_status(
         database,
         problems=tuple(reader.problems),
     )
-    return judged(status, limits or Limits())
+    return judged(status, limits)
 
 
 class _Reader:
@@ -147,10 +148,8 @@ def _close_time(client: RpcClient, ledger: int) -> datetime | None:
         page = client.get_events(ledger, ledger + 1, limit=1)
     except NodeBehindError:  # another replica behind a load balancer
         return None
-    for item in _events.decode(page.events):
-        if isinstance(item, Event):
-            try:
+    with suppress(ValueError):
+        for item in _events.decode(page.events):
+            if isinstance(item, Event):
                 return datetime.fromisoformat(item.ledger_closed_at).astimezone(UTC)
-            except ValueError:
-                return None
     return None

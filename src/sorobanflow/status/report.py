@@ -13,14 +13,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
-from sorobanflow.status.model import (
-    Database,
-    Quarantine,
-    Run,
-    Status,
-    Stream,
-    network_name,
-)
+from sorobanflow.status.model import Database, Quarantine, Run, Status, Stream, network_name
 from sorobanflow.texts import count, duration, markdown_table, size, utc
 
 WIDTH = 100
@@ -135,9 +128,8 @@ def _lag(stream: Stream, now: datetime) -> str:
     else:
         time = "" if stream.lag_s is None else f", {duration(stream.lag_s)}"
         text = count(lag, "ledger") + time
-    if stream.advanced_at is None:
-        return text
-    return f"{text}; the newest was stored {_ago(stream.advanced_at, now)}"
+    at = stream.advanced_at
+    return f"{text}; the newest was stored {_ago(at, now)}" if at else text
 
 
 def _quarantine(quarantine: Quarantine) -> str:

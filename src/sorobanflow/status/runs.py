@@ -27,15 +27,11 @@ class _FlowRun(msgspec.Struct):
 _flow_runs = msgspec.json.Decoder(list[_FlowRun])
 
 
-def read_runs(api_url: str, api_key: str | None = None) -> tuple[Run, ...] | Problem:
+def read_runs(api_url: str, api_key: str | None) -> tuple[tuple[Run, ...], tuple[Problem, ...]]:
     """Read the last runs of each flow, without those that are only scheduled.
 
-    Args:
-        api_url: Prefect's API, as in PREFECT_API_URL.
-        api_key: Sent as bearer token.
-
     Returns:
-        The runs, newest first within a flow; or the problem that prevented it.
+        The runs, newest first within a flow; and the problem if they could not be read.
 
     Source: POST flow_runs/filter of Prefect's REST API.
     """
@@ -44,17 +40,19 @@ def read_runs(api_url: str, api_key: str | None = None) -> tuple[Run, ...] | Pro
     except httpx.InvalidURL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host:
-        return Problem("prefect", "PREFECT_API_URL is not an http or https URL with a host")
+        text = "PREFECT_API_URL is not an http or https URL with a host"
+        return (), (Problem("prefect", text),)
     try:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S) as client:
-            return tuple(run for flow in FLOWS for run in _last_runs(client, flow))
+            return tuple(run for flow in FLOWS for run in _last_runs(client, flow)), ()
     except httpx.HTTPStatusError as error:
         reason = f"HTTP {error.response.status_code}"
     except (httpx.HTTPError, ValueError, msgspec.MsgspecError) as error:
         reason = type(error).__name__  # the message may hold a header, and so the key
     endpoint = f"{url.scheme}://{url.netloc.decode()}"
-    return Problem("prefect", f"the runs cannot be read from Prefect's API at {endpoint}: {reason}")
+    text = f"the runs cannot be read from Prefect's API at {endpoint}: {reason}"
+    return (), (Problem("prefect", text),)
 
 
 def _last_runs(client: httpx.Client, flow: str) -> list[Run]:

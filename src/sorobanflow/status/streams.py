@@ -18,11 +18,7 @@ def compared(
 ) -> Stream:
     """Add to a stream what it holds, and what it lacks of the node's ledgers.
 
-    Args:
-        stream: As read from its row of coverage.
-        coverage: What it holds.
-        node: None: not reached, or on another network; lag, holes and retention stay unknown.
-        seconds_per_ledger: Between closes; None: not known.
+    Without a node on its network, its lag, holes and retention stay unknown.
     """
     stream = replace(
         stream,
