@@ -81,7 +81,7 @@ def flow_server(
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def quick_schemas() -> Iterator[None]:
     """Have Prefect make a block's schema once; it makes one for each field of each saved block."""
     make = Block.model_json_schema.__func__  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ def quick_schemas() -> Iterator[None]:
 
 
 @pytest.fixture
-def save_blocks(quick_schemas: None, database_url: str) -> Callable[[str], dict[str, str]]:
+def save_blocks(database_url: str) -> Callable[[str], dict[str, str]]:
     """Save blocks for an RPC URL and the test's database; gives the flow's parameters."""
 
     def save(rpc_url: str) -> dict[str, str]:

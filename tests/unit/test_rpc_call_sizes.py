@@ -1,10 +1,6 @@
 """How many items one call asks for."""
 
-import math
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sorobanflow.sources.rpc.call_sizes import CallSize
 
@@ -102,32 +98,3 @@ def test_a_task_calls_a_quick_node_more_than_once(seconds: float, calls: int) ->
     assert size.items_per_task == 200
     size.succeed(20, seconds)
     assert size.items_per_task == calls * 200
-
-
-@given(
-    st.lists(
-        st.one_of(
-            st.just(("fail", 0.0)),
-            st.tuples(st.just("full"), st.floats(0, 10)),
-            st.tuples(st.just("small"), st.floats(0, 10)),
-            st.just(("state", 30.0)),
-        ),
-        max_size=60,
-    )
-)
-def test_call_size_stays_within_its_bounds_and_recovers(events: list[tuple[str, float]]) -> None:
-    size, bound = CallSize(200, min_slow=20), 200
-    for kind, seconds in events:
-        match kind:
-            case "fail":
-                size.fail(size.items)
-            case "full":
-                size.succeed(size.items, seconds)
-            case "small":
-                size.succeed(1, seconds)
-            case _:
-                size.state(30)
-                bound = 30
-        assert 1 <= size.items <= bound
-        assert math.isfinite(size.items_per_task)
-    assert calls_until(size, bound) <= 200

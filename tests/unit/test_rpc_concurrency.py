@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sorobanflow.errors import (
     ClientStoppedError,
@@ -18,40 +16,11 @@ from sorobanflow.errors import (
 from sorobanflow.records import ConcurrencyChanged
 from sorobanflow.sources.rpc.concurrency import Concurrency
 from sorobanflow.sources.rpc.stats import RpcStats
-
-
-class Node:
-    """A node under a fake clock: `call` makes concurrent calls, each `seconds` long."""
-
-    def __init__(self, max_limit: int = 10, hook: Any = None) -> None:
-        self.now = 0.0
-        self.concurrency = Concurrency(max_limit, hook=hook, clock=lambda: self.now)
-
-    def call(
-        self,
-        count: int,
-        seconds: float = 0.1,
-        error: Exception | None = None,
-        size: int = 1000,
-    ) -> None:
-        slots = [self.concurrency.slot("getEvents") for _ in range(count)]
-        entered = [(slot, slot.__enter__()) for slot in slots]
-        self.now += seconds
-        for slot, call in entered:
-            if error is None:
-                self.concurrency.answered(call, size)
-                slot.__exit__(None, None, None)
-            else:
-                assert not slot.__exit__(type(error), error, None)
-
-    def rounds(self, count: int, **how: Any) -> None:
-        """Make as many concurrent calls as are allowed, `count` times."""
-        for _ in range(count):
-            self.call(self.concurrency.limit, **how)
+from tests.unit.clocked_node import ClockedNode
 
 
 def test_concurrency_starts_at_half_and_grows_while_its_slots_are_used() -> None:
-    node = Node()
+    node = ClockedNode()
     assert node.concurrency.limit == 5
     node.call(4)
     assert node.concurrency.limit == 5
@@ -63,7 +32,7 @@ def test_concurrency_starts_at_half_and_grows_while_its_slots_are_used() -> None
 
 @pytest.mark.parametrize("error", [RateLimitedError("HTTP 429"), RpcTimeoutError("no answer")])
 def test_concurrency_halves_once_for_one_bad_moment(error: Exception) -> None:
-    node = Node(8)
+    node = ClockedNode(8)
     node.rounds(8)
     node.call(8, error=error)
     assert node.concurrency.limit == 4
@@ -74,7 +43,7 @@ def test_concurrency_halves_once_for_one_bad_moment(error: Exception) -> None:
 
 
 def test_concurrency_grows_by_one_a_round_trip_after_a_halving() -> None:
-    node = Node(8)
+    node = ClockedNode(8)
     node.rounds(8)
     node.call(1, error=RateLimitedError("HTTP 429"))
     limits = []
@@ -87,14 +56,14 @@ def test_concurrency_grows_by_one_a_round_trip_after_a_halving() -> None:
 
 
 def test_concurrency_leaves_other_errors_to_the_breaker() -> None:
-    node = Node()
+    node = ClockedNode()
     node.call(5, error=RpcUnavailableError("HTTP 503"))
     assert node.concurrency.limit == 5
 
 
 def test_concurrency_halves_when_calls_become_slower() -> None:
     stats = RpcStats()
-    node = Node(hook=stats)
+    node = ClockedNode(hook=stats)
     node.rounds(10, seconds=0.2)
     assert node.concurrency.limit == 10
     node.rounds(1, seconds=1.0)
@@ -112,7 +81,7 @@ def test_concurrency_halves_when_calls_become_slower() -> None:
     ],
 )
 def test_concurrency_stays_for_quick_calls_and_large_answers(later: dict[str, Any]) -> None:
-    node = Node()
+    node = ClockedNode()
     node.rounds(10, seconds=0.02)
     node.rounds(20, **later)
     assert node.concurrency.limit == 10
@@ -120,7 +89,7 @@ def test_concurrency_stays_for_quick_calls_and_large_answers(later: dict[str, An
 
 def test_concurrency_reports_its_start_and_each_change() -> None:
     records: list[Any] = []
-    node = Node(4, records.append)
+    node = ClockedNode(4, records.append)
     node.rounds(4)
     node.call(1, error=RateLimitedError("HTTP 429"))
     assert records == [
@@ -133,7 +102,7 @@ def test_concurrency_reports_its_start_and_each_change() -> None:
 
 def test_concurrency_stats_say_nothing_of_halvings_where_there_were_none() -> None:
     stats = RpcStats()
-    Node(hook=stats).rounds(9)
+    ClockedNode(hook=stats).rounds(9)
     assert stats.concurrency() == "up to 10 of 10"
 
 
@@ -172,25 +141,6 @@ def test_concurrency_ends_waits_when_stopped() -> None:
     assert len(errors) == 1
     with pytest.raises(ClientStoppedError), concurrency.slot("getEvents"):
         pass
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [None, RateLimitedError("429"), RpcTimeoutError("late"), ValueError("ours")]
-        ),
-        max_size=60,
-    ),
-    st.integers(1, 20),
-)
-def test_concurrency_keeps_between_one_and_the_cap_and_loses_no_slot(
-    outcomes: list[Exception | None], most: int
-) -> None:
-    node = Node(most)
-    for error in outcomes:
-        node.rounds(1, error=error)
-        assert 1 <= node.concurrency.limit <= most
-    assert node.concurrency._active == 0
 
 
 def test_fifty_threads_never_exceed_the_limit() -> None:
