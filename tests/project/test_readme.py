@@ -191,6 +191,7 @@ def test_readme_commands_run(reader: Reader, database_url: str) -> None:
         # From the second block on, so that only the first `make run` starts a server of its own.
         reader.keep_ui_running()
     _wait_for_worker(reader.api_url)
+    _check_steps(reader.api_url)
     with urllib.request.urlopen(reader.api_url.replace("/api", "/ui-settings")) as answer:
         assert json.load(answer)["api_url"] == reader.api_url
     with psycopg.connect(database_url) as connection:
@@ -225,3 +226,52 @@ def _wait_for_worker(api_url: str) -> None:
         with urllib.request.urlopen(request, timeout=30) as answer:
             states = [run["state_type"] for run in json.load(answer)]
         time.sleep(1)
+
+
+def _check_steps(api_url: str) -> None:
+    """The UI shows each batch of a run in its three tasks, with arrows from one to the next."""
+    deadline = time.monotonic() + 60
+    while not _steps_are_complete(runs := _task_runs(api_url)):  # the server records them later
+        assert time.monotonic() < deadline, sorted(run["name"] for run in runs)
+        time.sleep(0.5)
+    events, chunks, upserts = (
+        {run["id"]: _before(run) for run in runs if run["name"].startswith(name)}
+        for name in ("fetch-events ", "fetch-transactions ", "upsert-batch ")
+    )
+    assert len(events) >= len(upserts) > 0
+    assert all(before <= events.keys() and len(before) == 1 for before in chunks.values())
+    assert all(before <= chunks.keys() and before for before in upserts.values())
+    # Every chunk that was planned is a task run of its own, and its batch was stored after it.
+    assert set().union(*upserts.values()) == chunks.keys()
+
+
+def _steps_are_complete(runs: list[dict[str, Any]]) -> bool:
+    recorded = {run["id"] for run in runs}
+    return bool(runs) and all(
+        _before(run) <= recorded and run["state_type"] == "COMPLETED" for run in runs
+    )
+
+
+def _task_runs(api_url: str) -> list[dict[str, Any]]:
+    """Read the task runs of the first run that stored batches: that of `make run`."""
+    flow_runs = _post(api_url, "flow_runs/filter", {"sort": "START_TIME_ASC"})
+    stored = [run["id"] for run in flow_runs if re.fullmatch(r"index \d+-\d+", run["name"])]
+    only = {"flow_runs": {"id": {"any_": stored[:1]}}}
+    return [
+        run for run in _post(api_url, "task_runs/filter", only) if run["name"] != "report index"
+    ]
+
+
+def _before(run: dict[str, Any]) -> set[str]:
+    """Ids of the task runs that a task run builds on."""
+    return {one["id"] for one in run["task_inputs"].get("wait_for", [])}
+
+
+def _post(api_url: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    request = urllib.request.Request(
+        f"{api_url}/{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return list(json.load(answer))

@@ -160,6 +160,15 @@ def test_envelope_of_another_transaction_is_quarantined(
     assert json.loads(row.payload)["txHash"] == row.key
 
 
+def test_item_that_is_delivered_again_to_a_chunk_that_starts_after_it_is_no_stranger(
+    databases: Databases,
+) -> None:
+    setup = Setup(chain=0, batch_size=1, workers=1)
+    databases.prepare(setup)
+    assert index_through(setup, "getTransactions:2=repeat", databases.engine) == []
+    databases.check(setup)
+
+
 def schedule_test(examples: int) -> Callable[..., None]:
     @settings(
         max_examples=examples,

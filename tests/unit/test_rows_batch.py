@@ -7,7 +7,7 @@ import pytest
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
-from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.items import MISPLACED, Event, Malformed, Transaction
 from sorobanflow.store.tables import STATE_TABLES
 from sorobanflow.toid import Position
 from tests.unit.wire_items import (
@@ -147,6 +147,17 @@ def test_a_bad_transaction_costs_its_operations_and_not_its_events() -> None:
     assert (batch.transactions, batch.operations) == ([], [])
     assert [row.tx_hash for row in batch.events] == [bad.tx_hash]
     assert [(row.kind, row.key) for row in batch.quarantine] == [("transaction", bad.tx_hash)]
+
+
+def test_a_misplaced_copy_of_an_item_that_came_readable_is_dropped() -> None:
+    sound, event = transaction_at(1000, 1), event_at(1000, 1)
+    copies = [
+        Malformed.of(one, f"{MISPLACED}(1000, 1) is not where it stands") for one in (sound, event)
+    ]
+    batch = batch_of([event, copies[1]], [copies[0], sound])
+    assert (batch.quarantine, len(batch.transactions), len(batch.events)) == ([], 1, 1)
+    alone = batch_of([copies[1]], [copies[0]])
+    assert [row.kind for row in alone.quarantine] == ["event", "transaction"]
 
 
 @pytest.mark.parametrize("ledger", [0, 999, 1002, 2147483647])

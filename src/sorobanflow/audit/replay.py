@@ -17,8 +17,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.row_maker import make_rows
-from sorobanflow.sources.items import Event, Malformed, Transaction
-from sorobanflow.sources.rpc.positions import BEFORE_REQUEST, MISPLACED
+from sorobanflow.sources.items import Event, Malformed, Transaction, is_misplaced
 from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.upsert import write_rows
 
@@ -124,7 +123,7 @@ def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRow
 
 
 def _decode(item: _Item) -> Event | Transaction:
-    if item.error.startswith((MISPLACED, BEFORE_REQUEST)):
+    if is_misplaced(item.error):
         raise DecodeError(item.error)
     items = _transactions if item.kind == "transaction" else _events
     [sent] = items.decode([msgspec.Raw(item.payload.encode())])

@@ -28,7 +28,7 @@ from sorobanflow.rows.quarantine import (
 from sorobanflow.rows.state import State, StateRow, state_rows
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
-from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction, is_misplaced
 
 
 def make_rows(
@@ -94,6 +94,7 @@ class RowMaker:
     def finish(self) -> BatchRows:
         """Return the rows, in chain order."""
         rows = BatchRows(self._ledgers)
+        self._drop_misplaced_copies()
         entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
         rows.transactions = [entry.row for entry in entries]
         rows.operations = [operation for entry in entries for operation in entry.operations]
@@ -110,6 +111,15 @@ class RowMaker:
         rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
         rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}
         return rows
+
+    def _drop_misplaced_copies(self) -> None:
+        """Drop from quarantine what one answer held in a wrong place and another in its own."""
+        readable = {"transaction": self._transactions.keys(), "event": self._events.keys()}
+        self._quarantine = {
+            (kind, key): row
+            for (kind, key), row in self._quarantine.items()
+            if not (is_misplaced(row.error) and key in readable[kind])
+        }
 
     def _state(self, entries: list[_TransactionEntry]) -> State:
         """Reduce the transactions, in chain order, to the state after them."""

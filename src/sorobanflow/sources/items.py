@@ -13,6 +13,15 @@ from msgspec import Meta, Struct
 LedgerNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
+#: The errors of items that are readable and stand where they cannot belong begin so. They are
+#: stored with the items in quarantine, so they must stay as they are.
+MISPLACED, BEFORE_REQUEST = "its place ", "the request starts at ledger "
+
+
+def is_misplaced(error: str) -> bool:
+    """Whether an item's error says only that it came in a wrong place."""
+    return error.startswith((MISPLACED, BEFORE_REQUEST))
+
 
 class Event(Struct, rename="camel", omit_defaults=True):
     """One event, as getEvents gives it.

@@ -12,11 +12,11 @@ import msgspec
 
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.sources.items import Event, Malformed
+from sorobanflow.sources.items import BEFORE_REQUEST, Event, Malformed
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.edge_check import EDGE_LEDGERS
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.positions import BEFORE_REQUEST, Collected
+from sorobanflow.sources.rpc.positions import Collected
 from sorobanflow.sources.rpc.proof import events_page_end, is_proved, usable_cursor
 from sorobanflow.sources.rpc.wire import EventsPage, Items
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id

@@ -15,18 +15,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from sorobanflow.sources.items import Malformed
+from sorobanflow.sources.items import MISPLACED, Malformed
 
 ItemT = TypeVar("ItemT", bound=Struct)
 PositionT = TypeVar("PositionT", bound=tuple[int, ...])
 
 #: An item with its position; None: it is malformed.
 Positioned = tuple[PositionT | None, ItemT | Malformed]
-
-
-#: The errors of readable items in a wrong position begin so. Stored in quarantine, where a
-#: replay recognizes them: decoding such an item again proves nothing.
-MISPLACED, BEFORE_REQUEST = "its place ", "the request starts at ledger "
 
 
 class LastItem(NamedTuple, Generic[PositionT]):
