@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from stellar_sdk import xdr
 
-from sorobanflow.decode.asset_types import MAX_PREDICATE_DEPTH
+from sorobanflow.decode.entry_types import MAX_PREDICATE_DEPTH
 from sorobanflow.decode.reader import Json
 from sorobanflow.decode.soroban_types import MAX_INVOCATION_DEPTH
 from sorobanflow.decode.transactions import read_envelope, read_result

@@ -5,8 +5,7 @@ from hashlib import sha256
 import pytest
 from stellar_sdk import xdr
 
-from sorobanflow.decode.hashes import check_hash, network_id, transaction_hash
-from sorobanflow.decode.transactions import read_envelope
+from sorobanflow.decode.transactions import check_hash, network_id, read_envelope, transaction_hash
 from sorobanflow.errors import WrongHashError
 from tests.unit.random_xdr import draw
 from tests.unit.wire_items import NETWORK, TX_HASH, make_transaction, numbered

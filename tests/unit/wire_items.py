@@ -6,8 +6,7 @@ from typing import Any
 
 from stellar_sdk import xdr
 
-from sorobanflow.decode.hashes import network_id, transaction_hash
-from sorobanflow.decode.transactions import read_envelope
+from sorobanflow.decode.transactions import network_id, read_envelope, transaction_hash
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
 

@@ -1,8 +1,7 @@
 """What a transaction's meta states about ledger entries.
 
-The types between `decode` and `rows`: `metas` makes them, `rows.state` makes rows of
-them. Only the entries whose state is kept appear; offers, claimable balances, pools, data
-entries and settings do not, nor do the `state` items, which change nothing.
+`metas` makes these, `rows.state` makes rows of them. Only the entries whose state is kept
+appear; offers, claimable balances, pools, data entries and settings do not.
 """
 
 from typing import NamedTuple
@@ -22,18 +21,15 @@ class Change(NamedTuple):
         change_order: Index in its LedgerEntryChanges, all items counted.
         kind: created, updated, removed or restored.
         type: account, trustline, contract_data, contract_code or ttl.
-        key: Body of the LedgerKey in SEP-51 form, such as
-            `{"contract": "C…", "key": …, "durability": "persistent"}`.
-        key_hash: SHA-256 of the LedgerKey's XDR, hex: of contract data and code;
-            for a ttl the hash of the entry whose time to live it is; else None.
-        entry: Body of the LedgerEntryData in SEP-51 form; None if removed. That
-            of contract code lacks `code`, which is in `value_xdr`.
+        key: Body of the LedgerKey in SEP-51 form.
+        key_hash: SHA-256, hex, of the LedgerKey of contract data or code; of a ttl that
+            of the entry whose time to live it is; else None.
+        entry: Body of the LedgerEntryData in SEP-51 form, without the Wasm; None if removed.
         sponsor: Account (G…) that sponsors the entry's reserve, if any.
-        key_xdr: XDR of a contract data's key (an SCVal); else None.
-        value_xdr: XDR of a contract data's value (an SCVal), or the Wasm of
-            contract code; else, and if removed, None.
-        before: Only for a contract's instance: its value before, a SEP-51 SCVal;
-            None if the meta does not show it.
+        key_xdr: XDR of a contract data's key, an SCVal; else None.
+        value_xdr: XDR of a contract data's value, an SCVal, or a contract's Wasm; None
+            for others and if removed.
+        before: The SCVal of a contract's instance before, if the meta shows it.
     """
 
     op_order: int
@@ -60,15 +56,8 @@ class Refund(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """What is read of a TransactionMeta of any version.
+    """What is read of a TransactionMeta of any version, in the network's order."""
 
-    Attributes:
-        soroban_fees: SorobanTransactionMetaExt in SEP-51 form ("v0", or an
-            object under "v1"); None if there is no Soroban meta.
-        changes: In the network's order.
-        refunds: In the order of the events.
-    """
-
-    soroban_fees: Json
+    soroban_fees: Json  # SorobanTransactionMetaExt in SEP-51 form, if there is one
     changes: list[Change]
     refunds: list[Refund]

@@ -1,8 +1,7 @@
 """Types that hold others: optional values, arrays, structs, trees and unions.
 
-Between `reader` and the modules that describe XDR's types. Invariant: as in `reader`.
-Most of the time of decoding is spent in these loops, so whatever can be decided when a
-type is described is decided then.
+After `reader`, with its invariants. Most of the time of decoding is spent in these loops,
+so whatever can be decided when a type is described is decided then.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from sorobanflow.decode.reader import (
     Json,
     Read,
     Skip,
+    T,
     XdrType,
     count_items,
     fixed,
@@ -135,9 +135,7 @@ def tree(name: str, children: str, depth: int, **fields: XdrType) -> XdrType:
 
 def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
     """Describe a union by its arms; an arm without a value is written as its name."""
-    reads = {value: (arm, kind and kind.read) for value, (arm, kind) in arms.items()}
-    skips = {value: kind.skip if kind else _skip_nothing for value, (_, kind) in arms.items()}
-    find, find_skip = reads.get, skips.get
+    find = {value: (arm, kind and kind.read) for value, (arm, kind) in arms.items()}.get
 
     def read(data: bytes, at: int) -> tuple[Json, int]:
         (value,) = uint32(data, at)
@@ -147,12 +145,8 @@ def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
         content, at = read_content(data, at + 4)
         return {arm: content}, at
 
-    def skip(data: bytes, at: int) -> int:
-        (value,) = uint32(data, at)
-        skip_content = find_skip(value) or no_arm(name, value)
-        return skip_content(data, at + 4)
-
-    return XdrType(read, skip)
+    skips = {value: kind.skip if kind else _skip_nothing for value, (_, kind) in arms.items()}
+    return XdrType(read, _chosen(name, skips))
 
 
 def _skip_nothing(_: bytes, at: int) -> int:
@@ -161,16 +155,17 @@ def _skip_nothing(_: bytes, at: int) -> int:
 
 def selected(name: str, arms: Mapping[int, XdrType]) -> XdrType:
     """Describe a union whose SEP-51 form does not show the arm."""
-    find = arms.get
+    reads = {value: kind.read for value, kind in arms.items()}
+    skips = {value: kind.skip for value, kind in arms.items()}
+    return XdrType(_chosen(name, reads), _chosen(name, skips))
 
-    def read(data: bytes, at: int) -> tuple[Json, int]:
+
+def _chosen(name: str, steps: Mapping[int, Callable[[bytes, int], T]]) -> Callable[[bytes, int], T]:
+    find = steps.get
+
+    def step(data: bytes, at: int) -> T:
         (value,) = uint32(data, at)
-        kind = find(value) or no_arm(name, value)
-        return kind.read(data, at + 4)
+        found = find(value) or no_arm(name, value)
+        return found(data, at + 4)
 
-    def skip(data: bytes, at: int) -> int:
-        (value,) = uint32(data, at)
-        kind = find(value) or no_arm(name, value)
-        return kind.skip(data, at + 4)
-
-    return XdrType(read, skip)
+    return step

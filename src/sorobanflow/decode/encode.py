@@ -19,15 +19,10 @@ _VEC, _MAP, _CONTRACT_INSTANCE = (arm.to_bytes(4, "big") for arm in (16, 17, 19)
 
 
 def hash_key(entry_type: str, key: Json) -> tuple[str, bytes | None]:
-    """Hash the LedgerKey of contract data or contract code.
-
-    Args:
-        entry_type: contract_data or contract_code.
-        key: Body of the LedgerKey in SEP-51 form.
+    """Hash the LedgerKey of contract_data or contract_code, given in SEP-51 form.
 
     Returns:
-        SHA-256 of the LedgerKey's XDR, hex; and for contract data the XDR of its
-        key, an SCVal.
+        SHA-256 of its XDR, hex; and for contract data the XDR of its key, an SCVal.
 
     Raises:
         Exception: not that form; of any class of stellar-sdk's or Python's.

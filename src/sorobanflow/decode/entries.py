@@ -1,9 +1,8 @@
 """Read the ledger entries and ledger keys whose state is kept.
 
-After `entry_types`, before `metas`. Gives accounts, trustlines, contract data, contract
-code and times to live in SEP-51 form, with their key and its hash, and skips everything
-else. Invariant: hashes and XDR are taken from the bytes that were read, never encoded
-again.
+After `entry_types`, before `metas`. These are accounts, trustlines, contract data, contract
+code and times to live; others are skipped. Invariant: hashes and XDR are taken from the
+bytes that were read, never encoded again.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Decode the topics and the value of an event.
 
-Between `sources` and `rows`. Invariant: the result depends on the event's XDR only.
-The other fields of the event are checked in `rows.events`.
+Between `sources` and `rows`. The other fields of the event are checked in
+`rows.events`. Invariant: the result depends on the event's XDR only.
 """
 
 from functools import lru_cache

@@ -5,13 +5,17 @@ After `soroban_types`, before `envelope_types`. Source: Stellar-transaction.x.
 
 from stellar_sdk import xdr as sdk
 
-from sorobanflow.decode.asset_types import ASSET, ASSET_CODES, ASSETS, CLAIMANTS, PRICE
 from sorobanflow.decode.composites import array, optional, selected, struct, union
 from sorobanflow.decode.entry_types import (
+    ASSET,
+    ASSET_CODES,
+    ASSETS,
+    CLAIMANTS,
     DATA_NAME,
     DATA_VALUE,
     HOME_DOMAIN,
     LEDGER_KEY,
+    PRICE,
     SIGNER,
 )
 from sorobanflow.decode.reader import INT32, INT64, UINT32, XdrType

@@ -1,12 +1,11 @@
 """Read binary XDR: what a type is, and the types that hold no others.
 
-The lowest step of decoding; `composites` builds larger types from these. A type reads
-a value in its SEP-51 form, or skips it without building anything. Every function takes
-the bytes and a position, and returns the position after the value. Invariants: a
-position only grows, so the work is bounded by the bytes, whatever a count says; a
-position after the end is found by the next number read, or by `whole`. Padding that is
-not zero and flags other than 0 and 1 are refused, as by Rust's stellar-xdr; stellar-sdk
-accepts them.
+`composites` builds larger types from these. A type reads a value in its SEP-51 form, or
+skips it without building anything. Every function takes the bytes and a position, and
+returns the position after the value. Invariants: a position only grows, so the work is
+bounded by the bytes, whatever a count says; a position after the end is found by the next
+number read, or by `whole`. Padding that is not zero and flags other than 0 and 1 are
+refused, as by Rust's stellar-xdr.
 """
 
 import binascii
@@ -33,21 +32,13 @@ uint32: Callable[[bytes, int], tuple[int]] = Struct(">I").unpack_from
 
 
 class XdrType(NamedTuple):
-    """How to read a type, and how to skip it.
-
-    Attributes:
-        read: Returns the value in SEP-51 form and the position after it.
-        skip: Returns the position after the value.
-        size: Size in bytes, if it is constant and any bytes are valid.
-        code: Format code for `struct`, if the size is constant; else empty.
-        form: Converts what the code unpacks to SEP-51, if they differ.
-    """
+    """How to read a type, and how to skip it."""
 
     read: Read
     skip: Skip
-    size: int | None = None
-    code: str = ""
-    form: Form | None = None
+    size: int | None = None  # in bytes, if it is constant and any bytes are valid
+    code: str = ""  # for `struct`, if the size is constant
+    form: Form | None = None  # converts what the code unpacks to SEP-51, if they differ
 
 
 def from_base64(name: str, text: str) -> bytes:
@@ -91,13 +82,7 @@ def _failure(name: str, error: Exception) -> DecodeError:
 
 
 def plain(code: str, form: Form | None = None, *, checked: bool = False) -> XdrType:
-    """Describe a type of constant size.
-
-    Args:
-        code: Format code for `struct`.
-        form: Converts what the code unpacks to SEP-51, if they differ.
-        checked: Whether the form refuses some bytes.
-    """
+    """Describe a type of constant size; `checked` states that the form refuses some bytes."""
     layout = Struct(">" + code)
     unpack, size = layout.unpack_from, layout.size
 

@@ -4,32 +4,20 @@ After `entry_types`, before `transactions`. Source: Stellar-transaction.x.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any
 
 from stellar_sdk import xdr as sdk
 
-from sorobanflow.decode.asset_types import ASSET
 from sorobanflow.decode.composites import array, struct, union
-from sorobanflow.decode.entry_types import OFFER
+from sorobanflow.decode.entry_types import ASSET, OFFER
 from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64, XdrType
 from sorobanflow.decode.strkeys import ACCOUNT_ID, CLAIMABLE_BALANCE_ID, POOL_ID
 
 _Arms = dict[int, tuple[str, XdrType | None]]
 
 
-class _Code(Protocol):
-    """The part of stellar-sdk's enums that is used here."""
-
-    @property
-    def value(self) -> int:
-        """The number on the wire."""
-
-    def to_json_dict(self) -> str:
-        """Return the name in SEP-51."""
-
-
-def _arms(codes: Iterable[_Code], prefix: str = "", **contents: XdrType) -> _Arms:
-    """Return the arms of a union over codes, with the content of those that have one.
+def _arms(codes: Iterable[Any], prefix: str = "", **contents: XdrType) -> _Arms:
+    """Return the arms of a union over an enum of stellar-sdk, some with content.
 
     stellar-sdk 16.1.1 writes "txbad_auth" and "opinner" for "tx_bad_auth" and
     "op_inner"; with `prefix` "tx" or "op" the underscore is put back.

@@ -1,13 +1,11 @@
 """The types of smart contracts in a transaction, as tables of `reader`.
 
-After `entry_types`, before `operation_types`. Invariant: authorized invocations nest at
-most MAX_INVOCATION_DEPTH deep; the host allows 100 contracts that call each other.
-Source: Stellar-transaction.x, Stellar-contract.x.
+After `entry_types`. Invariant: authorized invocations nest at most MAX_INVOCATION_DEPTH
+deep, as in the host. Source: Stellar-transaction.x, Stellar-contract.x.
 """
 
-from sorobanflow.decode.asset_types import ASSET
 from sorobanflow.decode.composites import array, struct, tree, union
-from sorobanflow.decode.entry_types import LEDGER_KEY
+from sorobanflow.decode.entry_types import ASSET, LEDGER_KEY
 from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64, UINT32, opaque
 from sorobanflow.decode.scval import EXECUTABLE, SC_VAL, SYMBOL
 from sorobanflow.decode.strkeys import SC_ADDRESS

@@ -1,7 +1,7 @@
 """Read the types whose SEP-51 form is a strkey: G…, C…, M… (SEP-23).
 
-After `composites`, before `scval` and `entries`. Strkeys are cached, because accounts and
-contracts repeat within a ledger: 0.1 µs for a known key, 4 µs for a new one.
+After `composites`, before `scval`. They are cached, because accounts and contracts repeat
+within a ledger: 0.1 µs for a known key, 4 µs for a new one.
 """
 
 from collections.abc import Callable

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.decode.events import DecodedEvent, decode_event
-from sorobanflow.decode.hashes import check_hash, network_id
-from sorobanflow.decode.transactions import decode_transaction
+from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
