@@ -10,9 +10,9 @@ from hashlib import sha256
 
 from stellar_sdk import xdr as sdk
 
+from sorobanflow.decode.entries import CODE_TYPE, DATA_TYPE
 from sorobanflow.decode.reader import Json
 
-_CONTRACT_DATA, _CONTRACT_CODE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
 _DURABILITIES = {"temporary": bytes(4), "persistent": (1).to_bytes(4, "big")}
 _ABSENT, _PRESENT = bytes(4), (1).to_bytes(4, "big")
 _VEC, _MAP, _CONTRACT_INSTANCE = (arm.to_bytes(4, "big") for arm in (16, 17, 19))
@@ -28,10 +28,10 @@ def hash_key(entry_type: str, key: Json) -> tuple[str, bytes | None]:
         Exception: not that form; of any class of stellar-sdk's or Python's.
     """
     if entry_type == "contract_code":
-        return sha256(_CONTRACT_CODE + bytes.fromhex(key["hash"])).hexdigest(), None
+        return sha256(CODE_TYPE + bytes.fromhex(key["hash"])).hexdigest(), None
     key_xdr = _encode_scval(key["key"])
     durability = _DURABILITIES[key["durability"]]
-    ledger_key = _CONTRACT_DATA + _encode_address(key["contract"]) + key_xdr + durability
+    ledger_key = DATA_TYPE + _encode_address(key["contract"]) + key_xdr + durability
     return sha256(ledger_key).hexdigest(), key_xdr
 
 

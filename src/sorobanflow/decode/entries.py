@@ -25,7 +25,7 @@ from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 
 _DATA = 6
-_DATA_TYPE, _CODE_TYPE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
+DATA_TYPE, CODE_TYPE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
 _INSTANCE_KEY = (20).to_bytes(4, "big")  # the SCVal ledger_key_contract_instance
 _BODY = 8  # offset in a LedgerEntry, after lastModifiedLedgerSeq and the type
 
@@ -126,13 +126,13 @@ def _read_data_key(data: bytes, at: int) -> tuple[Entry, int]:
     key, key_end = SC_VAL.read(data, key_at)
     durability, end = DURABILITY.read(data, key_end)
     body = {"contract": contract, "key": key, "durability": durability}
-    key_hash = sha256(_DATA_TYPE + data[at:end]).hexdigest()
+    key_hash = sha256(DATA_TYPE + data[at:end]).hexdigest()
     return Entry("contract_data", body, key_hash, key_xdr=data[key_at:key_end]), end
 
 
 def _read_code_key(data: bytes, at: int) -> tuple[Entry, int]:
     code_hash, end = HASH.read(data, at)
-    key_hash = sha256(_CODE_TYPE + data[at:end]).hexdigest()
+    key_hash = sha256(CODE_TYPE + data[at:end]).hexdigest()
     return Entry("contract_code", {"hash": code_hash}, key_hash), end
 
 

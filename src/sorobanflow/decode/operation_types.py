@@ -18,12 +18,8 @@ from sorobanflow.decode.entry_types import (
     PRICE,
     SIGNER,
 )
-from sorobanflow.decode.reader import INT32, INT64, UINT32, XdrType
-from sorobanflow.decode.soroban_types import (
-    EXTEND_FOOTPRINT_TTL,
-    INVOKE_HOST_FUNCTION,
-    RESTORE_FOOTPRINT,
-)
+from sorobanflow.decode.reader import EXTENSION_POINT, INT32, INT64, UINT32, XdrType
+from sorobanflow.decode.soroban_types import INVOKE_HOST_FUNCTION
 from sorobanflow.decode.strkeys import (
     ACCOUNT_ID,
     CLAIMABLE_BALANCE_ID,
@@ -101,8 +97,8 @@ _BODIES: tuple[XdrType | None, ...] = (
     ),
     struct(liquidity_pool_id=POOL_ID, amount=INT64, min_amount_a=INT64, min_amount_b=INT64),
     INVOKE_HOST_FUNCTION,
-    EXTEND_FOOTPRINT_TTL,
-    RESTORE_FOOTPRINT,
+    struct(ext=EXTENSION_POINT, extend_to=UINT32),
+    struct(ext=EXTENSION_POINT),
 )
 _OPERATIONS = {
     kind.value: (kind.to_json_dict(), body)

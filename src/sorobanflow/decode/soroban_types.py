@@ -6,7 +6,7 @@ deep, as in the host. Source: Stellar-transaction.x, Stellar-contract.x.
 
 from sorobanflow.decode.composites import array, struct, tree, union
 from sorobanflow.decode.entry_types import ASSET, LEDGER_KEY
-from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64, UINT32, opaque
+from sorobanflow.decode.reader import HASH, INT64, UINT32, opaque
 from sorobanflow.decode.scval import EXECUTABLE, SC_VAL, SYMBOL
 from sorobanflow.decode.strkeys import SC_ADDRESS
 
@@ -17,12 +17,9 @@ _CONTRACT_ID_PREIMAGE = union(
     "ContractIDPreimage",
     {0: ("address", struct(address=SC_ADDRESS, salt=HASH)), 1: ("asset", ASSET)},
 )
-_CREATE_CONTRACT = struct(contract_id_preimage=_CONTRACT_ID_PREIMAGE, executable=EXECUTABLE)
-_CREATE_CONTRACT_V2 = struct(
-    contract_id_preimage=_CONTRACT_ID_PREIMAGE,
-    executable=EXECUTABLE,
-    constructor_args=array(SC_VAL),
-)
+_CREATED = {"contract_id_preimage": _CONTRACT_ID_PREIMAGE, "executable": EXECUTABLE}
+_CREATE_CONTRACT = struct(**_CREATED)
+_CREATE_CONTRACT_V2 = struct(**_CREATED, constructor_args=array(SC_VAL))
 _HOST_FUNCTION = union(
     "HostFunction",
     {
@@ -72,8 +69,6 @@ INVOKE_HOST_FUNCTION = struct(
     host_function=_HOST_FUNCTION,
     auth=array(struct(credentials=_CREDENTIALS, root_invocation=_INVOCATION)),
 )
-EXTEND_FOOTPRINT_TTL = struct(ext=EXTENSION_POINT, extend_to=UINT32)
-RESTORE_FOOTPRINT = struct(ext=EXTENSION_POINT)
 
 _RESOURCES = struct(
     footprint=struct(read_only=array(LEDGER_KEY), read_write=array(LEDGER_KEY)),

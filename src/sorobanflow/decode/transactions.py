@@ -65,10 +65,9 @@ def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None
 
 
 def transaction_hash(envelope_xdr: str, envelope: Json, network: bytes) -> str:
-    """Compute the hash of a transaction, hex; of a fee bump the outer one.
+    """Hash the TransactionSignaturePayload: network id, type, transaction; hex.
 
-    It is SHA-256 of the TransactionSignaturePayload: network id, type and transaction,
-    without signatures, result and meta.
+    Of a fee bump this is the outer hash. Signatures, result and meta are not part of it.
     """
     data = from_base64("TransactionEnvelope", envelope_xdr)
     ((kind, content),) = envelope.items()

@@ -32,10 +32,7 @@ class QuarantineRow(NamedTuple):
 
 
 def quarantine_row(kind: str, item: Item, ledger: int, error: Exception) -> QuarantineRow:
-    """Make the row of an item of a kind: event, transaction or token_operation.
-
-    The ledger is that of the batch under which the row is stored.
-    """
+    """Make the row of an item, which is stored under a ledger of its batch."""
     payload = payload_of(item)
     return QuarantineRow(
         kind=kind,

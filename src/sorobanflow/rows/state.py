@@ -119,13 +119,7 @@ class State:
                 self.token_metadata[row.contract_id] = row
 
     def refund(self, ledger: int, number: int, refund: Refund) -> None:
-        """Add a refund of fees to an account, after all transactions of a ledger.
-
-        Args:
-            ledger: The last ledger that was added; all of its transactions were.
-            number: Of the refund in the ledger, from 0.
-            refund: The account and the amount.
-        """
+        """Add a refund of fees, numbered from 0, after all transactions of the last ledger."""
         row = self.account_entries.get(refund.account)
         # The payer's own transaction changed it in this ledger, so it is here. An account
         # that was merged meanwhile is refunded nothing.

@@ -69,10 +69,7 @@ def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRo
 def token_metadata(
     change: Change, position: ChangePosition, passphrase: str
 ) -> TokenMetadataRow | None:
-    """Make the row of a contract's instance that describes a token; None for any other.
-
-    If the instance described a token only before this change, the row is a deleted one.
-    """
+    """Make the row of an instance that describes a token, a deleted one if it no longer does."""
     if change.key["key"] != _INSTANCE:
         return None
     token = None if change.entry is None else _described(change.entry["val"])

@@ -43,27 +43,27 @@ class TransactionRow(NamedTuple):
     fee_charged: int
     sequence: int
     memo_type: str
-    memo: str | None
-    min_time: int | None
-    max_time: int | None
-    min_ledger: int | None
-    max_ledger: int | None
-    min_sequence: int | None
-    min_sequence_age: int | None
-    min_sequence_ledger_gap: int | None
-    extra_signers: str | None
-    signatures: str
-    fee_bump: bool
-    inner_hash: str | None
-    inner_fee_bid: int | None
-    inner_result_code: str | None
-    inner_signatures: str | None
-    operation_count: int
-    soroban_resource_fee: int | None
-    soroban_resources: str | None
-    non_refundable_fee_charged: int | None
-    refundable_fee_charged: int | None
-    rent_fee_charged: int | None
+    memo: str | None = None
+    min_time: int | None = None
+    max_time: int | None = None
+    min_ledger: int | None = None
+    max_ledger: int | None = None
+    min_sequence: int | None = None
+    min_sequence_age: int | None = None
+    min_sequence_ledger_gap: int | None = None
+    extra_signers: str | None = None
+    signatures: str = "[]"
+    fee_bump: bool = False
+    inner_hash: str | None = None
+    inner_fee_bid: int | None = None
+    inner_result_code: str | None = None
+    inner_signatures: str | None = None
+    operation_count: int = 0
+    soroban_resource_fee: int | None = None
+    soroban_resources: str | None = None
+    non_refundable_fee_charged: int | None = None
+    refundable_fee_charged: int | None = None
+    rent_fee_charged: int | None = None
 
 
 def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRow:
@@ -124,21 +124,13 @@ def _memo(memo: Json) -> tuple[str, str | None]:
     raise DecodeError(f"unknown memo: {kind!r:.80}")
 
 
-_NO_PRECONDITIONS: dict[str, Json] = dict.fromkeys(
-    (
-        *("min_time", "max_time", "min_ledger", "max_ledger", "min_sequence"),
-        *("min_sequence_age", "min_sequence_ledger_gap", "extra_signers"),
-    )
-)
-
-
 def _preconditions(condition: Json) -> dict[str, Json]:
-    """Read the preconditions: None if not stated; a stated 0 means no bound."""
+    """Read the preconditions that are stated; a stated 0 means no bound."""
     kind, body = arm(condition)
     if kind == "none":
-        return _NO_PRECONDITIONS
+        return {}
     if kind == "time":
-        return _NO_PRECONDITIONS | _time_bounds(body)
+        return _time_bounds(body)
     if kind != "v2":
         raise DecodeError(f"unknown preconditions: {kind!r:.80}; expected none, time or v2")
     ledgers, sequence = body["ledger_bounds"], body["min_seq_num"]
@@ -155,7 +147,7 @@ def _preconditions(condition: Json) -> dict[str, Json]:
 
 def _time_bounds(bounds: Json) -> dict[str, Json]:
     if bounds is None:
-        return {"min_time": None, "max_time": None}
+        return {}
     return {"min_time": u64(bounds["min_time"]), "max_time": u64(bounds["max_time"])}
 
 
