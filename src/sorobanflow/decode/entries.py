@@ -20,7 +20,7 @@ from sorobanflow.decode.entry_types import (
     TRUSTLINE,
     TTL,
 )
-from sorobanflow.decode.reader import EXTENSION_POINT, HASH, Json, slice_opaque, uint32
+from sorobanflow.decode.reader import EXTENSION_POINT, HASH, Json, XdrType, slice_opaque, uint32
 from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 
@@ -89,21 +89,15 @@ def read_key(data: bytes, at: int) -> tuple[Entry | None, int]:
     return read(data, at + 4)
 
 
-def _read_account(data: bytes, at: int) -> tuple[Entry, int]:
-    entry, at = ACCOUNT.read(data, at)
-    return Entry("account", {"account_id": entry["account_id"]}, entry=entry), at
+def _read_plain(name: str, body: XdrType, *key_fields: str) -> _ReadEntry:
+    """Make a reader of an entry whose key is made of its fields."""
 
+    def read(data: bytes, at: int) -> tuple[Entry, int]:
+        entry, at = body.read(data, at)
+        key = {field: entry[field] for field in key_fields}
+        return Entry(name, key, entry.get("key_hash"), entry), at
 
-def _read_trustline(data: bytes, at: int) -> tuple[Entry, int]:
-    entry, at = TRUSTLINE.read(data, at)
-    key = {"account_id": entry["account_id"], "asset": entry["asset"]}
-    return Entry("trustline", key, entry=entry), at
-
-
-def _read_ttl(data: bytes, at: int) -> tuple[Entry, int]:
-    entry, at = TTL.read(data, at)
-    key_hash = entry["key_hash"]
-    return Entry("ttl", {"key_hash": key_hash}, key_hash, entry), at
+    return read
 
 
 def _read_code(data: bytes, at: int) -> tuple[Entry, int]:
@@ -150,11 +144,11 @@ _ENTRY_V1 = struct(sponsoring_id=optional(ACCOUNT_ID), ext=EXTENSION_POINT)
 _ENTRY_EXT = union("LedgerEntryExt", {0: ("v0", None), 1: ("v1", _ENTRY_V1)})
 
 _READ_ENTRY: dict[int, _ReadEntry] = {
-    0: _read_account,
-    1: _read_trustline,
+    0: _read_plain("account", ACCOUNT, "account_id"),
+    1: _read_plain("trustline", TRUSTLINE, "account_id", "asset"),
     6: _read_data,
     7: _read_code,
-    9: _read_ttl,
+    9: _read_plain("ttl", TTL, "key_hash"),
 }
 _READ_KEY: dict[int, _ReadEntry] = {
     0: _read_plain_key(0),

@@ -20,6 +20,7 @@ from sorobanflow.decode.reader import (
     count_items,
     enum,
     flag,
+    no_arm,
     uint32,
 )
 from sorobanflow.decode.scval import SC_VAL, skip_values
@@ -47,7 +48,7 @@ def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
     if version <= 2:
         return meta, _read_changes_of(data, at, version, meta.changes)
     if version > 4:
-        raise ValueError(f"TransactionMeta has no arm {version}")
+        no_arm("TransactionMeta", version)
     at = EXTENSION_POINT.skip(data, at)
     at = _read_changes_of(data, at, version, meta.changes)
     fees, at = _read_soroban(data, at, version)

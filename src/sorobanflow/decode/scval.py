@@ -21,6 +21,7 @@ from sorobanflow.decode.reader import (
     XdrType,
     count_items,
     flag,
+    no_arm,
     uint32,
     whole,
 )
@@ -105,9 +106,7 @@ def _read(data: bytes, at: int, depth: int = 0) -> tuple[Json, int]:
 
 
 def _container(arm: int, depth: int) -> _ReadNested:
-    read = _CONTAINERS.get(arm)
-    if read is None:
-        raise ValueError(f"SCVal has no arm {arm}")
+    read = _CONTAINERS.get(arm) or no_arm("SCVal", arm)
     if depth >= MAX_DEPTH:
         raise ValueError(f"SCVal nests deeper than {MAX_DEPTH}")
     return read
@@ -149,11 +148,7 @@ def _read_instance(data: bytes, at: int, depth: int) -> tuple[Json, int]:
     return {"contract_instance": {"executable": executable, "storage": storage}}, at
 
 
-_CONTAINERS: dict[int, _ReadNested] = {
-    _VEC: _read_vec,
-    _MAP: _read_map,
-    _INSTANCE: _read_instance,
-}
+_CONTAINERS = {_VEC: _read_vec, _MAP: _read_map, _INSTANCE: _read_instance}
 
 
 def skip_values(data: bytes, at: int, count: int) -> int:

@@ -24,7 +24,7 @@ _CLAWBACK_ENABLED = 4
 
 _NATIVE = "native"
 _INSTANCE = "ledger_key_contract_instance"
-_Balance: TypeAlias = tuple[int | None, bool | None, bool | None]  # and authorized, clawback
+_Balance: TypeAlias = tuple[int | None, bool | None, bool | None]  # amount, authorized, clawback
 _NO_BALANCE: _Balance = (0, None, None)
 _NO_TOKEN: dict[str, Json] = dict.fromkeys(("name", "symbol", "decimals", "admin", "wasm_hash"))
 
@@ -45,13 +45,8 @@ def trustline_balance(
     if asset is None:
         return None
     contract_id, holder = _contract_of(asset, passphrase), address(change.key["account_id"], "G")
-    if change.entry is None:
-        values = _NO_BALANCE
-    else:
-        flags = u32(change.entry["flags"])
-        authorized, clawback = bool(flags & _AUTHORIZED), bool(flags & _CLAWBACK_ENABLED)
-        values = i64(change.entry["balance"]), authorized, clawback
     deleted = change.entry is None
+    values = _NO_BALANCE if deleted else _trust(change.entry)
     return TokenBalanceRow(contract_id, holder, *values, asset, "trustline", deleted, *position)
 
 
@@ -105,6 +100,11 @@ def _asset(value: Json) -> str | None:
     if kind == "pool_share":
         return None
     raise DecodeError(f"unknown asset of a trust line: {kind!r:.80}")
+
+
+def _trust(entry: Json) -> _Balance:
+    flags = u32(entry["flags"])
+    return i64(entry["balance"]), bool(flags & _AUTHORIZED), bool(flags & _CLAWBACK_ENABLED)
 
 
 def _holder(key: Json) -> Json:
