@@ -1,8 +1,7 @@
 """The items that rows are made of, whatever source they come from.
 
 Field names are those of the RPC in snake case, and the XDR is base64. Invariant: an
-item that is not what it should be is `Malformed` and keeps what was received. Leaves
-the meaning of the values to `decode`.
+item that is not what it should be is `Malformed` and keeps what was received.
 """
 
 from typing import Annotated, Any, Self
@@ -24,11 +23,7 @@ def is_misplaced(error: str) -> bool:
 
 
 class Event(Struct, rename="camel", omit_defaults=True):
-    """One event, as getEvents gives it.
-
-    `in_successful_contract_call` is deprecated and may be absent. A missing
-    `contract_id` arrives as an empty string. The id holds the order in the ledger.
-    """
+    """One event, as getEvents gives it; a missing `contract_id` arrives as an empty string."""
 
     id: Annotated[str, Meta(max_length=64)]
     type: str
@@ -49,8 +44,7 @@ class Event(Struct, rename="camel", omit_defaults=True):
 class Transaction(Struct, rename="camel"):
     """One transaction, as getTransactions and getTransaction give it.
 
-    `created_at` is the close time of its ledger in Unix seconds: a number in
-    one method, a string in the other. `tx_hash` is the outer hash of a fee bump.
+    `created_at` is the close time in Unix seconds; `tx_hash` is a fee bump's outer hash.
     """
 
     tx_hash: Hash

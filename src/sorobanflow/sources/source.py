@@ -1,7 +1,6 @@
 """The interface of a source: where ledgers come from, as the pipeline sees it.
 
-A source gives the items of a batch (events and transactions) in rounds of steps. The
-pipeline has the steps of a round run side by side, each as a task, and asks for the
+The pipeline runs the steps of a round side by side, each as a task, and asks for the
 next round when all of them have ended. Invariant: when there is no further round, the
 batch holds every item of its ledgers that the source was asked for, and the source's
 answers have proved it.
@@ -12,8 +11,7 @@ answers have proved it.
             step.run()
             events, transactions = step.take()
 
-`rpc.source` is the source of events and transactions from a node. The tests of this
-interface are in `tests/integration/test_source_conformance.py`.
+The tests of this interface are in `tests/integration/test_source_conformance.py`.
 """
 
 from collections.abc import Sequence
@@ -77,8 +75,7 @@ class BatchFetch(Protocol):
     def next_steps(self) -> Sequence[FetchStep]:
         """Give the steps of the next round; none when everything was fetched.
 
-        Called once at the beginning, and then when all steps of the last round have
-        run and their items were taken.
+        Called again when all steps of the last round have run and their items were taken.
         """
 
 
@@ -99,8 +96,8 @@ class Source(Protocol):
         """Begin to fetch a batch; no call is made before its first step runs.
 
         Args:
-            ledgers: The ledgers wanted.
-            max_events: The batch ends with the first ledger after which it holds more.
+            ledgers: The ledgers wanted; the batch ends earlier, after the first ledger with
+                which it holds more than `max_events`.
             other_batches: Batches in flight beside this one, which share the workers.
         """
 

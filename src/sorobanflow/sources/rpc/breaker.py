@@ -1,17 +1,15 @@
 """A circuit breaker: stop calling an endpoint that fails, probe until it is back.
 
-Every attempt of every call passes through the breaker of its RPC method:
-
     | state     | admits       | on success | on failure                        | after `open_s` |
     |-----------|--------------|------------|-----------------------------------|----------------|
     | closed    | every call   |            | open, at the `failure_threshold`  |                |
     | open      | no call      |            |                                   | half_open      |
     | half_open | a few probes | closed     | open                              |                |
 
-Only failures of the endpoint count, not what the node says about a request. Callers
-wait up to `wait_s` to be admitted, so that no work is skipped. Invariants: the lock
-is never held during a call or a listener; every permit comes back whatever the call
-raises; the outcome of a call counts only in the state that admitted it.
+Only failures of the endpoint count, not what the node says about a request.
+Invariants: the lock is never held during a call or a listener; every permit comes
+back whatever the call raises; the outcome of a call counts only in the state that
+admitted it.
 """
 
 import threading

@@ -1,16 +1,14 @@
 """How many items one call of a method asks for: the one place that decides it.
 
-Two things bound a call. What the node *states* ("limit must not exceed 100") holds
-for good. What is *guessed* from timeouts, from answers that are too large and from
-slow calls recovers as calls succeed. Invariant: a call asks for at least one item and
-for no more than the node states. The size changes the number of calls, never what the
-caller gets; so threads share it without a lock.
+What the node states ("limit must not exceed 100") holds for good; what is guessed from
+timeouts, answers that are too large and slow calls recovers as calls succeed. Invariant:
+a call asks for at least one item and for no more than the node states. The size changes
+only the number of calls, so threads share it without a lock.
 """
 
 import math
 
-#: A call is slow when it takes longer than this and than `SLOWER` times the quickest
-#: call yet: asking for less does not shorten the way to the node.
+#: A call is slow when it takes longer than this and than `SLOWER` times the quickest call yet.
 SLOW_S = 1.0
 SLOWER = 2.0
 #: A call is quick when it takes at most this much longer than the quickest one.
@@ -24,10 +22,7 @@ MAX_TASK_CALLS = 10
 
 
 class CallSize:
-    """How many items the calls of one method ask for: at first all that the method allows.
-
-    Slow calls reduce the size to `min_slow` at least.
-    """
+    """How many items a method's calls ask for; slow calls reduce it to `min_slow` at least."""
 
     def __init__(self, max_items: int, min_slow: int) -> None:
         self._stated = max_items

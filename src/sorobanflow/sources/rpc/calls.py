@@ -1,8 +1,7 @@
 """One call to the node: retries around a breaker, a slot, and the HTTP POST.
 
-The path of every request, whatever it asks. Invariant: each attempt passes through
-the breaker of its method, holds a slot of the concurrency, and is reported to the
-hook. Leaves the meaning of requests and answers to the client.
+Invariant: each attempt passes through the breaker of its method, holds a slot of the
+concurrency, and is reported to the hook.
 """
 
 import itertools

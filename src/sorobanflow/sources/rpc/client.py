@@ -1,9 +1,8 @@
 """The client of a Stellar RPC node: one method per RPC method that we read.
 
-All that the indexer knows of the chain comes through here; `events_walk` and the chunks
-read ranges with it. Invariants: an answer is what its method promises, or an error
-says what it is instead; what the client learns about the node (the size of its pages,
-that it refuses batches) changes the number of calls, never what the caller gets.
+`events_walk` and the chunks read ranges with it. Invariants: an answer is what its method
+promises, or an error; what the client learns about the node (the size of its pages, that
+it refuses batches) changes the number of calls, never what the caller gets.
 """
 
 import random
@@ -45,19 +44,13 @@ class RpcClient:
     """A node behind one URL; shared by threads, closed by its `with` block.
 
     Args:
-        url: The endpoint, http or https; may hold a key, which is never shown.
-        headers: Sent with every call; never shown.
-        http: Limits of one HTTP call.
-        retry: How often a call is tried, and how long it waits in between.
-        breaker: When the circuit breakers open; there is one per RPC method.
-        hook: Gets the records of the client.
+        url, headers: May hold keys, which are never shown.
         before_call: Called before each attempt; may wait, to keep to a rate.
         transport, clock, sleep, wait, uniform: Stand in for network, time and chance in tests.
 
     Attributes:
         sizes: How many items a call asks for, by RPC method; of getTransaction, how
             many calls a JSON-RPC batch holds.
-        batches: JSON-RPC batches, and whether the node accepts them.
 
     Raises:
         ConfigurationError: the URL, a header or a setting cannot be used.
@@ -108,10 +101,9 @@ class RpcClient:
         self.close()
 
     def stop(self) -> None:
-        """Give up, from any thread: calls under way and waits end now, and no others start.
+        """End calls and waits now, from any thread; every call then raises ClientStoppedError.
 
-        Every call then raises ClientStoppedError. A connection that is being made ends
-        after `connect_timeout_s` at the latest. The client still has to be closed.
+        A connect ends after `connect_timeout_s` at the latest. The client still has to be closed.
         """
         self._calls.stop()
 
@@ -167,10 +159,7 @@ class RpcClient:
     def get_transactions(
         self, cursor: str = "", *, start: int | None = None, limit: int = MAX_TRANSACTIONS
     ) -> TransactionsPage:
-        """Get a page of transactions, after a cursor or from a ledger on.
-
-        Raises the errors of `get_events`.
-        """
+        """Get a page of transactions, after a cursor or from a ledger on; see `get_events`."""
         params = {} if start is None else {"startLedger": start}
         ledger = start if start is not None else parse_transactions_cursor(cursor)[0]
         try:
@@ -184,18 +173,13 @@ class RpcClient:
             raise range_error("getTransactions", missing, *bounds) from error
 
     def get_transaction(self, tx_hash: str) -> Answer:
-        """Get a transaction; NotFound and Malformed are answers, not errors.
-
-        Raises:
-            RpcProtocolError: the node gave another transaction.
-        """
+        """Get a transaction; NotFound and Malformed are answers, not errors."""
         return self._calls.retried("getTransaction", lambda: ask_once(self._calls, tx_hash))
 
     def get_transaction_batch(self, hashes: Sequence[str], answers: Answers) -> None:
         """Get transactions in one POST, or one by one where the node refuses batches.
 
-        `answers` is filled as they arrive, so that an error loses none of them; what it
-        holds already is not requested again.
+        `answers` is filled as they arrive; what it holds already is not requested again.
         """
         missing = [name for name in dict.fromkeys(hashes) if name not in answers]
         if len(missing) > 1 and self.batches.accepted:

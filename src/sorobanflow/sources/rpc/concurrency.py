@@ -1,10 +1,9 @@
 """The limit of concurrent calls to the node, which adapts to what the node can take.
 
-Every call of the client takes a slot. The limit grows by one per round trip while
-the node keeps up. It halves when the node answers 429, does not answer in time, or
-becomes slower: additive increase, multiplicative decrease, as in TCP. Invariants:
-the limit stays between one and its bound; a slot is given back whatever happens;
-calls that were under way together halve the limit once.
+The limit grows by one per round trip while the node keeps up, and halves when it answers
+429, does not answer in time, or becomes slower, as in TCP. Invariants: the limit stays
+between one and its bound; a slot is given back whatever happens; calls that were under
+way together halve the limit once.
 """
 
 import math
@@ -17,8 +16,7 @@ from dataclasses import dataclass
 from sorobanflow.errors import ClientStoppedError, RateLimitedError, RpcTimeoutError
 from sorobanflow.records import ConcurrencyChanged, Hook, Strain, report
 
-#: The node became slower when recent calls take this many times the usual, both per
-#: call and per byte.
+#: Recent calls take this many times the usual, per call and per byte: the node became slower.
 SLOWER = 2.0
 #: Quicker calls than this are never slow: local load alone makes a call that slow.
 NEVER_SLOW_S = 0.25

@@ -1,7 +1,7 @@
 """The open connections of the transport, so that calls under way can be cut.
 
-A thread that waits for an answer wakes only when its connection ends; closing the pool
-leaves it waiting. Invariant: a connection made during or after `stop` is cut as well.
+Closing the pool would leave threads waiting for their answers. Invariant: a connection
+made during or after `stop` is cut as well.
 """
 
 import socket

@@ -16,8 +16,7 @@ EDGE_LEDGERS = 1000
 class EdgeCheck:
     """A chunk of a batch that holds no transactions and asks for the node's oldest ledger.
 
-    Not needed where a `LedgerChunk` starts with the range: getTransactions reads a
-    snapshot and refuses a ledger that it does not have.
+    A `LedgerChunk` needs none: getTransactions refuses a ledger that the node does not have.
     """
 
     def __init__(self, ledgers: LedgerRange) -> None:

@@ -1,9 +1,8 @@
 """The events of whole ledgers, read with getEvents page by page.
 
-Between the client, which knows single pages, and a batch, which wants a range.
 Invariant: a range counts as read only when the answers prove it (`proof`); what
-cannot be read keeps its place as `Malformed`. Nothing is retried here: calls are
-retried by the client, the walk by its task.
+cannot be read keeps its place as `Malformed`. Calls are retried by the client, the
+walk by its task.
 """
 
 from operator import attrgetter
@@ -44,10 +43,9 @@ class EventsRead(msgspec.Struct, frozen=True):
 
 
 class EventsWalk:
-    """The events of one range; goes on where a fault stopped it.
+    """The events of one range, in pages of `limit`; goes on where a fault stopped it.
 
-    A page has `limit` events at most. Once more than `max_events` are held, the walk
-    ends with the last whole ledger, if there is one.
+    Once more than `max_events` are held, it ends with the last whole ledger, if there is one.
     """
 
     def __init__(

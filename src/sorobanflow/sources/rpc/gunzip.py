@@ -1,7 +1,6 @@
 """Decompress an answer in small parts, so that a bomb is noticed before it takes memory.
 
-HTTP libraries decompress all that they have received in one step: 64 KiB become 64 MiB
-before anybody has counted. Source: RFC 1952.
+HTTP libraries turn 64 KiB into 64 MiB in one step. Source: RFC 1952.
 """
 
 import zlib

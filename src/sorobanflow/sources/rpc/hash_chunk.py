@@ -1,9 +1,8 @@
 """A chunk of transactions known by hash, fetched with getTransaction.
 
-Used where a filter wants few of a ledger's transactions. Invariant: a chunk keeps
-what it has, so `fetch` after a fault asks only for the rest, and it gives an item
-for every hash. Retried here is only NOT_FOUND for a ledger that the node has: a
-normal answer, so the client does not retry it, and another node may know better.
+Invariant: a chunk keeps what it has, so `fetch` after a fault asks only for the rest,
+and it gives an item for every hash. NOT_FOUND for a ledger that the node has is retried
+here: to the client it is a normal answer, and another node may know better.
 """
 
 from collections.abc import Sequence
@@ -20,10 +19,7 @@ NOT_FOUND_RETRIES = 3
 
 
 class HashChunk:
-    """Transactions by hash, given with their ledgers; asked for in JSON-RPC batches.
-
-    A batch has `batch_calls` calls; 1: no batches.
-    """
+    """Transactions by hash, given with their ledgers; `batch_calls` of them in one POST."""
 
     def __init__(self, wanted: Sequence[tuple[str, int]], batch_calls: int = 1) -> None:
         self.batch_calls = batch_calls
@@ -56,10 +52,7 @@ class HashChunk:
         return [answer for answer in answers if not isinstance(answer, NotFound)]
 
     def _ask(self, client: RpcClient) -> list[str]:
-        """Ask for what has no answer; give the transactions that are NOT_FOUND.
-
-        Their answers are dropped, so that the next try asks for them again.
-        """
+        """Ask for what has no answer; give, and drop, the transactions that are NOT_FOUND."""
         missing = [tx_hash for tx_hash in self._ledgers if tx_hash not in self._answers]
         for first in range(0, len(missing), self.batch_calls):
             client.get_transaction_batch(missing[first : first + self.batch_calls], self._answers)

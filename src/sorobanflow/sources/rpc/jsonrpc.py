@@ -1,6 +1,5 @@
 """JSON-RPC 2.0: requests to bytes, answers and their errors to our types.
 
-Between the client, which knows methods, and the transport, which knows bytes.
 Invariant: a body that is not JSON is a failure of the endpoint (a gateway's page, a cut
 answer), and the call is tried again; JSON of another shape than promised is a protocol
 error. Source: jrpc2 and the handlers of stellar-rpc v28.
@@ -94,10 +93,9 @@ def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> 
     if bounds is not None and ledger is not None:
         oldest, latest = (int(number) for number in bounds.groups() if number)
         return range_error(method, ledger, oldest, latest)
-    kind = _KINDS.get(fault.code)
-    if kind is None:
-        return RpcRequestError(method, fault.code, clean(text))
-    return kind(f"{method}: {clean(text)} ({fault.code})")
+    if fault.code in _KINDS:
+        return _KINDS[fault.code](f"{method}: {clean(text)} ({fault.code})")
+    return RpcRequestError(method, fault.code, clean(text))
 
 
 def range_error(method: str, ledger: int, oldest: int, latest: int) -> SorobanflowError:

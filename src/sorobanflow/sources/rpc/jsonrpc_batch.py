@@ -1,8 +1,7 @@
 """Many getTransaction calls in one POST, as a JSON-RPC batch.
 
-Used by the client where the node accepts batches. Invariant: an answer is kept at
-once in the caller's dict, so that a fault costs only the calls that it affects; the
-next attempt asks only for those.
+Invariant: an answer is kept at once in the caller's dict, so that a fault costs only the
+calls that it affects; the next attempt asks only for those.
 """
 
 from collections.abc import MutableMapping, Sequence
@@ -78,8 +77,7 @@ class JsonRpcBatches:
     def _ask_once(self, hashes: Sequence[str], answers: Answers) -> float:
         """Ask in one POST for what has no answer yet; give the seconds that it took.
 
-        A RetriableError: some calls have no answer yet. A FatalError: a call failed for
-        good; the others have their answers.
+        After a FatalError, all calls but the failed ones have their answers.
         """
         if not self.accepted:  # another thread has found out
             raise BatchRefusedError

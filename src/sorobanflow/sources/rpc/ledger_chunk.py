@@ -1,8 +1,7 @@
 """A chunk of consecutive transactions, read with getTransactions page by page.
 
 Invariant: a chunk keeps what it has, so `fetch` after a fault asks only for the rest;
-it is done only when the answers prove that nothing is missing (`proof`). Nothing is
-retried here: calls are retried by the client, the chunk by its task.
+it is done only when the answers prove that nothing is missing (`proof`).
 """
 
 from operator import attrgetter
@@ -48,10 +47,7 @@ class LedgerChunk:
     def fetch(self, client: RpcClient) -> list[Transaction | Malformed]:
         """Fetch what is still missing; give the whole chunk in chain order.
 
-        Raises:
-            NodeBehindError: the node does not have the end of the chunk yet.
-            LedgerOutsideRetentionError: it no longer has the chunk's start.
-            RpcProtocolError: its pages do not lead to the end of the chunk.
+        For the errors see `EventsWalk.read`.
         """
         while not self._is_read:
             expected = self.limit - len(self._collected)
@@ -76,10 +72,7 @@ def _position_of(transaction: Transaction) -> TxPosition:
 
 
 def _claimed_position(item: Malformed, after: TxPosition) -> TxPosition | None:
-    """Give the position that an item claims; if it claims half of one, the earliest that fits.
-
-    An item of a later chunk, which may get it readable, is then not kept here as well.
-    """
+    """Give the position that an item claims; if it claims half of one, the earliest that fits."""
     ledger, order = item.fields.get("ledger"), item.fields.get("applicationOrder")
     if type(order) is not int or order < 1:
         order = 0

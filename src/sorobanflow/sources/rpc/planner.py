@@ -1,11 +1,9 @@
 """Cut a batch's transactions into chunks, one task each: by ledgers or by hashes.
 
-Follows the reading of a batch's events. Unfiltered indexing wants every transaction,
-with or without events, so workers take ledgers (getTransactions). Filtered indexing
-wants those of the matching events: by hash (getTransaction), unless they are so many
-of what the ledgers hold that whole pages are cheaper. Invariant: the chunks are a
-partition of what is wanted, whatever the estimates say; estimates only balance the
-work and save calls.
+Unfiltered indexing wants every transaction, so workers take ledgers (getTransactions).
+Filtered indexing wants those of the matching events: by hash (getTransaction), unless
+they are so many that whole pages are cheaper. Invariant: the chunks are a partition of
+what is wanted, whatever the estimates say.
 """
 
 from bisect import bisect_left
@@ -28,20 +26,14 @@ from sorobanflow.toid import MAX_TX, TxPosition
 FetchPlan = Literal["auto", "ledgers", "hashes"]
 TransactionChunk = LedgerChunk | HashChunk | EdgeCheck
 
-#: Whole pages are cheaper from this share of the ledgers' transactions on: a page
-#: carries 200 in one answer, by hash the node looks up each.
+#: Whole pages are cheaper from this share of the ledgers' transactions on.
 MIN_SHARE_FOR_LEDGERS = 0.5
 
 _items = Items(Transaction)
 
 
 class TransactionPlanner:
-    """Plans the chunks of batches, for one run; shared by threads.
-
-    Raises:
-        ConfigurationError: the plan "hashes" without a filter: transactions without
-            events would be missing.
-    """
+    """Plans the chunks of batches, for one run; shared by threads."""
 
     def __init__(self, plan: FetchPlan, filtered: bool, workers: int, batch_calls: int) -> None:
         if plan == "hashes" and not filtered:
@@ -60,8 +52,7 @@ class TransactionPlanner:
     ) -> Sequence[TransactionChunk]:
         """Plan the chunks of a batch whose events were read.
 
-        Other batches in flight keep workers busy too, so each is cut into fewer chunks: a
-        chunk is a task, which costs more than a call.
+        The more batches are in flight, the fewer chunks for each: a task costs more than a call.
         """
         ledgers, wanted = read.ledgers, read.named_transactions()
         if not self._filtered or (wanted and self._ledgers_are_cheaper(client, ledgers, wanted)):
@@ -124,11 +115,9 @@ def cut_ledgers(
 ) -> list[LedgerChunk]:
     """Cut the transactions of a range into chunks of a size, if the estimates are right.
 
-    The estimates are by ledger, ascending, and may be wrong; without any, the ledgers are
-    cut evenly. A chunk that ends at an estimated transaction is proved whole when that one
-    is seen. Only the last must see past its end. It asks for one more, which is of the next
-    ledger; at the tip there is none, so a chunk of its own asks what follows the last
-    estimated transaction, beside the others instead of after them.
+    The estimates are by ledger, ascending; without any, the ledgers are cut evenly. The last
+    chunk must see past its end, so it asks for one more, which is of the next ledger. At the
+    tip there is none: a chunk of its own asks what follows the last estimated transaction.
     """
     counts = {ledger: min(count, MAX_TX) for ledger, count in estimates.items()}
     total = sum(counts.values())
@@ -159,8 +148,7 @@ def cut_hashes(
 def _cut_evenly(ledgers: LedgerRange, max_chunks: int) -> list[LedgerChunk]:
     parts = max(1, min(max_chunks, ledgers.size))
     bounds = [ledgers.first + ledgers.size * part // parts for part in range(parts + 1)]
-    # Without events there is hardly a transaction: a small page shows that, and large ones
-    # follow a full one.
+    # Without events there is hardly a transaction, and a small page shows that.
     return [
         LedgerChunk((low, 0), (high - 1, MAX_TX), MIN_TRANSACTIONS)
         for low, high in pairwise(bounds)

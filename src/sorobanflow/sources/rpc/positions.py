@@ -2,9 +2,7 @@
 
 Both walks (`events_walk`, `ledger_chunk`) collect their pages here. Invariant: a
 malformed item stays between its neighbours, and the position that it claims counts only
-if it lies there: a wrong one must move the item neither out of the range, where it would
-be lost, nor into it. The walks rely on the positions of readable items, so these are
-checked as well.
+if it lies there: a wrong one must move the item neither out of the range nor into it.
 """
 
 from bisect import bisect_left
@@ -25,23 +23,17 @@ Positioned = tuple[PositionT | None, ItemT | Malformed]
 
 
 class LastItem(NamedTuple, Generic[PositionT]):
-    """What the items of a page say of its end.
-
-    Attributes:
-        position: Of the last readable item that is new; where the page starts if none is.
-        ends_page: Whether the page has items, and no malformed one follows.
-    """
+    """Position of the last new readable item of a page, or where the page starts."""
 
     position: PositionT
-    ends_page: bool
+    ends_page: bool  # whether the page has items, and no malformed one follows
 
 
 class Collected(Generic[ItemT, PositionT]):
     """The items of the pages that a walk has read, each once, up to the end of its range.
 
-    What the latest ledger holds before the start is left out: nodes may deliver that ledger
-    from its beginning. `claimed` gives the position that a malformed item after another
-    position claims; None if it cannot be read.
+    What the latest ledger holds before the start is left out: nodes may deliver it from its
+    beginning. `claimed` reads the position that a malformed item after a position claims.
     """
 
     def __init__(
@@ -106,11 +98,7 @@ class Collected(Generic[ItemT, PositionT]):
     def _assigned(
         self, items: list[Positioned[PositionT, ItemT]], after: PositionT, bound: PositionT
     ) -> Iterator[tuple[PositionT, ItemT | Malformed]]:
-        """Give every item a position, in the order of the page.
-
-        A malformed one gets what it claims if that lies between its readable neighbours,
-        else the position of the item before it.
-        """
+        """Give every item a position; a malformed one may share that of the item before it."""
         bounds: list[PositionT] = []  # the position of the next readable item, for each item
         for position, _ in reversed(items):
             bound = bound if position is None else position

@@ -1,6 +1,5 @@
 """Decide what an answer proves: is the range read, does the walk go on, or is the node behind?
 
-The one place for this question; pure functions, each with the table of its cases.
 Invariant: the length of a page proves nothing, since a gateway may cut any answer.
 A ledger is read to its end when an item or a cursor after its end was seen, or an
 empty page from a node whose latest ledger is not before it. Sources: get_events.go,
@@ -24,8 +23,7 @@ def usable_cursor(
 ) -> PositionT | None:
     """Read an answer's cursor; give it if it says how far the page goes, else None.
 
-    One before `reached` says nothing: "0" comes from a node that is behind, the start of
-    the latest ledger from one that has no more. Nor does one after the tip.
+    Nodes that are behind or have no more give one before `reached`, which says nothing.
 
     Raises:
         RpcProtocolError: it is no cursor of the method.
@@ -76,9 +74,7 @@ def transactions_page_end(
 def is_proved(
     method: str, page_end: PositionT, reached: PositionT, end: PositionT, tip: PositionT
 ) -> bool:
-    """Tell whether a range up to `end` is read; if not, the walk goes on at the page's end.
-
-    `reached` is where the page started.
+    """Tell whether a range up to `end` is read by a page that started at `reached`.
 
     | the page ends                    | the tip is          |                  |
     |----------------------------------|---------------------|------------------|
@@ -87,10 +83,6 @@ def is_proved(
     | after `reached`, before the tip  | anywhere            | go on            |
     | not after `reached`              | before the end      | node behind      |
     | not after `reached`              | not before the end  | protocol error   |
-
-    Raises:
-        NodeBehindError: the node does not have the end of the range yet.
-        RpcProtocolError: the pages do not lead there.
     """
     if page_end >= end:
         return True

@@ -1,8 +1,7 @@
 """Take the secrets of the endpoint out of texts: its URL, its login and its headers.
 
-Used by the transport for messages, and as a filter of the log lines that the HTTP
-libraries write per call. Invariant: of the URL only scheme, host and port are shown,
-since hosted nodes carry their key in the path.
+Invariant: of the URL only scheme, host and port are shown, since hosted nodes carry
+their key in the path.
 """
 
 import logging
@@ -18,10 +17,7 @@ _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 
 
 class Redactor(logging.Filter):
-    """Knows the secrets of one endpoint: of its URL, as given and parsed, and its headers.
-
-    A filter of logs between `install` and `remove`.
-    """
+    """Knows the secrets of one endpoint; a filter of logs between `install` and `remove`."""
 
     def __init__(self, text: str, url: httpx.URL, header_values: Iterable[str]) -> None:
         super().__init__()

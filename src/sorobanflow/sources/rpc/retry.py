@@ -1,7 +1,7 @@
 """Retries of one call: exponential backoff with full jitter, which obeys Retry-After.
 
-Around the circuit breaker, so that every attempt passes through it. Invariant: only
-an EndpointError is tried again. Tasks retry an open breaker and a node that is behind.
+Invariant: only an EndpointError is tried again. Tasks retry an open breaker and a node
+that is behind.
 """
 
 import random
@@ -22,8 +22,7 @@ OnRetry = Callable[[float, BaseException], object]
 class RetrySettings:
     """How often a call is tried, and how long it waits in between.
 
-    The longest random wait is `base_s` before the second attempt and doubles up to
-    `cap_s`. A Retry-After is obeyed up to `max_retry_after_s`.
+    The longest random wait is `base_s` before the second attempt and doubles up to `cap_s`.
     """
 
     attempts: int = 5

@@ -1,9 +1,8 @@
 """Events and transactions of a node as a source: the default, and the only filtered one.
 
-A batch takes three rounds: its events (which tell how many transactions its ledgers
-hold), its transactions in chunks, and again by hash those that events name and no
-chunk brought. Implements `sources.source`; leaves the cutting into chunks to
-`planner`, and the proof that a range was read to the walks.
+Implements `sources.source`. A batch takes three rounds: its events (which tell how many
+transactions its ledgers hold), its transactions in chunks, and again by hash those that
+events name and no chunk brought.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,10 +21,7 @@ MIN_EVENTS_PAGE = 1000
 
 
 class RpcSource:
-    """A node, read with getEvents, getTransactions and getTransaction; see `Source`.
-
-    With a filter, only its events and their transactions are fetched.
-    """
+    """A node; with a filter, only its events and their transactions are fetched."""
 
     def __init__(
         self,
@@ -90,10 +86,7 @@ class RpcBatchFetch:
         return steps
 
     def _missing_chunks(self) -> Sequence[TransactionChunk]:
-        """Plan the transactions that events name and no chunk brought; none on a sound node.
-
-        Events and transactions come from different calls: they must name the same ones.
-        """
+        """Plan the transactions that events name and no chunk brought; none on a sound node."""
         fetched = {name for step in self._chunks for name in step.hashes}
         count = sum(step.count for step in self._chunks)
         self._source.planner.learn(self.ledgers, count)

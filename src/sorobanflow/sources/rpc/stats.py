@@ -1,7 +1,4 @@
-"""A hook that counts what the client reports, for the summary of a run.
-
-`sorobanflow.metrics` has the other hook, for Prometheus.
-"""
+"""A hook that counts what the client reports, for the summary of a run."""
 
 import threading
 from collections import Counter
@@ -23,10 +20,7 @@ _STRAINS: dict[Strain, str] = {
 
 
 class RpcStats:
-    """A hook that counts over all methods; may be called from any thread.
-
-    It counts HTTP calls and the bytes of their answers, retries, and breaker trips.
-    """
+    """A hook that counts over all methods; may be called from any thread."""
 
     def __init__(self) -> None:
         self.calls = self.size_bytes = self.retries = self.trips = 0

@@ -1,8 +1,7 @@
 """One HTTP call to the endpoint: a body out, a body back, failures as our errors.
 
-Beneath the client, which owns meaning, retries and breakers. Invariants: an answer
-never takes more memory than its limit; redirects are not followed; no secret reaches
-a message or a log line.
+Invariants: an answer never takes more memory than its limit; redirects are not followed;
+no secret reaches a message or a log line.
 """
 
 import re
@@ -39,10 +38,7 @@ _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """Limits of one HTTP call.
-
-    A slow trickle ends before twice `timeout_s`; sizes are those after decompression.
-    """
+    """Limits of one HTTP call, after decompression; a trickle ends within twice `timeout_s`."""
 
     timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
@@ -51,11 +47,7 @@ class HttpSettings:
 
 
 class Transport:
-    """A pool of connections to one endpoint; shared by threads. See `RpcClient`.
-
-    Raises:
-        ConfigurationError: the URL or a header cannot be used.
-    """
+    """A pool of connections to one endpoint; shared by threads. See `RpcClient`."""
 
     def __init__(
         self,
@@ -84,10 +76,7 @@ class Transport:
         )
 
     def post(self, method: str, body: bytes) -> bytes:
-        """Send a request of an RPC method and return the body of the answer.
-
-        For what it raises see the tree in `errors`.
-        """
+        """Send a request of an RPC method and return the body of the answer."""
         if self._connections.stopped.is_set():
             raise ClientStoppedError(method)
         try:

@@ -1,9 +1,8 @@
 """The answers of the RPC methods that we read, typed.
 
-One struct per answer, decoded and validated in one pass. Tolerates what the versions
-of the node differ in: times and ledgers as number or string; absent, `null` and
-zero-valued fields; unknown fields. The items of a page are decoded one by one, so that
-a malformed one does not cost its page. Field names are the wire's in snake case.
+Tolerates what the versions of the node differ in: times and ledgers as number or string;
+absent, `null` and zero-valued fields; unknown fields. Invariant: the items of a page are
+decoded one by one, so that a malformed one does not cost its page.
 """
 
 from collections.abc import Iterable
@@ -72,10 +71,7 @@ class TransactionStatus(Struct, rename="camel"):
 
 
 class NotFound(Struct):
-    """A normal answer of getTransaction: the node does not have the transaction.
-
-    The transaction's ledger, compared with these two, decides what it means.
-    """
+    """A normal answer of getTransaction; see `proof.missing_ledger` for what it means."""
 
     latest_ledger: int
     oldest_ledger: int
