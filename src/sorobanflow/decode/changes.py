@@ -1,8 +1,4 @@
-"""What a transaction's meta states about ledger entries.
-
-`metas` makes these, `rows.state` makes rows of them. Only the entries whose state is kept
-appear; offers, claimable balances, pools, data entries and settings do not.
-"""
+"""What a meta states about ledger entries whose state is kept, from `metas` to `rows.state`."""
 
 from typing import NamedTuple
 
@@ -14,42 +10,24 @@ OP_AFTER = 4095
 
 
 class Change(NamedTuple):
-    """One change of one ledger entry; its values are shared, so never change them.
+    """One change of one ledger entry; its values are shared, so never change them."""
 
-    Attributes:
-        op_order: OP_BEFORE, the operation's number from 1, or OP_AFTER.
-        change_order: Index in its LedgerEntryChanges, all items counted.
-        kind: created, updated, removed or restored.
-        type: account, trustline, contract_data, contract_code or ttl.
-        key: Body of the LedgerKey in SEP-51 form.
-        key_hash: SHA-256, hex, of the LedgerKey of contract data or code; of a ttl that
-            of the entry whose time to live it is; else None.
-        entry: Body of the LedgerEntryData in SEP-51 form, without the Wasm; None if removed.
-        sponsor: Account (G…) that sponsors the entry's reserve, if any.
-        key_xdr: XDR of a contract data's key, an SCVal; else None.
-        value_xdr: XDR of a contract data's value, an SCVal, or a contract's Wasm; None
-            for others and if removed.
-        before: The SCVal of a contract's instance before, if the meta shows it.
-    """
-
-    op_order: int
-    change_order: int
-    kind: str
-    type: str
-    key: Json
+    op_order: int  # OP_BEFORE, the operation's number from 1, or OP_AFTER
+    change_order: int  # index in its LedgerEntryChanges, all items counted
+    kind: str  # created, updated, removed or restored
+    type: str  # account, trustline, contract_data, contract_code or ttl
+    key: Json  # body of the LedgerKey in SEP-51 form
+    # SHA-256, hex, of the LedgerKey of contract data or code; of a ttl that of its entry.
     key_hash: str | None
-    entry: Json
-    sponsor: str | None
-    key_xdr: bytes | None
-    value_xdr: bytes | None
-    before: Json
+    entry: Json  # body of the LedgerEntryData in SEP-51 form, without the Wasm; None if removed
+    sponsor: str | None  # account (G…) that sponsors the entry's reserve, if any
+    key_xdr: bytes | None  # of a contract data's key, an SCVal
+    value_xdr: bytes | None  # of a contract data's value, an SCVal; or the Wasm; None if removed
+    before: Json  # the SCVal of a contract's instance before, if the meta shows it
 
 
 class Refund(NamedTuple):
-    """What is refunded of a fee after all transactions of the ledger (since protocol 23).
-
-    Not among the meta's changes, but in its fee event of the stage `after_all_txs`.
-    """
+    """A fee refunded after all transactions of the ledger, stated by an event (protocol 23)."""
 
     account: str
     stroops: int

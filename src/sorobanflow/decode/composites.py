@@ -1,7 +1,6 @@
 """Types that hold others: optional values, arrays, structs, trees and unions.
 
-After `reader`, with its invariants. Most of the time of decoding is spent in these loops,
-so whatever can be decided when a type is described is decided then.
+Decoding spends most time here, so what can be decided when a type is described is decided then.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,8 +1,4 @@
-"""Encode the keys of contract entries as XDR, and hash them.
-
-For the keys in a transaction's footprint, which arrive decoded. Invariant: the bytes are
-those that the network has for the key.
-"""
+"""Encode and hash the keys of contract entries, with the bytes that the network has for them."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -19,13 +15,9 @@ _VEC, _MAP, _CONTRACT_INSTANCE = (arm.to_bytes(4, "big") for arm in (16, 17, 19)
 
 
 def hash_key(entry_type: str, key: Json) -> tuple[str, bytes | None]:
-    """Hash the LedgerKey of contract_data or contract_code, given in SEP-51 form.
+    """Hash a SEP-51 LedgerKey of contract_data or contract_code, hex; give the data key's XDR too.
 
-    Returns:
-        SHA-256 of its XDR, hex; and for contract data the XDR of its key, an SCVal.
-
-    Raises:
-        Exception: not that form; of any class of stellar-sdk's or Python's.
+    Raises an exception of any class, stellar-sdk's or Python's, for another form.
     """
     if entry_type == "contract_code":
         return sha256(CODE_TYPE + bytes.fromhex(key["hash"])).hexdigest(), None

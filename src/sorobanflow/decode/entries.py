@@ -1,8 +1,6 @@
-"""Read the ledger entries and ledger keys whose state is kept.
+"""Read the ledger entries and keys whose state is kept, for `metas`; skip the others.
 
-After `entry_types`, before `metas`. These are accounts, trustlines, contract data, contract
-code and times to live; others are skipped. Invariant: hashes and XDR are taken from the
-bytes that were read, never encoded again.
+Invariant: hashes and XDR are taken from the bytes that were read, never encoded again.
 """
 
 from collections.abc import Callable

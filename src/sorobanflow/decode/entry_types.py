@@ -1,9 +1,7 @@
 """The types of assets, ledger entries and ledger keys, as tables of `reader`.
 
-After `scval`, before `entries`. Types that are only skipped are as short as possible; the
-others have the names of SEP-51. Invariant: predicates nest at most MAX_PREDICATE_DEPTH
-deep; the network allows 4. Source: Stellar-ledger-entries.x,
-Stellar-contract-config-setting.x.
+Invariant: predicates nest at most MAX_PREDICATE_DEPTH deep; the network allows 4.
+Source: Stellar-ledger-entries.x, Stellar-contract-config-setting.x.
 """
 
 from functools import lru_cache

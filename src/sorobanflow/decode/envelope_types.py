@@ -1,7 +1,4 @@
-"""The types of transaction envelopes, as tables of `reader`.
-
-After `operation_types`, before `transactions`. Source: Stellar-transaction.x.
-"""
+"""The types of transaction envelopes, as tables of `reader`. Source: Stellar-transaction.x."""
 
 from sorobanflow.decode.composites import array, optional, struct, union
 from sorobanflow.decode.operation_types import OPERATION

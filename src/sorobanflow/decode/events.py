@@ -1,8 +1,4 @@
-"""Decode the topics and the value of an event.
-
-Between `sources` and `rows`. The other fields of the event are checked in
-`rows.events`. Invariant: the result depends on the event's XDR only.
-"""
+"""Decode the topics and the value of an event, between `sources` and `rows`, from its XDR only."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,11 +18,7 @@ class DecodedEvent(NamedTuple):
 
 
 def decode_event(event: Event) -> DecodedEvent:
-    """Decode an event.
-
-    Raises:
-        DecodeError: a topic or the value is not the base64 XDR of an SCVal.
-    """
+    """Decode an event; DecodeError if a topic or the value is not the base64 XDR of an SCVal."""
     return DecodedEvent([_topic(topic) for topic in event.topic or ()], _scval(event.value))
 
 

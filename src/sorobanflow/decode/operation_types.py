@@ -1,7 +1,4 @@
-"""The types of operations, as tables of `reader`.
-
-After `soroban_types`, before `envelope_types`. Source: Stellar-transaction.x.
-"""
+"""The types of operations, as tables of `reader`. Source: Stellar-transaction.x."""
 
 from stellar_sdk import xdr as sdk
 

@@ -1,10 +1,8 @@
 """Read binary XDR: what a type is, and the types that hold no others.
 
-`composites` builds larger types from these. A type reads a value in its SEP-51 form, or
-skips it without building anything. Every function takes the bytes and a position, and
-returns the position after the value. Invariants: a position only grows, so the work is
-bounded by the bytes, whatever a count says; a position after the end is found by the next
-number read, or by `whole`. Padding that is not zero and flags other than 0 and 1 are
+A type reads a value in its SEP-51 form, or skips it; both return the position after the value.
+Invariants: a position only grows, so the work is bounded by the bytes; one after the end is found
+by the next number read, or by `whole`. Padding that is not zero and flags other than 0 and 1 are
 refused, as by Rust's stellar-xdr.
 """
 
@@ -42,11 +40,7 @@ class XdrType(NamedTuple):
 
 
 def from_base64(name: str, text: str) -> bytes:
-    """Decode the base64 of an XDR value.
-
-    Raises:
-        DecodeError: not strict base64; the message names the XDR type.
-    """
+    """Decode the base64 of an XDR value; DecodeError with the type's name if it is not strict."""
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except Exception as error:  # ValueError, or TypeError if it is no text

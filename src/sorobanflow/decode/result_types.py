@@ -1,7 +1,4 @@
-"""The types of transaction results, as tables of `reader`.
-
-After `entry_types`, before `transactions`. Source: Stellar-transaction.x.
-"""
+"""The types of transaction results, as tables of `reader`. Source: Stellar-transaction.x."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,8 +16,7 @@ _Arms = dict[int, tuple[str, XdrType | None]]
 def _arms(codes: Iterable[Any], prefix: str = "", **contents: XdrType) -> _Arms:
     """Return the arms of a union over an enum of stellar-sdk, some with content.
 
-    stellar-sdk 16.1.1 writes "txbad_auth" and "opinner" for "tx_bad_auth" and
-    "op_inner"; with `prefix` "tx" or "op" the underscore is put back.
+    `prefix` restores an underscore: stellar-sdk 16.1.1 writes "txbad_auth" for "tx_bad_auth".
     """
     names = {code.value: code.to_json_dict().removeprefix(prefix) for code in codes}
     joint = f"{prefix}_" if prefix else ""

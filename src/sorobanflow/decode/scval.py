@@ -1,9 +1,7 @@
-"""Read an SCVal, the value of smart contracts, in its SEP-51 form.
+"""Read an SCVal in its SEP-51 form; an absent vec or map, which stellar-sdk cannot read, is null.
 
-After `strkeys`, before `entries`. An absent vec or map, which stellar-sdk cannot read, is
-null. Invariant: values nest at most MAX_DEPTH deep, read or skipped, so a hostile value
-cannot exhaust the stack. A value of contract data takes 14 µs, stellar-sdk 120 (medians).
-Source: Stellar-contract.x.
+Invariant: values nest at most MAX_DEPTH deep, so a hostile value cannot exhaust the stack. A value
+of contract data takes 14 µs, stellar-sdk 120 (medians). Source: Stellar-contract.x.
 """
 
 from collections.abc import Callable
@@ -152,10 +150,7 @@ _CONTAINERS = {_VEC: _read_vec, _MAP: _read_map, _INSTANCE: _read_instance}
 
 
 def skip_values(data: bytes, at: int, count: int) -> int:
-    """Skip SCVals that follow each other.
-
-    A loop is faster than recursion, and most bytes of a meta are values that are skipped.
-    """
+    """Skip consecutive SCVals, most bytes of a meta; a loop is faster than recursion."""
     outer: list[int] = []  # how many values are left in each enclosing container
     while True:
         while count:

@@ -1,7 +1,6 @@
-"""The types of smart contracts in a transaction, as tables of `reader`.
+"""The types of smart contracts in transactions. Source: Stellar-transaction.x, Stellar-contract.x.
 
-After `entry_types`. Invariant: authorized invocations nest at most MAX_INVOCATION_DEPTH
-deep, as in the host. Source: Stellar-transaction.x, Stellar-contract.x.
+Invariant: authorized invocations nest at most MAX_INVOCATION_DEPTH deep, as in the host.
 """
 
 from sorobanflow.decode.composites import array, struct, tree, union

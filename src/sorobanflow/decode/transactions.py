@@ -1,8 +1,7 @@
 """Decode the envelope, the result and the meta of a transaction, and check its hash.
 
-Between `sources` and `rows`. Invariant: names are spelled as in Rust's stellar-xdr, which
-nodes use. Envelope and result take 60 µs a transaction of pubnet-63092990, stellar-sdk 470
-(medians).
+Invariant: names are those of Rust's stellar-xdr, which nodes use. Envelope and result take 60 µs
+a transaction of pubnet-63092990, stellar-sdk 470 (medians).
 """
 
 from hashlib import sha256
@@ -33,11 +32,7 @@ class DecodedTransaction(NamedTuple):
 
 
 def decode_transaction(transaction: Transaction) -> DecodedTransaction:
-    """Decode the three parts of a transaction.
-
-    Raises:
-        DecodeError: one of them is not the base64 XDR of its type.
-    """
+    """Decode the three parts; DecodeError if one is not the base64 XDR of its type."""
     return DecodedTransaction(
         read_envelope(transaction.envelope_xdr),
         read_result(transaction.result_xdr),
@@ -51,13 +46,9 @@ def network_id(passphrase: str) -> bytes:
 
 
 def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None:
-    """Check that a transaction has the hash under which it was sent.
+    """Raise WrongHashError if the envelope is that of another transaction or network; takes 5 µs.
 
-    A node's database or a proxy's cache may send one transaction under the hash of
-    another. Takes 5 µs, half of it to decode the base64 again.
-
-    Raises:
-        WrongHashError: the envelope is that of another transaction or network.
+    A node's database or a proxy's cache may send one transaction under the hash of another.
     """
     computed = transaction_hash(transaction.envelope_xdr, envelope, network)
     if computed != transaction.tx_hash:
@@ -65,10 +56,7 @@ def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None
 
 
 def transaction_hash(envelope_xdr: str, envelope: Json, network: bytes) -> str:
-    """Hash the TransactionSignaturePayload: network id, type, transaction; hex.
-
-    Of a fee bump this is the outer hash. Signatures, result and meta are not part of it.
-    """
+    """Hash the TransactionSignaturePayload, hex; of a fee bump this is the outer hash."""
     data = from_base64("TransactionEnvelope", envelope_xdr)
     ((kind, content),) = envelope.items()
     end = len(data) - _signatures_size(content["signatures"])

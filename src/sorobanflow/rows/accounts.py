@@ -1,7 +1,4 @@
-"""Make the rows of an account's entry, whose extensions are nested.
-
-After `decode.changes`. Source: Stellar-ledger-entries.x.
-"""
+"""Make the rows of account entries, after `decode.changes`. Source: Stellar-ledger-entries.x."""
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json

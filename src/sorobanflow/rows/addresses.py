@@ -1,8 +1,4 @@
-"""Check the addresses of the network (StrKeys, SEP-23).
-
-Invariant: an address in a row has the right prefix, length and checksum. Checks are
-cached, because addresses repeat.
-"""
+"""Check addresses (SEP-23): prefix, length and checksum; cached, because addresses repeat."""
 
 from functools import lru_cache
 from typing import NamedTuple

@@ -1,7 +1,4 @@
-"""The rows of a batch, by table: what `rows` hands over to `store`.
-
-Invariant: `BatchRows.by_table` names every table that a batch writes.
-"""
+"""The rows of a batch, from `rows` to `store`; `by_table` names every table that it writes."""
 
 from datetime import datetime
 from typing import Any
@@ -21,11 +18,9 @@ from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.rows.transactions import TransactionRow
 
 
+# Not a dataclass: Prefect walks through those that are passed to a task.
 class BatchRows:
-    """The rows of a range of whole ledgers: history in chain order, state by key.
-
-    A plain class, because Prefect walks through dataclasses that are passed to a task.
-    """
+    """The rows of a range of whole ledgers: history in chain order, state by key."""
 
     def __init__(self, ledgers: LedgerRange) -> None:
         self.ledgers = ledgers
@@ -70,7 +65,6 @@ class BatchRows:
         return self.ledgers, self.closed_at, columns
 
     def __setstate__(self, state: tuple[LedgerRange, dict[int, datetime], dict[str, Any]]) -> None:
-        """Restore the rows from the columns of `__getstate__`."""
         ledgers, closed_at, columns = state
         BatchRows.__init__(self, ledgers)
         self.closed_at = closed_at

@@ -1,8 +1,6 @@
-"""Make the rows of contract data and contract code, and of their times to live.
+"""Make the rows of contract data and code, and of their times to live, after `decode.changes`.
 
-After `decode.changes`. An entry and its time to live are two ledger entries that change
-separately, and one row here. A row that states only one of them leaves the columns of
-the other null, and `state` and `store` keep what they know of it.
+A row states an entry or its time to live; columns of the other are null, and `store` keeps them.
 """
 
 from sorobanflow.decode.changes import Change
@@ -19,7 +17,6 @@ from sorobanflow.rows.values import arm, hash_hex, json_text, u32
 _WITH_TTL = ("contract_data", "contract_code")
 _DURABILITIES = ("temporary", "persistent")
 _NO_TTL = (None, None, None)
-_NO_CREATION = (None, None, None)
 
 
 def data_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractDataRow:
@@ -65,10 +62,7 @@ def ttl_row(
 
 
 def entries_with_ttl(changes: list[Change], envelope: Json) -> dict[str | None, Change | Entry]:
-    """Return the entries whose time to live a transaction may change, by the hash of their key.
-
-    They are among its changes or in its footprint.
-    """
+    """Map the entries, changed or in the footprint, whose time to live may change, by key hash."""
     entries: dict[str | None, Change | Entry] = {
         change.key_hash: change for change in changes if change.type in _WITH_TTL
     }
@@ -91,7 +85,7 @@ def _creation(
     change: Change, position: ChangePosition, tx_hash: str
 ) -> tuple[int | None, int | None, str | None]:
     if change.kind != "created":
-        return _NO_CREATION
+        return None, None, None
     return position.ledger, position.tx_order, tx_hash
 
 

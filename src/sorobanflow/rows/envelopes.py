@@ -1,7 +1,6 @@
-"""Reduce the three forms of a transaction envelope to one: V1, V0 and fee bump.
+"""Reduce the forms of a transaction envelope to one, with the fields of a V1 transaction.
 
 V0 (before protocol 13) has a raw key and only time bounds; a fee bump wraps a V1.
-Invariant: `Envelope.transaction` has the fields of a V1 transaction.
 """
 
 from typing import NamedTuple

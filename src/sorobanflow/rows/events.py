@@ -1,7 +1,4 @@
-"""Make the row of an event.
-
-After `decode.events`. Invariant: all fields are checked; id and ledger agree.
-"""
+"""Make the row of an event, after `decode.events`; all fields are checked, id and ledger agree."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -1,7 +1,6 @@
-"""Refuse a batch of which too many items cannot be decoded.
+"""Refuse a batch with too many items that cannot be decoded, before anything is written.
 
-Before anything is written. Quarantine is for single items: with a bug or a new protocol
-it would take the whole chain and look like progress.
+With a bug or a new protocol, quarantine would take the whole chain and look like progress.
 """
 
 import re
@@ -18,12 +17,7 @@ _PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8,}\b|\b[A-Z2-7]{20
 
 
 def refuse_mass_failure(rows: BatchRows) -> None:
-    """Refuse a batch with too many bad items.
-
-    Raises:
-        MassFailureError: more than TOLERATED and TOLERATED_SHARE of the items of one kind
-            are in quarantine; names the most common error.
-    """
+    """Raise MassFailureError with the most common error if too many items of a kind are bad."""
     sound = {
         "transaction": len(rows.transactions),
         "event": len(rows.events),

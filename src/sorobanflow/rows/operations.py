@@ -1,7 +1,4 @@
-"""Make the rows of a transaction's operations.
-
-After `rows.transactions`. All types have one form: name and body as in SEP-51.
-"""
+"""Make the rows of a transaction's operations; all have one form, name and body as in SEP-51."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -32,11 +29,7 @@ class OperationRow(NamedTuple):
 
 
 def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[OperationRow]:
-    """Make the rows of the operations of a transaction, in order.
-
-    Raises:
-        DecodeError: an operation does not have its form or its result.
-    """
+    """Make the rows of the operations, in order; DecodeError if one lacks its form or result."""
     with reading(f"an operation of transaction {row.hash}"):
         operations = transaction_of(decoded.envelope)["operations"]
         codes = operation_codes(decoded.result)

@@ -1,7 +1,6 @@
 """Make the row of an item that could not be decoded.
 
-Invariant: the payload is the whole item as JSON, which can be decoded again; and it can be
-stored, whatever the node sent: valid Unicode without NUL.
+Invariant: the payload is the whole item as JSON that can be stored: Unicode without NUL.
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Split the result of a transaction into checked names and numbers.
-
-Names are those of the protocol, such as "tx_success" and "op_bad_auth".
-"""
+"""Split a transaction's result into numbers and the protocol's names, such as "op_bad_auth"."""
 
 from typing import NamedTuple
 

@@ -1,8 +1,7 @@
-"""Make the rows of a batch: whole ledgers, every table.
+"""Make the rows of a batch of whole ledgers, from what `sources` fetched, for `store`.
 
-Takes what `sources` fetched and gives what `store` writes. Invariant: every item becomes
-either rows or one quarantine row, and an item delivered twice changes nothing. Only a
-quarantine row of kind `token_operation` stands beside the rows of its event.
+Invariant: every item becomes rows or one quarantine row, and a repeated item changes nothing.
+Only a quarantine row of kind `token_operation` stands beside the rows of its event.
 """
 
 from collections.abc import Iterable
@@ -63,11 +62,7 @@ class _EventEntry(NamedTuple):
 
 
 class RowMaker:
-    """Makes the rows of a batch from items as they arrive.
-
-    Items may be added in any order and in portions, so events are decoded while their
-    transactions are still being fetched. No item raises an error: what cannot be decoded
-    goes to quarantine.
+    """Makes the rows of a batch from items in any order; what is bad goes to quarantine.
 
     `whole` states that all transactions of the ledgers will be added. If not, refunds of
     fees are left out: they add to balances that this batch may not have seen.

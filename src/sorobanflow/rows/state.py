@@ -1,6 +1,5 @@
-"""The state after a batch's transactions: the newest row of each key.
+"""The newest row of each key after a batch; `store` compares it with the stored one.
 
-`store` compares these rows with stored rows of the same keys by their positions.
 Invariant: the stored result does not depend on how the ledgers were divided into batches.
 """
 
@@ -52,11 +51,7 @@ _CODE_PARTS = {
 
 
 def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str) -> list[StateRow]:
-    """Make the rows of a transaction's changes, in their order.
-
-    Raises:
-        DecodeError: an entry does not have its form, or a refund exceeds the bid.
-    """
+    """Make the rows of a transaction's changes, in order; DecodeError for a bad entry or refund."""
     if any(refund.stroops > row.fee_bid for refund in decoded.meta.refunds):
         raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
     with reading(f"a change of transaction {row.hash}"):

@@ -1,8 +1,7 @@
-"""The rows of the state tables, in the order of their columns.
+"""The rows of the state tables, in the order of their columns; XDR is bytes, JSON is text.
 
-XDR is bytes, JSON is text. The columns of a position (`ledger` to `change_order`, `ttl_*`,
-`created_*`, `first_*`) are null together if a batch has no such change; the stored columns
-that they date then stay.
+The columns of a position (`ledger` to `change_order`, `ttl_*`, `created_*`, `first_*`) are null
+together if a batch has no such change; the stored columns that they date then stay.
 """
 
 from typing import NamedTuple

@@ -1,10 +1,8 @@
-"""Recognize the events that state a token operation (SEP-41, CAP-67).
+"""Recognize the events that state a token operation (SEP-41, CAP-67), before `rows.tokens`.
 
-A shape is a name in the first topic, one or two addresses, for an asset contract the
-asset as a string, and data of the operation's kind. Before protocol 23 shapes also named
-the admin: `[mint, admin, to]`; the string tells today's `[mint, to, asset]` from them.
-Invariant: any contract may emit events of these names, so another shape is no error and
-no token operation. `rows.tokens` checks whether the asset is genuine.
+Before protocol 23 shapes also named the admin: `[mint, admin, to]`; the asset, a string, tells
+today's `[mint, to, asset]` from them. Invariant: any contract may emit events of these names, so
+another shape is no error and no token operation.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,7 @@
 """Make the rows of balances and token metadata that ledger entries state.
 
-A balance is in an account's entry (the native asset), in a trust line (an issued asset) or
-in a contract's data under `Vec["Balance", address]` (everything else, and the assets that
-contracts hold). All are stored by the token's contract id; that of an asset is computed
-from its name, even if the contract was never deployed.
+Balances are in accounts (the native asset), trust lines (issued assets) and contract data under
+`Vec["Balance", address]`. The contract id of an asset is computed, even if it was never deployed.
 Invariant: a contract may store what it likes, so an unknown form is no error.
 Source: stellar-core's asset contract, SEP-41, the token types of the Soroban SDK.
 """

@@ -1,7 +1,6 @@
-"""Make the row of a token operation that an event states.
+"""Make the row of a token operation that an event states, after `rows.events`.
 
-After `rows.events`. Any contract may imitate such an event. Invariant: a row names an asset
-only if the id of the emitting contract proves that it is the asset's own.
+Invariant: a row names an asset only if the contract's id proves that it is the asset's own.
 """
 
 from datetime import datetime
@@ -45,12 +44,7 @@ class TokenOperationRow(NamedTuple):
 def token_operation_row(
     event: EventRow, decoded: DecodedEvent, passphrase: str, successful: bool | None
 ) -> TokenOperationRow | None:
-    """Make the row of the token operation that an event states, if it states one.
-
-    Raises:
-        DecodeError: a value does not hold its type, or `successful`, whether the
-            transaction succeeded, is unknown.
-    """
+    """Make the row of an event's token operation if any; DecodeError if `successful` is unknown."""
     if event.type != "contract" or event.contract_id is None:
         return None
     with reading(f"token operation of event {event.id}"):

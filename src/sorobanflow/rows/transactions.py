@@ -1,8 +1,4 @@
-"""Make the row of a transaction.
-
-After `decode.transactions`. Invariant: the status that the node states and the result
-code agree.
-"""
+"""Make the row of a transaction; the status that the node states and the result code agree."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -67,11 +63,7 @@ class TransactionRow(NamedTuple):
 
 
 def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRow:
-    """Make the row of a transaction.
-
-    Raises:
-        DecodeError: a field does not hold its type, or status and result disagree.
-    """
+    """Make the row of a transaction; DecodeError if a field does not hold its type."""
     with reading(f"transaction {transaction.tx_hash[:64]!r}"):
         envelope = open_envelope(decoded.envelope)
         result = open_result(decoded.result)

@@ -1,8 +1,4 @@
-"""Read and check single SEP-51 values.
-
-Invariant: the database accepts what these functions return; what they refuse is a
-`DecodeError`.
-"""
+"""Read and check single SEP-51 values, so that the database accepts them; else a DecodeError."""
 
 import re
 from collections.abc import Callable
@@ -41,7 +37,6 @@ class reading:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the block."""
         if isinstance(error, _WRONG_FORM):
             reason = f"{type(error).__name__}: {error}"[:160]
             raise DecodeError(f"{self._what} does not have its SEP-51 form ({reason})") from error
