@@ -27,8 +27,7 @@
         ├── DecodeError             XDR or a value that no decoder takes
         └── WrongHashError          the envelope belongs to another transaction
 
-Errors pickle: Prefect moves them between processes. A message never holds a secret: of
-a URL, only scheme and host.
+Invariants: errors pickle, since Prefect moves them between processes; no message holds a secret.
 """
 
 from dataclasses import dataclass, fields
@@ -36,10 +35,7 @@ from typing import ClassVar
 
 
 class SorobanflowError(Exception):
-    """Base of every error that sorobanflow raises on purpose.
-
-    A subclass is a dataclass with a `template` of its message, or takes the message.
-    """
+    """Base of our errors: a subclass is a dataclass with a `template`, or takes the message."""
 
     template: ClassVar[str] = ""
 

@@ -1,8 +1,4 @@
-"""Ledger ranges: their arithmetic, and how they are written for a person.
-
-All that the indexer promises is about ranges: requested, covered, missing. Leaves the
-storage of coverage to `store.coverage`.
-"""
+"""Ledger ranges: their arithmetic, and how they are written for a person."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

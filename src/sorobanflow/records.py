@@ -1,8 +1,7 @@
 """What the program reports while it works, and the hook that takes it.
 
-The client, the pipeline and the database's pool hand records to one hook, which
-counts what it knows of them: `sources.rpc.stats` and `metrics.sink`. Invariant: a hook
-that fails never breaks what it observes.
+The hooks are `sources.rpc.stats` and `metrics.sink`. Invariant: a hook that fails never
+breaks what it observes.
 """
 
 import logging
@@ -64,8 +63,7 @@ class ConcurrencyChanged(Record):
 class StepDone(Record):
     """A batch took one step.
 
-    `fetch` lasts from its start to its last transaction, waits for a free call included;
-    `decode` is the time that this process worked or waited for the decoding processes.
+    `fetch` includes waits for a free call; `decode`, those for the decoding processes.
     """
 
     step: Step

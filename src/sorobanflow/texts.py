@@ -1,7 +1,4 @@
-"""How values are written for a person: durations, sizes, counts, times and tables.
-
-Shared, so that a thing is written in one way. Leaves ledger ranges to `ledgers`.
-"""
+"""How values are written for a person; `ledgers` writes ledger ranges."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -26,9 +26,8 @@ def toid(ledger: int, tx: int, op: int) -> int:
 class Position(NamedTuple):
     """Position of an event; compares in chain order.
 
-    `tx` is 0 for the fee events before all transactions and `MAX_TX` for the
-    refunds after them, else the 1-based order in the ledger; `op` is 0-based,
-    and `MAX_OP` for the events after a transaction.
+    `tx` is 1-based; 0 for the fee events before all transactions, `MAX_TX` for the refunds
+    after them. `op` is 0-based; `MAX_OP` for the events after a transaction.
     """
 
     ledger: int

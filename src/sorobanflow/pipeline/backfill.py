@@ -1,8 +1,7 @@
 """Plan a backfill: which ledgers of a closed range, in which chunks, at what cost.
 
-Pure arithmetic between the requested ledgers, the node's and the covered ones; live
-indexing has `work`. Invariant: the chunks hold each ledger to index exactly once, and
-none below the node's oldest ledger or above its newest.
+Live indexing has `work`. Invariant: the chunks hold each ledger to index exactly once,
+and none below the node's oldest ledger or above its newest.
 """
 
 from collections.abc import Mapping
@@ -32,14 +31,9 @@ class BackfillPlan(NamedTuple):
 def plan_backfill(
     requested: LedgerRange, node: Health, coverage: Coverage, chunk_ledgers: int, force: bool
 ) -> BackfillPlan:
-    """Plan the chunks of a range; a recorded gap that the node has after all is work too.
+    """Plan chunks of at most `chunk_ledgers`; `force`: of the covered ledgers as well.
 
-    Args:
-        requested: The range.
-        node: What the node has.
-        coverage: What the stream holds.
-        chunk_ledgers: Maximum number of ledgers per chunk.
-        force: Plan the covered ledgers as well.
+    A recorded gap that the node has after all is work too.
 
     Raises:
         ConfigurationError: the range is empty, or ends above the node's newest ledger.

@@ -11,17 +11,11 @@ from sorobanflow.texts import count, duration
 
 @dataclass
 class PlanSummary(RunSummary):
-    """The summary of a dry run: what a run would do, and what that would take.
+    """The summary of a dry run: what a run would do, and what that would take."""
 
-    Attributes:
-        plan: None until it is made.
-        probe: What the estimate is scaled up from; None: there is nothing to index.
-        concurrency: Chunks that a run works on at the same time.
-    """
-
-    plan: BackfillPlan | None = None
-    probe: Probe | None = None
-    concurrency: int = 1
+    plan: BackfillPlan | None = None  # until it is made
+    probe: Probe | None = None  # None: there is nothing to index
+    concurrency: int = 1  # chunks that a run works on at the same time
 
     def headline(self) -> str:
         """One sentence: what would be indexed."""
@@ -69,15 +63,10 @@ class PlanSummary(RunSummary):
 
 @dataclass
 class FanOutSummary(RunSummary):
-    """The summary of a backfill whose chunks are runs of their own, read from coverage.
+    """The summary of a backfill whose chunks are runs of their own, read from coverage."""
 
-    Attributes:
-        started: Number of runs that were started, repeated ones included.
-        incomplete: Number of runs that ended as Incomplete; their own summaries say why.
-    """
-
-    started: int = 0
-    incomplete: int = 0
+    started: int = 0  # runs, repeated ones included
+    incomplete: int = 0  # runs that ended so; their own summaries say why
 
     @property
     def left_out(self) -> list[str]:

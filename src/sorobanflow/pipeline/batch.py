@@ -1,8 +1,7 @@
 """A batch on its way: fetched in rounds of steps, decoded into rows, written.
 
-Beneath `pipeline`, which decides when a batch proceeds. Invariants: no method waits
-for anything; an error becomes the batch's own, so that the batches before it are still
-committed. The stages, in order:
+`pipeline` decides when a batch proceeds. Invariants: no method waits; an error becomes the
+batch's own, so that the batches before it are still committed. The stages, in order:
 
     FETCHING   steps are running; what they brought can be decoded already
     DECODING   every item was handed to the decoder, which may be another process
@@ -39,10 +38,7 @@ class Stage(Enum):
 class Tools:
     """What the batches of a pipeline share; `woken` is set when a step or a decoder has ended.
 
-    Args:
-        runner: Runs the steps.
-        decoders: Make rows of items.
-        whole: Whether the items are all of a ledger's; see `RowMaker`.
+    `whole`: see `RowMaker`.
     """
 
     def __init__(self, runner: Runner, decoders: Decoders, *, whole: bool) -> None:
@@ -77,15 +73,9 @@ class UpsertStep:
 
 
 class Batch:
-    """A batch of whole ledgers; its first round of steps starts at once.
-
-    Args:
-        fetch: The fetching of its ledgers.
-        tools: What the batches of the pipeline share.
+    """A batch of whole ledgers; its first round of steps starts immediately.
 
     Attributes:
-        stage: How far it has come.
-        error: Why it failed.
         items: Number of events and transactions that arrived.
         size_bytes: Bytes of their XDR.
         fetch_s: Seconds from the beginning to the last item.
@@ -150,11 +140,7 @@ class Batch:
     def fetch_on(self, items_left: float) -> LedgerRange | None:
         """Take what the ended steps brought; after the last one of a round, start the next.
 
-        Args:
-            items_left: FetchedItems that the pipeline expects from this batch on.
-
-        Returns:
-            The ledgers that the batch leaves out, when its first round has shown that.
+        Gives the ledgers that the batch leaves out, when its first round has shown that.
         """
         try:
             self._collect()

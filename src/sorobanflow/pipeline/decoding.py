@@ -1,9 +1,8 @@
 """Make the rows of batches: in this process, or in processes beside it.
 
-Decoding is nearly all of the indexer's own work and Python runs one thread at a time,
-so a process beside this one pays where there is a second core. Invariants: the rows
-are the same wherever they are made; a process that dies costs only time, since its
-batch is then made here. Items and rows cross the boundary, never XDR objects.
+Python runs one thread at a time, so a process beside this one pays where there is a
+second core. Invariants: the rows are the same wherever they are made; a process that
+dies costs only time. Items and rows cross the boundary, never XDR objects.
 """
 
 import gc
@@ -60,12 +59,7 @@ class Decoding(Protocol):
 
 
 class Decoders:
-    """Begins batches; starts processes when there is enough work for them.
-
-    Args:
-        passphrase: Passphrase of the network.
-        processes: Maximum of processes; 0: everything is made here.
-    """
+    """Begins batches; starts up to `processes` processes when there is enough work for them."""
 
     def __init__(self, passphrase: str, processes: int) -> None:
         self._passphrase = passphrase
@@ -82,13 +76,10 @@ class Decoders:
             self._pool.shutdown(kill_workers=True)
 
     def begin(self, ledgers: LedgerRange, *, whole: bool, items_left: float) -> Decoding:
-        """Begin a batch.
+        """Begin a batch; `whole`: see `RowMaker`.
 
-        Args:
-            ledgers: Its ledgers.
-            whole: See `RowMaker`.
-            items_left: Items expected from this batch on. Processes start when they are
-                `PROCESSES_MIN_ITEMS`; once they run, they are used.
+        Processes start when `items_left`, those expected from this batch on, are enough;
+        once they run, they are used.
         """
         is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
         if self._max_processes and is_worth_it:
@@ -190,9 +181,8 @@ def _made(rows: BatchRows) -> "Future[BatchRows]":
 def reduced_gc() -> Iterator[None]:
     """Have the garbage collector pass over what stays anyway, where rows are made here.
 
-    To look again and again through what Prefect has imported took a sixth of the time
-    of decoding, and to look through what a batch is made of another fourteenth: neither
-    has cycles.
+    Looking through what Prefect has imported took a sixth of the time of decoding, and
+    looking through a batch another fourteenth: neither has cycles.
     """
     before = gc.get_threshold()
     gc.freeze()

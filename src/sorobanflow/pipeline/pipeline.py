@@ -1,11 +1,10 @@
 """The pipeline: index a ledger range batch by batch, several of them in flight.
 
 One thread starts whatever has what it needs: while batches are written, the next ones
-are decoded and those after them fetched. Used by every flow that indexes; leaves the
-choice of ranges to them. Up to `MAX_WRITING` batches are written concurrently, each in
-a transaction of its own, so one may be stored before the one that precedes it:
-coverage says what is stored. Invariant: at most `MAX_IN_FLIGHT` batches are held and
-the sizer bounds each, so memory is bounded.
+are decoded and those after them fetched. Up to `MAX_WRITING` batches are written
+concurrently, so one may be stored before the one that precedes it: coverage says what is
+stored. Invariant: at most `MAX_IN_FLIGHT` batches are held and the sizer bounds each, so
+memory is bounded.
 """
 
 from collections import deque
@@ -29,8 +28,7 @@ from sorobanflow.store.engine import pool_of
 MAX_IN_FLIGHT = 6
 #: Batches of those in flight whose first round is running, and that are being written.
 MAX_READING, MAX_WRITING = 2, 2
-#: A batch may hold this many times the events that it aims at, where its ledgers hold more
-#: than was estimated.
+#: A batch may hold this many times the events that it aims at.
 MAX_OVERSHOOT = 2
 
 
@@ -43,24 +41,14 @@ class Target:
 
 
 class OnWritten(Protocol):
-    """Called with each committed range and the number of rows by table."""
+    """Takes each committed range and the number of rows by table."""
 
     def __call__(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         """Take in a committed batch."""
 
 
 class Pipeline:
-    """Indexes ledger ranges.
-
-    Args:
-        runner: Runs the steps; caps how many run at the same time.
-        source: Where the ledgers come from.
-        decoders: Make rows of what it gives.
-        target: Where they go.
-        sizer: Chooses the ledgers of each batch.
-        on_written: Called after each commit.
-        hook: Gets a record of each step, commit and failure.
-    """
+    """Indexes ledger ranges; the hook gets a record of each step, commit and failure."""
 
     def __init__(
         self,
@@ -115,11 +103,8 @@ class Pipeline:
         return batch
 
     def _proceed(self) -> bool:
-        """Do one thing that can be done now; False if there is none.
-
-        What gives work to other threads comes before what keeps this one busy.
-        """
-        return (
+        """Do one thing that can be done now; False if there is none."""
+        return (  # first what gives work to other threads
             self._finish_first()
             or self._write_next()
             or self._begin_another()
@@ -197,8 +182,7 @@ class Pipeline:
         if last < end:
             self._todo.insert(0, LedgerRange(last + 1, end))
         max_events = MAX_OVERSHOOT * self._sizer.target
-        ledgers = LedgerRange(first, last)
-        fetch = self._source.begin_batch(ledgers, max_events, len(self._batches))
+        fetch = self._source.begin_batch(LedgerRange(first, last), max_events, len(self._batches))
         return Batch(fetch, self._tools)
 
     def _finish(self, batch: Batch) -> None:
@@ -211,7 +195,7 @@ class Pipeline:
         self._on_written(batch.ledgers, written.rows)
 
     def _being_written(self) -> list[Batch]:
-        """The batches whose writing began; written ones wait here for those before them."""
+        """List the batches whose writing began; written ones wait for those before them."""
         return [batch for batch in self._batches if batch.stage is Stage.WRITING]
 
     def _learn(self, batch: Batch) -> None:

@@ -26,13 +26,8 @@ class Probe(NamedTuple):
 def probe(pipeline: Pipeline, ledgers: LedgerRange, stats: RpcStats) -> Probe:
     """Fetch and decode the first batches of a range; gives the cost of the last one.
 
-    The first batches of a run are small; the last one here costs about what those of a
-    run cost once they have found their size.
-
-    Args:
-        pipeline: Was not used yet.
-        ledgers: The range.
-        stats: Counts the pipeline's calls.
+    That one costs about what the batches of a run cost once they have found their size.
+    The pipeline must be new; `stats` counts its calls.
     """
     for _ in range(BATCHES):
         calls, size_bytes = stats.calls, stats.size_bytes

@@ -13,17 +13,11 @@ MEASURED_LEDGERS = 1000
 
 
 class RetentionClock(NamedTuple):
-    """How long until the node drops the oldest ledger to repair.
+    """How long until the node drops the oldest ledger to repair."""
 
-    Attributes:
-        ledger: That ledger; None: there is nothing to repair.
-        oldest: The node's oldest ledger.
-        seconds_per_ledger: Time between two closes; None: not known.
-    """
-
-    ledger: int | None
-    oldest: int
-    seconds_per_ledger: float | None
+    ledger: int | None  # to repair; None: there is none
+    oldest: int  # the node's
+    seconds_per_ledger: float | None  # between two closes; None: not known
 
     @property
     def seconds_left(self) -> float | None:
@@ -41,10 +35,7 @@ class RetentionClock(NamedTuple):
 
 
 def seconds_per_ledger(engine: Engine) -> float | None:
-    """Measure the time between closes of the newest stored ledgers.
-
-    None if there are fewer than two ledgers, or all closed in the same second.
-    """
+    """Measure the time between closes of the newest stored ledgers; None if there are too few."""
     query = text(
         "SELECT extract(epoch FROM max(closed_at) - min(closed_at))::float "
         "/ nullif(max(sequence) - min(sequence), 0) FROM "

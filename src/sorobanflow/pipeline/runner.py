@@ -14,12 +14,7 @@ StepDone = Callable[[Any], None]
 
 
 class Step(Protocol):
-    """A unit of work that runs as one task.
-
-    Attributes:
-        kind: Name of the task: "fetch-events", "fetch-transactions" or "upsert-batch".
-        label: What the step works on, for the name of the task run.
-    """
+    """A unit of work that runs as one task; `kind` and `label` make the task run's name."""
 
     @property
     def kind(self) -> str: ...  # noqa: D102
@@ -46,10 +41,6 @@ class Awaited:
 
     A future keeps its callbacks, so they do not refer to this object: with 5,000 items in
     each cycle, the garbage collector took hundreds of MiB to come to them.
-
-    Args:
-        future: What will come.
-        wake: Called when it is there.
     """
 
     def __init__(self, future: Started, wake: Callable[[], object]) -> None:
@@ -77,20 +68,14 @@ class Runner(Protocol):
     """Runs steps in worker threads."""
 
     def start(self, step: Step, after: Sequence[Started] = ()) -> Started:
-        """Start a step.
+        """Start a step, which may run again after a retriable error.
 
-        Args:
-            step: The step; the runner may run it again after a retriable error.
-            after: Steps that have ended and that this one builds on.
+        It builds on the steps in `after`, which have ended.
         """
 
 
 class ThreadRunner:
-    """Runs steps on a pool of threads, without retries.
-
-    Args:
-        max_workers: Number of threads.
-    """
+    """Runs steps on a pool of threads, without retries."""
 
     def __init__(self, max_workers: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers)
@@ -102,5 +87,5 @@ class ThreadRunner:
         self._pool.shutdown()
 
     def start(self, step: Step, after: Sequence[Started] = ()) -> "Future[Any]":
-        """Start a step; those in `after` have ended, so there is nothing to wait for."""
+        """Start a step."""
         return self._pool.submit(step.run)

@@ -1,8 +1,7 @@
 """Choose how many ledgers a batch holds.
 
-The one place that adapts the size of batches; each pipeline has a sizer of its own.
-Invariant: a batch aims at no more than its bounds; a single ledger may exceed them,
-since ledgers are never split.
+Each pipeline has a sizer of its own. Invariant: a batch aims at no more than its bounds;
+a single ledger may exceed them, since ledgers are never split.
 """
 
 from dataclasses import dataclass
@@ -15,26 +14,18 @@ LARGEST_BATCH = 10_000
 GROWTH = 4
 #: Ledgers of the first batch: nothing is known of what they hold, so it is also cut by its events.
 FIRST_BATCH = 16
-#: Seconds that writing a batch should take: what a batch costs in any case, its tasks above all,
-#: is little then, and a crash loses little.
+#: Seconds that writing a batch should take: its tasks cost little then, and a crash loses little.
 WRITE_S = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class BatchBounds:
-    """What a batch may hold; items are its events and transactions.
-
-    Attributes:
-        start: First target number of items.
-        min_items: The target never falls below this.
-        max_items: The target never rises above this.
-        max_bytes: Bytes of XDR; takes some five times of that in memory.
-    """
+    """Bounds of the number of items (events and transactions) that a batch aims at."""
 
     start: int
     min_items: int
     max_items: int
-    max_bytes: int = 32 * 2**20
+    max_bytes: int = 32 * 2**20  # of XDR; takes some five times of that in memory
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_items <= self.start <= self.max_items:
@@ -45,10 +36,7 @@ class BatchBounds:
 
 
 class BatchSizer:
-    """Chooses the number of ledgers of a batch from what the last ones held and took to write.
-
-    A single ledger may exceed every bound: it is never split.
-    """
+    """Chooses the number of ledgers of a batch from what the last ones held and took to write."""
 
     def __init__(self, bounds: BatchBounds) -> None:
         self._bounds = bounds

@@ -38,16 +38,13 @@ class RunSummary:
     """Counts of one run, filled while it works.
 
     Attributes:
-        stats: The client's counts.
         written: Ledger ranges that this run stored; ascending, disjoint.
         rows: Rows that this run stored, per table.
         gaps: Ranges that this run recorded as gaps.
         lag: Ledgers of the node that the stream lacks at the end, if too many.
         seconds: Time spent working, without the waiting for new ledgers.
         coverage: What the stream holds at the end.
-        finished: Whether the run reached its end.
         batch_sizes: Target sizes of batches at the end, per pipeline.
-        pool: Statistics of the database's connections.
     """
 
     stats: RpcStats
@@ -178,9 +175,9 @@ class RunSummary:
 
 
 def sections(lines: Lines) -> list[tuple[str, Lines]]:
-    """Group a summary's lines by what their labels begin with: `rows: events` is in `rows`.
+    """Group a summary's lines by what their labels begin with; the group without a title first.
 
-    The group without a title is the first; the others come in the order of their first lines.
+    `rows: events` is in the group `rows`.
     """
     groups: dict[str, Lines] = {"": []}
     for label, value in lines:

@@ -1,7 +1,6 @@
 """Decide which ledgers live indexing indexes next; backfills have `backfill`.
 
-Pure arithmetic between the requested start, the node's ledgers and coverage; the
-flows call it and act. Nothing here remembers progress.
+Invariant: nothing here remembers progress; coverage does.
 """
 
 from typing import Literal, NamedTuple
@@ -27,8 +26,7 @@ class Work(NamedTuple):
 def first_ledger(start: Start, node: Health, coverage: Coverage) -> int:
     """Give the first ledger of the stream: it promises all from there on.
 
-    A stream that exists keeps its first ledger, or moves it back to an earlier
-    start; a later start never gives up what was promised before.
+    An earlier start moves it back; a later one never gives up what was promised before.
 
     Raises:
         ConfigurationError: the start is above the node's newest ledger.
@@ -61,8 +59,7 @@ def _wanted(start: Start, node: Health) -> int:
 def refuse_lost_start(start: Start, first: int, node: Health, coverage: Coverage) -> None:
     """Refuse a start by number that the node no longer has, before anything is stored.
 
-    Ledgers that the stream promised earlier do not count: they were not requested
-    now, and become a gap.
+    Ledgers that the stream promised earlier do not count: they become a gap.
 
     Raises:
         LedgerOutsideRetentionError: the node has lost the start.
