@@ -1,8 +1,7 @@
 """A rate of calls that all workers share, kept by the Prefect server.
 
-Every process asks the server for a permit before each call. Used only where a limit is
-set, since a permit costs a request to the Prefect API: 7 ms (Prefect's own
-`rate_limit()` took 86 ms and more, because it goes through a service thread).
+Used only where a limit is set, since a permit costs a request to the Prefect API: 7 ms
+(Prefect's own `rate_limit()` took 86 ms and more: it goes through a service thread).
 """
 
 import time

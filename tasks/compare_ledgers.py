@@ -13,12 +13,5 @@ from tasks.policy import pipeline_task
 def compare_ledgers(
     ledgers: LedgerRange, event_filter: EventFilter | None, client: RpcClient, engine: Engine
 ) -> Compared:
-    """Compare what is stored of a chunk of ledgers with what the node has.
-
-    Args:
-        ledgers: The chunk.
-        event_filter: The stream's filter; None: everything.
-        client: The node's client.
-        engine: The database.
-    """
+    """Compare what is stored of a chunk of ledgers with what the node has."""
     return compare(engine, client, ledgers, event_filter)

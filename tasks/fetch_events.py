@@ -8,8 +8,7 @@ from tasks.policy import pipeline_task
 def fetch_events(step: FetchStep) -> Fetched:
     """Read the events of a range until the node's answers prove that all were read.
 
-    Args:
-        step: The range, and how far it was read: a retry continues there. Keeps the
-            events, so that Prefect, which keeps what tasks return, keeps figures only.
+    A retry continues where the last try ended. Prefect keeps what tasks return, so the
+    events stay in the step.
     """
     return step.run()

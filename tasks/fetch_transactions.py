@@ -6,9 +6,5 @@ from tasks.policy import pipeline_task
 
 @pipeline_task("fetch-transactions")
 def fetch_transactions(step: FetchStep) -> Fetched:
-    """Fetch one chunk of a batch's transactions.
-
-    Args:
-        step: The chunk, and what was fetched of it: a retry continues there.
-    """
+    """Fetch one chunk of a batch's transactions; a retry continues where the last try ended."""
     return step.run()

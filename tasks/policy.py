@@ -1,8 +1,7 @@
 """What the tasks share: when Prefect retries, how long it waits, what it keeps.
 
-Single calls are retried in the client, where the breaker is. Prefect retries a whole
-step: for a node or a database that was away for longer than the client waits.
-What only shows something is not retried, and never fails a run.
+The client retries single calls; Prefect retries a step, for a node or a database that was
+away for longer. Invariant: what only shows something never fails a run.
 """
 
 import logging
@@ -43,12 +42,7 @@ def is_retriable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> boo
 def pipeline_task(
     name: str, run_name: str = "{step.label}"
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task of a step of the pipeline.
-
-    Args:
-        name: The task's stable name, kebab-case.
-        run_name: Template of what a task run works on; follows the task's name.
-    """
+    """Make a task of a step; `run_name` says what a task run works on, after the task's name."""
     as_task: Callable[[Callable[P, R]], Task[P, R]] = task(
         name=name,
         task_run_name=f"{name} {run_name}",

@@ -1,6 +1,5 @@
 """The report steps: leave artifacts for a person. They write nothing to the database.
 
-An artifact's key is shared by the runs of one flow, so the UI shows its history.
 Invariant: a report that fails is logged, and fails no run.
 """
 

@@ -7,9 +7,5 @@ from tasks.policy import pipeline_task
 
 @pipeline_task("upsert-batch")
 def upsert_batch(step: UpsertStep) -> Written:
-    """Store a batch whole; a retry stores it again, which changes nothing.
-
-    Args:
-        step: The rows, and where they go.
-    """
+    """Store a batch whole; a retry stores it again, which changes nothing."""
     return step.run()

@@ -1,10 +1,9 @@
 """Fan a backfill out: one run of the deployment `backfill-range` per chunk, on Prefect's workers.
 
-Coverage says whether a chunk is done; Prefect's state of its run only says why it is not.
-The run of a process that was killed may stay "Running" in Prefect for ever. Therefore a
-run that makes no progress for a while is put into the state Crashed, and its chunk is
-started again. If the process is alive after all, both runs write the same rows.
-A backfill that a worker runs itself keeps its place on the worker while it waits.
+Invariant: coverage says whether a chunk is done; Prefect's state of its run only says why
+it is not. The run of a killed process may stay "Running" in Prefect for ever, so a run
+that makes no progress for a while is put into the state Crashed, and its chunk is started
+again. If the process is alive after all, both runs write the same rows.
 """
 
 import time
@@ -50,11 +49,7 @@ class _ChunkRun:
 class FanOut:
     """Starts the runs of chunks, watches them, and starts crashed ones again.
 
-    Args:
-        indexer: Where coverage is read.
-        settings: What the runs index; they load the same blocks.
-        summary: Is filled.
-        stall_s: Seconds without progress after which a run counts as crashed.
+    A run counts as crashed after `stall_s` seconds without progress.
     """
 
     def __init__(

@@ -1,10 +1,8 @@
 """Index ranges whose start the node may have dropped, and record as gaps what it dropped.
 
-The only place where gaps are recorded. Invariant: a gap is recorded only after the
-source itself refused the ledger, never because of an answer to getHealth, since each
-replica behind a load balancer has its own oldest ledger. Therefore ledgers that
-getHealth calls dropped are requested all the same; and if it says that a refused ledger
-is there, the range is tried again, up to `MAX_RETRIES` times.
+Invariant: a gap is recorded only after the source itself refused the ledger, never because
+of an answer to getHealth, since each replica behind a load balancer has its own oldest
+ledger. If getHealth says that a refused ledger is there, the range is tried again.
 """
 
 import time
@@ -27,25 +25,21 @@ def index_or_record_gaps(
 ) -> list[LedgerRange]:
     """Index what coverage lacks of a range, and record as gaps what the source refuses of it.
 
-    Args:
-        indexer: The run's.
-        pipeline: This thread's.
-        ledgers: The range; none of it above the node's newest ledger.
-        force: Index the covered ledgers as well.
-
-    Returns:
-        The gaps that are new, ascending.
+    Nothing of the range is above the node's newest ledger; `force`: index what is covered too.
+    Gives the gaps that are new, ascending.
 
     Raises:
         SorobanflowError: a batch could not be fetched; those before it are committed.
     """
+    client = indexer.source.client
     gaps: list[LedgerRange] = []
     retries = 0
     while ledgers.size > 0:
         refusal = _index(indexer, pipeline, ledgers, force)
         if refusal is None:
             return gaps
-        if retries < MAX_RETRIES and _node_claims(indexer, refusal.ledger):
+        # The node may say that it has the ledger although one of its replicas does not.
+        if retries < MAX_RETRIES and client.get_health().oldest_ledger <= refusal.ledger:
             retries += 1
             time.sleep(WAIT_S)
             continue
@@ -67,11 +61,6 @@ def _index(
     except LedgerOutsideRetentionError as refusal:
         return refusal
     return None
-
-
-def _node_claims(indexer: Indexer, ledger: int) -> bool:
-    """Whether the node says that it has the ledger; one of its replicas may not."""
-    return indexer.source.client.get_health().oldest_ledger <= ledger
 
 
 def _record(indexer: Indexer, lost: LedgerRange, oldest: int) -> list[LedgerRange]:

@@ -1,8 +1,7 @@
 """What every flow that indexes opens first: blocks, node, database, and the task runner.
 
 Invariant: node and database hold the same network, and the database's schema is this
-program's, before anything is indexed. Leaves the work to `sorobanflow.pipeline`, and
-the choice of ranges to the flows.
+program's, before anything is indexed.
 """
 
 from collections.abc import Iterator
@@ -51,10 +50,7 @@ def open_indexer(
 ) -> Iterator["Indexer"]:
     """Load the blocks, check node and database against each other, start the task runner.
 
-    Args:
-        settings: What to index, and how.
-        summary: Its counts are the client's hook.
-        dry_run: Leave a new database as it is, without tables and network.
+    A dry run leaves a new database as it is, without tables and network.
 
     Raises:
         ConfigurationError: a filter or block is wrong; nothing was started.
@@ -103,17 +99,7 @@ def open_indexer(
 
 @dataclass
 class Indexer:
-    """What the pipelines of a run share.
-
-    Attributes:
-        runner: Runs the steps; caps the calls of all pipelines.
-        source: The node, its network and the filter.
-        decoders: Make rows of what it gives.
-        target: The database, and the stream that is indexed.
-        bounds: What a batch may hold.
-        hook: Gets a record of what the pipelines do.
-        sizers: The sizers of the pipelines.
-    """
+    """What the pipelines of a run share; the runner caps the calls of all of them."""
 
     runner: PrefectRunner
     source: RpcSource

@@ -1,7 +1,6 @@
 """Live indexing: what is missing up to the tip, again and again, until it is time to stop.
 
-Carries out the flow `index`. Which ledgers are missing is computed in
-`sorobanflow.pipeline.work` from what the node has and what coverage holds.
+Carries out the flow `index`; `sorobanflow.pipeline.work` computes what is missing.
 """
 
 import time

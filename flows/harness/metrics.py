@@ -1,7 +1,6 @@
 """The metrics of a run: counted if SOROBANFLOW_METRICS_DIR names a folder.
 
-`deployments.metrics` serves what all processes counted there. Invariant: no run
-fails because of its metrics.
+Invariant: no run fails because of its metrics.
 """
 
 import os

@@ -1,8 +1,7 @@
 """The final state of a run: `Completed`, or `Incomplete` if the run left something out.
 
-`Incomplete` is of Prefect's type FAILED, so it is red in the UI and automations
-react to it; its name tells it from a run that failed with an error. Only what this
-run left out counts: gaps of earlier runs make no later run fail.
+`Incomplete` is of Prefect's type FAILED, so it is red in the UI and automations react
+to it. Only what this run left out counts: gaps of earlier runs make no later run fail.
 """
 
 from typing import Any
@@ -18,11 +17,7 @@ INCOMPLETE = "Incomplete"
 
 
 class IncompleteError(SorobanflowError):
-    """A run reached its end and left something out; calling its flow raises this.
-
-    Args:
-        summary: What the run did, and what it left out.
-    """
+    """A run reached its end and left something out; calling its flow raises this."""
 
     def __init__(self, summary: RunSummary) -> None:
         super().__init__(summary)

@@ -1,7 +1,7 @@
 """How a run looks in Prefect's UI: its name, its tags, and its summary.
 
-A scheduled run is named at its end, after what it did; until then it has the name
-of its flow. Invariant: nothing here fails a run, or hides its error.
+A run is named at its end, after what it did. Invariant: nothing here fails a run, or
+hides its error.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from prefect import get_client, get_run_logger
 from prefect.context import FlowRunContext
 
 from flows.harness.indexer import Indexer
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.ledgers import LedgerRange, count_ledgers
 from sorobanflow.pipeline.summary import Summary
 from sorobanflow.status.model import network_name
 from tasks.policy import only_shown
@@ -34,7 +34,7 @@ def conclude(key: str, summary: Summary, name: str) -> None:
 def range_text(parts: Sequence[LedgerRange]) -> str:
     """Name ascending ranges by their two ends; if there are holes, add the number of ledgers."""
     whole = LedgerRange(parts[0].first, parts[-1].last)
-    size = sum(part.size for part in parts)
+    size = count_ledgers(parts)
     return str(whole) if size == whole.size else f"{whole} ({size:,} ledgers)"
 
 

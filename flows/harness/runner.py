@@ -2,9 +2,8 @@
 
     fetch-events ──▶ fetch-transactions (one task run per chunk) ──▶ upsert-batch
 
-The pipeline decides when a step starts (`sorobanflow.pipeline`); here it becomes a
-task run on the thread-pool task runner, which caps how many run at the same time. The
-run's graph in the UI has an arrow from each step to those that build on it.
+Invariant: the thread-pool task runner caps how many run at the same time. The run's
+graph in the UI has an arrow from each step to those that build on it.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,8 @@
 """Fail a run that makes no progress for too long, whatever it waits for.
 
-A thread watches the run's summary. When nothing was added to it for too long, the
-thread cuts off what the run may wait for: calls to the node, and statements in the
-database. Runs that end before they could stall are judged by coverage, which knows
-when the stream's newest ledger was stored. Invariant: what was committed stays.
+When nothing was added to the run's summary for too long, a thread cuts off calls to the
+node and statements in the database. Runs that end before they could stall are judged by
+coverage, which knows when the newest ledger was stored. Invariant: what was committed stays.
 """
 
 import threading
@@ -57,8 +56,7 @@ def fail_on_stalled_stream(
 ) -> None:
     """Fail a run that had nothing to do, like all runs of the last `stall_s` seconds before it.
 
-    Each of them ends long before it could stall. A chain closes a ledger every five
-    seconds, so either the chain stands still, or the node or a gateway before it does.
+    A chain closes a ledger every five seconds, so it, the node or a gateway stands still.
     Before it fails, the run calls `catch_up` for `LAST_LOOK_S` seconds to index what comes.
 
     Raises:

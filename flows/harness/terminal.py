@@ -2,8 +2,7 @@
 
     python -m flows.index start_ledger=oldest follow_s=30
 
-Parameters are written as for Prefect's own command line: `name=value`, the value
-in JSON or, if it is not JSON, as text.
+The value of a parameter is JSON or, if it is not, text; as on Prefect's own command line.
 """
 
 import sys
