@@ -1,4 +1,1 @@
-"""The audit: compare what a stream holds with what it promises and with the node.
-
-Reads and compares; the flow `audit` decides what to look at, and repairs.
-"""
+"""The audit: compare a stream with its promise and the node; the flow `audit` repairs."""

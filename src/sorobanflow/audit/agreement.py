@@ -1,7 +1,6 @@
 """Compare ledgers with the node: does the database hold the same events and transactions?
 
-Compares ids, a chunk of ledgers per task. Invariant: every ledger that differs has a
-difference, and no other. An item in quarantine counts as stored, since it is not lost.
+Every ledger that differs has a difference. An item in quarantine counts as stored: it is not lost.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -26,19 +25,13 @@ MAX_NAMED_IDS = 3
 
 
 class Difference(NamedTuple):
-    """A ledger whose events or transactions are not those of the node.
-
-    Attributes:
-        missing: How many the node has and the table lacks.
-        surplus: How many the table has and the node lacks.
-        ids: The first few of them, the missing ones first.
-    """
+    """A ledger whose events or transactions are not those of the node."""
 
     ledger: int
     kind: Kind
-    missing: int
-    surplus: int
-    ids: tuple[str, ...]
+    missing: int  # how many the node has and the table lacks
+    surplus: int  # how many the table has and the node lacks
+    ids: tuple[str, ...]  # the first few of them, the missing ones first
 
 
 class Failure(NamedTuple):
@@ -67,10 +60,7 @@ class Compared(NamedTuple):
 def compare(
     engine: Engine, client: RpcClient, ledgers: LedgerRange, event_filter: EventFilter | None
 ) -> Compared:
-    """Compare what a stream's covered ledgers hold with what the node has.
-
-    Ledgers that the node drops meanwhile are not compared.
-    """
+    """Compare a stream's covered ledgers with the node's, without those that it drops meanwhile."""
     compared = Compared()
     rest = ledgers
     while rest.size > 0:

@@ -1,8 +1,6 @@
 """One look at a stream: what is missing, what differs, what is in quarantine, for how long.
 
-An audit takes one look, and a second one after a repair; the flow compares with the
-node beforehand. Invariant: a look without findings means that the requested ledgers
-are whole, as far as they were compared.
+Invariant: without findings, the requested ledgers are whole, as far as they were compared.
 """
 
 from typing import NamedTuple
@@ -18,33 +16,22 @@ from sorobanflow.store.coverage import read_coverage
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong: missing, gap, differs, quarantine or failed.
+    """One thing that is wrong."""
 
-    `size` is the number of ledgers, ids or items.
-    """
-
-    kind: str
+    kind: str  # missing, gap, differs, quarantine or failed
     ledgers: LedgerRange
-    size: int
+    size: int  # number of ledgers, ids or items
     detail: str
 
 
 class Look(NamedTuple):
-    """What one look at a stream found.
+    """What one look at a stream found."""
 
-    Attributes:
-        missing: Ledgers neither stored nor recorded as a gap.
-        gaps: Ledgers recorded as a gap.
-        compared: What was compared with the node, and what failed in the audit.
-        quarantine: Items that could not be decoded.
-        clock: How long until the first of the repairable ledgers leaves the node.
-    """
-
-    missing: list[LedgerRange]
-    gaps: list[LedgerRange]
-    compared: Compared
+    missing: list[LedgerRange]  # neither stored nor recorded as a gap
+    gaps: list[LedgerRange]  # recorded as a gap
+    compared: Compared  # with the node; and what failed in the audit
     quarantine: list[Quarantined]
-    clock: RetentionClock
+    clock: RetentionClock  # until the first of the repairable ledgers leaves the node
 
     @property
     def whole(self) -> bool:

@@ -1,8 +1,4 @@
-"""Write the figures of an audit as Prometheus metrics to a file.
-
-An audit runs for minutes, once a day, too short to be scraped: node_exporter's
-textfile collector reads the file instead.
-"""
+"""Write an audit's figures to a file for node_exporter: an audit is too short to be scraped."""
 
 import time
 from pathlib import Path
@@ -15,10 +11,7 @@ from sorobanflow.metrics.catalogue import AUDITED
 
 
 def write_metrics(path: Path, summary: AuditSummary) -> None:
-    """Write the figures of a finished audit; replaces the file.
-
-    The retention clock has a value only if something is missing and the pace is known.
-    """
+    """Write the figures of a finished audit that are known; replaces the file."""
     look = summary.last
     assert look is not None
     registry = CollectorRegistry()

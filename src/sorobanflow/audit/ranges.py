@@ -1,8 +1,4 @@
-"""Which ledgers an audit looks at, compares with the node, and repairs.
-
-Pure arithmetic between coverage and the node's ledgers. Invariant: the same arguments
-give the same ledgers.
-"""
+"""Which ledgers an audit looks at, compares with the node, and repairs: pure arithmetic."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -20,12 +16,7 @@ Sample = int | Literal["all"]
 def requested_range(
     start: int | None, end: int | None, node: Health, coverage: Coverage
 ) -> LedgerRange:
-    """Return the ledgers to audit: as requested, else all that the stream should hold by now.
-
-    Raises:
-        ConfigurationError: the range is empty or ends above the node's newest
-            ledger, or the stream holds nothing and no start was given.
-    """
+    """Return the ledgers to audit, by default all that should be held; or a ConfigurationError."""
     starts = (part.first for part in coverage.accounted)
     first = start or coverage.indexed_from or next(starts, None)
     if first is None:

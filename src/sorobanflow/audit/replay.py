@@ -1,8 +1,7 @@
 """Replay the quarantine: after a fix, decode again what could not be decoded.
 
-Asks no node. Invariants: an item is stored and leaves quarantine in one transaction,
-or it stays and its attempts grow; one item's failure never stops the others; stored
-rows are never overwritten, because nothing shows which of two deliveries is right.
+Invariants: an item is stored and leaves quarantine in one transaction, or its attempts grow; its
+failure never stops the others; stored rows stay, because nothing shows which delivery is right.
 """
 
 from collections.abc import Iterator
@@ -30,14 +29,12 @@ _events, _transactions = Items(Event), Items(Transaction)
 
 
 class ReplayResult(NamedTuple):
-    """How many items were stored, and how many stay.
-
-    `ledgers` are those of the stored transactions, ascending. Accounts are right only when
-    these are indexed again: fee refunds come after all transactions of a ledger.
-    """
+    """How many items were stored, and how many stay."""
 
     stored: int
     still_bad: int
+    # Of the stored transactions, ascending. Accounts are right only when these are indexed again:
+    # fee refunds come after all transactions of a ledger.
     ledgers: list[int]
 
 
@@ -115,7 +112,8 @@ def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRow
         return make_rows(ledgers, [], [sent], passphrase, whole=False)
     stated = sent.in_successful_contract_call
     if stated is None:
-        successful = _was_successful(connection, sent.tx_hash)
+        query = text("SELECT successful FROM transactions WHERE hash = :hash")
+        successful = connection.execute(query, {"hash": sent.tx_hash}).scalar()
         sent = msgspec.structs.replace(sent, in_successful_contract_call=successful)
     rows = make_rows(ledgers, [sent], [], passphrase, whole=False)
     rows.events = [row._replace(in_successful_call=stated) for row in rows.events]
@@ -130,12 +128,6 @@ def _decode(item: _Item) -> Event | Transaction:
     if isinstance(sent, Malformed):
         raise DecodeError(sent.error)
     return sent
-
-
-def _was_successful(connection: Connection, tx_hash: str) -> bool | None:
-    return connection.execute(
-        text("SELECT successful FROM transactions WHERE hash = :hash"), {"hash": tx_hash}
-    ).scalar()
 
 
 def _refuse_stored(connection: Connection, rows: BatchRows) -> None:

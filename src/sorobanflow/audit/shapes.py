@@ -1,8 +1,6 @@
-"""Count the shapes of contract events that are not decoded to token operations.
+"""Count the shapes of events that are not decoded, such as `deposit(symbol, address) i128`.
 
-A shape is the first topic's symbol, the types of the topics and the type of the value,
-such as `deposit(symbol, address) i128`. Invariant: each covered ledger of a stream is
-counted once, by the first audit that sees it; the table `audited` remembers it.
+Invariant: each covered ledger of a stream is counted once; the table `audited` remembers it.
 """
 
 from collections.abc import Iterable
@@ -45,15 +43,12 @@ class Shape(NamedTuple):
 
 
 class Recognition(NamedTuple):
-    """How many shapes, per contract, and events are not decoded, of all audited ledgers.
+    """How many shapes and events are not decoded, of all audited ledgers."""
 
-    `new` shapes were seen first by this audit; `named` are those with the most events.
-    """
-
-    shapes: int
+    shapes: int  # per contract
     events: int
-    new: int
-    named: list[Shape]
+    new: int  # shapes that this audit saw first
+    named: list[Shape]  # those of them with the most events
 
 
 def recognize(

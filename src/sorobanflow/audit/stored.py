@@ -1,7 +1,6 @@
 """Read from the tables what an audit compares.
 
-A filtered stream shares the tables with other streams. Its own events are those that
-match the filter, by the rules of getEvents.
+A filtered stream's own events are those that match the filter, by the rules of getEvents.
 """
 
 from collections.abc import Collection
@@ -62,8 +61,7 @@ class Quarantined(NamedTuple):
 def quarantined(engine: Engine, ledgers: LedgerRange, stream: str) -> list[Quarantined]:
     """Count the quarantined items of these ledgers, by kind and class of error.
 
-    The stream of everything has all items; a filtered one those that it fetched, and
-    those of no known stream.
+    A filtered stream has those that it fetched, and those of no known stream.
     """
     query = text(
         "SELECT kind, error_class, count(*), min(ledger), max(ledger), min(first_seen) "

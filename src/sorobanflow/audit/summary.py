@@ -11,23 +11,15 @@ from sorobanflow.pipeline.summary import RunSummary
 
 @dataclass
 class AuditSummary(RunSummary):
-    """The summary of an audit; the counts of `RunSummary` are those of its repair.
-
-    Attributes:
-        requested: The ledgers that the stream should hold.
-        comparable: Number of these that are covered and that the node still has.
-        found: The first look.
-        left: The look after the repair; None: nothing was repaired.
-        replayed: What became of the quarantine; None: it was not replayed.
-    """
+    """The summary of an audit; the counts of `RunSummary` are those of its repair."""
 
     stream: str = ""
-    requested: LedgerRange | None = None
-    comparable: int = 0
-    found: Look | None = None
-    left: Look | None = None
+    requested: LedgerRange | None = None  # that the stream should hold
+    comparable: int = 0  # number of these that are covered and that the node still has
+    found: Look | None = None  # the first look
+    left: Look | None = None  # after the repair, if anything was repaired
     recognition: Recognition | None = None
-    replayed: ReplayResult | None = None
+    replayed: ReplayResult | None = None  # what became of the quarantine, if it was replayed
 
     @property
     def last(self) -> Look | None:

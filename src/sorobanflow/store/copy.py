@@ -1,9 +1,7 @@
-"""Copy rows into a table with COPY in its binary form.
+"""Copy rows into a table with COPY in its binary form; a value is stored exactly, or refused.
 
-For a batch of 1000 events the client needs 2.0 ms of CPU, against 7.1 ms in text
-form: types are fixed per column, not looked up per value, and nothing is escaped.
-A row's values are in the order of the table's columns, JSON as text. Invariant: a
-value is stored exactly, or refused.
+A row's values are in the order of the table's columns, JSON as text. 1000 events take 2.0 ms of
+CPU, against 7.1 ms in text form: types are fixed per column, and nothing is escaped.
 """
 
 import struct

@@ -1,8 +1,7 @@
 """Coverage: which ledgers a stream holds whole, and which are known to be missing.
 
-One row per stream, with a multirange of ledgers. It is the only memory of progress,
-and grows only in the transaction that stores the ledgers' rows. What is left to index
-follows from it alone: `requested - covered - gaps`.
+The only memory of progress: it grows only in the transaction that stores the ledgers' rows. What
+is left to index follows from it alone: `requested - covered - gaps`.
 """
 
 import hashlib
@@ -33,17 +32,11 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a stream holds and lacks; its ranges are ascending and disjoint.
+    """What a stream holds and lacks; its ranges are ascending and disjoint."""
 
-    Attributes:
-        covered: Ledgers stored whole.
-        gaps: Ledgers recorded as missing for good.
-        indexed_from: First ledger that live indexing promises to store, if it ever ran.
-    """
-
-    covered: tuple[LedgerRange, ...] = ()
-    gaps: tuple[LedgerRange, ...] = ()
-    indexed_from: int | None = None
+    covered: tuple[LedgerRange, ...] = ()  # stored whole
+    gaps: tuple[LedgerRange, ...] = ()  # recorded as missing for good
+    indexed_from: int | None = None  # first ledger that live indexing promises, if it ever ran
 
     @property
     def count(self) -> int:
@@ -110,10 +103,9 @@ def last_advance(engine: Engine, stream: str) -> Advance:
 def add_coverage(
     connection: "psycopg.Connection[Any]", stream: str, ledgers: LedgerRange
 ) -> "psycopg.Cursor[Any]":
-    """Mark ledgers as stored whole, and remove them from the gaps.
+    """Mark ledgers as stored whole, and remove them from the gaps; the lock orders writers.
 
-    The transaction that stores their rows passes the cursor to `refuse_unopened` once
-    the statements are done. The row's lock orders concurrent writers.
+    The transaction passes the cursor to `refuse_unopened` once the statements are done.
     """
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last}
     covered = connection.execute(
@@ -142,10 +134,7 @@ def refuse_unopened(covered: "psycopg.Cursor[Any]", stream: str) -> None:
 
 
 def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None) -> None:
-    """Create the stream's row, and note the first ledger that live indexing promises to store.
-
-    The promise only moves back: a later first ledger changes nothing.
-    """
+    """Create the stream's row; the first ledger that live indexing promises only moves back."""
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -159,12 +148,10 @@ def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None)
 
 
 def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -> list[LedgerRange]:
-    """Record that the node no longer has these ledgers; returns those that were not known.
-
-    The lock on coverage keeps a concurrent writer from covering them meanwhile.
-    """
+    """Record that the node no longer has these ledgers; returns those that were not known."""
     values = {"stream": stream, "first": ledgers.first, "last": ledgers.last, "reason": reason}
     with engine.begin() as connection:
+        # The lock keeps a concurrent writer from covering them meanwhile.
         connection.execute(
             text("SELECT FROM coverage WHERE stream = :stream FOR UPDATE"), {"stream": stream}
         )

@@ -1,8 +1,6 @@
 """The embedded PostgreSQL: a real server from a wheel, with its data in one folder.
 
-The default of a first run, of the tests and on one machine. It listens on a Unix
-socket only. Several processes may share it; the last one to leave stops it, and the
-data stays.
+It listens on a Unix socket only. Several processes may share it; the last one to leave stops it.
 """
 
 import warnings

@@ -1,6 +1,5 @@
-"""The engine: SQLAlchemy on a psycopg pool.
+"""The engine: SQLAlchemy on a psycopg pool, which owns the connections.
 
-The pool owns the connections; SQLAlchemy takes one and gives it back by closing it.
 SQLAlchemy's own pool has neither idle time nor statistics, so it is switched off.
 """
 
@@ -40,9 +39,7 @@ FROM pg_roles WHERE rolname = current_user
 def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
     """Open an engine on a libpq URL or connection string, and close it with its pool.
 
-    Raises:
-        ConfigurationError: the URL is not valid, or no connection is possible.
-        DatabaseUnavailableError, DatabaseRefusesError, SchemaError: see `failures`.
+    Raises ConfigurationError if the URL is not valid or nothing answers; else see `failures`.
     """
     try:
         pool = CountingPool(url, _parse(url), settings)

@@ -1,7 +1,6 @@
-"""Name the database's failures: those that may pass, and those that need a person.
+"""Tell the database's failures that may pass from those that need a person, by SQLSTATE.
 
-The driver's classes do not tell them apart: both a full disk and a lost connection
-are an OperationalError. The SQLSTATE does.
+The driver's classes do not: both a full disk and a lost connection are an OperationalError.
 """
 
 from collections.abc import Iterator
@@ -35,10 +34,7 @@ _FINAL = {"57014", "57P04"}
 def named_failures() -> Iterator[None]:
     """Raise the database's failures as errors that say what helps; others pass unchanged.
 
-    Raises:
-        DatabaseUnavailableError: no connection, or a conflict; it can succeed later.
-        DatabaseRefusesError: the disk is full, or a write or right is refused.
-        SchemaError: a table or column is missing.
+    They are DatabaseUnavailableError, DatabaseRefusesError and SchemaError.
     """
     try:
         yield

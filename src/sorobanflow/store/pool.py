@@ -1,9 +1,7 @@
 """The pool: psycopg's, with few idle connections kept open and its work counted.
 
-It grows with demand, from none; `PoolSettings` says what it keeps. psycopg_pool itself
-keeps a fixed number open, and closes one of the others per idle time. So two of its
-private methods are overridden here: pyproject.toml bounds its version, and tests check
-each private name against a real server.
+psycopg_pool keeps a fixed number open, so two of its private methods are overridden here:
+pyproject.toml bounds its version, and tests check each private name against a real server.
 """
 
 import logging
@@ -32,29 +30,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """Limits of a connection pool.
+    """Limits of a connection pool."""
 
-    Attributes:
-        max_idle: Connections kept open while nobody uses them.
-        max_open: Open connections; further callers wait.
-        max_lifetime_s: Age from which a connection is replaced when given back.
-        max_idle_s: Idle time after which a connection closes, at the latest after twice as long.
-        connect_timeout_s: How long a caller waits for a connection.
-    """
-
-    max_idle: int = 10
-    max_open: int = 100
-    max_lifetime_s: float = 3600.0
-    max_idle_s: float = 600.0
-    connect_timeout_s: float = 30.0
+    max_idle: int = 10  # connections kept open while nobody uses them
+    max_open: int = 100  # further callers wait
+    max_lifetime_s: float = 3600.0  # age from which a connection is replaced when given back
+    max_idle_s: float = 600.0  # idle time until a connection closes; at most twice as long
+    connect_timeout_s: float = 30.0  # how long a caller waits for a connection
 
 
 class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
-    """A pool with these limits, closed at first; closing a connection returns it to the pool.
-
-    `server_left` is how many connections the server had left when the pool was opened.
-    Limits that contradict each other are a ValueError.
-    """
+    """A pool with these limits, closed at first; ValueError if they contradict each other."""
 
     def __init__(self, url: str, parts: dict[str, str], settings: PoolSettings) -> None:
         super().__init__(
@@ -76,7 +62,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         self._began = monotonic()
         self._warned: set[str] = set()
         self._lent: set[psycopg.Connection[Any]] = set()
-        self.server_left = settings.max_open
+        self.server_left = settings.max_open  # that the server had left when the pool was opened
 
     def stats(self) -> PoolStats:
         """Count, all at the same moment."""
@@ -114,10 +100,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         super().putconn(conn)
 
     def stop(self, grace_s: float = STOP_S) -> None:
-        """Lend no more connections; cancel what still runs on one after `grace_s`.
-
-        Callers that wait for a connection, or ask for one, fail at once.
-        """
+        """Lend no more connections: callers fail at once. Cancel what runs after `grace_s`."""
         timer = Timer(grace_s, self.cancel)
         timer.daemon = True
         timer.start()

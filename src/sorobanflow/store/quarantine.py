@@ -1,8 +1,6 @@
-"""Quarantine: items that could not be decoded, kept whole as rows.
+"""Quarantine: items that could not be decoded, kept whole as rows, in the batch's transaction.
 
-Written in the batch's transaction, so that no item is ever only logged. An item
-leaves when it is stored after all. One without an id of its own stays, because
-nothing shows that a later item is the same one.
+An item leaves when it is stored after all; one without an id cannot be matched, so it stays.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,6 @@
-"""The schema's version: bring a database to the tables of this program.
+"""The schema's version: bring a database to the tables of this program, with alembic.
 
-The migrations are alembic's, in `migrations/`. An empty database gets its tables at
-once. One of another version is refused, with the command to run: a migration may
-take long, so its owner chooses when.
+Another version is refused: a migration may take long, so its owner chooses when.
 """
 
 from pathlib import Path

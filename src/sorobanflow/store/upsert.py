@@ -1,8 +1,7 @@
 """Write the rows of a batch and the coverage of its ledgers, in one transaction.
 
-A batch is stored whole, with its coverage, or not at all. Every writer locks the
-ledgers first, then the tables in the same order, and within a table the rows in
-the order of their keys, so concurrent writers cannot deadlock.
+Every writer locks the ledgers first, then the tables in the same order, and within a table the
+rows in the order of their keys, so concurrent writers cannot deadlock.
 """
 
 import time

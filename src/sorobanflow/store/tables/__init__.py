@@ -1,8 +1,6 @@
 """The tables, as SQLAlchemy metadata: the one description of the schema.
 
-A table's comment says what a row is and names its key; a column's comment gives
-meaning and unit where the name does not. The package `rows` makes rows in the order
-of these columns. Migrations bring a database to this description, and add its views.
+`rows` makes rows in the order of these columns. Migrations bring a database to them, and add views.
 """
 
 from sorobanflow.store.tables.audit import event_shapes

@@ -1,7 +1,4 @@
-"""Tables of what happened: ledgers, events, transactions, operations, token operations.
-
-Their rows never change once the chain has them; writing one again changes nothing.
-"""
+"""Tables of what happened, from ledgers to token operations; their rows never change."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB

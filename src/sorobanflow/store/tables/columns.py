@@ -1,7 +1,6 @@
 """What the tables share: the metadata that collects them, and common columns.
 
-Text in keys and ranges has the collation "C": it compares by bytes, which is cheaper,
-and is chain order for event ids.
+Text in keys has the collation "C": it compares by bytes, and is chain order for event ids.
 """
 
 from typing import Any

@@ -1,9 +1,6 @@
 """Tables of current state: contract data, code, accounts, tokens and their balances.
 
-A row is a ledger entry, or what one says of a token, after its last change that
-was seen. Invariant: an older change never overwrites a newer one, so ledgers may be
-stored in any order. Parts of some entries change at different times, each part with
-an order of its own: see `VERSION_GROUPS`.
+Invariant: an older change never overwrites a newer one, so ledgers may be stored in any order.
 """
 
 from typing import NamedTuple
@@ -27,16 +24,10 @@ from sorobanflow.store.tables.columns import id_column, key_column, metadata, te
 
 
 class VersionGroup(NamedTuple):
-    """Columns that change together, with the order of their last change.
+    """Columns that change together, with the order of their last change."""
 
-    Attributes:
-        order: Columns that locate the change in the chain, the most significant first;
-            all null while no such change was seen.
-        data: Columns with the values after the change.
-    """
-
-    order: tuple[str, ...]
-    data: tuple[str, ...]
+    order: tuple[str, ...]  # columns that locate the change, all null while none was seen
+    data: tuple[str, ...]  # columns with the values after the change
 
 
 CHANGE = ("ledger", "tx_order", "op_order", "change_order")
