@@ -37,10 +37,7 @@ _SILENCE_TEXT = '{"text": "sorobanflow: no run of index has succeeded for %s"}'
 
 
 def register_automations(url: str, max_silence: timedelta = MAX_SILENCE) -> list[str]:
-    """Save the webhook block and both automations; gives their names.
-
-    The second reports when no run of `index` succeeded for `max_silence`.
-    """
+    """Save the webhook block and both automations; gives their names."""
     headers = SecretDict({"content-type": "application/json"})
     webhook = Webhook(url=SecretStr(url), headers=headers)
     block_id = UUID(str(webhook.save(BLOCK, overwrite=True)))

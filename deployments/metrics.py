@@ -46,11 +46,7 @@ CLIENT_SETTINGS = {"retry_attempts": 1, "timeout_s": 5.0, "breaker_wait_s": 0.0,
 
 
 class StatusCollector:
-    """Reads the status regularly in a thread; a scrape gets the last reading.
-
-    Raises:
-        ConfigurationError: the node's URL or a header is not valid.
-    """
+    """Reads the status regularly in a thread; a scrape gets the last reading."""
 
     def __init__(self, node: StellarRpc, database: Database) -> None:
         self._client = node.model_copy(update=CLIENT_SETTINGS).client()
@@ -99,12 +95,9 @@ class StatusCollector:
 def serve_metrics(
     folder: Path, node: StellarRpc, database: Database, host: str, port: int
 ) -> Iterator[str]:
-    """Serve the metrics; gives their address.
+    """Serve the metrics; gives their address. Port 0 is a free one.
 
-    The folder, where the runs count, may be created later. Port 0 is a free one.
-
-    Raises:
-        ConfigurationError: the port cannot be used, or the node's block is not valid.
+    Raises ConfigurationError if the port cannot be used or the node's block is not valid.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(FolderCollector(folder))

@@ -24,11 +24,7 @@ from sorobanflow.errors import ConfigurationError
 
 
 def register_blocks(environment: Mapping[str, str]) -> str:
-    """Register both types and save both documents; gives the documents' name.
-
-    Raises:
-        ConfigurationError: a variable's value is not valid.
-    """
+    """Save both documents and register their types; ConfigurationError if a value is not valid."""
     name = environment.get("SOROBANFLOW_BLOCK") or DEFAULT_NAME
     profile = environment.get("SOROBANFLOW_PROFILE")
     if profile and profile not in PROFILES:

@@ -1,7 +1,4 @@
-"""Processes that a local run needs: a Prefect server that keeps its history, and the devnet.
-
-They listen on 127.0.0.1, and end with the block of code that they are started for.
-"""
+"""Processes of a local run, a Prefect server and the devnet, on 127.0.0.1; they end with it."""
 
 import os
 import signal
@@ -37,13 +34,9 @@ SERVER_SETTINGS = {
 
 @contextmanager
 def prefect_server(home: Path, port: int) -> Iterator[str]:
-    """Run a Prefect server; gives the address of its UI, to which /api is added for the API.
+    """Run a Prefect server with its data in `home`; gives the UI's URL. One that answers is shared.
 
-    Its database and log are in `home`. A server that already answers on the port is
-    used instead, and left running.
-
-    Raises:
-        ConfigurationError: it stopped, or did not answer in time.
+    Raises ConfigurationError if it stopped or does not answer in time.
     """
     url = f"http://127.0.0.1:{port}"
     if server_answers(url):
@@ -93,11 +86,7 @@ def _wait_for_server(process: "subprocess.Popen[bytes]", url: str, log: Path) ->
 
 @contextmanager
 def devnet(arguments: Sequence[str]) -> Iterator[str]:
-    """Run the devnet in a process of its own; gives its URL.
-
-    Raises:
-        ConfigurationError: it did not start; includes what it printed.
-    """
+    """Run the devnet as a process; gives its URL, or a ConfigurationError with what it printed."""
     command = [sys.executable, "-m", "sorobanflow.devnet", "--port", "0", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

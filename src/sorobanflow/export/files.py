@@ -1,9 +1,7 @@
 """Write frames to Parquet or CSV files, and the manifest that names them.
 
-Files are written in a hidden folder, then moved. Invariant: if there is a manifest, the
-files that it names are whole and of one snapshot: it is deleted before the first file
-of an older export is replaced, and written last. A killed export leaves at most files
-without a manifest, and its hidden folder.
+Invariant: if there is a manifest, the files that it names are whole and of one snapshot: it is
+deleted before the first file of an older export is replaced, and written last.
 """
 
 import hashlib
@@ -55,11 +53,7 @@ class Part(ABC):
 
 
 class ParquetPart(Part):
-    """A Parquet file: a row group per frame, zstd.
-
-    It records the pandas types of its columns, so that pandas reads no floats for
-    integers with nulls.
-    """
+    """A Parquet file: a row group per frame, zstd, with pandas types: integers stay integers."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
@@ -71,10 +65,9 @@ class ParquetPart(Part):
 
 
 class CsvPart(Part):
-    """A CSV file: UTF-8, a header, lines that end in a line feed.
+    """A CSV file: UTF-8, a header, line feeds; times are ISO 8601 in UTC, bytes are hex.
 
-    As in PostgreSQL's COPY, a null is an empty field, and a text in quotes. Times are
-    ISO 8601 in UTC, bytes are hex.
+    As in PostgreSQL's COPY, a null is an empty field, and a text in quotes.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -99,10 +92,7 @@ PARTS: dict[Format, type[ParquetPart | CsvPart]] = {"parquet": ParquetPart, "csv
 
 
 class ExportFiles:
-    """The files of one export; use it as a context manager, and `publish` at the end.
-
-    The folder is created if it is missing; the files' names begin with `stem`.
-    """
+    """The files of one export, named after `stem`; a context manager, with `publish` at the end."""
 
     def __init__(
         self, folder: Path, stem: str, format: Format, schema: pa.Schema, rows_per_file: int

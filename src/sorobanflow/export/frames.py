@@ -1,8 +1,7 @@
-"""Read a relation's rows as pandas DataFrames, from one snapshot of the database.
+"""Read a relation's rows as pandas DataFrames with Arrow types, from one snapshot.
 
-Also useful in a notebook. Invariant: memory does not grow with the number of rows: a
-server-side cursor returns `FETCH_ROWS` at a time, and a frame ends at `FRAME_ROWS` or
-`FRAME_BYTES`. Columns have Arrow types (`pandas.ArrowDtype`): nulls stay nulls.
+Invariant: memory does not grow with the number of rows: a server-side cursor returns `FETCH_ROWS`
+at a time, and a frame ends at `FRAME_ROWS` or `FRAME_BYTES`.
 """
 
 from collections.abc import Callable, Generator
@@ -30,10 +29,7 @@ Fetch = Callable[[int], list[tuple[Any, ...]]]
 def read_frames(
     engine: Engine, relation: Relation, ledgers: LedgerRange
 ) -> Generator[pd.DataFrame]:
-    """Read the rows of a ledger range as frames, in the relation's order.
-
-    All show the database at the moment at which the first one is read.
-    """
+    """Read a range's rows in the relation's order, all as of the moment of the first frame."""
     with engine.begin() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         connection.execute(text("SET LOCAL TimeZone = 'UTC'"))

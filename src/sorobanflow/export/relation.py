@@ -1,7 +1,6 @@
 """What to export: a table or view, and the ledgers of it that coverage holds whole.
 
-Identifiers come from the database's catalogue only. Invariant: no column's type loses
-a digit; a type without an exact counterpart is exported as PostgreSQL's text.
+Invariant: no column loses a digit; without an exact type it is exported as PostgreSQL's text.
 """
 
 from typing import NamedTuple
@@ -29,30 +28,21 @@ DECIMAL256_DIGITS = 76
 
 
 class Column(NamedTuple):
-    """A column of a relation, and the Arrow type that holds it exactly.
-
-    `as_text`: PostgreSQL prints it (jsonb, ranges, numeric without a precision).
-    """
+    """A column of a relation, and the Arrow type that holds it exactly."""
 
     name: str
     sql_type: str
     arrow_type: pa.DataType
-    as_text: bool
+    as_text: bool  # PostgreSQL prints it (jsonb, ranges, numeric without a precision)
 
 
 class Relation(NamedTuple):
-    """A table or view that can be exported.
-
-    Attributes:
-        ledger: The column that a ledger range selects by.
-        order: Columns to sort by: the ledger, then a table's primary key. A view has no
-            key: its rows of one ledger come in any order.
-    """
+    """A table or view that can be exported."""
 
     name: str
-    ledger: str
+    ledger: str  # the column that a ledger range selects by
     columns: tuple[Column, ...]
-    order: tuple[str, ...]
+    order: tuple[str, ...]  # the ledger, then a table's primary key; a view has none
 
     @property
     def schema(self) -> pa.Schema:
@@ -77,11 +67,7 @@ def find_relation(engine: Engine, name: str) -> Relation:
 
 
 def covered_range(engine: Engine, stream: str, first: int | None, last: int | None) -> LedgerRange:
-    """Complete a range by what the stream covers.
-
-    Raises:
-        ConfigurationError: a ledger of the range is not covered.
-    """
+    """Complete a range by what the stream covers; ConfigurationError if a ledger is missing."""
     coverage = read_coverage(engine, stream)
     if not coverage.covered:
         raise ConfigurationError(

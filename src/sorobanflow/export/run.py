@@ -1,7 +1,6 @@
 """Run an export: rows of covered ledgers, from one snapshot to files with a manifest.
 
-Coverage is read before the snapshot is taken. It only grows, in the transactions that
-store its rows, so the snapshot holds every row of a covered range.
+Coverage, which only grows, is read first, so the snapshot holds every row of a covered range.
 """
 
 import time
@@ -74,12 +73,9 @@ class ExportSummary:
 
 
 def export(engine: Engine, request: Request, on_frame: Callable[[int, int], None]) -> ExportSummary:
-    """Write the rows of a covered ledger range to files.
+    """Write a covered ledger range to files; a ConfigurationError leaves everything unchanged.
 
     After each frame `on_frame` gets the number of rows so far and the last ledger.
-
-    Raises:
-        ConfigurationError: the request cannot be met; nothing was changed.
     """
     began = time.monotonic()
     relation = find_relation(engine, request.table)

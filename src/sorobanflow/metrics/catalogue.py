@@ -1,7 +1,6 @@
-"""Every metric by name: type, labels, unit and meaning.
+"""Every metric by name, in base units: the only definition; `docs/metrics.md` is checked.
 
-The only place where names are defined; `docs/metrics.md` is checked against it.
-Units are base units; a label never holds an address.
+A label never holds an address.
 """
 
 from typing import Literal, NamedTuple

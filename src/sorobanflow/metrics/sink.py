@@ -1,8 +1,4 @@
-"""A sink that counts records as Prometheus metrics.
-
-A hook beside the run's own counts. prometheus_client keeps the values in this
-process, or in files that outlast it if `slots` has set it to.
-"""
+"""Count records as Prometheus metrics, in this process or in files that outlast it (`slots`)."""
 
 from collections.abc import Mapping
 from typing import Any, get_args

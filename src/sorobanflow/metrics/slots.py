@@ -1,11 +1,8 @@
 """Metrics in files that outlast the run: numbered slots of a folder.
 
-A run is a process of its own, often of seconds, so its counts live in files that
-a server reads. prometheus_client names the files after the process id, which
-would leave new ones with every run; here a process takes the lowest free number
-instead, so there are as many files as there were concurrent runs, and counters
-continue. Invariant: a number belongs to the process that holds its lock, and the
-kernel releases a lock when the process ends, however it ends.
+A process takes the lowest free number, where prometheus_client would use its id: so there are as
+many files as there were concurrent runs, and counters continue. Invariant: a number belongs to the
+process that holds its lock, which the kernel releases when the process ends, however it ends.
 """
 
 import fcntl
@@ -25,11 +22,7 @@ FILE_BYTES = 2**17
 
 
 def open_metrics(folder: Path) -> Metrics:
-    """Make a sink that counts into a slot of the folder; one per process.
-
-    Raises:
-        OSError: the folder cannot be written, or all slots are taken.
-    """
+    """Make a sink that counts into a slot, one per process; OSError if none can be written."""
     number = _take_slot(folder)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # where prometheus_client looks for it
     before = values.ValueClass
@@ -42,10 +35,7 @@ def open_metrics(folder: Path) -> Metrics:
 
 
 class FolderCollector:
-    """Gives the sums of what the processes of a folder counted; a registry's collector.
-
-    Gauges of processes that ended are left out. The folder may be created later.
-    """
+    """Gives the sums of what the processes of a folder, which may be created later, counted."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -57,7 +47,7 @@ class FolderCollector:
             return []
         files = self._folder.glob("gauge_live*.db")
         for number in {int(path.stem.split("_")[-1]) for path in files}:
-            if (lock := _lock(self._folder, number)) is not None:
+            if (lock := _lock(self._folder, number)) is not None:  # the process ended
                 _forget_gauges(self._folder, number)
                 os.close(lock)
         sums = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
@@ -67,11 +57,7 @@ class FolderCollector:
 
 
 def _take_slot(folder: Path) -> int:
-    """Lock the lowest free number until this process ends, and create its files.
-
-    They are written in full: a sparse file on a full disk would kill the process,
-    and a reader fails on an empty one.
-    """
+    """Lock the lowest free number until this process ends, and create its files."""
     folder.mkdir(parents=True, exist_ok=True)
     kinds = {f"gauge_{spec.mode}" if spec.kind == "gauge" else spec.kind for spec in COUNTED}
     for number in range(MAX_SLOTS):
@@ -79,6 +65,7 @@ def _take_slot(folder: Path) -> int:
             _forget_gauges(folder, number)
             for path in (folder / f"{kind}_{number}.db" for kind in kinds):
                 if not path.exists():
+                    # Written in full: a sparse file on a full disk would kill the process.
                     new = path.with_suffix(".new")
                     new.write_bytes(bytes(FILE_BYTES))
                     new.rename(path)

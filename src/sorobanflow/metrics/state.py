@@ -1,7 +1,6 @@
-"""The status as metrics: the state of node, database and streams, whether or not a run works.
+"""The status as metrics, whether or not a run works, so a stall or a dead worker is visible.
 
-What a run counts stops with the run; these continue, so a stall or a dead worker
-is visible. Invariant: what is not known has no value.
+Invariant: what is not known has no value.
 """
 
 from collections import Counter

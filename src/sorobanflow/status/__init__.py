@@ -1,4 +1,1 @@
-"""The status: the state of the node, the database and each stream, and what is wrong.
-
-`read` reads, `health` judges, `report` shows; nothing is written.
-"""
+"""The status of node, database and streams: `read` reads, `health` judges, `report` shows."""

@@ -1,7 +1,6 @@
 """Print the status: `python -m sorobanflow.status --help`.
 
-The one program of the core that reads the environment; the variables are those
-of `deployments.register_blocks`.
+The core's one program that reads the environment, as `deployments.register_blocks` does.
 """
 
 import argparse

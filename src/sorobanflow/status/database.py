@@ -1,7 +1,6 @@
 """Read the database for a status; no statement scans a large table.
 
-Each part is read in a read-only transaction of its own with a time limit, so a
-lock, a missing table or a missing right affects that part alone.
+Each part has a transaction and a time limit, so a lock or a missing right affects it alone.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,6 @@
 """What a status says, as values: `read` fills them, `health` judges, `report` shows.
 
-Of long lists there is a part and a count. Times are UTC. What could not be read
-is None or empty, and a problem says why.
+Times are UTC. What could not be read is None or empty, and a problem says why.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,6 @@
 """Read the status of everything: the node, the database, and each stream between them.
 
-Invariant: what cannot be read becomes a problem of the status, never an
-exception. Leaves judging to `health`, and how long to wait for node and
-database to the limits of the client and the engine.
+Invariant: what cannot be read becomes a problem of the status, never an exception.
 """
 
 from collections.abc import Callable
@@ -50,11 +48,8 @@ def read_status(
 ) -> Status:
     """Read the state of everything now; no failure of node or database is raised.
 
-    Args:
-        engine: The database's; or the reason why it cannot be opened.
-        client: The node's; its retries decide how long an unreachable node takes.
-        now: Stands in for the clock; timezone-aware.
-        limits: What is tolerated.
+    `engine` may be the reason why the database cannot be opened; the client's retries decide how
+    long an unreachable node takes; `now`, timezone-aware, stands in for the clock.
     """
     reader = _Reader()
     node = reader.part("node", "the node", lambda: reader.node(client))

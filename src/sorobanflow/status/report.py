@@ -1,7 +1,6 @@
-"""Show a status: as text and Markdown for a person, as JSON for a program.
+"""Show a status: as text and Markdown for a person, problems first; as JSON for a program.
 
-What is wrong comes first, then the figures, on one screen. In the JSON the
-fields are those of `model`; a ledger range is [first, last], both included.
+The JSON has the fields of `model`; a ledger range is [first, last], both included.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,8 +1,4 @@
-"""Ask Prefect's REST API for the last runs of the flows.
-
-Prefect holds the history of runs and no progress, so the status is complete
-without it. Invariant: of the URL only scheme, host and port are shown.
-"""
+"""Ask Prefect's REST API for the last runs; of its URL only scheme, host and port are shown."""
 
 from datetime import UTC, datetime
 
@@ -28,10 +24,7 @@ _flow_runs = msgspec.json.Decoder(list[_FlowRun])
 
 
 def read_runs(api_url: str, api_key: str | None) -> tuple[tuple[Run, ...], tuple[Problem, ...]]:
-    """Read the last runs of each flow, without those that are only scheduled.
-
-    Returns:
-        The runs, newest first within a flow; and the problem if they could not be read.
+    """Read each flow's last runs that have started, newest first, or the problem if that fails.
 
     Source: POST flow_runs/filter of Prefect's REST API.
     """

@@ -1,7 +1,4 @@
-"""Compare what a stream holds with what the node has. Pure arithmetic of ledgers.
-
-A hole is what the next run of `index` will fill: both use `pipeline.work`.
-"""
+"""Compare what a stream holds with what the node has: holes are what `index` fills next."""
 
 from dataclasses import replace
 
@@ -16,10 +13,7 @@ from sorobanflow.store.coverage import Coverage
 def compared(
     stream: Stream, coverage: Coverage, node: Node | None, seconds_per_ledger: float | None
 ) -> Stream:
-    """Add to a stream what it holds, and what it lacks of the node's ledgers.
-
-    Without a node on its network, its lag, holes and retention stay unknown.
-    """
+    """Add to a stream what it holds, and what it lacks if a node on its network is given."""
     stream = replace(
         stream,
         covered=Ranges.of(coverage.covered),
