@@ -55,7 +55,10 @@ class Job(NamedTuple):
 
 
 def job_from_environment() -> Job:
-    """Choose a node, a recording or the devnet by RPC_URL and RECORDING; or ConfigurationError."""
+    """Choose a node, a recording or the devnet's generated ledgers, by RPC_URL and RECORDING.
+
+    Raises ConfigurationError if both are given, or a value is not valid.
+    """
     rpc_url, recording = os.environ.get("RPC_URL"), os.environ.get("RECORDING")
     parameters = {"start_ledger": _start(), "follow_s": _follow_s()}
     if rpc_url and recording:
@@ -76,7 +79,10 @@ def job_from_environment() -> Job:
 
 
 def run() -> int:
-    """Start what is missing, run the index flow, stop what was started; gives the exit code."""
+    """Start what is missing, run the index flow, print what it did, stop what was started.
+
+    Gives the exit code: 1 if the run left something out.
+    """
     job = job_from_environment()
     database_url = os.environ.get("DATABASE_URL")
     psql_command = f"make psql DB={job.database}"

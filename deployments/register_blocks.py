@@ -24,7 +24,10 @@ from sorobanflow.errors import ConfigurationError
 
 
 def register_blocks(environment: Mapping[str, str]) -> str:
-    """Save both documents and register their types; ConfigurationError if a value is not valid."""
+    """Register both types and save both documents; gives the documents' name.
+
+    Raises ConfigurationError if a variable's value is not valid.
+    """
     name = environment.get("SOROBANFLOW_BLOCK") or DEFAULT_NAME
     profile = environment.get("SOROBANFLOW_PROFILE")
     if profile and profile not in PROFILES:

@@ -1,4 +1,4 @@
-"""Processes of a local run, a Prefect server and the devnet, on 127.0.0.1; they end with it."""
+"""Processes that a local run needs, on 127.0.0.1: a Prefect server, and the devnet."""
 
 import os
 import signal
@@ -34,9 +34,10 @@ SERVER_SETTINGS = {
 
 @contextmanager
 def prefect_server(home: Path, port: int) -> Iterator[str]:
-    """Run a Prefect server with its data in `home`; gives the UI's URL. One that answers is shared.
+    """Run a Prefect server with its data in `home`; gives the address of its UI.
 
-    Raises ConfigurationError if it stopped or does not answer in time.
+    A server that already answers on the port is used instead, and left running. Raises
+    ConfigurationError if the new one stopped, or did not answer in time.
     """
     url = f"http://127.0.0.1:{port}"
     if server_answers(url):

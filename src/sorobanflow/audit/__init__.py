@@ -1,1 +1,1 @@
-"""The audit: compare a stream with its promise and the node; the flow `audit` repairs."""
+"""The audit: compare a stream with what it promises and with the node; the flow repairs."""

@@ -11,7 +11,7 @@ from sorobanflow.metrics.catalogue import AUDITED
 
 
 def write_metrics(path: Path, summary: AuditSummary) -> None:
-    """Write the figures of a finished audit that are known; replaces the file."""
+    """Write the figures of a finished audit, as far as they are known; replaces the file."""
     look = summary.last
     assert look is not None
     registry = CollectorRegistry()

@@ -16,7 +16,10 @@ Sample = int | Literal["all"]
 def requested_range(
     start: int | None, end: int | None, node: Health, coverage: Coverage
 ) -> LedgerRange:
-    """Return the ledgers to audit, by default all that should be held; or a ConfigurationError."""
+    """Return the ledgers to audit: as requested, else all that the stream should hold by now.
+
+    Raises ConfigurationError if there are none, or the range ends above the node's newest ledger.
+    """
     starts = (part.first for part in coverage.accounted)
     first = start or coverage.indexed_from or next(starts, None)
     if first is None:

@@ -45,7 +45,7 @@ class Shape(NamedTuple):
 class Recognition(NamedTuple):
     """How many shapes and events are not decoded, of all audited ledgers."""
 
-    shapes: int  # per contract
+    shapes: int  # counted per contract
     events: int
     new: int  # shapes that this audit saw first
     named: list[Shape]  # those of them with the most events

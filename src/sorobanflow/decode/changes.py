@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
 
 class Refund(NamedTuple):
-    """A fee refunded after all transactions of the ledger, stated by an event (protocol 23)."""
+    """A fee refunded after all transactions of the ledger, stated by an event since protocol 23."""
 
     account: str
     stroops: int

@@ -1,6 +1,6 @@
 """What to export: a table or view, and the ledgers of it that coverage holds whole.
 
-Invariant: no column loses a digit; without an exact type it is exported as PostgreSQL's text.
+Invariant: no digit is lost; a type without an exact counterpart is exported as text.
 """
 
 from typing import NamedTuple
@@ -67,7 +67,7 @@ def find_relation(engine: Engine, name: str) -> Relation:
 
 
 def covered_range(engine: Engine, stream: str, first: int | None, last: int | None) -> LedgerRange:
-    """Complete a range by what the stream covers; ConfigurationError if a ledger is missing."""
+    """Complete a range by what the stream covers; ConfigurationError if it lacks a ledger of it."""
     coverage = read_coverage(engine, stream)
     if not coverage.covered:
         raise ConfigurationError(

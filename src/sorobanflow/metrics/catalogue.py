@@ -1,4 +1,4 @@
-"""Every metric by name, in base units: the only definition; `docs/metrics.md` is checked.
+"""Every metric by name, in base units: the definition that `docs/metrics.md` is checked against.
 
 A label never holds an address.
 """

@@ -35,7 +35,7 @@ def open_metrics(folder: Path) -> Metrics:
 
 
 class FolderCollector:
-    """Gives the sums of what the processes of a folder, which may be created later, counted."""
+    """Gives the sums of what the processes of a folder counted; it may be created later."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -47,7 +47,7 @@ class FolderCollector:
             return []
         files = self._folder.glob("gauge_live*.db")
         for number in {int(path.stem.split("_")[-1]) for path in files}:
-            if (lock := _lock(self._folder, number)) is not None:  # the process ended
+            if (lock := _lock(self._folder, number)) is not None:  # no process has it
                 _forget_gauges(self._folder, number)
                 os.close(lock)
         sums = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
@@ -65,7 +65,8 @@ def _take_slot(folder: Path) -> int:
             _forget_gauges(folder, number)
             for path in (folder / f"{kind}_{number}.db" for kind in kinds):
                 if not path.exists():
-                    # Written in full: a sparse file on a full disk would kill the process.
+                    # Written in full: a sparse file on a full disk would kill the process, and a
+                    # reader fails on an empty one.
                     new = path.with_suffix(".new")
                     new.write_bytes(bytes(FILE_BYTES))
                     new.rename(path)

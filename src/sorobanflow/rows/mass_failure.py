@@ -17,7 +17,10 @@ _PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-fA-F]{8,}\b|\b[A-Z2-7]{20
 
 
 def refuse_mass_failure(rows: BatchRows) -> None:
-    """Raise MassFailureError with the most common error if too many items of a kind are bad."""
+    """Raise MassFailureError if too many items of one kind are in quarantine.
+
+    Too many are more than both TOLERATED and TOLERATED_SHARE; the most common error is named.
+    """
     sound = {
         "transaction": len(rows.transactions),
         "event": len(rows.events),

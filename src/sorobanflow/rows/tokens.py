@@ -44,7 +44,11 @@ class TokenOperationRow(NamedTuple):
 def token_operation_row(
     event: EventRow, decoded: DecodedEvent, passphrase: str, successful: bool | None
 ) -> TokenOperationRow | None:
-    """Make the row of an event's token operation if any; DecodeError if `successful` is unknown."""
+    """Make the row of the token operation that an event states, if it states one.
+
+    Raises DecodeError if a value does not hold its type, or if it is not known whether the
+    transaction was successful.
+    """
     if event.type != "contract" or event.contract_id is None:
         return None
     with reading(f"token operation of event {event.id}"):

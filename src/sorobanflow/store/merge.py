@@ -1,8 +1,8 @@
 """Merge rows into a table by key: COPY to a temporary table, then upsert from there.
 
-The same rows again change nothing. Rows are merged by key, so concurrent writers cannot deadlock.
-In a state table the newer change wins, whatever the order; of two versions of one change the
-incoming one, so that indexing again after a fix of the decoder corrects stored rows.
+Rows are merged in the order of their keys, so concurrent writers cannot deadlock; the same rows
+again change nothing. In a state table the newer change wins, whatever the order of merging; of
+two versions of one change the incoming one, so that indexing again corrects stored rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
