@@ -31,7 +31,7 @@ from sorobanflow.store.embedded import EmbeddedPostgres
 
 WORKERS = 10
 #: Events of a batch; a batch of the flow grows to about as much.
-MOST_EVENTS = 10_000
+MAX_EVENTS_IN_BATCH = 10_000
 FLOW = "end to end"
 STEPS = FETCH, DECODE, ROWS, WRITE = "fetch", "decode", "rows", "write"
 
@@ -71,7 +71,7 @@ def _flow(rpc_url: str, postgres: EmbeddedPostgres) -> dict[str, float]:
 
 
 def _held(client: RpcClient) -> tuple[int, int]:
-    batches = [*plain.fetch_batches(client, MOST_EVENTS)]
+    batches = [*plain.fetch_batches(client, MAX_EVENTS_IN_BATCH)]
     return sum(len(b.transactions) for b in batches), sum(len(b.events) for b in batches)
 
 
@@ -82,7 +82,7 @@ def _parts(rpc_url: str, postgres: EmbeddedPostgres) -> dict[str, float]:
             make = partial(plain.rows_of, passphrase=passphrase)
             with reduced_gc():
                 fetch_s, fetched = _timed(
-                    lambda: [*plain.fetch_batches(client, MOST_EVENTS, WORKERS)]
+                    lambda: [*plain.fetch_batches(client, MAX_EVENTS_IN_BATCH, WORKERS)]
                 )
                 decode_s, _ = _timed(lambda: plain.decode_all(fetched))
                 made_s, batches = _timed(lambda: [make(batch) for batch in fetched])

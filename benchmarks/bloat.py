@@ -28,7 +28,7 @@ from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 RECORDING = "applyload-10048"
 REPEATS = 10
-MOST_EVENTS = 10_000
+MAX_EVENTS_IN_BATCH = 10_000
 
 
 def main(repeats: int) -> None:
@@ -63,7 +63,7 @@ def _batches(recording: str) -> Iterator[tuple[RpcClient, list[BatchRows]]]:
     options = ["--recording", str(common.recording(recording))]
     with devnet(options) as rpc_url, RpcClient(rpc_url) as client:
         passphrase = client.get_network().passphrase
-        fetched = plain.fetch_batches(client, MOST_EVENTS)
+        fetched = plain.fetch_batches(client, MAX_EVENTS_IN_BATCH)
         yield client, [plain.rows_of(batch, passphrase) for batch in fetched]
 
 

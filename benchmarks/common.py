@@ -88,7 +88,7 @@ def _make_template(postgres: EmbeddedPostgres) -> None:
 
 @contextmanager
 def fresh_database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """Give the URL of a new database with empty tables, which is dropped in the end."""
+    """Give the URL of a new database with empty tables, which is dropped at the end."""
     name = f"bench_{next(_numbers)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")

@@ -29,7 +29,7 @@ from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.sources.rpc.client import RpcClient
 
 #: Events at which the sample is full; it ends with whole ledgers.
-MOST_EVENTS = 1000
+MAX_EVENTS = 1000
 COLUMNS = ("base64", "XDR", "XDR and rows", "stellar-sdk")
 
 
@@ -45,12 +45,12 @@ def main(rounds: int) -> None:
     common.save("decode", rounds=rounds, microseconds=kept)
 
 
-def measure(rounds: int, recordings: Sequence[str], most_events: int = MOST_EVENTS) -> pd.DataFrame:
+def measure(rounds: int, recordings: Sequence[str], max_events: int = MAX_EVENTS) -> pd.DataFrame:
     """Give microseconds per item, a row per round, recording and kind of item."""
     results: list[dict[str, Any]] = []
     for name in recordings:
         with devnet(["--recording", str(common.recording(name))]) as url, RpcClient(url) as client:
-            fetched = next(plain.fetch_batches(client, most_events))
+            fetched = next(plain.fetch_batches(client, max_events))
             passphrase = client.get_network().passphrase
         for _ in range(rounds):
             results += [

@@ -59,7 +59,7 @@ class Size(NamedTuple):
 
     @property
     def rows(self) -> tuple[int, int]:
-        """Rows of `events` and of `transactions` in the end."""
+        """Rows of `events` and of `transactions` at the end."""
         return self.transactions * EVENTS, self.transactions
 
 

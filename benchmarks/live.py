@@ -117,7 +117,7 @@ def lags_of(covered: Sequence[Sample], beat: Beat) -> list[float]:
     """Give the lag of each ledger that closed after the flow had come to the tip.
 
     Before that it does the ledgers that closed while it started; if it never came
-    there, those behind its first commit count.
+    there, only ledgers after its first commit count.
     """
     commits = [sample for sample in covered if sample.value]
     at_tip = (sample for sample in commits if sample.value >= beat.newest(sample.at) - 1)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.orchestration [rounds]
 
-50 batches of 1000 events and 200 transactions, from a node that answers at once,
+50 batches of 1000 events and 200 transactions, from a node that answers immediately,
 in turns and each into a database of its own:
 
 - the index flow;
@@ -108,7 +108,7 @@ def _first_task_started() -> float:
             tasks = client.read_task_runs(flow_run_filter=wanted, sort=first, limit=1)
             if tasks and tasks[0].start_time:
                 return tasks[0].start_time.timestamp()
-            time.sleep(0.5)  # the server records task runs behind the flow
+            time.sleep(0.5)  # the server records task runs after the flow has ended
     raise AssertionError(f"the Prefect server recorded no task within {RECORDED_WITHIN_S:.0f} s")
 
 
@@ -150,7 +150,7 @@ def _plain(place: Place) -> dict[str, float]:
 
 @contextmanager
 def _database(place: Place) -> Iterator[str]:
-    """Give a new database; all batches must be in it in the end."""
+    """Give a new database; all batches must be in it at the end."""
     transactions = place.batches * LEDGERS * TRANSACTIONS
     with common.fresh_database(place.postgres) as url:
         yield url
@@ -179,7 +179,7 @@ def apart(medians: pd.DataFrame) -> str:
     start_s, end_s = (float(medians.at[FLOW, part]) for part in ("start", "end"))
     return (
         f"Before the first call for the ledgers {start_s:.2f} s, "
-        f"behind the last commit {end_s:.2f} s; in the CPU of the flow these are included."
+        f"after the last commit {end_s:.2f} s; the flow's CPU includes both."
     )
 
 

@@ -29,7 +29,7 @@ from sorobanflow.sources.rpc.planner import FetchPlan
 from sorobanflow.sources.rpc.stats import RpcStats
 
 
-# Not retried, whatever the settings say: a second try would know the gap and end as complete.
+# Never retried: a retry would find the gap recorded already, and end as Completed.
 @flow(name="index", flow_run_name="index", persist_result=False, retries=0)
 def index(
     start_ledger: Ledger | Literal["oldest", "latest"] | None = None,

@@ -1,1 +1,1 @@
-"""What a run needs around its work; no flow needs reading it to be understood."""
+"""What a run needs around its work. You can read a flow without reading this."""

@@ -19,7 +19,7 @@ from sorobanflow.pipeline.decoding import Decoders, reduced_gc
 from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.records import Hook, fan_out
+from sorobanflow.records import Hook, join_hooks
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
@@ -70,13 +70,13 @@ def open_indexer(
             rate = stack.enter_context(shared_rate(name, node.max_requests_per_s))
         stack.enter_context(reduced_gc())
         metrics = process_metrics()
-        hook = fan_out(summary.stats, metrics)
+        hook = join_hooks(summary.stats, metrics)
         client = stack.enter_context(node.client(hook, workers, rate))
         passphrase = client.get_network().passphrase
         engine = stack.enter_context(database.engine())
         if metrics:
             watch = PoolWatch(engine, metrics)
-            hook = fan_out(hook, watch)
+            hook = join_hooks(hook, watch)
             stack.callback(watch.look)
         if not dry_run or in_use(engine):
             schema.prepare(engine)

@@ -14,7 +14,7 @@ from prefect.results import ResultRecord  # type: ignore[attr-defined]
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from sorobanflow.pipeline.runner import Started, Step, StepDone
+from sorobanflow.pipeline.runner import OnDone, Started, Step
 from tasks.fetch_events import fetch_events
 from tasks.fetch_transactions import fetch_transactions
 from tasks.upsert_batch import upsert_batch
@@ -40,7 +40,7 @@ class TaskStarted:
     def __init__(self, future: PrefectFuture[Any]) -> None:
         self.future = future
 
-    def add_done_callback(self, fn: StepDone) -> None:
+    def add_done_callback(self, fn: OnDone) -> None:
         """Have `fn` called when the task run has ended."""
         self.future.add_done_callback(fn)
 

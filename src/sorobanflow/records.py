@@ -145,7 +145,7 @@ def report(hook: Hook | None, record: Record) -> None:
         _log.exception("the hook failed on %s", type(record).__name__)
 
 
-def fan_out(*hooks: Hook | None) -> Hook:
+def join_hooks(*hooks: Hook | None) -> Hook:
     """Make one hook of several; the failure of one does not keep a record from the others."""
 
     def hand_on(record: Record) -> None:

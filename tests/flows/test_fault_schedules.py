@@ -19,7 +19,7 @@ from sorobanflow.store.embedded import EmbeddedPostgres
 from tests.property.fault_databases import Checksums, Databases, open_databases
 from tests.property.fault_runs import LEDGERS, Setup, source_of
 
-MOST_RUNS = 8
+MAX_RUNS = 8
 SCHEDULES = [
     *(f"*:*=random/{seed},batch:*=random/{seed}" for seed in range(1, 7)),
     "*:12-=trimmed/4,getEvents:*=page/2",
@@ -71,7 +71,7 @@ def test_flow_loses_nothing_unnamed(
     with DevnetServer(Chain(source_of(setup.chain)), faults=parse_faults(faults)) as server:
         blocks = save_blocks(server.url, databases.url)
         raised = []
-        for _ in range(MOST_RUNS):
+        for _ in range(MAX_RUNS):
             try:
                 index(
                     **blocks, start_ledger=1, allow_gap=True, batch_size=5, max_workers=3, **options
@@ -81,5 +81,5 @@ def test_flow_loses_nothing_unnamed(
             if read_coverage(databases.engine, setup.stream.name).accounted == [LEDGERS]:
                 break
         else:
-            raise AssertionError(f"not through after {MOST_RUNS} runs: {raised}")
+            raise AssertionError(f"not through after {MAX_RUNS} runs: {raised}")
     databases.check(setup)

@@ -21,7 +21,7 @@ from sorobanflow.records import (
     Record,
     Retrying,
     StepDone,
-    fan_out,
+    join_hooks,
     report,
 )
 from sorobanflow.sources.rpc.stats import RpcStats
@@ -142,7 +142,7 @@ def test_fan_out_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> No
         raise ValueError("planted")
 
     stats = RpcStats()
-    report(fan_out(None, fail, stats), CallFinished("getHealth", 0.1, 7, None))
+    report(join_hooks(None, fail, stats), CallFinished("getHealth", 0.1, 7, None))
     assert stats.size_bytes == 7
     assert "the hook failed on CallFinished" in caplog.text
 

@@ -1,10 +1,10 @@
 """The pipeline: index a ledger range batch by batch, several of them in flight.
 
-One thread starts whatever has what it needs: while batches are written, the next ones
-are decoded and those after them fetched. Up to `MAX_WRITING` batches are written
-concurrently, so one may be stored before the one that precedes it: coverage says what is
-stored. Invariant: at most `MAX_IN_FLIGHT` batches are held and the sizer bounds each, so
-memory is bounded.
+One thread starts each piece of work as soon as its input is ready: while batches are
+written, the next ones are decoded and those after them fetched. Up to `MAX_WRITING`
+batches are written concurrently, so one may be stored before the one that precedes it:
+coverage says what is stored. Invariant: at most `MAX_IN_FLIGHT` batches are held and the
+sizer bounds each, so memory is bounded.
 """
 
 from collections import deque

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, Self
 
-StepDone = Callable[[Any], None]
+OnDone = Callable[[Any], None]
 
 
 class Step(Protocol):
@@ -29,7 +29,7 @@ class Step(Protocol):
 class Started(Protocol):
     """A step that was started."""
 
-    def add_done_callback(self, fn: StepDone, /) -> None:
+    def add_done_callback(self, fn: OnDone, /) -> None:
         """Have `fn` called when the step has ended, from any thread."""
 
     def result(self) -> Any:  # noqa: ANN401 - as `Step.run`

@@ -63,7 +63,7 @@ class BatchSizer:
         return max(1, round(size))
 
     def learn(self, ledgers: int, items: int, size_bytes: int) -> None:
-        """Take in what a batch held; recent batches weigh most."""
+        """Record what a batch held; recent batches weigh most."""
         measured = items / ledgers, size_bytes / ledgers
         if self._held is not None:
             old_items, old_bytes = self._held
@@ -72,12 +72,12 @@ class BatchSizer:
         self._largest = ledgers
 
     def wrote(self, items: int, seconds: float) -> None:
-        """Take in how long a batch took to write: the aim moves towards `WRITE_S`.
+        """Adjust the target so that a write takes `WRITE_S`, at most by a factor of two.
 
-        At most twofold a batch; what a batch far below the aim takes says nothing.
+        Batches under half the target are ignored.
         """
         if 2 * items < self.target or seconds <= 0:
             return
         factor = min(2.0, max(0.5, WRITE_S / seconds))
-        aim = min(items, self.target) * factor
-        self.target = round(min(self._bounds.max_items, max(self._bounds.min_items, aim)))
+        target = min(items, self.target) * factor
+        self.target = round(min(self._bounds.max_items, max(self._bounds.min_items, target)))

@@ -17,7 +17,7 @@ LEDGERS_BEHIND_TIP = 120
 
 
 class Work(NamedTuple):
-    """What is missing: `todo` the node still has; `lost`, as it says, it no longer has."""
+    """What is missing: `todo` is on the node; `lost`, the node says, no longer is."""
 
     todo: list[LedgerRange]
     lost: list[LedgerRange]
@@ -34,7 +34,7 @@ def first_ledger(start: Start, node: Health, coverage: Coverage) -> int:
     """
     promised = coverage.indexed_from
     if start is None and promised is not None:
-        # A node that starts over, or a reset network of the same name, must not look like no news.
+        # A reset network of the same name must not look as if there were nothing new.
         newest = coverage.newest or 0
         if newest - node.latest_ledger > LEDGERS_BEHIND_TIP:
             raise NodeBehindError(newest, node.latest_ledger)

@@ -107,7 +107,7 @@ class RowMaker:
         return rows
 
     def _drop_misplaced_copies(self) -> None:
-        """Drop from quarantine what one answer held in a wrong place and another in its own."""
+        """Drop misplaced copies of items that also came in their right place."""
         readable = {"transaction": self._transactions.keys(), "event": self._events.keys()}
         self._quarantine = {
             (kind, key): row

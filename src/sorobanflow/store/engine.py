@@ -94,7 +94,7 @@ def _parse(url: str) -> dict[str, str]:
 
 
 def _check_address(url: str) -> None:
-    """Fail at once if the server refuses the connection for good: waiting would not help."""
+    """Fail immediately if the server refuses the connection for good: waiting would not help."""
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.OperationalError as error:

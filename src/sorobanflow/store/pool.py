@@ -100,7 +100,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         super().putconn(conn)
 
     def stop(self, grace_s: float = STOP_S) -> None:
-        """Lend no more connections: callers fail at once. Cancel what runs after `grace_s`."""
+        """Lend no more connections: callers fail immediately. Cancel what runs after `grace_s`."""
         timer = Timer(grace_s, self.cancel)
         timer.daemon = True
         timer.start()

@@ -1,6 +1,6 @@
 """Many getTransaction calls in one POST, as a JSON-RPC batch.
 
-Invariant: an answer is kept at once in the caller's dict, so that a fault costs only the
+Invariant: an answer is kept immediately in the caller's dict, so that a fault costs only the
 calls that it affects; the next attempt asks only for those.
 """
 

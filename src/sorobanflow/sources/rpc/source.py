@@ -157,7 +157,7 @@ class TransactionsStep:
         assert self._chunk is not None
         fetched = self._chunk.fetch(self._client)
         self.count = len(fetched)
-        # What came malformed would come so again, and be in quarantine twice.
+        # A malformed item would be malformed again, and be in quarantine twice.
         self.hashes = {name for item in fetched if (name := _stated_hash(item))}
         # Whole pages hold transactions that a filtered stream does not want.
         self._transactions = [item for item in fetched if self._wants(item)]
