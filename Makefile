@@ -17,6 +17,10 @@ ui: $(VENV)/.installed
 psql: $(VENV)/.installed
 	@$(BIN)/python -m deployments.local psql
 
+# pytest rewrites the assertions of each module that it loads, 2 s of CPU for each process;
+# what it wrote is kept, also where the environment keeps Python from writing compiled modules.
+test unit: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
