@@ -180,6 +180,18 @@ def fill(node: Node, counts: Sequence[tuple[int, int]]) -> None:
         node.transactions += [transaction(ledger, order + 1) for order in range(count)]
 
 
+def node_of(transactions: int, events: int) -> Node:
+    """Ledgers 2000 to 2003, each with so many transactions, the first of them with an event."""
+    node = Node(latest=2010)
+    fill(node, [(ledger, transactions) for ledger in range(2000, 2006)])
+    node.events = [
+        event(Position(ledger, order + 1, 0, 0))
+        for ledger in range(2000, 2004)
+        for order in range(events)
+    ]
+    return node
+
+
 def client_of(
     handler: Callable[[httpx.Request], httpx.Response], attempts: int = 1, **settings: Any
 ) -> RpcClient:

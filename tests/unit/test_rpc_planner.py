@@ -20,25 +20,13 @@ from sorobanflow.sources.rpc.planner import (
     cut_hashes,
     cut_ledgers,
 )
-from sorobanflow.toid import MAX_TX, Position
-from tests.unit.rpc_node import Node, client_of, event, fill, tx_hash
+from sorobanflow.toid import MAX_TX
+from tests.unit.rpc_node import Node, client_of, fill, node_of, tx_hash
 
 FILTER = EventFilter(topics=(("*", "**"),))
 LEDGERS = LedgerRange(2000, 2003)
 
 Places = list[tuple[int, int]]
-
-
-def node_of(transactions: int, events: int) -> Node:
-    """Ledgers 2000 to 2003, each with so many transactions, the first of them with an event."""
-    node = Node(latest=2010)
-    fill(node, [(ledger, transactions) for ledger in range(2000, 2006)])
-    node.events = [
-        event(Position(ledger, order + 1, 0, 0))
-        for ledger in range(2000, 2004)
-        for order in range(events)
-    ]
-    return node
 
 
 def read(node: Node, event_filter: EventFilter | None = FILTER) -> EventsRead:

@@ -11,22 +11,10 @@ from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcBatchFetch, RpcSource
 from sorobanflow.toid import Position
 from tests.fetch_range import FetchedBatch, fetch_range
-from tests.unit.rpc_node import Node, client_of, event, fill, tx_hash
+from tests.unit.rpc_node import Node, client_of, node_of, tx_hash
 
 FILTER = EventFilter(topics=(("*", "**"),))
 LEDGERS = LedgerRange(2000, 2003)
-
-
-def node_of(transactions: int, events: int) -> Node:
-    """Ledgers 2000 to 2003, each with so many transactions, the first of them with an event."""
-    node = Node(latest=2010)
-    fill(node, [(ledger, transactions) for ledger in range(2000, 2006)])
-    node.events = [
-        event(Position(ledger, order + 1, 0, 0))
-        for ledger in range(2000, 2004)
-        for order in range(events)
-    ]
-    return node
 
 
 def source_of(

@@ -81,7 +81,7 @@ def _ids_at_node(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Map the ids of the events and transactions that the stream should hold to ledgers."""
     events = _ids("event", read.events, read.ledgers)
-    transactions = read.named_transactions()
+    transactions = dict(read.named)
     if event_filter is None:  # else those that the events name are all
         planner = TransactionPlanner("ledgers", filtered=False, workers=1, batch_calls=1)
         for chunk in planner.chunks(client, read):

@@ -5,6 +5,7 @@ cannot be read keeps its place as `Malformed`. Calls are retried by the client, 
 walk by its task.
 """
 
+from collections.abc import Mapping
 from operator import attrgetter
 
 import msgspec
@@ -28,18 +29,16 @@ _items = Items(Event)
 class EventsRead(msgspec.Struct, frozen=True):
     """The events of `ledgers`, all of them, in chain order.
 
-    `near_edge`: the node may have trimmed the range meanwhile; it holds once a later
-    `EdgeCheck` has passed. `at_tip`: the range ends with the node's latest ledger.
+    `named`: the transactions that they name, ledger by hash. `near_edge`: the node may
+    have trimmed the range meanwhile; it holds once a later `EdgeCheck` has passed.
+    `at_tip`: the range ends with the node's latest ledger.
     """
 
     events: list[Event | Malformed]
     ledgers: LedgerRange
+    named: Mapping[str, int]
     near_edge: bool
     at_tip: bool
-
-    def named_transactions(self) -> dict[str, int]:
-        """Give the transactions that the events name: ledger by hash."""
-        return {event.tx_hash: event.ledger for event in self.events if isinstance(event, Event)}
 
 
 class EventsWalk:
@@ -112,8 +111,9 @@ class EventsWalk:
     def _result(self, read: LedgerRange) -> EventsRead:
         items = self._collected.in_order(end_of_ledger(read.last))
         events = [i for i in items if isinstance(i, Malformed) or i.type != DROPPED_TYPE]
+        named = {event.tx_hash: event.ledger for event in events if isinstance(event, Event)}
         near_edge = self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest
-        return EventsRead(events, read, near_edge, at_tip=read.last >= self._latest)
+        return EventsRead(events, read, named, near_edge, at_tip=read.last >= self._latest)
 
     def _checked(self, item: Event | Malformed) -> Event | Malformed:
         """Make an event malformed that contradicts itself or the request."""

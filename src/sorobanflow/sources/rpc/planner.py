@@ -54,7 +54,7 @@ class TransactionPlanner:
 
         The more batches are in flight, the fewer chunks for each: a task costs more than a call.
         """
-        ledgers, wanted = read.ledgers, read.named_transactions()
+        ledgers, wanted = read.ledgers, read.named
         if not self._filtered or (wanted and self._ledgers_are_cheaper(client, ledgers, wanted)):
             # The first chunk fails where the node no longer has the range.
             return self._ledger_chunks(client, read, wanted, other_batches)

@@ -5,7 +5,7 @@ transactions its ledgers hold), its transactions in chunks, and again by hash th
 events name and no chunk brought.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from sorobanflow.ledgers import LedgerRange
@@ -109,7 +109,7 @@ class EventsStep:
     ) -> None:
         self.ledgers = ledgers
         self.label = str(ledgers)
-        self.wanted: dict[str, int] = {}
+        self.wanted: Mapping[str, int] = {}
         self.chunks: Sequence[TransactionChunk] = []
         self._source = source
         self._other_batches = other_batches
@@ -121,7 +121,7 @@ class EventsStep:
         """Read the events; the plan may ask the node what its ledgers hold."""
         source = self._source
         read = self._walk.read(source.client)
-        self.wanted = read.named_transactions()
+        self.wanted = read.named
         self.chunks = source.planner.chunks(source.client, read, self._other_batches)
         self.ledgers = read.ledgers
         self._events = read.events
@@ -142,7 +142,7 @@ class TransactionsStep:
     kind: Literal["fetch-transactions"] = "fetch-transactions"
 
     def __init__(
-        self, client: RpcClient, chunk: TransactionChunk, wanted: dict[str, int] | None
+        self, client: RpcClient, chunk: TransactionChunk, wanted: Mapping[str, int] | None
     ) -> None:
         self.label = chunk.label
         self.hashes: set[str] = set()
@@ -176,4 +176,5 @@ class TransactionsStep:
 def _stated_hash(item: Transaction | Malformed) -> str | None:
     if isinstance(item, Transaction):
         return item.tx_hash
-    return item.stated_hash.lower() if item.stated_hash is not None else None
+    stated = item.stated_hash
+    return stated.lower() if stated is not None else None
