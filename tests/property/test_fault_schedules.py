@@ -142,7 +142,8 @@ def holds(databases: Databases, setup: Setup, faults: str) -> None:
 @pytest.mark.parametrize(
     ("setup", "faults"),
     [
-        (Setup(), "getTransactions:1=other_envelope"),
+        # One worker: with more, the first call may be the one that proves the tip, which is empty.
+        (Setup(workers=1), "getTransactions:1=other_envelope"),
         (
             Setup(filtered=True, fetch_plan="hashes", batch_calls=1),
             "getTransaction:2=other_envelope",
