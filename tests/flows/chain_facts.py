@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from collections import Counter, defaultdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,20 @@ from stellar_sdk import Asset, xdr
 Holder = tuple[str, str]
 
 
-def recorded_transactions(path: Path) -> list[dict[str, Any]]:
-    """All transactions of a recording, each with its ledger, in the order of application."""
+def recorded_transactions(path: Path, ledgers: int | None = None) -> list[dict[str, Any]]:
+    """Transactions of a recording's first ledgers, with their ledger, as they were applied."""
     with gzip.open(path, "rt") as lines:
         next(lines)
-        ledgers = [json.loads(line) for line in lines]
+        recorded = [json.loads(line) for line in islice(lines, ledgers)]
     return [
         transaction | {"ledger": ledger["ledger"]}
-        for ledger in ledgers
+        for ledger in recorded
         for transaction in sorted(ledger["transactions"], key=lambda one: one["application_order"])
     ]
 
 
 class ChainFacts:
-    """Counts of a recording, and the state behind its last transaction.
+    """Counts of a recording, or of its first ledgers, and the state after the last transaction.
 
     Attributes:
         counts: Transactions, failed ones, operations and events.
@@ -39,7 +40,7 @@ class ChainFacts:
         code: Wasm by hash.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ledgers: int | None = None) -> None:
         with gzip.open(path, "rt") as lines:
             self._passphrase = json.loads(next(lines))["passphrase"]
         self.native = Asset.native().contract_id(self._passphrase)
@@ -55,7 +56,7 @@ class ChainFacts:
         self._first_seen: dict[str, int] = {}
         self._assets: dict[str, str] = {}
         ledger = 0
-        for transaction in recorded_transactions(path):
+        for transaction in recorded_transactions(path, ledgers):
             if transaction["ledger"] != ledger:
                 self._pay_refunds()
                 ledger = transaction["ledger"]

@@ -77,7 +77,7 @@ def flow_server(
     """Start flows in processes of their own, one after the other or at once."""
     log = tmp_path_factory.mktemp("flows") / "log"
     no_logs = {"PREFECT_LOGGING_TO_API_ENABLED": "false"}
-    with open_flow_server(PREFECT_API_URL.value() or "", log, **no_logs) as server:
+    with open_flow_server(PREFECT_API_URL.value() or "", log, events=False, **no_logs) as server:
         yield server
 
 

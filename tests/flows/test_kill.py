@@ -64,8 +64,8 @@ def _signal_after(process: FlowProcess, wait_s: float, number: signal.Signals) -
 @pytest.mark.parametrize("flow", ["index", "backfill"])
 @pytest.mark.parametrize(
     "kills",
-    [  # each run waits in proportion to the first one, which a slow machine makes long
-        pytest.param(12, marks=pytest.mark.timeout(900)),
+    [  # each run waits in proportion to a whole one, which a slow machine makes long
+        pytest.param(6, marks=pytest.mark.timeout(900)),
         pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(0)]),
     ],
 )
@@ -81,10 +81,11 @@ def test_run_ended_at_random_instants_is_finished_by_the_next_one(
     chain, named = _chain(flow, recording_path)
     with DevnetServer(chain, latency_s=0.03) as server:
         parameters = named | save_blocks(server.url)
-        _forget(engine)
-        began = time.monotonic()
-        flow_server.run(flow, parameters)
-        whole_s = time.monotonic() - began
+        for _ in range(2):  # the second is not slowed down by a devnet that makes its ledgers
+            _forget(engine)
+            began = time.monotonic()
+            flow_server.run(flow, parameters)
+            whole_s = time.monotonic() - began
         expected = checksums(engine)
         assert read_coverage(engine, "all").covered == (chain.window(),)
         ends: list[tuple[float, int]] = []

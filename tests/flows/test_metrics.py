@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def counting(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlowServer]:
     """Runs flows that count."""
     monkeypatch.setenv(VARIABLE, str(folder))
-    with open_flow_server(PREFECT_API_URL.value() or "", tmp_path / "log") as server:
+    with open_flow_server(PREFECT_API_URL.value() or "", tmp_path / "log", events=False) as server:
         yield server
 
 

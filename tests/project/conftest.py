@@ -29,5 +29,5 @@ def prefect_api(server_home: Path) -> Iterator[str]:
 def flows(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowServer]:
     """Runs flows in processes of their own, which log all that every library says."""
     log = tmp_path_factory.mktemp("flows") / "log"
-    with open_flow_server(prefect_api, log, **EVERYTHING_LOGGED) as server:
+    with open_flow_server(prefect_api, log, events=True, **EVERYTHING_LOGGED) as server:
         yield server
