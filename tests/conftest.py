@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, Table, Text, cast, func, select
+from sqlalchemy import Engine, Select, Table, Text, cast, func, literal, select, text, union_all
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from sorobanflow.store import schema
@@ -28,6 +29,7 @@ DATA_VARIABLE = "SOROBANFLOW_TEST_DATA"
 AUTHORITY = Path(__file__).with_name("authority.pem")
 os.environ |= {"SSL_CERT_FILE": str(AUTHORITY), "PREFECT_API_SSL_CERT_FILE": str(AUTHORITY)}
 _database_numbers = itertools.count(1)
+_LITERAL = {"literal_binds": True}
 
 
 @pytest.fixture(scope="session")
@@ -122,17 +124,20 @@ def engine(database_url: str) -> Iterator[Engine]:
 def checksums() -> Callable[[Engine], dict[str, tuple[int, str]]]:
     """Give rows and MD5 of every table, leaving out columns that say when."""
 
+    query = union_all(*(_checksum(table) for table in metadata.sorted_tables))
+    statement = text(str(query.compile(dialect=postgresql.dialect(), compile_kwargs=_LITERAL)))
+
     def read(engine: Engine) -> dict[str, tuple[int, str]]:
         with engine.begin() as connection:
-            return {table.name: _checksum(connection, table) for table in metadata.sorted_tables}
+            rows = connection.execute(statement)
+            return {name: (count, digest) for name, count, digest in rows}
 
     return read
 
 
-def _checksum(connection: Connection, table: Table) -> tuple[int, str]:
+def _checksum(table: Table) -> Select[tuple[str, int, str]]:
     columns = [column for column in table.columns if not column.info.get("volatile")]
     line = func.md5(cast(func.row(*columns), Text))
-    lines = func.string_agg(line, aggregate_order_by("", *table.primary_key.columns))
-    query = select(func.count(), func.md5(func.coalesce(lines, "")))
-    count, digest = connection.execute(query.select_from(table)).one()
-    return count, digest
+    lines = func.string_agg(line, aggregate_order_by(literal("", Text), *table.primary_key.columns))
+    digest = func.md5(func.coalesce(lines, literal("", Text)))
+    return select(literal(table.name, Text), func.count(), digest).select_from(table)
