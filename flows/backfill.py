@@ -29,6 +29,7 @@ from sorobanflow.pipeline.backfill import BackfillPlan, fail_on_failed_chunks, p
 from sorobanflow.pipeline.backfill_summary import FanOutSummary, PlanSummary
 from sorobanflow.pipeline.probe import probe
 from sorobanflow.pipeline.summary import RunSummary
+from sorobanflow.pipeline.work import refuse_lost
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
 
@@ -49,6 +50,7 @@ def backfill(
     dry_run: bool = False,
     fan_out: Literal["here", "deployments"] = "here",
     force: bool = False,
+    allow_gap: bool = False,
     stall_s: Annotated[float, Field(ge=5, le=86_400)] = 300,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
@@ -75,6 +77,9 @@ def backfill(
         fan_out: Where chunks are indexed: "here", in this process, or with
             "deployments" each as a run of `backfill-range`, on any of Prefect's workers.
         force: Index the covered ledgers of the range as well.
+        allow_gap: If the node no longer has ledgers of the range, record them as a gap
+            instead of refusing the run. Ledgers that leave the node while the run works
+            are always recorded; the run then ends as Incomplete.
         stall_s: Seconds without a committed batch after which the run fails. With
             "deployments": seconds without progress after which the run of a chunk
             counts as crashed and is started again.
@@ -89,7 +94,7 @@ def backfill(
     try:
         with open_indexer(settings, summary, dry_run=dry_run) as indexer:
             tag_run(indexer)
-            plan = _plan(indexer, requested, chunk_ledgers, force)
+            plan = _plan(indexer, requested, chunk_ledgers, force, allow_gap or dry_run)
             if isinstance(summary, PlanSummary):
                 _estimate(indexer, plan, summary)
             elif isinstance(summary, FanOutSummary):
@@ -110,12 +115,14 @@ def _summary(dry_run: bool, fan_out: str) -> RunSummary:
 
 
 def _plan(
-    indexer: Indexer, requested: LedgerRange, chunk_ledgers: int, force: bool
+    indexer: Indexer, requested: LedgerRange, chunk_ledgers: int, force: bool, allow_gap: bool
 ) -> BackfillPlan:
     client, engine = indexer.source.client, indexer.target.engine
     node = client.get_health()
     coverage = read_coverage(engine, indexer.target.stream.name) if in_use(engine) else Coverage()
     plan = plan_backfill(requested, node, coverage, chunk_ledgers, force)
+    if not allow_gap:
+        refuse_lost(requested, node, coverage)
     get_run_logger().info(
         f"{client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
         f"of {requested}, {plan.covered:,} are covered; "

@@ -14,6 +14,7 @@ from flows.harness.run_page import conclude, tag_run
 from flows.harness.terminal import run_flow
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary
+from sorobanflow.pipeline.work import refuse_lost
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import open_stream, read_coverage
 
@@ -30,6 +31,7 @@ def backfill_range(
     contract_ids: list[str] | None = None,
     topics: list[list[str]] | None = None,
     max_workers: Workers | None = None,
+    allow_gap: bool = False,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
 ) -> State[RunSummary]:
@@ -47,6 +49,8 @@ def backfill_range(
         topics: Index only events with these topics: up to 5 alternatives, each
             a list of base64 ScVal, "*" or a last "**".
         max_workers: Maximum number of concurrent calls to the node. Empty: the block's.
+        allow_gap: If the node no longer has ledgers of the chunk, record them as a gap
+            instead of refusing the run; `backfill`, which has checked them, sets it.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -57,6 +61,9 @@ def backfill_range(
         with open_indexer(settings, summary) as indexer:
             tag_run(indexer)
             target = indexer.target
+            if not allow_gap:
+                coverage = read_coverage(target.engine, target.stream.name)
+                refuse_lost(chunk, indexer.source.client.get_health(), coverage)
             open_stream(target.engine, target.stream)
             with summary.working():
                 pipeline = indexer.pipeline(summary.add)

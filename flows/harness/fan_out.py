@@ -108,6 +108,7 @@ class FanOut:
             "contract_ids": settings.contract_ids,
             "topics": settings.topics,
             "max_workers": settings.max_workers,
+            "allow_gap": True,  # `backfill` has checked the range
             "rpc": settings.rpc,
             "database": settings.database,
         }

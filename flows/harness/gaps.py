@@ -6,6 +6,7 @@ ledger. If getHealth says that a refused ledger is there, the range is tried aga
 """
 
 import time
+from collections.abc import Iterable
 
 from prefect import get_run_logger
 
@@ -47,6 +48,17 @@ def index_or_record_gaps(
         gaps += _record(indexer, lost, refusal.oldest)
         ledgers = LedgerRange(lost.last + 1, ledgers.last)
     return gaps
+
+
+def index_known_gaps(indexer: Indexer, pipeline: Pipeline, gaps: Iterable[LedgerRange]) -> None:
+    """Index what the source has after all of known gaps; the first refusal ends it.
+
+    Raises:
+        SorobanflowError: a batch could not be fetched; those before it are committed.
+    """
+    for gap in gaps:
+        if _index(indexer, pipeline, gap, force=False) is not None:
+            return
 
 
 def _index(

@@ -8,13 +8,20 @@ from collections.abc import Mapping
 
 from prefect import get_run_logger
 
-from flows.harness.gaps import index_or_record_gaps
+from flows.harness.gaps import index_known_gaps, index_or_record_gaps
 from flows.harness.indexer import Indexer
 from flows.harness.progress import Progress
 from flows.harness.stall import fail_on_stalled_stream, next_ledger_text
 from sorobanflow.ledgers import LedgerRange, ranges_text
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.pipeline.work import Start, Work, first_ledger, refuse_lost_start, work_to_do
+from sorobanflow.pipeline.work import (
+    Start,
+    Work,
+    first_ledger,
+    gaps_to_try,
+    refuse_lost_start,
+    work_to_do,
+)
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import open_stream, read_coverage
 
@@ -45,9 +52,11 @@ class LiveIndexing:
         self._first = self._open(start, allow_gap)
 
     def catch_up(self) -> None:
-        """Index what is missing up to the node's newest ledger."""
+        """Index what is missing up to the node's newest ledger, then what it has of old gaps."""
         while self._index_missing() > CAUGHT_UP_S:
             continue
+        if self._before.gaps:
+            self._index_known_gaps()
         self._take_stock()
 
     def follow(self, seconds: float) -> None:
@@ -81,7 +90,7 @@ class LiveIndexing:
     def _open(self, start: Start, allow_gap: bool) -> int:
         """Open the stream; gives its first ledger."""
         node = self._client.get_health()
-        coverage = read_coverage(self._engine, self._stream.name)
+        coverage = self._before = read_coverage(self._engine, self._stream.name)
         get_run_logger().info(
             f"{self._client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
             f"stream {self._stream.name} covers {coverage}"
@@ -113,6 +122,13 @@ class LiveIndexing:
                 gaps = index_or_record_gaps(self._indexer, self._pipeline, ledgers)
             self._summary.gaps += gaps
         return time.monotonic() - began
+
+    def _index_known_gaps(self) -> None:
+        """Index gaps of earlier runs that the node says it has."""
+        gaps = gaps_to_try(self._first, self._client.get_health(), self._before)
+        self.waits_for = f"ledgers {ranges_text(gaps)}, gaps that the node says it has"
+        with self._summary.working():
+            index_known_gaps(self._indexer, self._pipeline, gaps)
 
     def _written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         summary = self._summary

@@ -17,9 +17,15 @@ from prefect.settings import PREFECT_API_URL
 from sqlalchemy import Engine, text
 
 from flows.backfill import backfill
+from flows.backfill_range import backfill_range
 from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
-from sorobanflow.errors import ConfigurationError, RetriableError, StalledError
+from sorobanflow.errors import (
+    ConfigurationError,
+    LedgerOutsideRetentionError,
+    RetriableError,
+    StalledError,
+)
 from sorobanflow.pipeline.backfill_summary import PlanSummary
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
@@ -193,11 +199,20 @@ def test_dry_run_leaves_a_new_database_without_tables(
         assert row.fetchone() == (0,)
 
 
-def test_ledgers_below_the_retention_become_a_gap_once(
+def test_ledgers_below_the_retention_are_refused_or_become_a_gap_once(
     serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
 ) -> None:
-    blocks = save_blocks(serve(Chain(generated(first=100), closed=20)).url)
-    state = backfill(80, 110, **blocks, return_state=True)
+    blocks: Any = save_blocks(serve(Chain(generated(first=100), closed=20)).url)
+    refused = pytest.raises(LedgerOutsideRetentionError, match=r"ledger 80 .* 100; .*allow_gap")
+    for flow, options in (
+        (backfill, {}),
+        (backfill, {"fan_out": "deployments"}),
+        (backfill_range, {}),
+    ):
+        with refused:
+            flow(80, 110, **blocks, **options)
+    assert read_coverage(engine, "all") == Coverage()
+    state = backfill(80, 110, **blocks, allow_gap=True, return_state=True)
     coverage = read_coverage(engine, "all")
     assert (coverage.covered, coverage.gaps) == (((100, 110),), ((80, 99),))
     assert (state.name, state.is_completed()) == ("Incomplete", False)
@@ -226,7 +241,8 @@ def test_ledgers_that_only_the_health_calls_lost_are_indexed(
         serve(Chain(generated(), closed=30, retention=11)),
     )
     with balanced({"getHealth": short.url}, long.url) as url:
-        state = backfill(1, 30, **save_blocks(url), chunk_ledgers=8, return_state=True)
+        blocks: Any = save_blocks(url)
+        state = backfill(1, 30, **blocks, chunk_ledgers=8, allow_gap=True, return_state=True)
     coverage = read_coverage(engine, "all")
     assert (coverage.covered, coverage.gaps) == (((1, 30),), ())
     assert state.name == "Completed"

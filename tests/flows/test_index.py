@@ -252,6 +252,25 @@ def test_replicas_that_disagree_about_the_oldest_ledger_end_in_a_gap(
     assert (coverage.covered, coverage.gaps) == (((20, 30),), ((1, 19),))
 
 
+def test_known_gap_is_indexed_when_a_node_has_it_after_all(
+    serve: Serve, save_blocks: Callable[[str], dict[str, str]], engine: Engine
+) -> None:
+    long, short = (
+        serve(Chain(generated(), closed=30)),
+        serve(Chain(generated(), closed=30, retention=11)),
+    )
+    index(**save_blocks(short.url), start_ledger=1, allow_gap=True, return_state=True)
+    assert read_coverage(engine, "all").gaps == ((1, 19),)
+    calls = short.calls["getEvents"]
+    with balanced({"getHealth": long.url}, short.url) as url:
+        assert index(**save_blocks(url), return_state=True).name == "Completed"
+    assert short.calls["getEvents"] == calls + 1  # one look, without waiting
+    assert read_coverage(engine, "all").gaps == ((1, 19),)
+    assert index(**save_blocks(long.url), return_state=True).name == "Completed"
+    coverage = read_coverage(engine, "all")
+    assert (coverage.covered, coverage.gaps) == (((1, 30),), ())
+
+
 def test_node_that_starts_over_is_not_taken_for_no_news(serve: Serve, run_index: Index) -> None:
     run_index(serve(Chain(generated(transactions_per_ledger=1), closed=200)))
     with pytest.raises(NodeBehindError, match=r"ledger 200 is not on the node yet; .* 5"):

@@ -9,6 +9,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.work import (
     Start,
     first_ledger,
+    gaps_to_try,
     refuse_lost_start,
     work_to_do,
 )
@@ -98,3 +99,15 @@ def test_no_work_when_the_node_has_not_reached_the_start() -> None:
 
 def test_coverage_above_the_tip_of_a_lagging_node_is_no_work() -> None:
     assert work_to_do(900, NODE, Coverage((LedgerRange(900, 1100),))) == ([], [])
+
+
+def test_known_gaps_that_the_node_has_are_tried_again_from_the_newest_on() -> None:
+    coverage = Coverage((), (LedgerRange(50, 120), LedgerRange(130, 399)))
+    assert gaps_to_try(60, NODE, coverage) == [(330, 399), (230, 329), (130, 229), (100, 120)]
+    assert gaps_to_try(400, NODE, coverage) == []
+
+
+def test_no_more_than_a_thousand_ledgers_of_known_gaps_are_tried_in_a_run() -> None:
+    coverage = Coverage((), (LedgerRange(1, 5000),))
+    gaps = gaps_to_try(1, Health(latest_ledger=6000, oldest_ledger=1), coverage)
+    assert (gaps[0], gaps[-1]) == ((4901, 5000), (4001, 4100))

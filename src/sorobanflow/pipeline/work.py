@@ -1,12 +1,13 @@
-"""Decide which ledgers live indexing indexes next; backfills have `backfill`.
+"""Decide which ledgers live indexing indexes next, and what may become a gap.
 
+Backfills are planned in `backfill`.
 Invariant: nothing here remembers progress; coverage does.
 """
 
 from typing import Literal, NamedTuple
 
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError, NodeBehindError
-from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, subtract
+from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, split, subtract
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store.coverage import Coverage
 
@@ -14,6 +15,8 @@ Start = int | Literal["oldest", "latest"] | None
 
 #: How far behind the tip a first run starts by default, and a node may lag: ten minutes.
 LEDGERS_BEHIND_TIP = 120
+#: How many parts of known gaps a run tries again, and the ledgers of a part.
+MAX_GAPS, GAP_LEDGERS = 10, 100
 
 
 class Work(NamedTuple):
@@ -65,8 +68,18 @@ def refuse_lost_start(start: Start, first: int, node: Health, coverage: Coverage
         LedgerOutsideRetentionError: the node has lost the start.
     """
     promised = LAST_LEDGER if coverage.indexed_from is None else coverage.indexed_from
-    lost = [part for part in work_to_do(first, node, coverage).lost if part.first < promised]
-    if isinstance(start, int) and lost:
+    if isinstance(start, int):
+        refuse_lost(LedgerRange(first, promised - 1), node, coverage)
+
+
+def refuse_lost(ledgers: LedgerRange, node: Health, coverage: Coverage) -> None:
+    """Refuse a range of which the node no longer has a ledger that is neither covered nor a gap.
+
+    Raises:
+        LedgerOutsideRetentionError: names the first of them.
+    """
+    unknown = subtract(ledgers, coverage.accounted)
+    if lost := clip(unknown, LedgerRange(0, node.oldest_ledger - 1)):
         raise LedgerOutsideRetentionError(lost[0].first, node.oldest_ledger)
 
 
@@ -79,3 +92,13 @@ def work_to_do(first: int, node: Health, coverage: Coverage) -> Work:
         todo=clip(missing, LedgerRange(node.oldest_ledger, node.latest_ledger)),
         lost=clip(missing, LedgerRange(first, node.oldest_ledger - 1)),
     )
+
+
+def gaps_to_try(first: int, node: Health, coverage: Coverage) -> list[LedgerRange]:
+    """Give known gaps that the node says it has after all: it may have more history than before.
+
+    The newest first, since a node that refuses one has none below it; bounded, so that a
+    large gap does not keep a run from new ledgers.
+    """
+    known = coverage.gaps_in(LedgerRange(max(first, node.oldest_ledger), node.latest_ledger))
+    return split(known, GAP_LEDGERS)[: -MAX_GAPS - 1 : -1]
