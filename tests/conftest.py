@@ -32,6 +32,13 @@ _database_numbers = itertools.count(1)
 _LITERAL = {"literal_binds": True}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run the tests that share `prefect_api`, a server that takes seconds."""
+    for item in items:
+        if "prefect_api" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("prefect_api"))
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Folder with recordings/ and corpus/; absent: skip, under CI fail."""
