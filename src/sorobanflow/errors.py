@@ -7,7 +7,7 @@
     │   │   │   │                       the next one, it counts for the breaker
     │   │   │   └── RpcTimeoutError     no answer in time, HTTP 408, 504, -32001
     │   │   ├── RpcInternalError        the node's handler failed: -32003, -32603
-    │   │   └── RateLimitedError        HTTP 429
+    │   │   └── RateLimitedError        HTTP 429, or an error that states a rate limit
     │   ├── NodeBehindError         the ledger is above the node's newest
     │   ├── CircuitOpenError        the breaker stayed open until the deadline
     │   ├── StalledError            the run made no progress for too long
@@ -76,7 +76,7 @@ class RpcInternalError(EndpointError):
 
 
 class RateLimitedError(EndpointError):
-    """The endpoint asks to slow down (HTTP 429)."""
+    """The endpoint asks to slow down (HTTP 429, or an error that says so)."""
 
 
 @dataclass(eq=False)

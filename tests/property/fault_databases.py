@@ -40,6 +40,10 @@ class Databases:
         fault_free = self._fault_free[setup.chain, setup.filtered]
         check(setup, self.engine, self._spare, fault_free, self._checksums)
 
+    def check_same(self, setup: Setup) -> None:
+        """Check that the database is as after a run without faults, rows and coverage."""
+        assert self._checksums(self.engine) == self._fault_free[setup.chain, setup.filtered]
+
     def _clear(self, setup: Setup) -> None:
         for engine in (self.engine, self._spare):
             clear(engine, source_of(setup.chain).network.passphrase)

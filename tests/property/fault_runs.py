@@ -39,6 +39,8 @@ from sorobanflow.store.coverage import Stream, pin_network, read_coverage
 from sorobanflow.store.tables import metadata
 
 LEDGERS = LedgerRange(1, 8)
+#: Chains from this one on have nodes that give no events of half of the transactions.
+QUIET = 4
 #: Runs within which every schedule of finite length is through.
 MAX_RUNS = 60
 
@@ -76,7 +78,11 @@ def source_of(chain: int) -> ListedLedgers:
     for sequence in range(LEDGERS.first, LEDGERS.last + 1):
         whole = source.ledger(sequence)
         kept = whole.transactions[: (sequence * (chain + 1) + chain) % 4]
-        ledgers.append(Ledger(sequence, whole.close_time, whole.protocol, kept))
+        ledger = Ledger(sequence, whole.close_time, whole.protocol, kept)
+        if chain >= QUIET:
+            events = (event for event in ledger.events if int(event.tx_hash, 16) % 2)
+            vars(ledger)["events"] = tuple(events)
+        ledgers.append(ledger)
     return ListedLedgers(ledgers, *LEDGERS, source.network)
 
 

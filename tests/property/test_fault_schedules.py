@@ -23,7 +23,7 @@ IN_SUITE, LONG = 100, 2000
 ANY_METHOD = ("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction", "*")
 PASSING = (
     *("429", "429/0", "429/0.005", "500", "502", "503", "504", "html", "html/503", "truncate"),
-    *("drop", "slow/0.01", "-32001", "-32003", "-32098", "-32603"),
+    *("drop", "slow/0.01", "-32001", "-32003", "-32098", "-32603", "-32005", "html/403"),
 )
 REFUSING = ("400", "404", "-32600", "-32601", "-32602", "pad/2", "slow/0.3")
 WINDOWS = ("behind", "trimmed")
@@ -67,7 +67,11 @@ def of_fields(method: str) -> st.SearchStrategy[str]:
     return st.builds(lambda kind, field: f"{kind}/{field}", kinds, fields)
 
 
-pages = st.one_of(numbered("page", 1, 5), st.sampled_from(("repeat", "cursor/0", "stuck")))
+pages = st.one_of(
+    numbered("page", 1, 5),
+    numbered("bound", 0, 30_000),
+    st.sampled_from(("repeat", "cursor/0", "stuck")),
+)
 of_events = st.one_of(pages, numbered("stray", -4, 4), of_fields("getEvents"))
 of_transaction = st.one_of(
     st.sampled_from(("not_found", "other_transaction", "other_envelope")),
@@ -75,7 +79,8 @@ of_transaction = st.one_of(
 )
 of_transactions = st.one_of(pages, st.just("other_envelope"), of_fields("getTransactions"))
 of_batch = st.one_of(
-    numbered("partial", 0, 3), st.sampled_from(("refuse_batches", "shuffle", "503", "drop", "html"))
+    numbered("partial", 0, 3),
+    st.sampled_from(("refuse_batches", "shuffle", "503", "drop", "html", "402", "403", "429")),
 )
 windows = st.one_of(*(numbered(kind, 1, LEDGERS.size) for kind in WINDOWS))
 entry = st.one_of(
@@ -93,7 +98,7 @@ entry = st.one_of(
 background = st.one_of(
     forever("getEvents", "page/1", "page/2", "page/3"),
     forever("getTransactions", "page/1", "page/2", "page/3"),
-    forever("batch", "refuse_batches", "shuffle"),
+    forever("batch", "refuse_batches", "shuffle", "partial/0", "429", "html/403"),
     st.integers(0, 1000).map("*:*=random/{0},batch:*=random/{0}".format),
 )
 schedules = st.builds(

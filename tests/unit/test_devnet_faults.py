@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sorobanflow.devnet import faults
@@ -34,6 +35,7 @@ REPLY = Reply(200, b'{"jsonrpc":"2.0"}')
         ("getEvents:1=missing/ledger", Fault("getEvents", "missing", range(1, 2), text="ledger")),
         ("getEvents:1=cursor/0", Fault("getEvents", "cursor", range(1, 2), text="0")),
         ("getEvents:1=stray/-5", Fault("getEvents", "stray", range(1, 2), 0, -5.0)),
+        ("*:*=bound/300", Fault("*", "bound", None, 0, 300.0)),
         ("*:*=random/7", Fault("*", "random", None, 0, 7.0)),
     ],
 )
@@ -149,3 +151,23 @@ def test_faults_change_replies() -> None:
     assert changed("drop").dropped
     assert changed("slow/2").delay_s == 2.0
     assert len(changed("pad/2").body) == len(REPLY.body) + 2 * 2**20
+
+
+def test_bound_keeps_the_first_items_and_the_cursor_that_follows() -> None:
+    def bounded(body: object, size: int) -> object:
+        fault = Fault("*", "bound", amount=size)
+        reply = change_reply(fault, REPLY._replace(body=msgspec.json.encode(body)))
+        return msgspec.json.decode(reply.body)
+
+    transactions = [{"ledger": 7, "applicationOrder": order} for order in (1, 2, 3)]
+    page = {"result": {"transactions": transactions, "cursor": "end"}}
+    size = 2 * len(msgspec.json.encode(transactions[0]))
+    cut = {"transactions": transactions[:2], "cursor": str((7 << 32) + (2 << 12) + 1)}
+    assert bounded(page, size) == {"result": cut}
+    assert bounded(page, 2 * size) == page
+    events = {"result": {"events": [{"id": "a"}, {"id": "b"}], "cursor": "end"}}
+    assert bounded(events, 0) == {"result": {"events": [{"id": "a"}], "cursor": "a"}}
+    assert bounded([{"id": 1}, {"id": 2}], 0) == [{"id": 1}]
+    for other in ({"error": {"code": 1}}, {"result": {"events": {"transactionEventsXdr": []}}}):
+        assert bounded(other, 0) == other
+    assert changed("bound/0") == REPLY

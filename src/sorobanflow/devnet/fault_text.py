@@ -10,7 +10,7 @@ _ENTRY = re.compile(
     r"(?P<method>\w+|\*):(?P<calls>\*|\d+(?:-\d*)?)=(?P<fault>[^/]+)(?:/(?P<argument>.+))?"
 )
 _NO_WORDS = {"status", "rpc_error"}  # written as their codes
-_NEED_NUMBER = {"slow", "pad", "behind", "trimmed", "page", "stray", "partial", RANDOM}
+_NEED_NUMBER = {"slow", "pad", "bound", "behind", "trimmed", "page", "stray", "partial", RANDOM}
 _MAY_TAKE_NUMBER = {"html", "status"}
 _NEED_TEXT = {"missing", "mistyped", "cursor"}
 _WORDS = (OF_REPLY | OF_ONE_CALL | {RANDOM}) - _NO_WORDS

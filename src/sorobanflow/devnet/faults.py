@@ -14,6 +14,8 @@ Text form, separated by commas: `METHOD:CALLS=FAULT`, with CALLS `3`, `3-5`,
     drop              the connection closes without an answer
     slow/2.5          the answer comes 2.5 s late
     pad/64            64 MiB of spaces after the answer
+    bound/300000      a page or batch ends after items of 300000 bytes, but has at least one;
+                      a page with the cursor of its last item
     -32001, ...       JSON-RPC error
     behind/3          the node is three ledgers behind
     trimmed/3         the node has dropped its three oldest ledgers
@@ -57,7 +59,8 @@ PAGES = frozenset({"getEvents", "getTransactions"})
 
 #: Faults of the whole HTTP reply (`reply_faults`), and of one call (`call_faults`).
 OF_REPLY = frozenset(
-    {"status", "html", "truncate", "drop", "slow", "pad", "refuse_batches", "shuffle", "partial"}
+    {"status", "html", "truncate", "drop", "slow", "pad", "bound"}
+    | {"refuse_batches", "shuffle", "partial"}
 )
 OF_ONE_CALL = frozenset(
     {"rpc_error", "behind", "trimmed", "missing", "mistyped", "page", "repeat", "cursor", "stuck"}

@@ -1,12 +1,13 @@
 """Apply faults to a whole HTTP reply; the kinds are in `faults`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from sorobanflow.devnet.faults import Fault
 from sorobanflow.devnet.reply import Reply
+from sorobanflow.toid import TxPosition
 
 HTML = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 BATCHES_REFUSED = (
@@ -33,6 +34,39 @@ def _pad(fault: Fault, reply: Reply) -> Reply:
     return reply._replace(body=reply.body + b" " * (fault.number * 2**20))
 
 
+def _bound(fault: Fault, reply: Reply) -> Reply:
+    if not reply.body or reply.content_type != "application/json":
+        return reply
+    answer = msgspec.json.decode(reply.body)
+    if isinstance(answer, list):
+        answer = [*_first(answer, fault.number)]
+    elif page := answer.get("result"):
+        answer = {**answer, "result": _bound_page(page, fault.number)}
+    return reply._replace(body=msgspec.json.encode(answer))
+
+
+def _bound_page(page: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+    for name in ("events", "transactions"):
+        items = page.get(name)
+        if isinstance(items, list) and len(kept := [*_first(items, max_bytes)]) < len(items):
+            return {**page, name: kept, "cursor": _cursor_of(kept[-1])}
+    return page
+
+
+def _first(items: Iterable[Any], max_bytes: int) -> Iterator[Any]:
+    size = 0
+    for number, item in enumerate(items):
+        size += len(msgspec.json.encode(item))
+        if number and size > max_bytes:
+            return
+        yield item
+
+
+def _cursor_of(item: dict[str, Any]) -> str:
+    id_: str | None = item.get("id")
+    return id_ or TxPosition(item["ledger"], item["applicationOrder"]).cursor
+
+
 def _shuffle(_: Fault, reply: Reply) -> Reply:
     return reply._replace(body=msgspec.json.encode(_members(reply)[::-1]))
 
@@ -52,6 +86,7 @@ _CHANGES: Mapping[str, Callable[[Fault, Reply], Reply]] = {
     "drop": lambda _, reply: reply._replace(dropped=True),
     "slow": lambda fault, reply: reply._replace(delay_s=fault.amount or 0.0),
     "pad": _pad,
+    "bound": _bound,
     "refuse_batches": lambda _, reply: reply._replace(body=BATCHES_REFUSED),
     "shuffle": _shuffle,
     "partial": _partial,

@@ -47,7 +47,7 @@ COUNTED = (
     Spec("rpc_concurrency_limit", "gauge", (), "calls",
          "Concurrent calls to the node that are allowed now; sum of running processes", "livesum"),
     Spec("rpc_concurrency_cuts_total", "counter", ("reason",), "cuts",
-         "Times that the concurrency was halved: rate (HTTP 429), timeout, latency"),
+         "Times that the concurrency was halved: rate (a rate limit), timeout, latency"),
     Spec("batch_step_seconds", "histogram", ("step",), "seconds",
          "Duration of a batch's step: fetch (with the wait for a free call), decode, write"),
     Spec("batches_written_total", "counter", ("stream",), "batches", "Batches committed"),

@@ -92,7 +92,7 @@ class RpcClient:
             "getTransactions": CallSize(MAX_TRANSACTIONS, min_slow=MIN_TRANSACTIONS),
             "getTransaction": CallSize(MAX_BATCH_CALLS, min_slow=1),
         }
-        self.batches = JsonRpcBatches(self._calls, self.sizes["getTransaction"])
+        self.batches = JsonRpcBatches(self._calls, self.sizes["getTransaction"], clock)
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +174,11 @@ class RpcClient:
 
     def get_transaction(self, tx_hash: str) -> Answer:
         """Get a transaction; NotFound and Malformed are answers, not errors."""
-        return self._calls.retried("getTransaction", lambda: ask_once(self._calls, tx_hash))
+        answer, seconds = self._calls.retried(
+            "getTransaction", lambda: ask_once(self._calls, tx_hash)
+        )
+        self.sizes["getTransaction"].succeed(1, seconds)  # batches of one grow again
+        return answer
 
     def get_transaction_batch(self, hashes: Sequence[str], answers: Answers) -> None:
         """Get transactions in one POST, or one by one where the node refuses batches.

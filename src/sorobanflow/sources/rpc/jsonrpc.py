@@ -13,6 +13,7 @@ import msgspec
 
 from sorobanflow.errors import (
     EndpointError,
+    RateLimitedError,
     RpcInternalError,
     RpcProtocolError,
     RpcRequestError,
@@ -35,6 +36,10 @@ _KINDS: Mapping[int, type[EndpointError]] = {
     -32097: RpcInternalError,  # cancelled
 }
 _OUT_OF_RANGE = (-32600, -32602)
+#: Providers say in these ways, with HTTP 200, that a limit on calls is reached.
+_RATE_CODES = (429, -32005, -32007, -32029)
+_RATE_TEXT = re.compile(r"rate.?limit|too many requests|request limit reached", re.IGNORECASE)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _RANGE = re.compile(
     r"ledger range: (\d{1,10}) - (\d{1,10})"
@@ -75,9 +80,10 @@ def decode_as(method: str, data: bytes | msgspec.Raw, decoder: msgspec.json.Deco
 
 def decode_reply(method: str, body: bytes, request_id: int) -> Reply:
     """Read the answer to one call; one to another call, or an empty one, is an error."""
-    reply = decode_as(method, body, _replies)
-    # A node that could not read the request answers with an error and no id.
-    if reply.id != request_id and not (reply.id is None and reply.error):
+    reply = decode_as(method, body.removeprefix(_BYTE_ORDER_MARK), _replies)
+    # A node that could not read the request answers with an error and no id; some gateways
+    # make strings of ids.
+    if str(reply.id) != str(request_id) and not (reply.id is None and reply.error):
         raise RpcProtocolError(f"{method}: the answer has another id than the request")
     if not _has_content(reply):
         raise RpcProtocolError(f"{method}: the answer has neither result nor error")
@@ -93,6 +99,8 @@ def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> 
     if bounds is not None and ledger is not None:
         oldest, latest = (int(number) for number in bounds.groups() if number)
         return range_error(method, ledger, oldest, latest)
+    if fault.code in _RATE_CODES or _RATE_TEXT.search(text):
+        return RateLimitedError(f"{method}: {clean(text)} ({fault.code})")
     if fault.code in _KINDS:
         return _KINDS[fault.code](f"{method}: {clean(text)} ({fault.code})")
     return RpcRequestError(method, fault.code, clean(text))
@@ -120,6 +128,7 @@ def ledger_without_metadata(text: str) -> int | None:
 
 def decode_members(method: str, body: bytes) -> Sequence[msgspec.Raw] | Reply:
     """Read the answer to a batch: its members undecoded, or one answer to the whole batch."""
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     if body.lstrip()[:1] == b"[":
         return decode_as(method, body, _arrays)
     return decode_as(method, body, _replies)

@@ -1,25 +1,30 @@
 """Many getTransaction calls in one POST, as a JSON-RPC batch.
 
-Invariant: an answer is kept immediately in the caller's dict, so that a fault costs only the
-calls that it affects; the next attempt asks only for those.
+Providers refuse batches in many ways, and cut their answers, so a batch that fails proves
+nothing about the node: a single call decides. Invariants: an answer is kept immediately in
+the caller's dict, so that a fault costs only the calls that it affects; an answer is only
+taken for the call whose id and hash it has.
 """
 
-from collections.abc import MutableMapping, Sequence
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import msgspec
 
 from sorobanflow.errors import (
     AnswerTooLargeError,
+    EndpointError,
+    RateLimitedError,
     RetriableError,
     RpcProtocolError,
     RpcRequestError,
-    RpcTimeoutError,
     RpcUnavailableError,
     SorobanflowError,
 )
 from sorobanflow.sources.items import Malformed, Transaction
+from sorobanflow.sources.rpc.breaker import Clock
 from sorobanflow.sources.rpc.call_sizes import CallSize
-from sorobanflow.sources.rpc.calls import Calls
+from sorobanflow.sources.rpc.calls import Calls, Timed
 from sorobanflow.sources.rpc.jsonrpc import (
     decode_as,
     decode_member,
@@ -33,82 +38,68 @@ Answer = Transaction | NotFound | Malformed
 Answers = MutableMapping[str, Answer]
 
 METHOD = "getTransaction"
-#: HTTP statuses that refuse us, not the batch.
-_REFUSES_US = (401, 403)
+#: Seconds without batches after a refusal by a node that never answered one.
+REFUSED_S = 600.0
+
+_FAILURES = (EndpointError, RpcRequestError, RpcProtocolError, AnswerTooLargeError)
 
 _statuses = msgspec.json.Decoder(TransactionStatus, strict=False)
 _transactions = Items(Transaction)
 
 
-class BatchRefusedError(Exception):
-    """The node does not accept batches."""
-
-
 class JsonRpcBatches:
     """The batches of a client, and whether its node accepts them; shared by threads."""
 
-    def __init__(self, calls: Calls, size: CallSize) -> None:
+    def __init__(self, calls: Calls, size: CallSize, clock: Clock = time.monotonic) -> None:
         self._calls = calls
         self._size = size
-        self._answered = False  # whether the node ever answered with an array
-        self.accepted = True  # until it turns out otherwise
+        self._clock = clock
+        self._answered = False  # whether a batch ever brought an answer
+        self._refused_until = clock()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a batch is worth a try."""
+        return self._clock() >= self._refused_until
 
     def ask(self, hashes: Sequence[str], answers: Answers) -> None:
-        """Ask in a batch; what has no answer afterwards must be asked for in single calls.
+        """Ask in batches; what has no answer afterwards must be asked for in single calls.
 
         Raises:
-            SorobanflowError: a call failed, and single calls would not help.
+            SorobanflowError: a batch failed, and then a single call too; this is its error.
         """
         try:
-            seconds = self._calls.retried(METHOD, lambda: self._ask_once(hashes, answers))
-            self._size.succeed(len(hashes), seconds)
-        except BatchRefusedError:
-            self.accepted = False
-        except AnswerTooLargeError:
+            while self.accepted and any(tx_hash not in answers for tx_hash in hashes):
+                self._calls.retried(METHOD, lambda: self._ask_once(hashes, answers))
+        except _FAILURES as error:
+            tx_hash = next(tx_hash for tx_hash in hashes if tx_hash not in answers)
+            answers[tx_hash] = ask_once(self._calls, tx_hash).value
             self._size.fail(len(hashes))
-        except RpcUnavailableError as error:
-            if isinstance(error, RpcTimeoutError):
-                self._size.fail(len(hashes))
-            if self._answered:
-                raise
-            self._try_single_call(hashes[0], answers, error)
-            self.accepted = False
+            if not self._answered and not isinstance(error, AnswerTooLargeError):
+                self._refused_until = self._clock() + REFUSED_S
 
-    def _ask_once(self, hashes: Sequence[str], answers: Answers) -> float:
-        """Ask in one POST for what has no answer yet; give the seconds that it took.
+    def _ask_once(self, hashes: Sequence[str], answers: Answers) -> None:
+        """Ask in one POST for what has no answer yet, and keep what is answered.
 
         After a FatalError, all calls but the failed ones have their answers.
         """
         if not self.accepted:  # another thread has found out
-            raise BatchRefusedError
-        unanswered = [tx_hash for tx_hash in hashes if tx_hash not in answers]
-        asked = {next(self._calls.request_ids): tx_hash for tx_hash in unanswered}
+            return
+        missing = [tx_hash for tx_hash in hashes if tx_hash not in answers]
+        asked = {next(self._calls.request_ids): tx_hash for tx_hash in missing}
         body = encode_batch(METHOD, {number: {"hash": name} for number, name in asked.items()})
-        try:
-            error, seconds = self._calls.post(
-                METHOD, body, lambda body: self._read(body, asked, answers)
-            )
-        except RpcRequestError as refused:
-            if refused.code in _REFUSES_US:
-                raise
-            raise BatchRefusedError from refused
+        names = {str(number): name for number, name in asked.items()}
+        error, seconds = self._calls.post(
+            METHOD, body, lambda body: self._read(body, names, answers)
+        )
         if error is not None:
             raise error
-        return seconds
-
-    def _try_single_call(
-        self, tx_hash: str, answers: Answers, batch_error: RpcUnavailableError
-    ) -> None:
-        """Make one single call: some gateways answer batches, and only batches, with HTTP 500."""
-        try:
-            answers[tx_hash] = ask_once(self._calls, tx_hash)
-        except RetriableError:
-            raise batch_error from None
+        self._size.succeed(sum(name in answers for name in missing), seconds)
 
     def _read(
-        self, body: bytes, asked: dict[int, str], answers: Answers
+        self, body: bytes, asked: Mapping[str, str], answers: Answers
     ) -> SorobanflowError | None:
-        """Keep the answers; give the error of the calls that have none.
+        """Keep the answers; give the error of a call; None: ask for what is missing, if anything.
 
         If no call was answered, raise it, since that counts for the breaker.
         """
@@ -117,31 +108,27 @@ class JsonRpcBatches:
             if members.error is not None:
                 raise self._error(members.error)
             raise RpcProtocolError(f"{METHOD}: a batch was answered with a single result")
-        self._answered = True
         errors = [error for raw in members if (error := self._read_member(raw, asked, answers))]
         unanswered = sum(tx_hash not in answers for tx_hash in asked.values())
-        if not unanswered:
-            return None
-        nothing_answered = unanswered == len(asked)
-        # One error without an id may be about the whole batch.
-        about_all = nothing_answered and errors
-        if len(errors) < unanswered and not about_all:
-            text = f"{METHOD}: {unanswered} of {len(asked)} calls of a batch have no answer"
-            errors.append(RpcUnavailableError(text))
-        # Retriable first: a call that failed for good raises after the others have answers.
-        error = min(errors, key=lambda error: not isinstance(error, RetriableError))
-        if nothing_answered:
+        if unanswered == len(asked):
+            # One error without an id may be about the whole batch.
+            errors = errors or [RpcUnavailableError(f"{METHOD}: a batch has no answers")]
+            raise min(errors, key=_urgency)
+        self._answered = True
+        error = min(errors, key=_urgency, default=None) if unanswered else None
+        if isinstance(error, RateLimitedError):  # it counts for the concurrency
             raise error
-        return error
+        is_cut = len(errors) < unanswered
+        return None if is_cut and not isinstance(error, RetriableError) else error
 
     def _read_member(
-        self, raw: msgspec.Raw, asked: dict[int, str], answers: Answers
+        self, raw: msgspec.Raw, asked: Mapping[str, str], answers: Answers
     ) -> SorobanflowError | None:
         """Keep a member's answer, or give its error; a malformed member is no answer."""
         reply = decode_member(raw)
         if reply is None:
             return None
-        tx_hash = asked.get(reply.id) if isinstance(reply.id, int) else None
+        tx_hash = asked.get(str(reply.id))
         if reply.error is not None:
             about_us = tx_hash is not None or reply.id is None
             return self._error(reply.error) if about_us else None
@@ -161,13 +148,18 @@ class JsonRpcBatches:
         return error_of(METHOD, fault, None, self._calls.transport.clean)
 
 
-def ask_once(calls: Calls, tx_hash: str) -> Answer:
+def ask_once(calls: Calls, tx_hash: str) -> Timed[Answer]:
     """Make one attempt of a single call; see `RpcClient.get_transaction`."""
 
     def read(result: msgspec.Raw) -> Answer:
         return _answer(tx_hash, decode_as(METHOD, result, _statuses), result)
 
-    return calls.once(METHOD, {"hash": tx_hash}, read).value
+    return calls.once(METHOD, {"hash": tx_hash}, read)
+
+
+def _urgency(error: SorobanflowError) -> int:
+    """Order the errors of calls: those that failed for good come after the others."""
+    return (not isinstance(error, RateLimitedError)) + (not isinstance(error, RetriableError))
 
 
 def _answer(tx_hash: str, status: TransactionStatus, result: msgspec.Raw) -> Answer:

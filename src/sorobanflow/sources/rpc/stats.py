@@ -13,7 +13,7 @@ from sorobanflow.records import (
 )
 
 _STRAINS: dict[Strain, str] = {
-    "rate": "HTTP 429",
+    "rate": "rate limits",
     "timeout": "timeouts",
     "latency": "rising latency",
 }

@@ -163,7 +163,14 @@ class Transport:
             return RpcUnavailableError(said, wait_s)
         if response.is_client_error:
             start = next(self._decompressed(method, response), b"")[:4096]
-            return RpcRequestError(method, status, self.clean(start.decode("utf-8", "replace")))
+            text = self.clean(start.decode("utf-8", "replace"))
+            if status == httpx.codes.FORBIDDEN and text.startswith("<"):
+                return RpcUnavailableError(
+                    f"{said} with a web page, as gateways do that check or block a client; "
+                    f"if it stays, ask the provider to admit this one. The page: {text}",
+                    wait_s,
+                )
+            return RpcRequestError(method, status, text)
         if response.is_redirect:
             return RpcProtocolError(f"{said}; redirects are not followed: set the final URL")
         return RpcProtocolError(f"{said}; expected 200 with a body")
