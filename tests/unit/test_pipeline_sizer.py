@@ -8,12 +8,12 @@ BOUNDS = BatchBounds(start=1000, min_items=100, max_items=8000)
 
 def test_sizer_begins_with_a_few_ledgers_and_aims_at_the_target() -> None:
     sizer = BatchSizer(BOUNDS)
-    assert (sizer.knows, sizer.next_size()) == (False, 16)
+    assert (sizer.is_growing, sizer.next_size()) == (True, 16)
     sizer.learn(ledgers=1, items=10, size_bytes=0)
-    assert (sizer.knows, sizer.next_size()) == (True, 4)  # grows by four at most
+    assert (sizer.is_growing, sizer.next_size()) == (True, 4)  # grows by four at most
     sizer.learn(ledgers=4, items=40, size_bytes=0)
     sizer.learn(ledgers=64, items=640, size_bytes=0)
-    assert sizer.next_size() == 100
+    assert (sizer.is_growing, sizer.next_size()) == (False, 100)
     assert sizer.expected_items(5) == 50
 
 

@@ -34,7 +34,12 @@ def calls_until(size: CallSize, items: int) -> int:
 def test_call_size_falls_while_calls_are_slow_for_their_size() -> None:
     size = CallSize(200, min_slow=20)
     assert sizes(size, [(5, 0.1), (100, 2.0), (50, 1.2), (25, 0.8)]) == [200, 50, 25, 25]
-    assert sizes(size, [(10, 3.0), (10, 3.0)]) == [20, 20]
+    assert sizes(size, [(13, 3.0), (13, 3.0)]) == [20, 20]
+
+
+def test_call_size_does_not_fall_for_slow_calls_that_find_little() -> None:
+    size = CallSize(200, min_slow=20)
+    assert sizes(size, [(1, 0.1), (1, 4.0), (99, 4.0), (100, 4.0)]) == [200, 200, 200, 50]
 
 
 def test_call_size_grows_while_full_calls_are_quick() -> None:
@@ -54,6 +59,12 @@ def test_call_size_halves_once_for_calls_that_fail_together() -> None:
     for _ in range(10):
         size.fail(200)
     assert size.items == 100
+
+
+def test_call_size_stays_when_a_call_for_one_item_fails() -> None:
+    size = CallSize(200, min_slow=20)
+    size.fail(1)
+    assert size.items == 200
 
 
 def test_call_size_stays_at_one_while_calls_fail() -> None:

@@ -65,7 +65,7 @@ def test_planner_refuses_hashes_without_a_filter() -> None:
 def test_planner_unfiltered_takes_whole_ledgers() -> None:
     node = node_of(3, 0)
     chunks = chunks_of(planner(filtered=False), node, read(node, None))
-    assert kinds(chunks) == [LedgerChunk, LedgerChunk]
+    assert kinds(chunks) == [LedgerChunk]
 
 
 @pytest.mark.parametrize(("events", "kind"), [(4, HashChunk), (5, LedgerChunk)])
@@ -82,6 +82,16 @@ def test_planner_auto_measures_once() -> None:
     for _ in range(2):
         chunks_of(chosen, node, fetch)
     assert node.methods().count("getTransactions") == 1
+
+
+def test_planner_auto_unlearns_what_a_quiet_ledger_made_it_believe() -> None:
+    node, chosen = node_of(10, 1), planner()
+    fetch, client = read(node), client_of(node)
+    node.transactions, busy = [], node.transactions
+    assert set(kinds(list(chunks_with(chosen, client, fetch)))) == {LedgerChunk}
+    node.transactions = busy
+    chosen.learn(LEDGERS, 40, 4)
+    assert set(kinds(list(chunks_with(chosen, client, fetch)))) == {HashChunk}
 
 
 @pytest.mark.parametrize(("plan", "kind"), [("ledgers", LedgerChunk), ("hashes", HashChunk)])
@@ -159,7 +169,7 @@ def test_planner_expects_what_ledgers_held_where_events_name_less() -> None:
     node, chosen = node_of(300, 1), planner(filtered=False, workers=10)
     fetch, client = read(node, None), client_of(node)
     assert len(chunks_with(chosen, client, fetch)) == 1
-    chosen.learn(LedgerRange(1, 4), 1200)
+    chosen.learn(LedgerRange(1, 4), 1200, 4)
     chunks = chunks_with(chosen, client, fetch)
     posts = node.posts
     assert len(chunks) == 7
@@ -203,7 +213,7 @@ def fetch_all(node: Node, chunks: list[LedgerChunk]) -> Places:
 def test_cut_balances_and_saves_calls_with_exact_estimates() -> None:
     counts = [(10, 150), (11, 3), (13, 47)]
     node = ledgers_of(*counts, (14, 1))
-    chunks = cut_ledgers(LedgerRange(10, 13), dict(counts), max_chunks=10, size=21)
+    chunks = cut_ledgers(LedgerRange(10, 13), dict(counts), size=21)
     assert [chunk.limit for chunk in chunks] == [21] * 9 + [12]
     assert fetch_all(node, chunks) == [*orders(10, 150), *orders(11, 3), *orders(13, 47)]
     assert node.posts == 10
@@ -223,13 +233,13 @@ def test_cut_is_a_partition_whatever_the_estimates_say(
     estimates: dict[int, int], size: int
 ) -> None:
     node = ledgers_of((9, 5), (10, 33), (11, 40), (12, 31), (13, 2))
-    chunks = cut_ledgers(LedgerRange(10, 12), estimates, 10, size)
+    chunks = cut_ledgers(LedgerRange(10, 12), estimates, size)
     assert fetch_all(node, chunks) == [*orders(10, 33), *orders(11, 40), *orders(12, 31)]
     assert_partition(chunks)
 
 
 def test_cut_is_a_partition_with_an_absurd_estimate() -> None:
-    assert_partition(cut_ledgers(LedgerRange(10, 12), {10: 2**40}, 10, 1000))
+    assert_partition(cut_ledgers(LedgerRange(10, 12), {10: 2**40}, 1000))
 
 
 def assert_partition(chunks: list[LedgerChunk]) -> None:
@@ -238,30 +248,52 @@ def assert_partition(chunks: list[LedgerChunk]) -> None:
 
 
 def test_cut_keeps_small_batches_in_one_chunk() -> None:
-    (chunk,) = cut_ledgers(LedgerRange(10, 12), {10: 20, 11: 19}, 10, 40)
+    (chunk,) = cut_ledgers(LedgerRange(10, 12), {10: 20, 11: 19}, 40)
     assert (chunk.start, chunk.end, chunk.limit) == ((10, 0), (12, MAX_TX), 40)
 
 
 def test_cut_keeps_a_boundary_at_the_ledgers_estimated_end() -> None:
-    first, last = cut_ledgers(LedgerRange(10, 11), {10: 20, 11: 15}, 10, 20)
+    first, last = cut_ledgers(LedgerRange(10, 11), {10: 20, 11: 15}, 20)
     assert (first.start, first.end, first.limit) == ((10, 0), (10, 20), 20)
     assert (last.start, last.end, last.limit) == ((10, 20), (11, MAX_TX), 16)
 
 
 def test_cut_chunk_larger_than_a_page_takes_several_calls() -> None:
     node = ledgers_of((10, 1000), (11, 1))
-    chunks = cut_ledgers(LedgerRange(10, 10), {10: 1000}, 2, 600)
+    chunks = cut_ledgers(LedgerRange(10, 10), {10: 1000}, 600)
     assert [chunk.limit for chunk in chunks] == [600, 401]
     assert fetch_all(node, chunks) == orders(10, 1000)
     assert [params["pagination"]["limit"] for _, params in node.calls] == [200] * 5 + [1]
 
 
-def test_cut_without_estimates_splits_the_ledgers() -> None:
-    chunks = cut_ledgers(LedgerRange(10, 19), {}, max_chunks=3, size=200)
-    assert [chunk.label for chunk in chunks] == ["10-12", "13-15", "16-19"]
-    node = ledgers_of((9, 1), (12, 3), (13, 250), (19, 2), (20, 1))
+@pytest.mark.parametrize("at_tip", [False, True])
+def test_cut_without_estimates_asks_for_one_transaction(at_tip: bool) -> None:
+    (chunk,) = cut_ledgers(LedgerRange(10, 19), {}, size=200, at_tip=at_tip)
+    assert (chunk.label, chunk.limit) == ("10-19", 1)
+    node = ledgers_of((9, 1), (20, 30))
+    assert fetch_all(node, [chunk]) == []
+    assert [params["pagination"]["limit"] for _, params in node.calls] == [1]
+
+
+def test_chunk_that_holds_more_than_expected_asks_for_few_of_later_ledgers() -> None:
+    node = ledgers_of((9, 1), (12, 3), (13, 250), (19, 2), (20, 500))
+    chunks = cut_ledgers(LedgerRange(10, 19), {}, size=200)
     assert fetch_all(node, chunks) == [*orders(12, 3), *orders(13, 250), *orders(19, 2)]
-    assert len(cut_ledgers(LedgerRange(10, 11), {}, max_chunks=10, size=200)) == 2
+    limits = [params["pagination"]["limit"] for _, params in node.calls]
+    assert limits == [1, 20, 42, 126, 200]
+
+
+def test_planner_expects_as_many_transactions_without_events_as_there_were() -> None:
+    chosen = planner(filtered=False)
+    ledgers = LedgerRange(1, 100)
+    chosen.learn(ledgers, 30, 5)
+    named = {"a": 7, "b": 7, "c": 90}
+    estimates = chosen._estimates(ledgers, named)
+    assert sum(estimates.values()) == 25 + 3
+    assert estimates[7] == 2
+    assert list(estimates) == sorted(estimates)
+    chosen.learn(ledgers, 25, 25)
+    assert sum(chosen._estimates(ledgers, {}).values()) == 12
 
 
 def test_cut_hash_chunks_are_near_equal_and_at_most_the_workers() -> None:
@@ -275,7 +307,7 @@ def test_cut_hash_chunks_are_near_equal_and_at_most_the_workers() -> None:
 def test_cut_at_the_tip_asks_beside_the_others_what_follows_them() -> None:
     node = ledgers_of((10, 20), (11, 15))
     node.latest = 11
-    chunks = cut_ledgers(LedgerRange(10, 11), {10: 20, 11: 15}, 10, 20, at_tip=True)
+    chunks = cut_ledgers(LedgerRange(10, 11), {10: 20, 11: 15}, 20, at_tip=True)
     assert [chunk.label for chunk in chunks] == ["10-10:20", "10:21-11:15", "11:16-11"]
     assert fetch_all(node, chunks) == [*orders(10, 20), *orders(11, 15)]
     assert node.posts == 3
@@ -287,5 +319,5 @@ def test_cut_at_the_tip_is_a_partition_whatever_the_estimates_say(
 ) -> None:
     node = ledgers_of((10, 20), (11, 15))
     node.latest = 11
-    chunks = cut_ledgers(LedgerRange(10, 11), estimates, 10, 20, at_tip=True)
+    chunks = cut_ledgers(LedgerRange(10, 11), estimates, 20, at_tip=True)
     assert fetch_all(node, chunks) == [*orders(10, 20), *orders(11, 15)]

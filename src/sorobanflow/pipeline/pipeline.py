@@ -141,7 +141,8 @@ class Pipeline:
         """Begin another batch if there is room."""
         if not self._todo or len(self._batches) >= MAX_IN_FLIGHT:
             return False
-        if self._batches and not self._sizer.knows:  # the first batch shows what ledgers hold
+        fetching = any(batch.stage is Stage.FETCHING for batch in self._batches)
+        if fetching and self._sizer.is_growing:  # it shows how large the next one may be
             return False
         if sum(not batch.knows_ledgers for batch in self._batches) >= MAX_READING:
             return False

@@ -45,9 +45,9 @@ class BatchSizer:
         self.target = bounds.start
 
     @property
-    def knows(self) -> bool:
-        """Whether it has seen a batch."""
-        return self._held is not None
+    def is_growing(self) -> bool:
+        """Whether batches are smaller than what they hold allows, until larger ones are seen."""
+        return self._largest * GROWTH < self._allowed
 
     def expected_items(self, ledgers: int) -> float:
         """Items that so many ledgers may hold."""
@@ -55,12 +55,16 @@ class BatchSizer:
 
     def next_size(self) -> int:
         """Number of ledgers for the next batch, at least 1."""
-        size = float(min(self._largest * GROWTH, LARGEST_BATCH))
-        if self._held is not None:
-            items, size_bytes = self._held
-            size = min(size, self.target / max(items, 1 / LARGEST_BATCH))
-            size = min(size, self._bounds.max_bytes / max(size_bytes, 1.0))
-        return max(1, round(size))
+        return max(1, round(min(self._largest * GROWTH, self._allowed)))
+
+    @property
+    def _allowed(self) -> float:
+        """Ledgers that the bounds allow, if they hold what the last ones held."""
+        if self._held is None:
+            return LARGEST_BATCH
+        items, size_bytes = self._held
+        by_items = self.target / max(items, 1 / LARGEST_BATCH)
+        return min(LARGEST_BATCH, by_items, self._bounds.max_bytes / max(size_bytes, 1.0))
 
     def learn(self, ledgers: int, items: int, size_bytes: int) -> None:
         """Record what a batch held; recent batches weigh most."""

@@ -50,8 +50,9 @@ class CallSize:
 
     def fail(self, asked: int) -> None:
         """Take in a call that timed out or whose answer was too large: ask for half."""
-        # Calls that were under way together asked for the same and reduce it once.
-        if asked <= self.items:
+        # Calls that were under way together asked for the same and reduce it once; no call can
+        # ask for less than one.
+        if 1 < asked <= self.items:
             self._failed = asked
             self._patience = min(2 * self._patience, MAX_PATIENCE)
             self._reduce(asked // 2)
@@ -59,11 +60,13 @@ class CallSize:
     def succeed(self, items: int, seconds: float) -> None:
         """Take in a call that gave so many items in so many seconds."""
         self._quickest_s = min(self._quickest_s, seconds)
+        if 2 * items < self.items:
+            return  # its time is that of something else, such as the search for a sparse page
         slow = seconds > max(SLOW_S, SLOWER * self._quickest_s)
         quick = seconds < QUICK_S + self._quickest_s
         if slow and self.items > self._min_slow:
             self._reduce(max(self._min_slow, min(self.items, items) // 2))
-        elif 2 * items >= self.items and (quick or self.items < self._min_slow):
+        elif quick or self.items < self._min_slow:
             self._grow()
 
     def _reduce(self, size: int) -> None:

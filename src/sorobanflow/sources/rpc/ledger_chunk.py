@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.sources.items import Malformed, Transaction
-from sorobanflow.sources.rpc.client import MAX_TRANSACTIONS, RpcClient
+from sorobanflow.sources.rpc.client import MAX_TRANSACTIONS, MIN_TRANSACTIONS, RpcClient
 from sorobanflow.sources.rpc.positions import Collected
 from sorobanflow.sources.rpc.proof import is_proved, transactions_page_end, usable_cursor
 from sorobanflow.sources.rpc.wire import Items, TransactionsPage
@@ -50,8 +50,10 @@ class LedgerChunk:
         For the errors see `EventsWalk.read`.
         """
         while not self._is_read:
-            expected = self.limit - len(self._collected)
-            limit = min(expected, MAX_TRANSACTIONS) if expected > 0 else MAX_TRANSACTIONS
+            found = len(self._collected)
+            # After more than expected, ask for so many that few are of later ledgers.
+            wanted = self.limit - found if found < self.limit else max(MIN_TRANSACTIONS, 2 * found)
+            limit = min(wanted, MAX_TRANSACTIONS)
             self._take(client.get_transactions(self._reached.cursor, limit=limit))
         return self._collected.in_order(self.end)
 

@@ -45,7 +45,8 @@ class TransactionPlanner:
         self._filtered = filtered
         self._workers = workers
         self._batch_calls = batch_calls
-        self._per_ledger: float | None = None
+        self._per_ledger: float | None = None  # transactions; only of filtered streams
+        self._unnamed: float | None = None  # transactions per ledger that no event names
 
     def chunks(
         self, client: RpcClient, read: EventsRead, other_batches: int = 0
@@ -66,12 +67,16 @@ class TransactionPlanner:
         calls = min(self._batch_calls, client.sizes["getTransaction"].items)
         return cut_hashes([*wanted.items()], self._workers, calls)
 
-    def learn(self, ledgers: LedgerRange, transactions: int) -> None:
-        """Take in how many transactions whole ledgers held; recent ones weigh most."""
+    def learn(self, ledgers: LedgerRange, transactions: int, named: int) -> None:
+        """Take in how many transactions whole ledgers held, and how many their events named.
+
+        Recent ledgers weigh most.
+        """
+        others = max(0, transactions - named)
         if not self._filtered:
-            density = transactions / ledgers.size
-            before = density if self._per_ledger is None else self._per_ledger
-            self._per_ledger = (before + density) / 2
+            self._unnamed = _average(self._unnamed, others / ledgers.size)
+        elif others:  # they came in whole pages
+            self._per_ledger = _average(self._per_ledger, transactions / ledgers.size)
 
     def _ledger_chunks(
         self, client: RpcClient, read: EventsRead, wanted: Mapping[str, int], other_batches: int
@@ -80,17 +85,19 @@ class TransactionPlanner:
         max_chunks = -(-self._workers // (other_batches + 1))
         total = sum(estimates.values())
         size = max(client.sizes["getTransactions"].items_per_task, -(-(total + 1) // max_chunks))
-        return cut_ledgers(read.ledgers, estimates, max_chunks, size, at_tip=read.at_tip)
+        return cut_ledgers(read.ledgers, estimates, size, at_tip=read.at_tip)
 
     def _estimates(self, ledgers: LedgerRange, wanted: Mapping[str, int]) -> dict[int, int]:
-        """Estimate the transactions of each ledger: those with events, but no fewer than usual.
+        """Estimate the transactions of each ledger: those with events, and as many others as usual.
 
         Nodes need not emit events of classic transactions.
         """
-        named = Counter(wanted.values())
-        usual = 0 if self._filtered else round(self._per_ledger or 0)
-        every = range(ledgers.first, ledgers.last + 1)
-        return {ledger: count for ledger in every if (count := max(named[ledger], usual))}
+        named, usual = Counter(wanted.values()), self._unnamed or 0.0
+        return {
+            ledger: count
+            for number, ledger in enumerate(range(ledgers.first, ledgers.last + 1))
+            if (count := named[ledger] + int((number + 1) * usual) - int(number * usual))
+        }
 
     def _ledgers_are_cheaper(
         self, client: RpcClient, ledgers: LedgerRange, wanted: Mapping[str, int]
@@ -108,27 +115,25 @@ class TransactionPlanner:
 def cut_ledgers(
     ledgers: LedgerRange,
     estimates: Mapping[int, int],
-    max_chunks: int,
     size: int,
     *,
     at_tip: bool = False,
 ) -> list[LedgerChunk]:
     """Cut the transactions of a range into chunks of a size, if the estimates are right.
 
-    The estimates are by ledger, ascending; without any, the ledgers are cut evenly. The last
-    chunk must see past its end, so it asks for one more, which is of the next ledger. At the
-    tip there is none: a chunk of its own asks what follows the last estimated transaction.
+    The estimates are by ledger, ascending. The last chunk must see past its end, so it asks
+    for one more, which is of a later ledger. At the tip there is none: a chunk of its own asks
+    what follows the last estimated transaction.
     """
     counts = {ledger: min(count, MAX_TX) for ledger, count in estimates.items()}
     total = sum(counts.values())
-    if not total:
-        return _cut_evenly(ledgers, max_chunks)
     if at_tip:
         targets = [*range(0, total, size), total, total]
     else:
         targets = [*range(0, total + 1, size), total]
     sizes = [high - low for low, high in pairwise(targets)]
-    sizes[-1] = MIN_TRANSACTIONS if at_tip else sizes[-1] + 1
+    # At the tip more than one: some nodes start a page with what precedes it in its ledger.
+    sizes[-1] += MIN_TRANSACTIONS if at_tip and total else 1
     positions = [(ledgers.first, 0), *_positions(counts, targets[1:-1]), (ledgers.last, MAX_TX)]
     return [
         LedgerChunk(start, end, expected)
@@ -145,16 +150,6 @@ def cut_hashes(
     return [HashChunk(wanted[low:high], batch_calls) for low, high in pairwise(bounds)]
 
 
-def _cut_evenly(ledgers: LedgerRange, max_chunks: int) -> list[LedgerChunk]:
-    parts = max(1, min(max_chunks, ledgers.size))
-    bounds = [ledgers.first + ledgers.size * part // parts for part in range(parts + 1)]
-    # Without events there is hardly a transaction, and a small page shows that.
-    return [
-        LedgerChunk((low, 0), (high - 1, MAX_TX), MIN_TRANSACTIONS)
-        for low, high in pairwise(bounds)
-    ]
-
-
 def _positions(counts: Mapping[int, int], targets: Sequence[int]) -> Iterator[TxPosition]:
     """Find the positions of the `targets`-th transactions."""
     ledgers, ends = [*counts], [*accumulate(counts.values())]
@@ -162,6 +157,10 @@ def _positions(counts: Mapping[int, int], targets: Sequence[int]) -> Iterator[Tx
         index = bisect_left(ends, target)
         ledger = ledgers[index]
         yield TxPosition(ledger, target - ends[index] + counts[ledger])
+
+
+def _average(before: float | None, now: float) -> float:
+    return now if before is None else (before + now) / 2
 
 
 def _measure(client: RpcClient, ledger: int) -> float:

@@ -89,7 +89,7 @@ class RpcBatchFetch:
         """Plan the transactions that events name and no chunk brought; none on a sound node."""
         fetched = {name for step in self._chunks for name in step.hashes}
         count = sum(step.count for step in self._chunks)
-        self._source.planner.learn(self.ledgers, count)
+        self._source.planner.learn(self.ledgers, count, len(self._events.wanted))
         missing = {
             name: ledger for name, ledger in self._events.wanted.items() if name not in fetched
         }
