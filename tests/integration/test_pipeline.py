@@ -24,6 +24,7 @@ from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store.coverage import Stream, open_stream, pin_network, read_coverage
+from tests.ledgers import generated
 
 LEDGERS = LedgerRange(1, 60)
 
@@ -80,7 +81,7 @@ Open = Callable[..., Bench]
 def open_bench(engine: Engine) -> Iterator[Open]:
     @contextmanager
     def opened(faults: str, first: int, batch_size: int) -> Iterator[Bench]:
-        chain = Chain(Generator(seed=77, first=first), closed=LEDGERS.last)
+        chain = Chain(generated(first=first), closed=LEDGERS.last)
         with (
             DevnetServer(chain, faults=parse_faults(faults)) as server,
             RpcClient(server.url, retry=RetrySettings(attempts=1)) as client,

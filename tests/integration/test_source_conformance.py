@@ -55,6 +55,11 @@ def path(recording_path: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
+def chain(path: Path) -> Chain:
+    return Chain(Recording(path))
+
+
+@pytest.fixture(scope="module")
 def recorded(path: Path) -> Recorded:
     with gzip.open(path, "rt") as lines:
         next(lines)
@@ -69,11 +74,11 @@ def recorded(path: Path) -> Recorded:
 
 
 @contextmanager
-def open_source(path: Path, kind: Kind, faults: str = "") -> Iterator[Source]:
+def open_source(chain: Chain, kind: Kind, faults: str = "") -> Iterator[Source]:
     event_filter = ANYTHING if kind.filtered else None
     planner = TransactionPlanner(kind.plan, kind.filtered, workers=3, batch_calls=20)
     with (
-        DevnetServer(Chain(Recording(path)), faults=parse_faults(faults)) as server,
+        DevnetServer(chain, faults=parse_faults(faults)) as server,
         RpcClient(server.url, retry=RetrySettings(attempts=1)) as client,
     ):
         yield RpcSource(client, client.get_network().passphrase, event_filter, planner)
@@ -95,9 +100,9 @@ def event_ids(batches: list[FetchedBatch]) -> list[str]:
 
 
 def test_source_gives_every_item_once_and_in_chain_order(
-    kind: Kind, path: Path, recorded: Recorded
+    kind: Kind, chain: Chain, recorded: Recorded
 ) -> None:
-    with open_source(path, kind) as source:
+    with open_source(chain, kind) as source:
         batches = [*fetch_range(source, recorded.ledgers, 1_000_000)]
     events = event_ids(batches)
     assert events == sorted(set(events))
@@ -110,9 +115,9 @@ def test_source_gives_every_item_once_and_in_chain_order(
 
 
 def test_source_batches_are_a_partition_of_the_range(
-    kind: Kind, path: Path, recorded: Recorded
+    kind: Kind, chain: Chain, recorded: Recorded
 ) -> None:
-    with open_source(path, kind) as source:
+    with open_source(chain, kind) as source:
         (whole,) = fetch_range(source, recorded.ledgers, 1_000_000)
         batches = [*fetch_range(source, recorded.ledgers, 10)]
     assert [batch.ledgers for batch in batches] == [
@@ -124,12 +129,12 @@ def test_source_batches_are_a_partition_of_the_range(
 
 
 def test_source_step_runs_again_after_an_error_and_loses_nothing(
-    kind: Kind, path: Path, recorded: Recorded
+    kind: Kind, chain: Chain, recorded: Recorded
 ) -> None:
     faults = "getEvents:1=503,getTransactions:2=truncate,getTransaction:2=drop"
-    with open_source(path, kind) as source:
+    with open_source(chain, kind) as source:
         (whole,) = fetch_range(source, recorded.ledgers, 1_000_000)
-    with open_source(path, kind, faults) as source:
+    with open_source(chain, kind, faults) as source:
         batch, errors = source.begin_batch(recorded.ledgers, 1_000_000), 0
         found: list[Any] = []
         while steps := batch.next_steps():
@@ -149,8 +154,8 @@ def test_source_step_runs_again_after_an_error_and_loses_nothing(
     assert [item.id for item in found if isinstance(item, Event)] == event_ids([whole])
 
 
-def test_source_step_says_what_it_fetched(kind: Kind, path: Path, recorded: Recorded) -> None:
-    with open_source(path, kind) as source:
+def test_source_step_says_what_it_fetched(kind: Kind, chain: Chain, recorded: Recorded) -> None:
+    with open_source(chain, kind) as source:
         batch = source.begin_batch(recorded.ledgers, 1_000_000)
         kinds: list[str] = []
         events = transactions = 0
@@ -169,17 +174,17 @@ def test_source_step_says_what_it_fetched(kind: Kind, path: Path, recorded: Reco
 
 
 def test_source_refuses_a_ledger_that_it_does_not_have(
-    kind: Kind, path: Path, recorded: Recorded
+    kind: Kind, chain: Chain, recorded: Recorded
 ) -> None:
     first = recorded.ledgers.first
-    with open_source(path, kind) as source, pytest.raises(LedgerOutsideRetentionError):
+    with open_source(chain, kind) as source, pytest.raises(LedgerOutsideRetentionError):
         list(fetch_range(source, LedgerRange(first - 5, first), 1_000_000))
 
 
 def test_source_that_is_stopped_refuses_to_fetch(
-    kind: Kind, path: Path, recorded: Recorded
+    kind: Kind, chain: Chain, recorded: Recorded
 ) -> None:
-    with open_source(path, kind) as source:
+    with open_source(chain, kind) as source:
         source.stop()
         with pytest.raises(ClientStoppedError):
             list(fetch_range(source, recorded.ledgers, 1_000_000))
