@@ -1,6 +1,6 @@
 """The Database block: where the rows go, and the pool of connections that takes them there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from blocks.profiles import PROFILES, PoolPreset, ProfileName
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
-from sorobanflow.store.pool import PoolSettings
+from sorobanflow.store.pool import CountingPool, PoolSettings
 
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
 
@@ -82,17 +82,22 @@ class Database(Block):
         return cls(**fields | {"pool": ConnectionPool.preset(PROFILES[profile].pool)})
 
     @contextmanager
-    def engine(self) -> Iterator[Engine]:
+    def engine(
+        self, on_pool: Callable[[CountingPool], object] = lambda pool: None
+    ) -> Iterator[Engine]:
         """Open the engine on its pool; start the embedded server if there is no address.
 
+        `on_pool`: see `open_engine`.
+
         Raises:
-            ConfigurationError: the address is wrong or no server answers there.
+            ConfigurationError: the address is wrong, or the server there refuses the connection.
+            DatabaseUnavailableError: no server answers there now.
         """
         with ExitStack() as stack:
             url = self._conninfo()
             if url is None:
                 url = stack.enter_context(EmbeddedPostgres(EMBEDDED_FOLDER)).url
-            yield stack.enter_context(open_engine(url, self.pool.settings()))
+            yield stack.enter_context(open_engine(url, self.pool.settings(), on_pool))
 
     def _conninfo(self) -> str | None:
         if self.url is not None:

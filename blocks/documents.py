@@ -4,7 +4,8 @@ from typing import TypeVar, cast
 
 from prefect.blocks.core import Block
 
-from sorobanflow.errors import ConfigurationError
+from blocks.prefect_api import named_api_failures, require_api
+from sorobanflow.errors import ConfigurationError, SorobanflowError
 
 DEFAULT_NAME = "default"
 
@@ -16,9 +17,14 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
 
     Raises:
         ConfigurationError: the document is not saved, or not valid.
+        PrefectUnavailableError: Prefect's API does not answer.
     """
     try:
-        return cast(BlockT, kind.load(name))
+        require_api()
+        with named_api_failures():
+            return cast(BlockT, kind.load(name))
+    except SorobanflowError:
+        raise
     except (ValueError, RuntimeError) as error:
         missing = "Unable to find block document" in str(error)
         if missing and name == DEFAULT_NAME:

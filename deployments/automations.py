@@ -22,6 +22,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from flows.harness.terminal import errors_in_one_line
 from sorobanflow.texts import duration
 
 BLOCK = "sorobanflow-notify"
@@ -88,5 +89,6 @@ def _resource(labels: dict[str, str | list[str]]) -> ResourceSpecification:
 if __name__ == "__main__":
     if not (url := os.environ.get("SOROBANFLOW_NOTIFY_URL")):
         sys.exit("error: SOROBANFLOW_NOTIFY_URL is not set; set it to the webhook's address")
-    for name in register_automations(url):
-        print(f"saved the automation {name!r}")
+    with errors_in_one_line():
+        for name in register_automations(url):
+            print(f"saved the automation {name!r}")

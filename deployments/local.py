@@ -103,6 +103,7 @@ def _index(rpc_url: str, database_url: str, parameters: dict[str, Any], metrics_
     # Prefect reads its settings when it is imported: not before they are set.
     from blocks import Database, StellarRpc  # noqa: PLC0415
     from blocks.documents import load_block  # noqa: PLC0415
+    from blocks.prefect_api import named_api_failures  # noqa: PLC0415
     from deployments.metrics import metrics_folder, serve_metrics  # noqa: PLC0415
     from deployments.register_blocks import register_blocks  # noqa: PLC0415
     from flows.harness.metrics import VARIABLE  # noqa: PLC0415
@@ -110,7 +111,8 @@ def _index(rpc_url: str, database_url: str, parameters: dict[str, Any], metrics_
     from flows.index import index  # noqa: PLC0415
 
     values = {"RPC_URL": rpc_url, "DATABASE_URL": database_url, "BLOCK": BLOCK}
-    register_blocks({f"SOROBANFLOW_{name}": value for name, value in values.items()})
+    with named_api_failures():
+        register_blocks({f"SOROBANFLOW_{name}": value for name, value in values.items()})
     folder = metrics_folder()
     os.environ[VARIABLE] = str(folder)
     node, database = load_block(StellarRpc, BLOCK), load_block(Database, BLOCK)

@@ -7,11 +7,13 @@ need not be in a block, whose user may only index.
 
 import argparse
 import os
+import sys
 
 from pydantic import SecretStr
 
 from blocks import Database
 from blocks.documents import DEFAULT_NAME, load_block
+from sorobanflow.errors import SorobanflowError
 from sorobanflow.store import schema
 
 
@@ -35,4 +37,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SorobanflowError as error:
+        sys.exit(f"error: {error}")

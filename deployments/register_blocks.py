@@ -19,7 +19,9 @@ from pydantic import SecretStr
 
 from blocks import Database, StellarRpc
 from blocks.documents import DEFAULT_NAME
+from blocks.prefect_api import named_api_failures
 from blocks.profiles import PROFILES
+from flows.harness.terminal import errors_in_one_line
 from sorobanflow.errors import ConfigurationError
 
 
@@ -67,11 +69,13 @@ def _database_fields(environment: Mapping[str, str]) -> dict[str, Any]:
 def _saved_fields(kind: type[Block], name: str) -> dict[str, Any]:
     """Give the fields of the saved document; none if it is missing or not valid."""
     try:
-        return dict(cast(Block, kind.load(name)))
+        with named_api_failures():
+            return dict(cast(Block, kind.load(name)))
     except (ValueError, RuntimeError):
         return {}
 
 
 if __name__ == "__main__":
-    saved = register_blocks(os.environ)
+    with errors_in_one_line():
+        saved = register_blocks(os.environ)
     print(f"saved the blocks stellar-rpc/{saved} and sorobanflow-database/{saved}")

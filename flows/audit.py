@@ -16,7 +16,8 @@ from blocks.documents import DEFAULT_NAME
 from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Indexer, Settings, open_indexer
 from flows.harness.outcome import final_state
-from flows.harness.parameters import Ledger
+from flows.harness.parameters import STALL_S, Ledger, StallSeconds
+from flows.harness.patience import patience
 from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.terminal import run_flow
@@ -31,7 +32,6 @@ from sorobanflow.errors import SorobanflowError
 from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, single_ledgers, split
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
-from sorobanflow.store.coverage import open_stream, read_coverage
 from tasks.compare_ledgers import compare_ledgers
 from tasks.report import report_findings, report_status
 
@@ -54,6 +54,7 @@ def audit(
     contract_ids: list[str] | None = None,
     topics: list[list[str]] | None = None,
     metrics_file: str | None = None,
+    stall_s: StallSeconds = STALL_S,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
 ) -> State[RunSummary]:
@@ -76,13 +77,19 @@ def audit(
         contract_ids: Audit the stream of these contracts. Empty: of everything.
         topics: Audit the stream of these topics, as given to the index flow.
         metrics_file: Write the figures here, for node_exporter's textfile collector.
+        stall_s: Seconds without progress after which the run fails, whatever it waits for:
+            the node or the database. Progress is a chunk of ledgers that was compared, a
+            batch that was committed, an item that was decoded again.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
     summary = AuditSummary(RpcStats())
     settings = Settings(rpc, database, contract_ids, topics)
     try:
-        with open_indexer(settings, summary) as indexer:
+        with (
+            patience(stall_s) as patient,
+            open_indexer(settings, summary, patient) as indexer,
+        ):
             tag_run(indexer)
             _audit(indexer, summary, start_ledger, end_ledger, sample, repair)
             report_status("status", indexer.target.engine, indexer.source.client)
@@ -104,7 +111,8 @@ def _audit(
 ) -> None:
     """Look at the stream, repair it and look again."""
     engine, stream = indexer.target.engine, indexer.target.stream
-    coverage, node = read_coverage(engine, stream.name), indexer.source.client.get_health()
+    indexer.patience.waits_for = lambda: f"the audit of {stream.name}, in the database"
+    coverage, node = indexer.coverage(), indexer.health()
     requested = requested_range(start, end, node, coverage)
     summary.stream, summary.requested = stream.name, requested
 
@@ -121,9 +129,11 @@ def _audit(
         compared = compared.add(_compare(indexer, clip(found.doubtful, window)))
         summary.left = _look(indexer, requested, compared)
 
-    coverage = read_coverage(engine, stream.name)
+    coverage = indexer.coverage()
     covered = clip(coverage.covered, requested)
-    summary.recognition = recognize(engine, stream, indexer.source.event_filter, covered)
+    summary.recognition = recognize(
+        engine, stream, indexer.source.event_filter, covered, indexer.patience.progressed
+    )
     summary.finish(coverage)
 
 
@@ -148,6 +158,7 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
         for chunk, task in zip(some, tasks, strict=True):
             try:
                 compared = compared.add(task.result())
+                indexer.patience.progressed()
                 progress.show(compared.ledgers, "compared with the node")
             except SorobanflowError as error:
                 compared = compared.add(Compared(failures=(Failure(chunk, str(error)),)))
@@ -157,12 +168,13 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
 
 def _repair(indexer: Indexer, summary: AuditSummary, found: Look) -> list[Failure]:
     """Index what is missing or differs, and replay the quarantine; returns what failed."""
-    open_stream(indexer.target.engine, indexer.target.stream)
+    indexer.open_stream()
     window = _window(indexer)
     lost = clip(found.missing, LedgerRange(0, window.first - 1))
     todo = repair_order(found.missing, found.gaps, found.compared.differences, window)
     failures = _index(indexer, summary, [*lost, *todo])
-    summary.replayed = replay(indexer.target.engine, indexer.source.passphrase)
+    progressed = indexer.patience.progressed
+    summary.replayed = replay(indexer.target.engine, indexer.source.passphrase, progressed)
     if indexer.source.event_filter is None:
         again = single_ledgers(summary.replayed.ledgers)
         failures += _index(indexer, summary, clip(again, _window(indexer)))
@@ -176,7 +188,7 @@ def _index(indexer: Indexer, summary: AuditSummary, ranges: Sequence[LedgerRange
     for ledgers in ranges:
         get_run_logger().info(f"indexing ledgers {ledgers}")
         try:
-            summary.gaps += index_or_record_gaps(indexer, pipeline, ledgers, force=True)
+            index_or_record_gaps(indexer, pipeline, ledgers, summary.gaps, force=True)
         except SorobanflowError as error:
             failures.append(Failure(ledgers, str(error)))
     return failures
@@ -184,7 +196,7 @@ def _index(indexer: Indexer, summary: AuditSummary, ranges: Sequence[LedgerRange
 
 def _window(indexer: Indexer) -> LedgerRange:
     """Ask the node for the ledgers that it has now."""
-    node = indexer.source.client.get_health()
+    node = indexer.health()
     return LedgerRange(node.oldest_ledger, node.latest_ledger)
 
 

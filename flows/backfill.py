@@ -18,10 +18,10 @@ from flows.harness.chunk_threads import CONCURRENT_CHUNKS, ChunkThreads
 from flows.harness.fan_out import FanOut
 from flows.harness.indexer import Indexer, Settings, in_use, open_indexer
 from flows.harness.outcome import final_state
-from flows.harness.parameters import Ledger, Workers
+from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
+from flows.harness.patience import DATABASE, patience
 from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
-from flows.harness.stall import fail_on_stall
 from flows.harness.terminal import run_flow
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, ranges_text, subtract
@@ -31,7 +31,7 @@ from sorobanflow.pipeline.probe import probe
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import refuse_lost
 from sorobanflow.sources.rpc.stats import RpcStats
-from sorobanflow.store.coverage import Coverage, open_stream, read_coverage
+from sorobanflow.store.coverage import Coverage
 
 
 @flow(
@@ -51,7 +51,7 @@ def backfill(
     fan_out: Literal["here", "deployments"] = "here",
     force: bool = False,
     allow_gap: bool = False,
-    stall_s: Annotated[float, Field(ge=5, le=86_400)] = 300,
+    stall_s: StallSeconds = STALL_S,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
 ) -> State[RunSummary]:
@@ -80,9 +80,9 @@ def backfill(
         allow_gap: If the node no longer has ledgers of the range, record them as a gap
             instead of refusing the run. Ledgers that leave the node while the run works
             are always recorded; the run then ends as Incomplete.
-        stall_s: Seconds without a committed batch after which the run fails. With
-            "deployments": seconds without progress after which the run of a chunk
-            counts as crashed and is started again.
+        stall_s: Seconds without a committed batch after which the run fails, whatever it
+            waits for: the node or the database. With "deployments" it holds for the run of
+            each chunk; one that does not end by itself counts as crashed and is started again.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -92,7 +92,10 @@ def backfill(
     settings = Settings(rpc, database, contract_ids, topics, max_workers=max_workers)
     summary = _summary(dry_run, fan_out)
     try:
-        with open_indexer(settings, summary, dry_run=dry_run) as indexer:
+        with (
+            patience(stall_s) as patient,
+            open_indexer(settings, summary, patient, dry_run=dry_run) as indexer,
+        ):
             tag_run(indexer)
             plan = _plan(indexer, requested, chunk_ledgers, force, allow_gap or dry_run)
             if isinstance(summary, PlanSummary):
@@ -100,8 +103,8 @@ def backfill(
             elif isinstance(summary, FanOutSummary):
                 _index(indexer, plan, summary, FanOut(indexer, settings, summary, stall_s))
             else:
-                with fail_on_stall(indexer, summary, stall_s, partial(_rest, plan, summary)):
-                    _index(indexer, plan, summary, ChunkThreads(indexer, summary, force))
+                patient.waits_for = partial(_rest, plan, summary)
+                _index(indexer, plan, summary, ChunkThreads(indexer, summary, force))
     finally:
         key = "backfill-plan" if dry_run else "backfill"
         conclude(key, summary, f"{key} {requested}")
@@ -117,14 +120,14 @@ def _summary(dry_run: bool, fan_out: str) -> RunSummary:
 def _plan(
     indexer: Indexer, requested: LedgerRange, chunk_ledgers: int, force: bool, allow_gap: bool
 ) -> BackfillPlan:
-    client, engine = indexer.source.client, indexer.target.engine
-    node = client.get_health()
-    coverage = read_coverage(engine, indexer.target.stream.name) if in_use(engine) else Coverage()
+    node, engine = indexer.health(), indexer.target.engine
+    used = indexer.patience.retry(DATABASE, partial(in_use, engine))
+    coverage = indexer.coverage() if used else Coverage()
     plan = plan_backfill(requested, node, coverage, chunk_ledgers, force)
     if not allow_gap:
         refuse_lost(requested, node, coverage)
     get_run_logger().info(
-        f"{client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
+        f"{indexer.source.client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
         f"of {requested}, {plan.covered:,} are covered; "
         f"{plan.ledgers:,} to index, in chunks of {chunk_ledgers:,}"
     )
@@ -144,13 +147,12 @@ def _index(
     indexer: Indexer, plan: BackfillPlan, summary: RunSummary, chunks: FanOut | ChunkThreads
 ) -> None:
     """Have the chunks of the plan indexed, and before them what the node may have lost."""
-    target = indexer.target
-    open_stream(target.engine, target.stream)
+    indexer.open_stream()
     progress = Progress("backfill-progress", plan.ledgers)
     with summary.working():
         failed = chunks.run([*plan.lost, *plan.chunks], progress)
     progress.tell(summary.ledgers)
-    summary.finish(read_coverage(target.engine, target.stream.name))
+    summary.finish(indexer.coverage())
     fail_on_failed_chunks(failed)
 
 

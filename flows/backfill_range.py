@@ -1,6 +1,7 @@
 """Backfill-range: one chunk of a backfill, as a run of its own on one of Prefect's workers."""
 
 import sys
+from functools import partial
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -9,14 +10,14 @@ from blocks.documents import DEFAULT_NAME
 from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Settings, open_indexer
 from flows.harness.outcome import final_state
-from flows.harness.parameters import Ledger, Workers
+from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
+from flows.harness.patience import patience
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.terminal import run_flow
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import refuse_lost
 from sorobanflow.sources.rpc.stats import RpcStats
-from sorobanflow.store.coverage import open_stream, read_coverage
 
 
 @flow(
@@ -32,6 +33,7 @@ def backfill_range(
     topics: list[list[str]] | None = None,
     max_workers: Workers | None = None,
     allow_gap: bool = False,
+    stall_s: StallSeconds = STALL_S,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
 ) -> State[RunSummary]:
@@ -51,6 +53,8 @@ def backfill_range(
         max_workers: Maximum number of concurrent calls to the node. Empty: the block's.
         allow_gap: If the node no longer has ledgers of the chunk, record them as a gap
             instead of refusing the run; `backfill`, which has checked them, sets it.
+        stall_s: Seconds without a committed batch after which the run fails, whatever it
+            waits for: the node or the database.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
@@ -58,17 +62,20 @@ def backfill_range(
     settings = Settings(rpc, database, contract_ids, topics, max_workers=max_workers)
     summary = RunSummary(RpcStats())
     try:
-        with open_indexer(settings, summary) as indexer:
+        with (
+            patience(stall_s) as patient,
+            open_indexer(settings, summary, patient) as indexer,
+        ):
             tag_run(indexer)
-            target = indexer.target
             if not allow_gap:
-                coverage = read_coverage(target.engine, target.stream.name)
-                refuse_lost(chunk, indexer.source.client.get_health(), coverage)
-            open_stream(target.engine, target.stream)
+                refuse_lost(chunk, indexer.health(), indexer.coverage())
+            indexer.open_stream()
+            index = partial(
+                index_or_record_gaps, indexer, indexer.pipeline(summary.add), chunk, summary.gaps
+            )
             with summary.working():
-                pipeline = indexer.pipeline(summary.add)
-                summary.gaps += index_or_record_gaps(indexer, pipeline, chunk)
-            summary.finish(read_coverage(target.engine, target.stream.name))
+                patient.retry(f"ledgers {chunk}, which the node has", index)
+            summary.finish(indexer.coverage())
     finally:
         conclude("backfill-range", summary, f"backfill-range {chunk}")
     return final_state(summary)

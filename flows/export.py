@@ -7,6 +7,8 @@ and writes the files.
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +19,8 @@ from pydantic import Field
 
 from blocks import Database
 from blocks.documents import DEFAULT_NAME, load_block
-from flows.harness.parameters import Ledger
+from flows.harness.parameters import STALL_S, Ledger, StallSeconds
+from flows.harness.patience import PREFECT, patience
 from flows.harness.progress import Spacing
 from flows.harness.run_page import conclude
 from flows.harness.terminal import run_flow
@@ -36,6 +39,7 @@ def export(
     folder: str = "export",
     stream: str = "all",
     rows_per_file: Annotated[int, Field(ge=1000)] = 1_000_000,
+    stall_s: StallSeconds = STALL_S,
     database: str = DEFAULT_NAME,
 ) -> State[ExportSummary]:
     """Export a table or view and a ledger range to Parquet or CSV files.
@@ -56,29 +60,50 @@ def export(
         stream: Stream whose coverage must hold every ledger: "all", or the
             "filter-…" of a filtered index. Rows of other streams are exported too.
         rows_per_file: Maximum number of rows in a file.
+        stall_s: Seconds without new rows from the database after which the run fails. An
+            export whose connection is lost starts again within this time.
         database: Name of the sorobanflow-database block.
     """
     request = Request(table, first_ledger, last_ledger, stream, format, Path(folder), rows_per_file)
-    with load_block(Database, database).engine() as engine:
-        schema.prepare(engine)
-        summary = run_export(engine, request, RowProgress(get_run_logger().info).show)
+    with patience(stall_s) as patient, ExitStack() as stack:
+        block = patient.retry(PREFECT, lambda: load_block(Database, database))
+        engine = patient.retry(
+            "a connection to the database",
+            lambda: stack.enter_context(block.engine(patient.watch_pool)),
+        )
+        patient.retry("the database's schema", partial(schema.prepare, engine))
+        progress = RowProgress(get_run_logger().info, on_progress=patient.progressed)
+        summary = patient.retry(
+            f"rows of {table}", lambda: run_export(engine, request, progress.show)
+        )
     conclude("export", summary, f"export {table} {summary.ledgers}")
     return Completed(message=summary.headline(), data=summary)
 
 
 class RowProgress:
-    """Logs from time to time how far the export is; the clock is monotonic."""
+    """Logs from time to time how far the export is; the clock is monotonic.
+
+    Rows that an attempt before this one read too are no progress.
+    """
 
     def __init__(
-        self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        on_progress: Callable[[], object] = lambda: None,
     ) -> None:
         self._log = log
         self._clock = clock
         self._began = clock()
         self._lines = Spacing(clock)
+        self._on_progress = on_progress
+        self._max_rows = 0
 
     def show(self, rows: int, ledger: int) -> None:
         """Log the number of rows so far, if it is time to."""
+        if rows > self._max_rows:
+            self._max_rows = rows
+            self._on_progress()
         if self._lines.due():
             rate = rows / (self._clock() - self._began)
             self._log(f"at ledger {ledger}: {rows:,} rows, {rate:,.0f} rows/s")

@@ -19,9 +19,9 @@ from blocks.documents import DEFAULT_NAME
 from flows.harness.indexer import Settings, open_indexer
 from flows.harness.live import LiveIndexing
 from flows.harness.outcome import final_state
-from flows.harness.parameters import Ledger, Workers
+from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
+from flows.harness.patience import patience
 from flows.harness.run_page import conclude, range_text, tag_run
-from flows.harness.stall import fail_on_stall
 from flows.harness.terminal import run_flow
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import LEDGERS_BEHIND_TIP
@@ -40,7 +40,7 @@ def index(
     topics: list[list[str]] | None = None,
     fetch_plan: FetchPlan = "auto",
     allow_gap: bool = False,
-    stall_s: Annotated[float, Field(ge=5, le=86_400)] | None = 300,
+    stall_s: StallSeconds | None = STALL_S,
     max_lag_ledgers: Annotated[int, Field(ge=0)] | None = LEDGERS_BEHIND_TIP,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
@@ -83,12 +83,14 @@ def index(
     summary = RunSummary(RpcStats())
     settings = Settings(rpc, database, contract_ids, topics, fetch_plan, batch_size, max_workers)
     try:
-        with open_indexer(settings, summary) as indexer:
+        with (
+            patience(stall_s) as patient,
+            open_indexer(settings, summary, patient) as indexer,
+        ):
             tag_run(indexer)
             live = LiveIndexing(indexer, start_ledger, allow_gap, summary)
-            with fail_on_stall(indexer, summary, stall_s, lambda: live.waits_for):
-                live.catch_up()
-                live.follow(follow_s)
+            live.catch_up()
+            live.follow(follow_s)
             live.check_advance(stall_s)
             live.check_lag(max_lag_ledgers)
     finally:

@@ -80,4 +80,10 @@ MAKE_VARIABLES = (
     Variable(
         "PREFECT_API_URL", "all programs", "address of a Prefect server; Prefect's own variable"
     ),
+    Variable(
+        "PREFECT_API_AUTH_STRING",
+        "all programs",
+        "`user:password` of that server, if it has one; Prefect's own variable",
+    ),
+    Variable("DO_NOT_TRACK", "all programs", "`1`, unless you set `0`: Prefect reports no usage"),
 )

@@ -1,4 +1,8 @@
-"""Index the chunks of a backfill in this process, several at a time, each in a thread."""
+"""Index the chunks of a backfill in this process, several at a time, each in a thread.
+
+A chunk that fails does not stop the others. Where the failure may pass, it is indexed again
+after them, until the run's patience ends.
+"""
 
 import threading
 from collections import deque
@@ -11,7 +15,7 @@ from prefect import get_run_logger
 from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Indexer
 from flows.harness.progress import Progress
-from sorobanflow.errors import ClientStoppedError
+from sorobanflow.errors import ClientStoppedError, RetriableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.engine import pool_of
@@ -55,18 +59,28 @@ class ChunkThreads:
         return self._failed
 
     def _index_chunks(self) -> None:
-        """Index chunks until none is left; one that fails does not stop the others."""
+        """Index chunks until none is left."""
         pipeline = self._indexer.pipeline(self._add)
         while chunk := self._next_chunk():
             try:
-                gaps = index_or_record_gaps(self._indexer, pipeline, chunk, force=self._force)
-                with self._lock:
-                    self._summary.gaps += gaps
+                index_or_record_gaps(
+                    self._indexer, pipeline, chunk, self._summary.gaps, force=self._force
+                )
             except Exception as error:
-                get_run_logger().error(f"chunk {chunk} failed, the others continue: {error}")
-                self._failed[chunk] = f"{type(error).__name__}: {error}"
-                if isinstance(error, ClientStoppedError):  # all others would fail with it too
+                if self._indexer.patience.is_stalled:  # all others would fail as well
                     self._todo.clear()
+                    raise
+                self._note_failure(chunk, error)
+
+    def _note_failure(self, chunk: LedgerRange, error: Exception) -> None:
+        if isinstance(error, RetriableError):
+            get_run_logger().warning(f"chunk {chunk} is indexed again later: {error}")
+            self._todo.append(chunk)
+            return
+        get_run_logger().error(f"chunk {chunk} failed, the others continue: {error}")
+        self._failed[chunk] = f"{type(error).__name__}: {error}"
+        if isinstance(error, ClientStoppedError):  # all others would fail with it too
+            self._todo.clear()
 
     def _next_chunk(self) -> LedgerRange | None:
         with self._lock:

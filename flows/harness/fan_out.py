@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any, cast
 from uuid import UUID
@@ -23,11 +24,13 @@ from prefect.states import Cancelling, Crashed
 
 from flows.harness.indexer import Indexer, Settings
 from flows.harness.outcome import INCOMPLETE
+from flows.harness.patience import PREFECT
 from flows.harness.progress import Progress
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge, subtract
 from sorobanflow.pipeline.backfill_summary import FanOutSummary
-from sorobanflow.store.coverage import Coverage, read_coverage
+from sorobanflow.store.coverage import Coverage
+from tasks.policy import only_shown
 
 DEPLOYMENT = "backfill-range/backfill-range"
 POLL_S = 1.0
@@ -55,7 +58,8 @@ class FanOut:
     def __init__(
         self, indexer: Indexer, settings: Settings, summary: FanOutSummary, stall_s: float
     ) -> None:
-        self._target = indexer.target
+        self._indexer = indexer
+        self._patience = indexer.patience
         self._settings = settings
         self._summary = summary
         self._stall_s = stall_s
@@ -69,7 +73,7 @@ class FanOut:
         Raises:
             ConfigurationError: there is no deployment `backfill-range`.
         """
-        before = self._coverage()
+        before = self._indexer.coverage()
         self._todo.extend((chunk, 0) for chunk in chunks)
         with get_client(sync_client=True) as client:
             try:
@@ -77,25 +81,25 @@ class FanOut:
                     self._start_more(client)
                     time.sleep(POLL_S)
                     self._check_runs(client)
-                    self._summary.written = _common(chunks, self._coverage().covered)
+                    self._summary.written = _common(chunks, self._indexer.coverage().covered)
+                    self._patience.progressed()  # the runs have a limit of their own
                     progress.show(self._summary.ledgers)
             finally:
                 for run in self._running:  # an interrupt leaves some
-                    client.set_flow_run_state(run.id, Cancelling())
-        gaps = _common(chunks, self._coverage().gaps)
+                    with only_shown("the end of the backfill to its runs"):
+                        client.set_flow_run_state(run.id, Cancelling())
+        gaps = _common(chunks, self._indexer.coverage().gaps)
         self._summary.gaps += [new for gap in gaps for new in subtract(gap, before.gaps)]
         return self._failed
-
-    def _coverage(self) -> Coverage:
-        return read_coverage(self._target.engine, self._target.stream.name)
 
     def _start_more(self, client: SyncPrefectClient) -> None:
         if not self._todo:
             return
-        limit, coverage = _concurrency_limit(client), self._coverage()
+        limit = self._patience.retry(PREFECT, lambda: _concurrency_limit(client))
+        coverage = self._indexer.coverage()
         while self._todo and len(self._running) < limit:
             chunk, fruitless = self._todo.popleft()
-            run_id = self._start(chunk)
+            run_id = self._patience.retry(PREFECT, partial(self._start, chunk))
             self._summary.started += 1
             self._running.append(_ChunkRun(chunk, run_id, _missing(chunk, coverage), fruitless))
 
@@ -109,6 +113,7 @@ class FanOut:
             "topics": settings.topics,
             "max_workers": settings.max_workers,
             "allow_gap": True,  # `backfill` has checked the range
+            "stall_s": self._stall_s,
             "rpc": settings.rpc,
             "database": settings.database,
         }
@@ -117,10 +122,10 @@ class FanOut:
 
     def _check_runs(self, client: SyncPrefectClient) -> None:
         """Look at each run once, and settle the chunks whose runs have ended."""
-        coverage = self._coverage()
+        coverage = self._indexer.coverage()
         for run in [*self._running]:
             missing = _missing(run.chunk, coverage)
-            state = self._state(client, run, missing)
+            state = self._patience.retry(PREFECT, partial(self._state, client, run, missing))
             if state.is_final():
                 self._running.remove(run)
                 self._settle(run, state, missing)

@@ -11,43 +11,46 @@ from collections.abc import Iterable
 from prefect import get_run_logger
 
 from flows.harness.indexer import Indexer
+from flows.harness.patience import DATABASE
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange, subtract
 from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.records import GapRecorded, report
-from sorobanflow.store.coverage import read_coverage, record_gap
+from sorobanflow.store.coverage import record_gap
 
 #: How often a range is tried again while the node contradicts itself, and the wait before it.
 MAX_RETRIES, WAIT_S = 3, 1.0
 
 
 def index_or_record_gaps(
-    indexer: Indexer, pipeline: Pipeline, ledgers: LedgerRange, *, force: bool = False
-) -> list[LedgerRange]:
+    indexer: Indexer,
+    pipeline: Pipeline,
+    ledgers: LedgerRange,
+    gaps: list[LedgerRange],
+    *,
+    force: bool = False,
+) -> None:
     """Index what coverage lacks of a range, and record as gaps what the source refuses of it.
 
     Nothing of the range is above the node's newest ledger; `force`: index what is covered too.
-    Gives the gaps that are new, ascending.
+    Adds new gaps to `gaps`, also where it fails later.
 
     Raises:
         SorobanflowError: a batch could not be fetched; those before it are committed.
     """
-    client = indexer.source.client
-    gaps: list[LedgerRange] = []
     retries = 0
     while ledgers.size > 0:
         refusal = _index(indexer, pipeline, ledgers, force)
         if refusal is None:
-            return gaps
+            return
         # The node may say that it has the ledger although one of its replicas does not.
-        if retries < MAX_RETRIES and client.get_health().oldest_ledger <= refusal.ledger:
+        if retries < MAX_RETRIES and indexer.health().oldest_ledger <= refusal.ledger:
             retries += 1
             time.sleep(WAIT_S)
             continue
         lost = LedgerRange(ledgers.first, min(ledgers.last, refusal.oldest - 1))
         gaps += _record(indexer, lost, refusal.oldest)
         ledgers = LedgerRange(lost.last + 1, ledgers.last)
-    return gaps
 
 
 def index_known_gaps(indexer: Indexer, pipeline: Pipeline, gaps: Iterable[LedgerRange]) -> None:
@@ -67,8 +70,8 @@ def _index(
     """Index a range; gives the source's refusal if it no longer has a ledger of it."""
     try:
         # Read as late as possible: live indexing or another run may have stored some meanwhile.
-        coverage = read_coverage(indexer.target.engine, indexer.target.stream.name)
-        for part in [ledgers] if force else subtract(ledgers, coverage.covered):
+        covered = indexer.coverage().covered
+        for part in [ledgers] if force else subtract(ledgers, covered):
             pipeline.run(part)
     except LedgerOutsideRetentionError as refusal:
         return refusal
@@ -78,7 +81,9 @@ def _index(
 def _record(indexer: Indexer, lost: LedgerRange, oldest: int) -> list[LedgerRange]:
     reason = f"the node's oldest ledger was {oldest}"
     stream = indexer.target.stream.name
-    gaps = record_gap(indexer.target.engine, stream, lost, reason)
+    engine = indexer.target.engine
+    gaps = indexer.patience.retry(DATABASE, lambda: record_gap(engine, stream, lost, reason))
+    indexer.patience.progressed()
     for gap in gaps:
         report(indexer.hook, GapRecorded(stream, gap))
         get_run_logger().warning(f"ledgers {gap} recorded as a gap: {reason}")

@@ -4,9 +4,10 @@ Invariant: node and database hold the same network, and the database's schema is
 program's, before anything is indexed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Engine, inspect, text
 
@@ -14,17 +15,22 @@ from blocks import Database, StellarRpc
 from blocks.documents import load_block
 from blocks.rate_limit import shared_rate
 from flows.harness.metrics import PoolWatch, process_metrics
+from flows.harness.patience import DATABASE, NODE, PREFECT, Patience
 from flows.harness.runner import PrefectRunner
+from sorobanflow.errors import ConfigurationError, UnknownHostError
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Decoders, reduced_gc
 from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.records import Hook, join_hooks
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
+from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store import schema
-from sorobanflow.store.coverage import Stream, pin_network
+from sorobanflow.store.coverage import Coverage, Stream, open_stream, pin_network, read_coverage
 from sorobanflow.store.engine import pool_of
 
 
@@ -46,19 +52,21 @@ class Settings:
 
 @contextmanager
 def open_indexer(
-    settings: Settings, summary: RunSummary, *, dry_run: bool = False
+    settings: Settings, summary: RunSummary, patience: Patience, *, dry_run: bool = False
 ) -> Iterator["Indexer"]:
     """Load the blocks, check node and database against each other, start the task runner.
 
-    A dry run leaves a new database as it is, without tables and network.
+    Waits with patience for what is away. A dry run leaves a new database as it is,
+    without tables and network.
 
     Raises:
-        ConfigurationError: a filter or block is wrong; nothing was started.
+        ConfigurationError: a filter, block or address is wrong; nothing was started.
         WrongNetworkError: the database holds another network than the node.
         SchemaError: the database's schema is not this program's.
     """
     event_filter = EventFilter.of(settings.contract_ids, settings.topics)
-    node, database = load_block(StellarRpc, settings.rpc), load_block(Database, settings.database)
+    node = patience.retry(PREFECT, lambda: load_block(StellarRpc, settings.rpc))
+    database = patience.retry(PREFECT, lambda: load_block(Database, settings.database))
     workers = settings.max_workers or node.max_workers
     planner = TransactionPlanner(
         settings.fetch_plan, event_filter is not None, workers, node.batch_calls
@@ -71,16 +79,19 @@ def open_indexer(
         stack.enter_context(reduced_gc())
         metrics = process_metrics()
         hook = join_hooks(summary.stats, metrics)
-        client = stack.enter_context(node.client(hook, workers, rate))
-        passphrase = client.get_network().passphrase
-        engine = stack.enter_context(database.engine())
+        client = patience.client = stack.enter_context(node.client(hook, workers, rate))
+        passphrase = patience.retry("the node to name its network", partial(_network, client))
+        engine = patience.retry(
+            "a connection to the database",
+            lambda: stack.enter_context(database.engine(patience.watch_pool)),
+        )
         if metrics:
             watch = PoolWatch(engine, metrics)
             hook = join_hooks(hook, watch)
             stack.callback(watch.look)
-        if not dry_run or in_use(engine):
-            schema.prepare(engine)
-            pin_network(engine, passphrase)
+        if not dry_run or patience.retry(DATABASE, partial(in_use, engine)):
+            patience.retry("the database's schema", partial(schema.prepare, engine))
+            patience.retry("the table network", partial(pin_network, engine, passphrase))
         runner = stack.enter_context(PrefectRunner(workers))
         # The runner waits for its tasks when it closes: after a failure or an interrupt,
         # none may go on retrying.
@@ -91,6 +102,7 @@ def open_indexer(
             stack.enter_context(Decoders(passphrase, node.processes())),
             Target(engine, Stream.of_filter(event_filter.canonical_json if event_filter else None)),
             _bounds(settings, node),
+            patience,
             hook,
         )
         stack.callback(indexer.sum_up, summary)
@@ -106,6 +118,7 @@ class Indexer:
     decoders: Decoders
     target: Target
     bounds: BatchBounds
+    patience: Patience
     hook: Hook | None = None
     sizers: list[BatchSizer] = field(default_factory=list)
 
@@ -113,9 +126,30 @@ class Indexer:
         """Make a pipeline; each thread that indexes needs one of its own."""
         sizer = BatchSizer(self.bounds)
         self.sizers.append(sizer)
+
+        def written(ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
+            self.patience.progressed()
+            on_written(ledgers, rows)
+
         return Pipeline(
-            self.runner, self.source, self.decoders, self.target, sizer, on_written, self.hook
+            self.runner, self.source, self.decoders, self.target, sizer, written, self.hook
         )
+
+    def health(self) -> Health:
+        """Ask the node for its ledgers, with patience."""
+        return self.patience.retry(NODE, self.source.client.get_health)
+
+    def coverage(self) -> Coverage:
+        """Read what the stream holds, with patience."""
+        target = self.target
+        return self.patience.retry(
+            DATABASE, lambda: read_coverage(target.engine, target.stream.name)
+        )
+
+    def open_stream(self, first: int | None = None) -> None:
+        """Create the stream's row, with patience."""
+        target = self.target
+        self.patience.retry(DATABASE, lambda: open_stream(target.engine, target.stream, first))
 
     def sum_up(self, summary: RunSummary) -> None:
         """Note in the summary what adapted to the node and the database."""
@@ -129,6 +163,13 @@ def in_use(engine: Engine) -> bool:
         return False
     with engine.begin() as connection:
         return bool(connection.execute(text("SELECT EXISTS (SELECT FROM network)")).scalar())
+
+
+def _network(client: RpcClient) -> str:
+    try:
+        return client.get_network().passphrase
+    except UnknownHostError as error:
+        raise ConfigurationError(f"{error}; check the URL of the stellar-rpc block") from error
 
 
 def _bounds(settings: Settings, node: StellarRpc) -> BatchBounds:

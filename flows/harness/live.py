@@ -5,11 +5,13 @@ Carries out the flow `index`; `sorobanflow.pipeline.work` computes what is missi
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from prefect import get_run_logger
 
 from flows.harness.gaps import index_known_gaps, index_or_record_gaps
 from flows.harness.indexer import Indexer
+from flows.harness.patience import NODE
 from flows.harness.progress import Progress
 from flows.harness.stall import fail_on_stalled_stream, next_ledger_text
 from sorobanflow.ledgers import LedgerRange, ranges_text
@@ -23,7 +25,6 @@ from sorobanflow.pipeline.work import (
     work_to_do,
 )
 from sorobanflow.sources.rpc.wire import Health
-from sorobanflow.store.coverage import open_stream, read_coverage
 
 #: A catch-up shorter than this has reached the tip; after a longer one, look again.
 CAUGHT_UP_S = 60.0
@@ -45,11 +46,8 @@ class LiveIndexing:
         self._indexer = indexer
         self._pipeline = indexer.pipeline(self._written)
         self._progress = Progress("index-progress")
-        self._client = indexer.source.client
-        self._engine, self._stream = indexer.target.engine, indexer.target.stream
         self._summary = summary
-        self.waits_for = "the node to say which ledgers it has"
-        self._first = self._open(start, allow_gap)
+        self._first = indexer.patience.retry(NODE, lambda: self._open(start, allow_gap))
 
     def catch_up(self) -> None:
         """Index what is missing up to the node's newest ledger, then what it has of old gaps."""
@@ -69,16 +67,14 @@ class LiveIndexing:
 
     def check_advance(self, stall_s: float | None) -> None:
         """Fail if neither this run nor one of the last `stall_s` seconds had anything to do."""
-        fail_on_stalled_stream(
-            self._indexer, self._summary, stall_s, self._index_missing, lambda: self.waits_for
-        )
+        fail_on_stalled_stream(self._indexer, self._summary, stall_s, self._index_missing)
         self._take_stock()
 
     def check_lag(self, max_ledgers: int | None) -> None:
         """Note in the summary how many ledgers the stream lags behind the node, if too many."""
         if max_ledgers is None:
             return
-        work = self._missing(self._client.get_health())
+        work = self._missing(self._indexer.health())
         lag = sum(part.size for part in (*work.todo, *work.lost))
         if lag > max_ledgers:
             self._summary.lag = lag
@@ -89,16 +85,17 @@ class LiveIndexing:
 
     def _open(self, start: Start, allow_gap: bool) -> int:
         """Open the stream; gives its first ledger."""
-        node = self._client.get_health()
-        coverage = self._before = read_coverage(self._engine, self._stream.name)
+        node, coverage = self._indexer.health(), self._indexer.coverage()
+        self._before = coverage
         get_run_logger().info(
-            f"{self._client.endpoint} has ledgers {node.oldest_ledger}-{node.latest_ledger}; "
-            f"stream {self._stream.name} covers {coverage}"
+            f"{self._indexer.source.client.endpoint} has ledgers "
+            f"{node.oldest_ledger}-{node.latest_ledger}; "
+            f"stream {self._indexer.target.stream.name} covers {coverage}"
         )
         first = first_ledger(start, node, coverage)
         if not allow_gap:
             refuse_lost_start(start, first, node, coverage)
-        open_stream(self._engine, self._stream, first)
+        self._indexer.open_stream(first)
         if start is None and coverage.indexed_from is None:
             get_run_logger().info(
                 f"first run: starts a little behind the tip, at ledger {first}; "
@@ -109,26 +106,26 @@ class LiveIndexing:
     def _index_missing(self) -> float:
         """Index what is missing now; gives the seconds that it took."""
         began = time.monotonic()
-        node = self._client.get_health()
+        patience, node = self._indexer.patience, self._indexer.health()
         work = self._missing(node)
-        self.waits_for = (
-            f"ledgers {ranges_text(work.todo)}, which the node has"
-            if work.todo
-            else next_ledger_text(node)
-        )
+        patience.waits_for = lambda: next_ledger_text(node)
+        waits_for = f"ledgers {ranges_text(work.todo)}, which the node has"
         self._progress.ledgers = self._summary.ledgers + sum(part.size for part in work.todo)
         for ledgers in (*work.lost, *work.todo):
+            index = partial(
+                index_or_record_gaps, self._indexer, self._pipeline, ledgers, self._summary.gaps
+            )
             with self._summary.working():
-                gaps = index_or_record_gaps(self._indexer, self._pipeline, ledgers)
-            self._summary.gaps += gaps
+                patience.retry(waits_for, index)
         return time.monotonic() - began
 
     def _index_known_gaps(self) -> None:
         """Index gaps of earlier runs that the node says it has."""
-        gaps = gaps_to_try(self._first, self._client.get_health(), self._before)
-        self.waits_for = f"ledgers {ranges_text(gaps)}, gaps that the node says it has"
+        gaps = gaps_to_try(self._first, self._indexer.health(), self._before)
+        index = partial(index_known_gaps, self._indexer, self._pipeline, gaps)
+        waits_for = f"ledgers {ranges_text(gaps)}, gaps that the node says it has"
         with self._summary.working():
-            index_known_gaps(self._indexer, self._pipeline, gaps)
+            self._indexer.patience.retry(waits_for, index)
 
     def _written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         summary = self._summary
@@ -142,7 +139,7 @@ class LiveIndexing:
 
     def _take_stock(self) -> None:
         self._progress.close(self._summary.ledgers)
-        self._summary.finish(read_coverage(self._engine, self._stream.name))
+        self._summary.finish(self._indexer.coverage())
 
     def _missing(self, node: Health) -> Work:
-        return work_to_do(self._first, node, read_coverage(self._engine, self._stream.name))
+        return work_to_do(self._first, node, self._indexer.coverage())

@@ -8,3 +8,6 @@ from sorobanflow.ledgers import LAST_LEDGER
 
 Ledger = Annotated[int, Field(ge=1, le=LAST_LEDGER)]
 Workers = Annotated[int, Field(ge=1, le=100)]
+#: Without progress, whatever a run waits for.
+StallSeconds = Annotated[float, Field(ge=5, le=86_400)]
+STALL_S = 300

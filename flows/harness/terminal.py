@@ -6,7 +6,8 @@ The value of a parameter is JSON or, if it is not, text; as on Prefect's own com
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy.exc import OperationalError
 
+from blocks.prefect_api import named_api_failures, require_api
 from flows.harness.outcome import IncompleteError
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.pipeline.summary import Summary
@@ -28,10 +30,23 @@ DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
 def run_flow(flow: Callable[..., Any], arguments: Sequence[str]) -> int:
     """Run a flow with parameters from the command line; gives the exit code."""
     try:
-        return run_and_print(flow, dict(map(_parameter, arguments)))
+        require_api()
+        with named_api_failures():
+            return run_and_print(flow, dict(map(_parameter, arguments)))
     except (SorobanflowError, *BAD_PARAMETERS, *DATABASE_AWAY) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """End a program that talks to Prefect's API with one line for an expected error."""
+    try:
+        require_api()
+        with named_api_failures():
+            yield
+    except (SorobanflowError, *DATABASE_AWAY) as error:
+        sys.exit(f"error: {error}")
 
 
 def run_and_print(flow: Callable[..., Any], parameters: dict[str, Any]) -> int:

@@ -5,13 +5,15 @@
     │   ├── EndpointError           one call failed; the client itself tries it again
     │   │   ├── RpcUnavailableError     no connection, a cut answer, HTTP 5xx, -32098; like
     │   │   │   │                       the next one, it counts for the breaker
-    │   │   │   └── RpcTimeoutError     no answer in time, HTTP 408, 504, -32001
+    │   │   │   ├── RpcTimeoutError     no answer in time, HTTP 408, 504, -32001
+    │   │   │   └── UnknownHostError    the node's name has no address
     │   │   ├── RpcInternalError        the node's handler failed: -32003, -32603
     │   │   └── RateLimitedError        HTTP 429, or an error that states a rate limit
     │   ├── NodeBehindError         the ledger is above the node's newest
     │   ├── CircuitOpenError        the breaker stayed open until the deadline
     │   ├── StalledError            the run made no progress for too long
-    │   └── DatabaseUnavailableError    no connection, a lost one, a conflict of writers
+    │   ├── DatabaseUnavailableError    no connection, a lost one, a conflict of writers
+    │   └── PrefectUnavailableError     Prefect's API does not answer
     ├── FatalError                  the same call fails again; somebody must act
     │   ├── ConfigurationError      a parameter or setting is wrong
     │   ├── RpcRequestError         the node refuses: -32600 to -32602, other HTTP 4xx
@@ -71,6 +73,10 @@ class RpcTimeoutError(RpcUnavailableError):
     """The endpoint did not answer within its time limit or ours; asking for less can help."""
 
 
+class UnknownHostError(RpcUnavailableError):
+    """The name of the endpoint's host has no address: a typo, or the name service is away."""
+
+
 class RpcInternalError(EndpointError):
     """The node answered that its handler failed (-32003, -32603)."""
 
@@ -113,6 +119,16 @@ class DatabaseUnavailableError(RetriableError):
         "the database is not available: {said}; check that it runs and accepts connections. "
         "The next run repeats what was not committed"
     )
+
+
+@dataclass(eq=False)
+class PrefectUnavailableError(RetriableError):
+    """Prefect's API did not answer, or failed."""
+
+    endpoint: str
+    said: str
+    remedy: str
+    template = "Prefect's API at {endpoint} is not available ({said}); {remedy}"
 
 
 @dataclass(eq=False)

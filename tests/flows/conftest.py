@@ -14,6 +14,7 @@ from prefect.context import _temporary_global_settings_context, get_settings_con
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOGGING_TO_API_ENABLED,
@@ -44,22 +45,31 @@ SERVER_WITHOUT = (
 )
 
 
+#: What the server asks of its clients; children of this process inherit it.
+AUTH_STRING = "admin:planted-password"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
     """A real Prefect server, without most of its services, logs and events of this process.
 
+    It wants a password, so every flow and program of these tests shows that it sends one.
     No test reads logs or events from the server, and a server that falls behind with events
     keeps the session from ending: its end waits until the last one is sent.
     """
     EventsWorker.set_client_override(NullEventsClient)
     without = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in SERVER_WITHOUT}
     with ExitStack() as stack:
+        lasting = stack.enter_context(pytest.MonkeyPatch.context())
+        lasting.setenv("PREFECT_API_AUTH_STRING", AUTH_STRING)
         with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_SERVER_API_AUTH_STRING", AUTH_STRING)
             for name, value in without.items():
                 patch.setenv(name, value)
             url = stack.enter_context(run_prefect_server(prefect_home(), free_port()))
         settings = {
             PREFECT_API_URL: f"{url}/api",
+            PREFECT_API_AUTH_STRING: AUTH_STRING,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             PREFECT_LOGGING_TO_API_ENABLED: False,
         }

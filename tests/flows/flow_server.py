@@ -59,7 +59,7 @@ class FlowServer:
         threading.Thread(target=self._read, daemon=True).start()
 
     def start(self, flow: str, parameters: dict[str, Any]) -> FlowProcess:
-        """Start `index` or `backfill` in a new process."""
+        """Start a flow in a new process."""
         assert self._process.stdin is not None
         arguments = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
         print(flow, json.dumps(arguments), file=self._process.stdin, flush=True)
@@ -112,7 +112,10 @@ def _serve() -> None:
     import prefect.flow_engine  # noqa: PLC0415
     import prefect.task_engine  # noqa: F401, PLC0415
 
-    from flows.backfill import backfill  # noqa: PLC0415 - not in the tests' own process
+    from flows.audit import audit  # noqa: PLC0415 - not in the tests' own process
+    from flows.backfill import backfill  # noqa: PLC0415
+    from flows.backfill_range import backfill_range  # noqa: PLC0415
+    from flows.export import export  # noqa: PLC0415
     from flows.harness.terminal import run_flow  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
 
@@ -121,6 +124,8 @@ def _serve() -> None:
         from prefect.events.worker import EventsWorker  # noqa: PLC0415
 
         EventsWorker.set_client_override(NullEventsClient)
+    flows = {flow.name.encode(): flow for flow in (audit, backfill, backfill_range, export, index)}
+
     assert threading.active_count() == 1, "a fork copies no other thread"
     gc.freeze()
     answers = os.dup(1)
@@ -133,8 +138,7 @@ def _serve() -> None:
                 return
             pid = os.fork()
             if not pid:
-                flow = {b"index": index, b"backfill": backfill}[words[0]]
-                _end_with(partial(run_flow, flow, json.loads(words[1])))
+                _end_with(partial(run_flow, flows[words[0]], json.loads(words[1])))
             running.add(pid)
             os.write(answers, b"%d\n" % pid)
         for pid in [*running]:

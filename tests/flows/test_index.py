@@ -25,7 +25,7 @@ from sorobanflow.errors import (
     ConfigurationError,
     LedgerOutsideRetentionError,
     MassFailureError,
-    NodeBehindError,
+    StalledError,
     WrongNetworkError,
 )
 from sorobanflow.ledgers import LedgerRange
@@ -273,8 +273,8 @@ def test_known_gap_is_indexed_when_a_node_has_it_after_all(
 
 def test_node_that_starts_over_is_not_taken_for_no_news(serve: Serve, run_index: Index) -> None:
     run_index(serve(Chain(generated(transactions_per_ledger=1), closed=200)))
-    with pytest.raises(NodeBehindError, match=r"ledger 200 is not on the node yet; .* 5"):
-        run_index(serve(Chain(generated(), closed=5)))
+    with pytest.raises(StalledError, match=r"ledger 200 is not on the node yet; .* 5"):
+        run_index(serve(Chain(generated(), closed=5)), stall_s=5)
 
 
 def test_start_below_the_oldest_ledger_becomes_a_gap_when_allowed(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prefect import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import StellarRpc
 from blocks.rate_limit import shared_rate
@@ -53,3 +54,14 @@ def test_backfill_keeps_to_the_rate_of_the_block(
     backfill(1, 40, **names, chunk_ledgers=4)
     seconds, calls = time.monotonic() - began, sum(server.calls.values())
     assert 15 < calls <= 5 + 5 * seconds
+
+
+def test_rate_is_kept_while_the_server_is_away() -> None:
+    began = time.monotonic()
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}),
+        shared_rate("stellar-rpc-away", 20) as wait,
+    ):
+        for _ in range(11):
+            wait()
+    assert 0.5 <= time.monotonic() - began < 10

@@ -162,7 +162,7 @@ def test_private_names_of_psycopg_pool_are_still_there(database_url: str) -> Non
         for name in ("_lock", "_pool", "_nconns", "_nconns_min"):
             assert re.search(rf"self\.{name}\b", source), f"{name} is not used any more"
             assert hasattr(plain, name)
-        for name in ("_add_to_pool", "_shrink_pool"):
+        for name in ("_add_to_pool", "_getconn_unchecked", "_shrink_pool"):
             ours, theirs = getattr(CountingPool, name), getattr(ConnectionPool, name)
             assert signature(ours).parameters.keys() == signature(theirs).parameters.keys()
         with plain.connection() as connection:

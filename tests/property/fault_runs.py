@@ -6,11 +6,11 @@ that fails the next one goes on, as on a schedule.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from prefect.logging import disable_run_logger
 from prefect.states import Failed
@@ -18,6 +18,7 @@ from sqlalchemy import Engine, text
 
 from flows.harness.indexer import Indexer
 from flows.harness.live import LiveIndexing
+from flows.harness.patience import Patience
 from flows.harness.runner import TASKS
 from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
 from sorobanflow.devnet.supply import Ledger
@@ -38,6 +39,7 @@ from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.store.coverage import Stream, pin_network, read_coverage
 from sorobanflow.store.tables import metadata
 
+T = TypeVar("T")
 LEDGERS = LedgerRange(1, 8)
 #: Chains from this one on have nodes that give no events of half of the transactions.
 QUIET = 4
@@ -110,6 +112,13 @@ def _attempts(task: Any, step: Any) -> Any:
     raise AssertionError("unreachable")
 
 
+class Impatient(Patience):
+    """Lets a run fail, so that the next one shows what it left."""
+
+    def retry(self, waits_for: str, call: Callable[[], T]) -> T:
+        return call()
+
+
 @contextmanager
 def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
     """What the flow opens, without its blocks."""
@@ -119,7 +128,7 @@ def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
     planner = TransactionPlanner(
         setup.fetch_plan, event_filter is not None, setup.workers, setup.batch_calls
     )
-    with client:
+    with client, closing(Impatient(None, str)) as impatient:
         try:
             passphrase = client.get_network().passphrase
             pin_network(engine, passphrase)
@@ -129,6 +138,7 @@ def open_indexer(setup: Setup, url: str, engine: Engine) -> Iterator[Indexer]:
                 Decoders(passphrase, 0),
                 Target(engine, setup.stream),
                 BatchBounds(setup.batch_size, setup.batch_size, setup.batch_size),
+                impatient,
             )
         except BaseException:
             client.stop()

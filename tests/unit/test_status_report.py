@@ -114,7 +114,7 @@ def test_markdown_is_a_table_that_no_value_breaks() -> None:
         "| network | not known |",
         "| node | http://no\\|de cannot be reached, see above |",
         "| database | cannot be reached, see above |",
-        "| last runs | not read: PREFECT_API_URL is not set |",
+        "| last runs | not read: PREFECT_API_URL is not set; `make ui` starts a server |",
     ]
 
 
@@ -186,7 +186,7 @@ def test_runs_are_asked_for_by_flow_with_the_key_as_bearer() -> None:
 @pytest.mark.parametrize(
     ("status", "answer", "why"),
     [
-        (401, [], "HTTP 401"),
+        (401, [], "HTTP 401: set PREFECT_API_AUTH_STRING to user:password as the server has it"),
         (302, [], "HTTP 302"),
         (200, {"detail": "key-of-the-api"}, "ValidationError"),
     ],

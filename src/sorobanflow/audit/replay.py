@@ -4,7 +4,7 @@ Invariants: an item is stored and leaves quarantine in one transaction, or its a
 failure never stops the others; stored rows stay, because nothing shows which delivery is right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -49,11 +49,14 @@ class _Item(NamedTuple):
     stream: str | None
 
 
-def replay(engine: Engine, passphrase: str) -> ReplayResult:
+def replay(
+    engine: Engine, passphrase: str, on_item: Callable[[], object] = lambda: None
+) -> ReplayResult:
     """Decode every item of the quarantine again, and store what decodes."""
     stored = still_bad = 0
     ledgers: set[int] = set()
     for item in _read_items(engine):
+        on_item()
         if not _replay_item(engine, item, passphrase):
             still_bad += 1
             continue

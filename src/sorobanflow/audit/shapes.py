@@ -3,7 +3,7 @@
 Invariant: each covered ledger of a stream is counted once; the table `audited` remembers it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -56,6 +56,7 @@ def recognize(
     stream: Stream,
     event_filter: EventFilter | None,
     covered: Iterable[LedgerRange],
+    on_chunk: Callable[[], object] = lambda: None,
 ) -> Recognition:
     """Count the shapes of the stream's covered ledgers that no audit has seen, and sum up."""
     began = datetime.now(UTC)
@@ -63,6 +64,7 @@ def recognize(
         with engine.begin() as connection:
             for unseen in _mark_audited(connection, stream.name, chunk):
                 _count(connection, stream.name, event_filter, unseen, began)
+        on_chunk()
     return _sum_up(engine, stream.name, began)
 
 

@@ -38,7 +38,8 @@ RETRIES = RetrySettings(attempts=2, base_s=0.5, cap_s=0.5, max_retry_after_s=2.0
 
 _EPILOG = f"""
 Environment: SOROBANFLOW_RPC_URL, SOROBANFLOW_RPC_HEADERS (a JSON object) and
-SOROBANFLOW_DATABASE_URL; PREFECT_API_URL and PREFECT_API_KEY for the last runs.
+SOROBANFLOW_DATABASE_URL; for the last runs PREFECT_API_URL, and PREFECT_API_AUTH_STRING
+or PREFECT_API_KEY if the server needs one.
 
 Exit code: 0 healthy, 1 unhealthy, 2 bad arguments.
 
@@ -65,7 +66,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     with client, ExitStack() as stack:
         status = read_status(_open(stack, database_url), client, limits=limits)
     if api_url := environment.get("PREFECT_API_URL"):
-        runs, problems = read_runs(api_url, environment.get("PREFECT_API_KEY"))
+        key, auth = (environment.get(f"PREFECT_API_{name}") for name in ("KEY", "AUTH_STRING"))
+        runs, problems = read_runs(api_url, key, auth)
         status = replace(status, runs=runs, problems=(*status.problems, *problems))
     print(to_json(status).decode() if options.json else to_text(status))
     return 0 if status.healthy else 1

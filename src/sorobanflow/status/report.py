@@ -148,7 +148,7 @@ def _rows(rows: Mapping[str, int | None]) -> str:
 
 def _runs(runs: Sequence[Run] | None, now: datetime) -> Iterator[Line]:
     if runs is None:
-        yield "last runs", "not read: PREFECT_API_URL is not set"
+        yield "last runs", "not read: PREFECT_API_URL is not set; `make ui` starts a server"
         return
     label = "last runs"
     for run in runs:

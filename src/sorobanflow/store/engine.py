@@ -3,24 +3,29 @@
 SQLAlchemy's own pool has neither idle time nor statistics, so it is switched off.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from sorobanflow.errors import ConfigurationError
+from sorobanflow.errors import ConfigurationError, DatabaseUnavailableError
 from sorobanflow.store.failures import named_failures
 from sorobanflow.store.pool import CountingPool, PoolSettings
 
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
-#: Parts of a refusal that will pass.
-_TRANSIENT = ("starting up", "shutting down", "recovery", "too many", "connection slots")
+#: Seconds that the server gets to accept the first connection.
+CONNECT_S = 5
+#: Failures to connect that last until somebody acts; a FATAL one does, unless it names a state.
+_LASTING = re.compile(
+    r"FATAL(?!.*(starting up|shutting down|recovery|too many|connection slots))"
+    r"|resolve host|translate host name|no password supplied|does not support SSL|certificate"
+)
 
 #: Number of connections that the server has left, the asking one included. A superuser may use
 #: the reserved ones too. Even a user without rights on other sessions sees their database.
@@ -36,10 +41,17 @@ FROM pg_roles WHERE rolname = current_user
 
 
 @contextmanager
-def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
+def open_engine(
+    url: str,
+    settings: PoolSettings,
+    on_pool: Callable[[CountingPool], object] = lambda pool: None,
+) -> Iterator[Engine]:
     """Open an engine on a libpq URL or connection string, and close it with its pool.
 
-    Raises ConfigurationError if the URL is not valid or nothing answers; else see `failures`.
+    `on_pool` gets the pool before the server is asked anything, so that it can be cut off.
+
+    Raises ConfigurationError if the URL is not valid or the server refuses the connection,
+    DatabaseUnavailableError if none is possible now; else see `failures`.
     """
     try:
         pool = CountingPool(url, _parse(url), settings)
@@ -54,8 +66,9 @@ def open_engine(url: str, settings: PoolSettings) -> Iterator[Engine]:
     )
     try:
         pool.open()
-        pool.server_left = _server_left(pool, url, settings)
+        on_pool(pool)
         with named_failures():
+            pool.server_left = _server_left(pool, settings)
             yield engine
     finally:
         engine.dispose()
@@ -94,26 +107,20 @@ def _parse(url: str) -> dict[str, str]:
 
 
 def _check_address(url: str) -> None:
-    """Fail immediately if the server refuses the connection for good: waiting would not help."""
+    """Connect once; the pool would keep trying, and hide why it cannot."""
     try:
-        psycopg.connect(url, connect_timeout=5).close()
+        psycopg.connect(url, connect_timeout=CONNECT_S).close()
     except psycopg.OperationalError as error:
         message = " ".join(str(error).split())
-        if "FATAL" in message and not any(part in message for part in _TRANSIENT):
-            reason = message[message.index("FATAL") :]
-            raise ConfigurationError(
-                f"no connection to the database ({public_conninfo(url)}): {reason}"
-            ) from None
+        place = f"({public_conninfo(url)})"
+        if _LASTING.search(message):
+            reason = message[max(0, message.find("FATAL")) :]
+            raise ConfigurationError(f"no connection to the database {place}: {reason}") from None
+        raise DatabaseUnavailableError(f"no connection {place}: {message}") from None
 
 
-def _server_left(pool: CountingPool, url: str, settings: PoolSettings) -> int:
-    """Open the first connection, and ask on it how many the server has left."""
-    try:
-        with pool.connection() as connection:
-            (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)
-    except PoolTimeout:
-        raise ConfigurationError(
-            f"no connection to the database ({public_conninfo(url)}) within "
-            f"{settings.connect_timeout_s:g} s; check that it runs, and the URL's host and password"
-        ) from None
+def _server_left(pool: CountingPool, settings: PoolSettings) -> int:
+    """Open the pool's first connection, and ask on it how many the server has left."""
+    with pool.connection() as connection:
+        (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)
     return int(left)

@@ -1,10 +1,12 @@
 """The pool: psycopg's, with few idle connections kept open and its work counted.
 
-psycopg_pool keeps a fixed number open, so two of its private methods are overridden here:
+psycopg_pool keeps a fixed number open, so three of its private methods are overridden here:
 pyproject.toml bounds its version, and tests check each private name against a real server.
 """
 
 import logging
+import os
+import socket
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -62,6 +64,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         self._began = monotonic()
         self._warned: set[str] = set()
         self._lent: set[psycopg.Connection[Any]] = set()
+        self._cancelled: set[psycopg.Connection[Any]] = set()  # of those lent
         self.server_left = settings.max_open  # that the server had left when the pool was opened
 
     def stats(self) -> PoolStats:
@@ -94,6 +97,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
     def putconn(self, conn: "psycopg.Connection[Any]") -> None:
         """Give a connection back; the pool replaces it if its lifetime is over."""
         self._lent.discard(conn)
+        self._cancelled.discard(conn)
         if conn._expire_at <= monotonic() and not (conn.closed or self.closed):
             with self._lock:
                 self._closed_because["lifetime"] += 1
@@ -106,11 +110,26 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         timer.start()
         self.close(timeout=1)
 
+    def cut(self) -> None:
+        """Lend no more connections, and end what lent ones do; may be called again."""
+        self.close(timeout=1)
+        self.cancel()
+
     def cancel(self) -> None:
-        """Cancel what lent connections run or are blocked in; they can be used again."""
+        """Cancel what lent connections run or are blocked in; they can be used again.
+
+        One that this did not help before is cut off, and so are all if the server does not answer.
+        """
+        answers = True
         for connection in self._lent.copy():
-            with suppress(psycopg.Error):
-                connection.cancel_safe(timeout=CANCEL_S)
+            if answers and connection not in self._cancelled:
+                self._cancelled.add(connection)
+                try:
+                    connection.cancel_safe(timeout=CANCEL_S)
+                    continue
+                except psycopg.Error:
+                    answers = False
+            _cut(connection)
 
     def _must_wait(self) -> bool:
         """Whether all are in use; warns before the server has none left."""
@@ -149,6 +168,11 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
         if first:
             _log.warning(message, *values)
 
+    def _getconn_unchecked(self, timeout: float) -> "psycopg.Connection[Any]":
+        """Fail, instead of waiting, if the pool was closed while another one was checked."""
+        self._check_open_getconn()
+        return super()._getconn_unchecked(timeout)
+
     def _add_to_pool(self, conn: "psycopg.Connection[Any]") -> None:
         """Take a connection that was given back or opened; close what exceeds `max_idle`."""
         super()._add_to_pool(conn)
@@ -168,9 +192,11 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
 
         Otherwise the pool waits longer after each: eight in a row take more than 30 s.
         """
+        self._lent.add(conn)  # so that a check without an answer can be cut off
         try:
             self.check_connection(conn)
         except Exception:
+            self._lent.discard(conn)
             with self._lock:
                 idle = self._take_idle(self.max_size, "broken")
             _close(idle)
@@ -187,3 +213,9 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
 def _close(connections: "Iterable[psycopg.Connection[Any]]") -> None:
     for connection in connections:
         connection.close()
+
+
+def _cut(connection: "psycopg.Connection[Any]") -> None:
+    """Shut the socket down, which wakes who waits for the server's answer."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as own:
+        own.shutdown(socket.SHUT_RDWR)

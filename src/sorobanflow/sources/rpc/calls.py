@@ -54,6 +54,7 @@ class Calls:
             }
         )
         self.request_ids = itertools.count(1)
+        self.last_failure = ""  # of an attempt, unless one has succeeded since
         self._concurrency = concurrency
         self._policy = policy
         self._hook = hook
@@ -73,17 +74,28 @@ class Calls:
         params: Mapping[str, Any] | None = None,
         ledger: int | None = None,
     ) -> Timed[T]:
-        """Make a call, with retries. Where it starts at a ledger, errors of ranges name it."""
+        """Make a call, with retries; see `ask_once`."""
+        return self.retried(method, lambda: self.ask_once(method, decoder, params, ledger))
+
+    def ask_once(
+        self,
+        method: str,
+        decoder: msgspec.json.Decoder[T],
+        params: Mapping[str, Any] | None = None,
+        ledger: int | None = None,
+    ) -> Timed[T]:
+        """Make one attempt of a call. Where it starts at a ledger, errors of ranges name it."""
 
         def read(result: msgspec.Raw) -> T:
             return decode_as(method, result, decoder)
 
-        return self.retried(method, lambda: self.once(method, params, read, ledger))
+        return self.once(method, params, read, ledger)
 
     def retried(self, method: str, attempt: Callable[[], T]) -> T:
         """Run attempts of a method until one succeeds or the policy gives up."""
 
         def announce(wait_s: float, error: BaseException) -> None:
+            self.last_failure = str(error)
             report(self._hook, Retrying(method, wait_s, type(error).__name__))
 
         return self._policy.run(attempt, announce)
@@ -118,7 +130,9 @@ class Calls:
                 answer = self.transport.post(method, body)
                 size = len(answer)
                 node_s = self._concurrency.answered(slot, size)
-                return Timed(read(answer), node_s)
+                timed = Timed(read(answer), node_s)
+                self.last_failure = ""
+                return timed
             except BaseException as raised:
                 error = type(raised).__name__
                 raise

@@ -20,6 +20,7 @@ from sorobanflow.sources.rpc.call_sizes import CallSize
 from sorobanflow.sources.rpc.calls import Calls
 from sorobanflow.sources.rpc.concurrency import Concurrency
 from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.health import ask_health
 from sorobanflow.sources.rpc.jsonrpc import ledger_without_metadata, page_limit, range_error
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer, Answers, JsonRpcBatches, ask_once
 from sorobanflow.sources.rpc.retry import RetryPolicy, RetrySettings
@@ -34,7 +35,6 @@ MAX_TRANSACTIONS = 200
 MIN_TRANSACTIONS = 20  # fewer are not worth a call of their own
 MAX_BATCH_CALLS = 200
 
-_health = msgspec.json.Decoder(Health, strict=False)
 _network = msgspec.json.Decoder(Network, strict=False)
 _events = msgspec.json.Decoder(EventsPage, strict=False)
 _transactions = msgspec.json.Decoder(TransactionsPage, strict=False)
@@ -117,6 +117,11 @@ class RpcClient:
         return self._transport.endpoint
 
     @property
+    def last_failure(self) -> str:
+        """What the last attempts failed with; empty if one has succeeded since."""
+        return self._calls.last_failure
+
+    @property
     def breakers(self) -> Mapping[str, CircuitBreaker]:
         """The circuit breakers by RPC method."""
         return self._calls.breakers
@@ -127,7 +132,7 @@ class RpcClient:
 
     def get_health(self) -> Health:
         """Ask which ledgers the node has."""
-        return self._calls.ask("getHealth", _health).value
+        return self._calls.retried("getHealth", lambda: ask_health(self._calls))
 
     def get_network(self) -> Network:
         """Ask for the network that the node belongs to."""

@@ -5,6 +5,7 @@ no secret reaches a message or a log line.
 """
 
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
     SorobanflowError,
+    UnknownHostError,
 )
 from sorobanflow.sources.rpc.connections import Connections
 from sorobanflow.sources.rpc.gunzip import gunzip
@@ -149,7 +151,8 @@ class Transport:
         if isinstance(fault, httpx.TimeoutException) and not isinstance(fault, _NO_CONNECTION):
             return RpcTimeoutError(f"{method}: {self.endpoint} did not answer in time ({kind})")
         text = self.clean(str(fault))
-        return RpcUnavailableError(f"{method}: {self.endpoint} failed ({kind}: {text})")
+        unavailable = UnknownHostError if _has_no_address(fault) else RpcUnavailableError
+        return unavailable(f"{method}: {self.endpoint} failed ({kind}: {text})")
 
     def _refusal(self, method: str, response: httpx.Response) -> SorobanflowError:
         status = response.status_code
@@ -188,6 +191,12 @@ def retry_after_s(text: str, now: datetime | None = None) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def _has_no_address(fault: BaseException | None) -> bool:
+    while fault is not None and not isinstance(fault, socket.gaierror):
+        fault = fault.__context__
+    return fault is not None
 
 
 def _checked_url(url: str) -> httpx.URL:

@@ -55,6 +55,7 @@ class TransactionsPage(Struct, rename="camel"):
     transactions: list[msgspec.Raw] | None
     oldest_ledger: LedgerNumber = 0
     cursor: str = ""
+    latest_ledger_close_timestamp: str | int | None = None
 
     @property
     def size(self) -> int:
