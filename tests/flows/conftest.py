@@ -16,6 +16,7 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
+    PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOGGING_TO_API_ENABLED,
     temporary_settings,
@@ -70,6 +71,7 @@ def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
         settings = {
             PREFECT_API_URL: f"{url}/api",
             PREFECT_API_AUTH_STRING: AUTH_STRING,
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             PREFECT_LOGGING_TO_API_ENABLED: False,
         }
@@ -86,14 +88,17 @@ def flow_server(
 ) -> Iterator[FlowServer]:
     """Start flows in processes of their own, one after the other or at once."""
     log = tmp_path_factory.mktemp("flows") / "log"
-    no_logs = {"PREFECT_LOGGING_TO_API_ENABLED": "false"}
-    with open_flow_server(PREFECT_API_URL.value() or "", log, events=False, **no_logs) as server:
+    without = ("PREFECT_LOGGING_TO_API_ENABLED", "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED")
+    variables = dict.fromkeys(without, "false")
+    with open_flow_server(PREFECT_API_URL.value() or "", log, events=False, **variables) as server:
         yield server
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_schemas() -> Iterator[None]:
-    """Have Prefect make a block's schema once; it makes one for each field of each saved block."""
+    """Have Prefect make and register a block's schema once, not for each block that is saved."""
+    register = Block.register_type_and_schema.__func__  # type: ignore[attr-defined]
+    registered = set[type[Block]]()
     make = Block.model_json_schema.__func__  # type: ignore[attr-defined]
 
     @cache
@@ -104,8 +109,14 @@ def quick_schemas() -> Iterator[None]:
     def copied(kind: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
         return deepcopy(made(kind, *args, **options))
 
+    def register_once(kind: type[Block], **options: Any) -> None:
+        if kind not in registered:
+            register(kind, **options)
+            registered.add(kind)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Block, "model_json_schema", classmethod(copied))
+        patch.setattr(Block, "register_type_and_schema", classmethod(register_once))
         yield
 
 
