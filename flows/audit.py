@@ -5,6 +5,7 @@ Looks, repairs if asked, and looks again, with the parts of `sorobanflow.audit`.
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,11 +18,16 @@ from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import Indexer, Settings, open_indexer
 from flows.harness.outcome import final_state
 from flows.harness.parameters import STALL_S, Ledger, StallSeconds
-from flows.harness.patience import patience
+from flows.harness.patience import DATABASE, patience
 from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.terminal import run_flow
-from sorobanflow.audit.agreement import Compared, Failure
+from sorobanflow.audit.agreement import (
+    Compared,
+    Failure,
+    find_future_rows,
+    remove_future_rows,
+)
 from sorobanflow.audit.look import Look, look_at
 from sorobanflow.audit.metrics import write_metrics
 from sorobanflow.audit.ranges import Sample, choose_sample, repair_order, requested_range
@@ -32,13 +38,16 @@ from sorobanflow.errors import SorobanflowError
 from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, single_ledgers, split
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
+from sorobanflow.store.claims import MAX_LEDGERS
 from tasks.compare_ledgers import compare_ledgers
 from tasks.report import report_findings, report_status
 
 #: Ledgers compared by one task: some 4000 transactions on a busy network.
 CHUNK_LEDGERS = 20
 #: Tasks that run or wait for a worker at the same time.
-MAX_TASKS = 50
+MAX_TASKS = MAX_LEDGERS // CHUNK_LEDGERS
+#: How often an audit repairs what only its last repair made visible.
+MAX_REPAIRS = 3
 #: Findings in the log; the artifact has up to 1000.
 MAX_LOGGED_FINDINGS = 20
 
@@ -62,7 +71,8 @@ def audit(
 
     Reads the blocks `stellar-rpc` and `sorobanflow-database`. Without `repair` it
     writes only what audits remember of event shapes. With `repair` it indexes missing
-    and differing ledgers, those first that the node drops first; records as gaps what
+    and differing ledgers, those first that the node drops first, and for the stream of
+    everything removes rows that these ledgers do not make; records as gaps what
     the node no longer has; replays the quarantine; looks again. A second run finds
     what is still wrong; a crash half-way loses the batches in flight. The run ends as
     Incomplete (in a terminal: exit code 1) if ledgers are missing or differ at the end,
@@ -72,7 +82,8 @@ def audit(
         start_ledger: First ledger to audit. Empty: the stream's first.
         end_ledger: Last ledger to audit. Empty: the newest covered, or a minute before the tip.
         sample: Covered ledgers to compare, evenly spaced over those that the node still
-            has, the newest included; "all" compares each of them.
+            has, the newest included; "all" compares each of them. Of a compared ledger,
+            all rows are made again and compared.
         repair: Repair what was found.
         contract_ids: Audit the stream of these contracts. Empty: of everything.
         topics: Audit the stream of these topics, as given to the index flow.
@@ -119,15 +130,9 @@ def _audit(
     comparable = clip(clip(coverage.covered, requested), _window(indexer))
     summary.comparable = count_ledgers(comparable)
     sampled = choose_sample(comparable, sample)
-    found = summary.found = _look(indexer, requested, _compare(indexer, sampled))
-    if repair and not found.whole:
-        with summary.working():
-            failures = _repair(indexer, summary, found)
-        window = _window(indexer)
-        kept = (one for one in found.compared.differences if one.ledger < window.first)
-        compared = Compared(0, tuple(kept), tuple(failures))
-        compared = compared.add(_compare(indexer, clip(found.doubtful, window)))
-        summary.left = _look(indexer, requested, compared)
+    summary.found = _look(indexer, requested, _compare(indexer, sampled))
+    if repair and not summary.found.whole:
+        _repair_and_look(indexer, summary, requested, summary.found)
 
     coverage = indexer.coverage()
     covered = clip(coverage.covered, requested)
@@ -135,6 +140,26 @@ def _audit(
         engine, stream, indexer.source.event_filter, covered, indexer.patience.progressed
     )
     summary.finish(coverage)
+
+
+def _repair_and_look(
+    indexer: Indexer, summary: AuditSummary, requested: LedgerRange, look: Look
+) -> None:
+    """Repair what a look found, and look again.
+
+    Where a row of state hid which ledger changed its entry last, that can be any other ledger:
+    all are compared again, and what that finds is repaired as well.
+    """
+    for _ in range(MAX_REPAIRS):
+        with summary.working():
+            failures = _repair(indexer, summary, look)
+        window, was_hidden = _window(indexer), look.hiding
+        kept = tuple(one for one in look.compared.differences if one.ledger < window.first)
+        again = clip(indexer.coverage().covered, requested) if was_hidden else look.doubtful
+        compared = Compared(0, kept, tuple(failures)).add(_compare(indexer, clip(again, window)))
+        look = summary.left = _look(indexer, requested, compared)
+        if not (was_hidden and look.differing):
+            return
 
 
 def _look(indexer: Indexer, requested: LedgerRange, compared: Compared) -> Look:
@@ -147,13 +172,14 @@ def _look(indexer: Indexer, requested: LedgerRange, compared: Compared) -> Look:
 
 
 def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
-    """Compare ledgers with the node, each chunk in a task."""
+    """Compare ledgers with the node, each chunk in a task; and find rows of no ledger yet."""
     compared = Compared()
     progress = Progress("audit-progress", count_ledgers(ledgers))
     chunks = split(ledgers, CHUNK_LEDGERS)
     source, engine = indexer.source, indexer.target.engine
-    shared = {"event_filter": source.event_filter, "client": source.client, "engine": engine}
     for some in (chunks[n : n + MAX_TASKS] for n in range(0, len(chunks), MAX_TASKS)):
+        claims = indexer.claims(some)
+        shared = {"source": source, "claims": claims, "engine": engine}
         tasks = [indexer.runner.submit(compare_ledgers, {"ledgers": one} | shared) for one in some]
         for chunk, task in zip(some, tasks, strict=True):
             try:
@@ -163,6 +189,9 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
             except SorobanflowError as error:
                 compared = compared.add(Compared(failures=(Failure(chunk, str(error)),)))
     progress.close(compared.ledgers)
+    if not source.is_filtered:
+        find = partial(find_future_rows, engine, _window(indexer).last)
+        compared = compared.add(indexer.patience.retry(DATABASE, find))
     return compared._replace(differences=tuple(sorted(compared.differences)))
 
 
@@ -172,7 +201,12 @@ def _repair(indexer: Indexer, summary: AuditSummary, found: Look) -> list[Failur
     window = _window(indexer)
     lost = clip(found.missing, LedgerRange(0, window.first - 1))
     todo = repair_order(found.missing, found.gaps, found.compared.differences, window)
+    if any(one.ledger > window.last for one in found.compared.differences):
+        remove = partial(remove_future_rows, indexer.target.engine, window.last)
+        indexer.patience.retry(DATABASE, remove)
     failures = _index(indexer, summary, [*lost, *todo])
+    if summary.replayed is not None:
+        return failures
     progressed = indexer.patience.progressed
     summary.replayed = replay(indexer.target.engine, indexer.source.passphrase, progressed)
     if indexer.source.event_filter is None:

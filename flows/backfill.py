@@ -76,7 +76,8 @@ def backfill(
         dry_run: Write nothing; show the plan and an estimate of what it takes.
         fan_out: Where chunks are indexed: "here", in this process, or with
             "deployments" each as a run of `backfill-range`, on any of Prefect's workers.
-        force: Index the covered ledgers of the range as well.
+        force: Index the covered ledgers of the range as well. Without a filter, the rows
+            of the range are replaced: those that its ledgers do not make are removed.
         allow_gap: If the node no longer has ledgers of the range, record them as a gap
             instead of refusing the run. Ledgers that leave the node while the run works
             are always recorded; the run then ends as Incomplete.

@@ -4,14 +4,14 @@ from sqlalchemy import Engine
 
 from sorobanflow.audit.agreement import Compared, compare
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.rpc.source import RpcSource
+from sorobanflow.store.claims import Claims
 from tasks.policy import pipeline_task
 
 
 @pipeline_task("compare-ledgers", "{ledgers}")
 def compare_ledgers(
-    ledgers: LedgerRange, event_filter: EventFilter | None, client: RpcClient, engine: Engine
+    ledgers: LedgerRange, source: RpcSource, claims: Claims, engine: Engine
 ) -> Compared:
     """Compare what is stored of a chunk of ledgers with what the node has."""
-    return compare(engine, client, ledgers, event_filter)
+    return compare(engine, source, ledgers, claims)

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from sqlalchemy import Engine, Select, Table, Text, cast, func, literal, select,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
+from tests.integration.index_all import index_all
 from tests.prefect_home import prefect_database
 
 DATA_VARIABLE = "SOROBANFLOW_TEST_DATA"
@@ -107,12 +112,37 @@ def migrated(postgres: EmbeddedPostgres) -> str:
     return "migrated"
 
 
+@pytest.fixture(scope="session")
+def indexed(postgres: EmbeddedPostgres, migrated: str) -> Callable[[Generator, int], str]:
+    """Give the name of a database with a chain's first ledgers in it, to be copied."""
+
+    @cache
+    def make(source: Generator, last: int) -> str:
+        name = f"indexed_{next(_database_numbers)}"
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
+        with (
+            DevnetServer(Chain(source, closed=last)) as server,
+            RpcClient(server.url) as client,
+            open_engine(postgres.url_of(name), PoolSettings(max_idle=0)) as engine,
+        ):
+            index_all(client, engine, LedgerRange(1, last))
+        return name
+
+    return make
+
+
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, postgres: EmbeddedPostgres) -> Iterator[str]:
+def template(request: pytest.FixtureRequest) -> str:
+    """Name of the database that a test's own is a copy of; a module may have another."""
+    wants_tables = "engine" in request.fixturenames
+    return request.getfixturevalue("migrated") if wants_tables else "template1"
+
+
+@pytest.fixture
+def database_url(template: str, postgres: EmbeddedPostgres) -> Iterator[str]:
     """URL of a database of the test's own: empty, but for one that also asks for `engine`."""
     name = f"test_{next(_database_numbers)}"
-    wants_tables = "engine" in request.fixturenames
-    template = request.getfixturevalue("migrated") if wants_tables else "template1"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield postgres.url_of(name)

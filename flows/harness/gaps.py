@@ -13,9 +13,10 @@ from prefect import get_run_logger
 from flows.harness.indexer import Indexer
 from flows.harness.patience import DATABASE
 from sorobanflow.errors import LedgerOutsideRetentionError
-from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.ledgers import LedgerRange, split, subtract
 from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.records import GapRecorded, report
+from sorobanflow.store.claims import MAX_LEDGERS
 from sorobanflow.store.coverage import record_gap
 
 #: How often a range is tried again while the node contradicts itself, and the wait before it.
@@ -32,7 +33,8 @@ def index_or_record_gaps(
 ) -> None:
     """Index what coverage lacks of a range, and record as gaps what the source refuses of it.
 
-    Nothing of the range is above the node's newest ledger; `force`: index what is covered too.
+    Nothing of the range is above the node's newest ledger. `force`: index what is covered too,
+    and in the stream of everything replace what is stored of it.
     Adds new gaps to `gaps`, also where it fails later.
 
     Raises:
@@ -72,10 +74,19 @@ def _index(
         # Read as late as possible: live indexing or another run may have stored some meanwhile.
         covered = indexer.coverage().covered
         for part in [ledgers] if force else subtract(ledgers, covered):
-            pipeline.run(part)
+            if force and not indexer.source.is_filtered:
+                _replace(indexer, pipeline, part)
+            else:
+                pipeline.run(part)
     except LedgerOutsideRetentionError as refusal:
         return refusal
     return None
+
+
+def _replace(indexer: Indexer, pipeline: Pipeline, ledgers: LedgerRange) -> None:
+    """Index a range, and remove what else the database holds of it."""
+    for part in split([ledgers], MAX_LEDGERS):
+        pipeline.run(part, indexer.claims([part]))
 
 
 def _record(indexer: Indexer, lost: LedgerRange, oldest: int) -> list[LedgerRange]:

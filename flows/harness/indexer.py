@@ -4,7 +4,7 @@ Invariant: node and database hold the same network, and the database's schema is
 program's, before anything is indexed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +30,7 @@ from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.wire import Health
 from sorobanflow.store import schema
+from sorobanflow.store.claims import Claims, read_claims
 from sorobanflow.store.coverage import Coverage, Stream, open_stream, pin_network, read_coverage
 from sorobanflow.store.engine import pool_of
 
@@ -145,6 +146,12 @@ class Indexer:
         return self.patience.retry(
             DATABASE, lambda: read_coverage(target.engine, target.stream.name)
         )
+
+    def claims(self, ledgers: Sequence[LedgerRange]) -> Claims:
+        """Read what state rows claim of ledgers, with patience; a filtered stream judges none."""
+        if self.source.is_filtered:
+            return Claims()
+        return self.patience.retry(DATABASE, lambda: read_claims(self.target.engine, ledgers))
 
     def open_stream(self, first: int | None = None) -> None:
         """Create the stream's row, with patience."""

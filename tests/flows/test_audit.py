@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
 from flows.audit import audit
+from flows.backfill import backfill
 from flows.harness.outcome import IncompleteError
 from flows.harness.terminal import run_flow
 from flows.index import index
@@ -24,6 +25,7 @@ from sorobanflow.rows.quarantine import payload_of
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.tables import metadata
 from tests.flows.load_balancer import balanced
 from tests.integration.index_all import index_all
 from tests.ledgers import generated
@@ -43,14 +45,16 @@ def chain() -> Chain:
 
 
 @pytest.fixture
+def template(indexed: Callable[..., str]) -> str:
+    return indexed(SOURCE, LEDGERS.last)
+
+
+@pytest.fixture
 def blocks(
     chain: Chain, serve: Serve, save_blocks: Callable[[str], Blocks], engine: Engine
 ) -> Blocks:
-    """Index the chain; gives the blocks that lead to it and to the database."""
-    server = serve(chain)
-    with RpcClient(server.url) as client:
-        index_all(client, engine, LEDGERS)
-    return save_blocks(server.url)
+    """The blocks that lead to the chain and to the database, which holds all of it."""
+    return save_blocks(serve(chain).url)
 
 
 def _audit(blocks: Blocks, **parameters: Any) -> AuditSummary:
@@ -82,6 +86,11 @@ def _lose(engine: Engine, first: int, last: int) -> None:
     )
 
 
+def _empty(engine: Engine) -> None:
+    """Take everything out of the database."""
+    _execute(engine, *(f"TRUNCATE {table.name}" for table in metadata.sorted_tables))
+
+
 def _without_memory(sums: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
     return {name: one for name, one in sums.items() if name not in MEMORY}
 
@@ -108,9 +117,10 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
     _lose(engine, 20, 22)
     seen = _audit(blocks, sample="all")
     assert seen.found is not None
-    assert [(one.ledger, one.kind) for one in seen.found.compared.differences] == [
-        (7, "event"),
-        (12, "transaction"),
+    assert [(one.ledger, one.table) for one in seen.found.compared.differences] == [
+        (7, "events"),
+        (7, "token_operations"),
+        (12, "transactions"),
     ]
     assert seen.found.missing == [(20, 22)]
     assert (seen.found.compared.ledgers, seen.left, seen.healthy) == (37, None, False)
@@ -185,6 +195,7 @@ def test_recording_in_a_moving_window_is_repaired_as_far_as_the_node_has_it(
     save_blocks: Callable[[str], Blocks],
     engine: Engine,
 ) -> None:
+    _empty(engine)
     chain = Chain(Recording(recording_path("pubnet-30822015")), closed=8, retention=8)
     server = serve(chain)
     first, last = chain.window()
@@ -296,19 +307,69 @@ def test_ledger_of_a_replayed_transaction_is_indexed_again(
     assert summary.healthy
 
 
-def test_rows_that_the_node_does_not_have_are_named_and_left(
-    blocks: Blocks, engine: Engine
+def test_rows_changed_and_added_by_hand_are_found_and_mended_exactly(
+    blocks: Blocks, engine: Engine, checksums: Checksums
 ) -> None:
+    before = checksums(engine)
     _execute(
         engine,
+        "DELETE FROM token_operations",
+        "DELETE FROM token_balances",
+        "DELETE FROM contract_data_entries WHERE ledger < 30",
+        """UPDATE events SET value = '"by hand"'""",
+        "UPDATE transactions SET fee_charged = fee_charged + 1",
+        "UPDATE operations SET details = 'null' WHERE ledger = 9",
         "INSERT INTO transactions SELECT (jsonb_populate_record(t, "
-        "jsonb_build_object('hash', repeat('ab', 32), 'operation_count', 0))).* "
+        "jsonb_build_object('hash', repeat('ab', 32)))).* "
         "FROM transactions t WHERE ledger = 15 LIMIT 1",
     )
     summary = _audit(blocks, sample="all", repair=True)
-    assert summary.written == []
-    assert summary.left is not None
-    assert summary.left.compared.differences == ((15, "transaction", 0, 1, ("ab" * 32,)),)
+    assert summary.found is not None
+    tables = {one.table for one in summary.found.compared.differences}
+    assert tables == {
+        "contract_data_entries",
+        "events",
+        "operations",
+        "token_balances",
+        "token_operations",
+        "transactions",
+    }
+    assert dict(summary.table())["found: rows of operations that differ"] == "4"
+    assert summary.healthy
+    assert _without_memory(checksums(engine)) == _without_memory(before)
+
+
+def test_state_that_claims_another_change_is_repaired_from_the_ledger_that_made_it(
+    blocks: Blocks, engine: Engine, checksums: Checksums
+) -> None:
+    before = checksums(engine)
+    _execute(
+        engine,
+        "UPDATE account_entries SET ledger = 40, tx_order = 900 WHERE ledger < 20",
+        "UPDATE token_balances SET ledger = 1000 WHERE ledger < 20",
+        "UPDATE contract_data_entries SET ttl_ledger = 25, ttl_tx_order = 0 WHERE ttl_ledger < 20",
+    )
+    summary = _audit(blocks, sample=1, repair=True)
+    assert summary.healthy
+    assert _without_memory(checksums(engine)) == _without_memory(before)
+
+
+def test_filtered_backfill_with_force_removes_nothing(blocks: Blocks, engine: Engine) -> None:
+    added = (
+        "INSERT INTO events SELECT (jsonb_populate_record(e, jsonb_build_object('id', '{id}'))).* "
+        "FROM events e WHERE ledger = 15 LIMIT 1"
+    )
+    _execute(engine, added.format(id="by hand"))
+    query = text("SELECT count(*) FROM events WHERE ledger BETWEEN 11 AND 20")
+    with engine.begin() as connection:
+        stored = connection.execute(query).scalar()
+    arguments = {**blocks, "start_ledger": 11, "end_ledger": 20, "force": True}
+    backfill(**arguments, topics=[["*", "*", "*", "*"]])
+    with engine.begin() as connection:
+        assert connection.execute(query).scalar() == stored
+    backfill(**arguments)
+    with engine.begin() as connection:
+        assert connection.execute(query).scalar() == stored - 1
 
 
 def test_filtered_stream_is_audited_by_itself(blocks: Blocks, engine: Engine) -> None:
@@ -333,6 +394,7 @@ def test_exit_code_says_whether_the_stream_is_whole(
 def test_stream_that_was_never_indexed_is_refused(
     serve: Serve, chain: Chain, save_blocks: Callable[[str], Blocks], engine: Engine
 ) -> None:
+    _empty(engine)
     blocks = save_blocks(serve(chain).url)
     with pytest.raises(ConfigurationError, match="nothing to audit"):
         audit(**blocks)

@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store.coverage import Stream, open_stream, pin_network
@@ -12,11 +13,17 @@ from sorobanflow.store.upsert import upsert_batch
 from tests.fetch_range import fetch_range
 
 
+def source_of(client: RpcClient, event_filter: EventFilter | None = None) -> RpcSource:
+    """Make the source of everything that a node has, or of what a filter selects."""
+    filtered = event_filter is not None
+    planner = TransactionPlanner("auto", filtered=filtered, workers=1, batch_calls=1)
+    return RpcSource(client, client.get_network().passphrase, event_filter, planner)
+
+
 def index_all(client: RpcClient, engine: Engine, ledgers: LedgerRange) -> None:
     """Store everything of these ledgers as the stream of everything."""
-    passphrase = client.get_network().passphrase
-    pin_network(engine, passphrase)
+    source = source_of(client)
+    pin_network(engine, source.passphrase)
     open_stream(engine, Stream(), ledgers.first)
-    planner = TransactionPlanner("auto", filtered=False, workers=1, batch_calls=1)
-    (fetched,) = fetch_range(RpcSource(client, passphrase, None, planner), ledgers, 1_000_000)
-    upsert_batch(engine, make_rows(*fetched, passphrase), "all")
+    (fetched,) = fetch_range(source, ledgers, 1_000_000)
+    upsert_batch(engine, make_rows(*fetched, source.passphrase), "all")

@@ -1,16 +1,17 @@
 """What an audit reads: a real node's answers over HTTP against a real PostgreSQL."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from sorobanflow.audit.agreement import Difference, compare
+from sorobanflow.audit.agreement import Compared, compare
 from sorobanflow.audit.shapes import Recognition, recognize
 from sorobanflow.audit.stored import quarantined
-from sorobanflow.devnet import Chain, DevnetServer, Generator
+from sorobanflow.audit.unlike import Difference
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.retention import seconds_per_ledger
@@ -19,27 +20,29 @@ from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.store.claims import read_claims
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position
-from tests.integration.index_all import index_all
+from tests.integration.index_all import source_of
+from tests.ledgers import generated
 from tests.unit.wire_items import ALICE, BOB, TOKEN, address, make_event, scval, symbol
 
 LEDGERS = LedgerRange(1, 12)
-SOURCE = Generator(seed=31, transactions_per_ledger=4)
+SOURCE = generated(transactions_per_ledger=3)
 TRANSFERS = EventFilter(topics=((scval(symbol("transfer")), "*", "**"),))
 
 
 @pytest.fixture
+def template(indexed: Callable[..., str]) -> str:
+    return indexed(SOURCE, LEDGERS.last)
+
+
+@pytest.fixture(scope="module")
 def client() -> Iterator[RpcClient]:
     chain = Chain(SOURCE, closed=LEDGERS.last)
     with DevnetServer(chain) as server, RpcClient(server.url) as client:
         yield client
-
-
-@pytest.fixture(autouse=True)
-def indexed(client: RpcClient, engine: Engine) -> None:
-    index_all(client, engine, LEDGERS)
 
 
 def _all(engine: Engine, query: str) -> list[Any]:
@@ -53,51 +56,54 @@ def _run(engine: Engine, statement: str, **values: object) -> None:
 
 
 def _compare(
+    client: RpcClient,
+    engine: Engine,
+    event_filter: EventFilter | None = None,
+    ledgers: LedgerRange = LEDGERS,
+) -> Compared:
+    source = source_of(client, event_filter)
+    return compare(engine, source, ledgers, read_claims(engine, [ledgers]))
+
+
+def _differences(
     client: RpcClient, engine: Engine, event_filter: EventFilter | None = None
 ) -> list[Difference]:
-    return list(compare(engine, client, LEDGERS, event_filter).differences)
+    """The differences, without their examples."""
+    found = _compare(client, engine, event_filter).differences
+    return [one._replace(examples=()) for one in found]
 
 
 def test_equal_ledgers_do_not_differ(client: RpcClient, engine: Engine) -> None:
     assert _all(engine, "SELECT count(*) > 50 FROM events") == [(True,)]
-    assert _compare(client, engine) == []
+    assert _compare(client, engine) == (12, (), ())
 
 
-def test_deleted_and_invented_rows_are_named(client: RpcClient, engine: Engine) -> None:
+def test_differences_are_counted_and_named_with_few_and_short_values(
+    client: RpcClient, engine: Engine
+) -> None:
     events = _all(engine, "DELETE FROM events WHERE ledger = 3 RETURNING id")
-    query = (
-        "DELETE FROM transactions WHERE hash = "
-        "(SELECT max(hash) FROM transactions WHERE ledger = 5) RETURNING hash"
+    [(tx_hash,)] = _all(
+        engine,
+        "UPDATE transactions SET fee_bid = 7, memo = repeat('x', 1000) WHERE hash = "
+        "(SELECT max(hash) FROM transactions WHERE ledger = 5) RETURNING hash",
     )
-    [(tx_hash,)] = _all(engine, query)
-    [(lost,)] = _all(engine, "SELECT max(id) FROM events WHERE ledger = 7")
-    _run(engine, "UPDATE events SET id = :invented WHERE id = :lost", invented="9", lost=lost)
-    ids = tuple(sorted(event_id for (event_id,) in events))
-    assert _compare(client, engine) == [
-        (3, "event", len(ids), 0, ids[:3]),
-        (7, "event", 1, 1, (lost, "9")),
-        (5, "transaction", 1, 0, (tx_hash,)),
-    ]
+    counts, changed = _compare(client, engine).differences
+    assert counts[:5] == (3, "events", len(events), 0, 0)
+    assert counts.examples == tuple(sorted(event_id for (event_id,) in events)[:3])
+    assert changed[:5] == (5, "transactions", 0, 0, 1)
+    memo = f"memo is {'x' * 40}, not 18446744073709551615"
+    assert changed.examples == (f"{tx_hash}: fee_bid is 7, not 100, {memo}",)
 
 
-def test_transaction_that_lacks_an_operation_is_missing(client: RpcClient, engine: Engine) -> None:
-    query = (
-        "DELETE FROM operations WHERE (tx_hash, op_index) = "
-        "(SELECT tx_hash, op_index FROM operations WHERE ledger = 4 LIMIT 1) RETURNING tx_hash"
-    )
-    [(tx_hash,)] = _all(engine, query)
-    assert _compare(client, engine) == [(4, "transaction", 1, 0, (tx_hash,))]
-
-
-def test_what_is_in_quarantine_does_not_count_as_missing(client: RpcClient, engine: Engine) -> None:
+def test_what_is_in_quarantine_counts_as_stored(client: RpcClient, engine: Engine) -> None:
     query = "DELETE FROM events WHERE id = (SELECT max(id) FROM events) RETURNING id, ledger"
     [(event_id, ledger)] = _all(engine, query)
-    assert [one.ledger for one in _compare(client, engine)] == [ledger]
+    assert {one.ledger for one in _differences(client, engine)} == {ledger}
     batch = make_rows(LEDGERS, [], [], "")
     event = make_event([], id=event_id, ledger=ledger)
     batch.quarantine = [quarantine_row("event", event, ledger, DecodeError("bug"))]
     upsert_batch(engine, batch, "all")
-    assert _compare(client, engine) == []
+    assert _differences(client, engine) == []
     (one,) = quarantined(engine, LEDGERS, "all")
     assert one[:4] == ("event", "DecodeError", 1, (ledger, ledger))
 
@@ -105,10 +111,9 @@ def test_what_is_in_quarantine_does_not_count_as_missing(client: RpcClient, engi
 def test_filtered_stream_answers_for_its_own_events_only(client: RpcClient, engine: Engine) -> None:
     other = 'DELETE FROM events WHERE topics -> 0 <> \'{"symbol": "transfer"}\' RETURNING id'
     assert _all(engine, other)
-    assert _compare(client, engine, TRANSFERS) == []
+    assert _differences(client, engine, TRANSFERS) == []
     deleted = _all(engine, "DELETE FROM events WHERE ledger = 6 RETURNING id")
-    ids = tuple(sorted(event_id for (event_id,) in deleted))
-    assert _compare(client, engine, TRANSFERS) == [(6, "event", len(ids), 0, ids[:3])]
+    assert _differences(client, engine, TRANSFERS) == [(6, "events", len(deleted), 0, 0, (), 0)]
 
 
 def test_filtered_stream_wants_the_transactions_of_its_events(
@@ -116,10 +121,10 @@ def test_filtered_stream_wants_the_transactions_of_its_events(
 ) -> None:
     own = 'SELECT tx_hash FROM events WHERE topics -> 0 = \'{"symbol": "transfer"}\''
     assert _all(engine, f"DELETE FROM transactions WHERE hash NOT IN ({own}) RETURNING hash")
-    assert _compare(client, engine, TRANSFERS) == []
+    assert _differences(client, engine, TRANSFERS) == []
     query = f"DELETE FROM transactions WHERE hash = ({own} ORDER BY id LIMIT 1) RETURNING hash"
     [(tx_hash,)] = _all(engine, query)
-    assert [one.ids for one in _compare(client, engine, TRANSFERS)] == [(tx_hash,)]
+    assert [one.examples for one in _compare(client, engine, TRANSFERS).differences] == [(tx_hash,)]
 
 
 def test_topics_are_read_as_the_node_reads_them(client: RpcClient, engine: Engine) -> None:
@@ -137,9 +142,9 @@ def test_topics_are_read_as_the_node_reads_them(client: RpcClient, engine: Engin
         )
 
     def taken(*topics: tuple[str, ...]) -> list[str]:
-        (found,) = _compare(client, engine, EventFilter((TOKEN,), topics))
-        assert found.surplus == len(found.ids)
-        return list(found.ids)
+        (found,) = _compare(client, engine, EventFilter((TOKEN,), topics)).differences
+        assert found.surplus == len(found.examples)
+        return list(found.examples)
 
     of_u32 = scval({"u32": 2})
     assert taken(("*",)) == ["1"]
@@ -152,8 +157,8 @@ def test_topics_are_read_as_the_node_reads_them(client: RpcClient, engine: Engin
 def test_ledgers_that_the_node_lost_are_not_compared(engine: Engine) -> None:
     chain = Chain(SOURCE, closed=LEDGERS.last, retention=5)
     with DevnetServer(chain) as server, RpcClient(server.url) as client:
-        assert compare(engine, client, LEDGERS, None) == (5, (), ())
-        assert compare(engine, client, LedgerRange(1, 7), None) == (0, (), ())
+        assert _compare(client, engine) == (5, (), ())
+        assert _compare(client, engine, ledgers=LedgerRange(1, 7)) == (0, (), ())
 
 
 def test_pace_is_measured_from_the_stored_ledgers(engine: Engine) -> None:

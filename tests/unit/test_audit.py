@@ -2,8 +2,8 @@
 
 import pytest
 
-from sorobanflow.audit.agreement import Difference, differences
 from sorobanflow.audit.ranges import Sample, choose_sample, repair_order, requested_range
+from sorobanflow.audit.unlike import Difference
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, subtract
 from sorobanflow.pipeline.retention import RetentionClock
@@ -64,12 +64,13 @@ def test_requested_range_that_cannot_be_is_refused(start: int, end: int | None) 
 
 def test_repair_goes_from_the_edge_of_retention_to_the_tip() -> None:
     differing = [
-        Difference(70, "event", 1, 0, ()),
-        Difference(101, "event", 2, 0, ()),
-        Difference(120, "event", 0, 9, ()),
+        Difference(70, "events", 1, 0, 0),
+        Difference(101, "events", 0, 2, 0),
+        Difference(120, "token_balances", 0, 0, 9),
+        Difference(300, "events", 0, 1, 0),
     ]
     order = repair_order(_ranges((100, 100), (40, 52)), _ranges((55, 56)), differing, WINDOW)
-    assert order == [(50, 52), (55, 56), (70, 70), (100, 101)]
+    assert order == [(50, 52), (55, 56), (70, 70), (100, 101), (120, 120)]
 
 
 def test_clock_counts_the_closes_until_the_ledger_is_the_oldest() -> None:
@@ -104,22 +105,3 @@ def test_sample_is_spread_evenly_and_holds_the_newest(
 ) -> None:
     covered = _ranges((11, 20), (106, 115))
     assert choose_sample(covered, sample) == expected
-
-
-def test_differences_are_named_by_ledger() -> None:
-    at_node = {"a": 5, "b": 5, "c": 5, "d": 5, "e": 6, "f": 7}
-    here = {"e": 6, "g": 6, "a": 5, "x": 8}
-    assert differences("event", at_node, here, known={"f"}) == [
-        (5, "event", 3, 0, ("b", "c", "d")),
-        (6, "event", 0, 1, ("g",)),
-        (8, "event", 0, 1, ("x",)),
-    ]
-
-
-def test_difference_names_the_missing_first_and_few() -> None:
-    (one,) = differences("transaction", {"m": 5, "n": 5}, {"a": 5, "b": 5}, set())
-    assert one == (5, "transaction", 2, 2, ("m", "n", "a"))
-
-
-def test_equal_ids_do_not_differ() -> None:
-    assert differences("event", {"a": 5}, {"a": 5}, set()) == []

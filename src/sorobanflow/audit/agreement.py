@@ -1,37 +1,30 @@
-"""Compare ledgers with the node: does the database hold the same events and transactions?
+"""Compare ledgers with the node: are the stored rows those that its answers make?
 
-Every ledger that differs has a difference. An item in quarantine counts as stored: it is not lost.
+They are fetched, decoded and made into rows as the pipeline does it. Every ledger that differs has
+a difference for each table that does.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
-from sorobanflow.audit import stored
-from sorobanflow.errors import DecodeError, LedgerOutsideRetentionError
-from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.quarantine import Item, quarantine_row, stated_ledger
-from sorobanflow.sources.items import Event, Transaction
-from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
-from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
-from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.planner import TransactionPlanner
+from sorobanflow.audit.stored import lost_items
+from sorobanflow.audit.unlike import MAX_ROWS, Difference, find_unlike
+from sorobanflow.errors import LedgerOutsideRetentionError
+from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.mass_failure import refuse_mass_failure
+from sorobanflow.rows.row_maker import make_rows
+from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.rpc.client import MAX_EVENTS
+from sorobanflow.sources.rpc.source import RpcSource
+from sorobanflow.store.claims import Claims, claims_on
+from sorobanflow.store.upsert import write_rows
 
-Kind = Literal["event", "transaction"]
-
-#: Ids that a difference names.
-MAX_NAMED_IDS = 3
-
-
-class Difference(NamedTuple):
-    """A ledger whose events or transactions are not those of the node."""
-
-    ledger: int
-    kind: Kind
-    missing: int  # how many the node has and the table lacks
-    surplus: int  # how many the table has and the node lacks
-    ids: tuple[str, ...]  # the first few of them, the missing ones first
+#: Differences that keep their examples: where all ledgers differ, these would fill the memory.
+MAX_WITH_EXAMPLES = 1000
+#: Batches beside one of an audit, as far as the planner is to know: it makes one chunk of each.
+_OTHER_BATCHES = 100
 
 
 class Failure(NamedTuple):
@@ -49,102 +42,82 @@ class Compared(NamedTuple):
     failures: tuple[Failure, ...] = ()
 
     def add(self, other: "Compared") -> "Compared":
-        """Add the result of other ledgers."""
+        """Add the result of other ledgers; only the first differences keep their examples."""
+        found = other.differences
+        if len(self.differences) >= MAX_WITH_EXAMPLES:
+            found = tuple(one._replace(examples=()) for one in found)
         return Compared(
             self.ledgers + other.ledgers,
-            (*self.differences, *other.differences),
+            (*self.differences, *found),
             (*self.failures, *other.failures),
         )
 
 
-def compare(
-    engine: Engine, client: RpcClient, ledgers: LedgerRange, event_filter: EventFilter | None
-) -> Compared:
+def compare(engine: Engine, source: RpcSource, ledgers: LedgerRange, claims: Claims) -> Compared:
     """Compare a stream's covered ledgers with the node's, without those that it drops meanwhile."""
     compared = Compared()
     rest = ledgers
     while rest.size > 0:
         try:
-            read = EventsWalk(rest, event_filter, MAX_EVENTS, MAX_EVENTS).read(client)
-            events, transactions = _ids_at_node(client, read, event_filter)
+            rows = fetch_rows(source, rest)
         except LedgerOutsideRetentionError as error:
             rest = LedgerRange(max(error.oldest, rest.first + 1), rest.last)
             continue
-        found = _compare_with_tables(engine, read.ledgers, event_filter, events, transactions)
-        compared = compared.add(Compared(read.ledgers.size, tuple(found)))
-        rest = LedgerRange(read.ledgers.last + 1, rest.last)
+        refuse_mass_failure(rows)
+        with engine.begin() as connection:
+            found = find_unlike(connection, rows, source.event_filter, claims)
+            found += _lost(connection, rows)
+        compared = compared.add(Compared(rows.ledgers.size, tuple(found)))
+        rest = LedgerRange(rows.ledgers.last + 1, rest.last)
     return compared
 
 
-def _ids_at_node(
-    client: RpcClient, read: EventsRead, event_filter: EventFilter | None
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Map the ids of the events and transactions that the stream should hold to ledgers."""
-    events = _ids("event", read.events, read.ledgers)
-    transactions = dict(read.named)
-    if event_filter is None:  # else those that the events name are all
-        planner = TransactionPlanner("ledgers", filtered=False, workers=1, batch_calls=1)
-        for chunk in planner.chunks(client, read):
-            transactions |= _ids("transaction", chunk.fetch(client), read.ledgers)
-    return events, transactions
+def fetch_rows(source: RpcSource, ledgers: LedgerRange) -> BatchRows:
+    """Make the rows of a batch that begins with these ledgers, in the calling thread."""
+    batch = source.begin_batch(ledgers, MAX_EVENTS, _OTHER_BATCHES)
+    events: list[Event | Malformed] = []
+    transactions: list[Transaction | Malformed] = []
+    while steps := batch.next_steps():
+        for step in steps:
+            step.run()
+            items = step.take()
+            events += items.events
+            transactions += items.transactions
+    whole = not source.is_filtered
+    return make_rows(batch.ledgers, events, transactions, source.passphrase, whole=whole)
 
 
-def _compare_with_tables(
-    engine: Engine,
-    ledgers: LedgerRange,
-    event_filter: EventFilter | None,
-    events: dict[str, int],
-    transactions: dict[str, int],
-) -> list[Difference]:
-    only = None if event_filter is None else transactions
-    with engine.begin() as connection:
-        stored_events = stored.event_ids(connection, ledgers, event_filter)
-        stored_transactions = stored.transaction_ids(connection, ledgers, only)
-        quarantined = stored.in_quarantine(connection, "event", events.keys() - stored_events)
-        quarantined |= stored.in_quarantine(
-            connection, "transaction", transactions.keys() - stored_transactions
-        )
+def _lost(connection: Connection, rows: BatchRows) -> list[Difference]:
+    """Find the bad items that are neither stored nor in quarantine."""
+    named: dict[int, list[str]] = {}
+    for ledger, name in lost_items(connection, rows.quarantine):
+        named.setdefault(ledger, []).append(name)
     return [
-        *differences("event", events, stored_events, quarantined),
-        *differences("transaction", transactions, stored_transactions, quarantined),
+        Difference(ledger, "quarantine", len(names), 0, 0, tuple(names[:MAX_ROWS]))
+        for ledger, names in named.items()
     ]
 
 
-def differences(
-    kind: Kind, at_node: Mapping[str, int], in_table: Mapping[str, int], known: Collection[str]
-) -> list[Difference]:
-    """Compare ids, each with its ledger; `known` are in quarantine."""
-    missing, surplus = _by_ledger(at_node, {*in_table, *known}), _by_ledger(in_table, at_node)
-    found = []
-    for ledger in sorted({*missing, *surplus}):
-        absent, extra = missing.get(ledger, []), surplus.get(ledger, [])
-        ids = (*absent, *extra)[:MAX_NAMED_IDS]
-        found.append(Difference(ledger, kind, len(absent), len(extra), ids))
-    return found
+def find_future_rows(engine: Engine, newest: int) -> Compared:
+    """Find rows of ledgers after the node's newest, and after all that any stream holds."""
+    with engine.begin() as connection:
+        rows, claims = _future(connection, newest)
+        return Compared(differences=tuple(find_unlike(connection, rows, None, claims)))
 
 
-def _by_ledger(ids: Mapping[str, int], known: Collection[str]) -> dict[int, list[str]]:
-    """Group the ids that are not known by ledger, ascending."""
-    grouped: dict[int, list[str]] = {}
-    for key in sorted(ids.keys() - known):
-        grouped.setdefault(ids[key], []).append(key)
-    return grouped
+def remove_future_rows(engine: Engine, newest: int) -> None:
+    """Remove what `find_future_rows` finds."""
+    with engine.begin() as connection:
+        rows, claims = _future(connection, newest)
+        write_rows(connection, rows, "all", claims)
 
 
-def _ids(kind: Kind, items: Iterable[Item], ledgers: LedgerRange) -> dict[str, int]:
-    """Map the items' ids to their ledgers; a malformed item has its key in quarantine."""
-    ids: dict[str, int] = {}
-    ledger = ledgers.first
-    for item in items:
-        stated = stated_ledger(item)
-        ledger = stated if stated is not None and ledgers.holds(stated) else ledger
-        ids[_id(kind, item, ledger)] = ledger
-    return ids
+def _future(connection: Connection, newest: int) -> tuple[BatchRows, Claims]:
+    """Return an empty batch of those ledgers, and the claims on them.
 
-
-def _id(kind: Kind, item: Item, ledger: int) -> str:
-    if isinstance(item, Event):
-        return item.id
-    if isinstance(item, Transaction):
-        return item.tx_hash
-    return quarantine_row(kind, item, ledger, DecodeError()).key
+    The transaction gets one snapshot: what is indexed meanwhile is not of the future.
+    """
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    held = connection.execute(text("SELECT max(upper(ledgers)) - 1 FROM coverage")).scalar()
+    future = LedgerRange(max(newest, held or 0) + 1, LAST_LEDGER - 1)
+    return BatchRows(future), claims_on(connection, [future])

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from sorobanflow.audit.agreement import Compared, Difference
+from sorobanflow.audit.agreement import Compared
 from sorobanflow.audit.ranges import repair_order
 from sorobanflow.audit.stored import Quarantined, quarantined
+from sorobanflow.audit.unlike import Difference
 from sorobanflow.ledgers import LedgerRange, merge, single_ledgers, subtract
 from sorobanflow.pipeline.retention import RetentionClock, seconds_per_ledger
 from sorobanflow.store.coverage import read_coverage
@@ -20,7 +21,7 @@ class Finding(NamedTuple):
 
     kind: str  # missing, gap, differs, quarantine or failed
     ledgers: LedgerRange
-    size: int  # number of ledgers, ids or items
+    size: int  # number of ledgers, rows or items
     detail: str
 
 
@@ -47,6 +48,11 @@ class Look(NamedTuple):
     def differing(self) -> list[LedgerRange]:
         """Ledgers whose rows are not the node's."""
         return single_ledgers(one.ledger for one in self.compared.differences)
+
+    @property
+    def hiding(self) -> bool:
+        """Whether rows of state hide which ledger changed their entry last."""
+        return any(one.hiding for one in self.compared.differences)
 
     @property
     def failed(self) -> list[LedgerRange]:
@@ -87,11 +93,10 @@ def look_at(
 
 
 def _of_difference(one: Difference) -> Finding:
-    counts = [(one.missing, "missing here"), (one.surplus, "not on the node")]
-    what = " and ".join(f"{count:,} {where}" for count, where in counts if count)
-    detail = f"{one.kind}s: {what}, such as {', '.join(one.ids)}"
-    ledgers = LedgerRange(one.ledger, one.ledger)
-    return Finding("differs", ledgers, one.missing + one.surplus, detail)
+    counts = [(one.missing, "missing"), (one.surplus, "not on the node"), (one.changed, "changed")]
+    what = ", ".join(f"{count:,} {how}" for count, how in counts if count)
+    detail = f"{one.table}: {what}; such as {'; '.join(one.examples)}"
+    return Finding("differs", LedgerRange(one.ledger, one.ledger), one.rows, detail)
 
 
 def _of_quarantine(one: Quarantined) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from sorobanflow.audit.agreement import Difference
+from sorobanflow.audit.unlike import Difference
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, clip, merge, single_ledgers
 from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
@@ -55,8 +55,7 @@ def repair_order(
 ) -> list[LedgerRange]:
     """Return the ledgers to index that the node has, in the order in which it drops them.
 
-    Recorded gaps are among them, if this node has them after all. Ledgers with surplus
-    rows only are not: indexing again removes nothing.
+    Recorded gaps are among them, if this node has them after all.
     """
-    differing = single_ledgers(one.ledger for one in differences if one.missing)
+    differing = single_ledgers(one.ledger for one in differences)
     return clip(merge((*missing, *gaps, *differing)), window)

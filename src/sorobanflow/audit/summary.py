@@ -1,5 +1,6 @@
 """What an audit found and what it left, as figures for a person."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sorobanflow.audit.look import Look
@@ -64,9 +65,10 @@ class AuditSummary(RunSummary):
             return super().table()
         compared = f"{self.found.compared.ledgers:,} of {self.comparable:,} that it still has"
         lines = [("ledgers compared with the node", compared)]
-        lines += [(f"found: {label}", value) for label, value in _figures(self.found)]
-        if self.left:
-            lines += [(f"left: {label}", value) for label, value in _figures(self.left)]
+        for name, look in (("found", self.found), ("left", self.left)):
+            if look is not None:
+                figures = [*_figures(look), *_rows_by_table(look)]
+                lines += [(f"{name}: {label}", value) for label, value in figures]
         lines.append(("retention clock", str(self.found.clock)))
         if self.recognition:
             lines += _recognition_lines(self.recognition)
@@ -101,6 +103,14 @@ def _figures(look: Look) -> list[tuple[str, str]]:
     if look.failed:
         lines.append(("not compared or not repaired", sized_ranges_text(look.failed)))
     return lines
+
+
+def _rows_by_table(look: Look) -> list[tuple[str, str]]:
+    """Count the rows that differ, by table."""
+    rows = Counter[str]()
+    for one in look.compared.differences:
+        rows[one.table] += one.rows
+    return [(f"rows of {table} that differ", f"{count:,}") for table, count in rows.items()]
 
 
 def _short(look: Look) -> str:

@@ -23,6 +23,7 @@ from sorobanflow.pipeline.runner import Awaited, Runner, Started, Step
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.sources.source import BatchFetch, Fetched, FetchedItems, FetchStep
+from sorobanflow.store.claims import Claims
 from sorobanflow.store.upsert import Written, upsert_batch
 
 
@@ -61,15 +62,18 @@ class UpsertStep:
 
     kind: Literal["upsert-batch"] = "upsert-batch"
 
-    def __init__(self, engine: Engine, rows: BatchRows, stream: str) -> None:
+    def __init__(
+        self, engine: Engine, rows: BatchRows, stream: str, replaced: Claims | None
+    ) -> None:
         self.label = str(rows.ledgers)
         self._engine = engine
         self._rows = rows
         self._stream = stream
+        self._replaced = replaced
 
     def run(self) -> Written:
         """Store the batch."""
-        return upsert_batch(self._engine, self._rows, self._stream)
+        return upsert_batch(self._engine, self._rows, self._stream, self._replaced)
 
 
 class Batch:
@@ -174,13 +178,14 @@ class Batch:
         self._decoded_at = time.monotonic()
         self._decode_s += self._decoded_at - began
 
-    def write(self, engine: Engine, stream: str) -> None:
-        """Start to write the rows."""
+    def write(self, engine: Engine, stream: str, replaced: Claims | None) -> None:
+        """Start to write the rows; `replaced`: see `upsert_batch`."""
         assert self._rows is not None
         try:
             rows: BatchRows = self._rows.future.result()
             refuse_mass_failure(rows)
-            self._upsert = self._tools.start(UpsertStep(engine, rows, stream), after=self._round)
+            step = UpsertStep(engine, rows, stream, replaced)
+            self._upsert = self._tools.start(step, after=self._round)
             self.stage = Stage.WRITING
         except Exception as error:
             self._fail(error)

@@ -22,6 +22,7 @@ from sorobanflow.pipeline.runner import Runner
 from sorobanflow.pipeline.sizer import BatchSizer
 from sorobanflow.records import BatchFailed, BatchWritten, Hook, StepDone, report
 from sorobanflow.sources.source import Source
+from sorobanflow.store.claims import Claims
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.engine import pool_of
 
@@ -68,15 +69,16 @@ class Pipeline:
         self._hook = hook
         self._batches: deque[Batch] = deque()  # as they began; those being written first
         self._todo: list[LedgerRange] = []  # ascending
+        self._replaced: Claims | None = None
 
-    def run(self, ledgers: LedgerRange) -> None:
-        """Index a range; returns when all of it is committed.
+    def run(self, ledgers: LedgerRange, replaced: Claims | None = None) -> None:
+        """Index a range; returns when all of it is committed. `replaced`: see `upsert_batch`.
 
         Raises:
             SorobanflowError: a batch could not be fetched or stored. Those that began before
                 it are committed, and perhaps the next one if it was being written.
         """
-        self._todo = [ledgers]
+        self._todo, self._replaced = [ledgers], replaced
         self._batches.clear()
         try:
             while self._todo or self._batches:
@@ -134,7 +136,7 @@ class Pipeline:
             return False
         report(self._hook, StepDone("fetch", batch.fetch_s))
         report(self._hook, StepDone("decode", batch.decode_s))
-        batch.write(self._target.engine, self._target.stream.name)
+        batch.write(self._target.engine, self._target.stream.name, self._replaced)
         return True
 
     def _begin_another(self) -> bool:

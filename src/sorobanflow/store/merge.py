@@ -2,7 +2,8 @@
 
 Rows are merged in the order of their keys, so concurrent writers cannot deadlock; the same rows
 again change nothing. In a state table the newer change wins, whatever the order of merging; of
-two versions of one change the incoming one, so that indexing again corrects stored rows.
+two versions of one change the incoming one, so that indexing again corrects stored rows. Where
+ledgers are replaced, what they hold gives way whatever change it claims.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Table
 
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.tables import VERSION_GROUPS, VersionGroup
 
@@ -30,12 +32,12 @@ def stage_rows(connection: "psycopg.Connection[Any]", rows: Mapping[Table, Seque
     with connection.pipeline():  # one round trip for all tables
         sizes = [
             connection.execute(
-                "SELECT pg_relation_size(to_regclass(%s))", (f"pg_temp.{_stage_of(table)}",)
+                "SELECT pg_relation_size(to_regclass(%s))", (f"pg_temp.{stage_of(table)}",)
             )
             for table in rows
         ]
     for (table, its_rows), answer in zip(rows.items(), sizes, strict=True):
-        stage = _stage_of(table)
+        stage = stage_of(table)
         (size_bytes,) = answer.fetchone() or (None,)
         if size_bytes is None:
             columns = f"LIKE {table.name}, written_by xid8 NOT NULL DEFAULT pg_current_xact_id()"
@@ -45,27 +47,35 @@ def stage_rows(connection: "psycopg.Connection[Any]", rows: Mapping[Table, Seque
         copy_rows(connection, table, its_rows, stage)
 
 
-def merge_staged(connection: "psycopg.Connection[Any]", tables: Iterable[Table]) -> None:
-    """Merge the rows that this transaction staged, by key."""
+def merge_staged(
+    connection: "psycopg.Connection[Any]",
+    tables: Iterable[Table],
+    replaced: LedgerRange | None = None,
+) -> None:
+    """Merge the rows that this transaction staged, by key; `replaced`: the batch's ledgers."""
     for table in tables:
-        connection.execute(_merge_statement(table))
+        if replaced is None:
+            connection.execute(_merge_statement(table))
+        else:
+            connection.execute(_merge_statement(table, replace=True), replaced._asdict())
 
 
-def _stage_of(table: Table) -> str:
+def stage_of(table: Table) -> str:
+    """Return the name of a table's temporary table."""
     return f"stage_{table.name}"
 
 
 @cache
-def _merge_statement(table: Table) -> bytes:
+def _merge_statement(table: Table, *, replace: bool = False) -> bytes:
     """Write the upsert from a table's stage; all names are those of our own metadata."""
     columns, keys = table.columns.keys(), table.primary_key.columns.keys()
     if groups := VERSION_GROUPS.get(table):
-        update = _take_newer_groups(groups)
+        update = _take_newer_groups(groups, _of_key(table, groups), replace)
     else:
         update = _take_incoming([name for name in columns if name not in keys])
     return (
         f"INSERT INTO {table.name} AS t ({', '.join(columns)}) "  # noqa: S608
-        f"SELECT {', '.join(columns)} FROM {_stage_of(table)} "
+        f"SELECT {', '.join(columns)} FROM {stage_of(table)} "
         f"WHERE written_by = pg_current_xact_id() ORDER BY {', '.join(keys)} "
         f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {update}"
     ).encode()
@@ -77,23 +87,34 @@ def _take_incoming(columns: Sequence[str]) -> str:
     return f"{assignments} WHERE {_differ(columns)}"
 
 
-def _take_newer_groups(groups: Sequence[VersionGroup]) -> str:
+def _of_key(table: Table, groups: Sequence[VersionGroup]) -> list[str]:
+    """List the columns that follow from the key."""
+    grouped = {name for group in groups for name in (*group.data, *group.order)}
+    return [one.name for one in table.columns if not one.primary_key and one.name not in grouped]
+
+
+def _take_newer_groups(groups: Sequence[VersionGroup], of_key: Sequence[str], replace: bool) -> str:
     """Take each group of columns from the incoming row unless the stored group is newer."""
-    assignments, conditions = [], []
+    assignments, conditions = [f"{name} = excluded.{name}" for name in of_key], []
     for group in groups:
         columns = (*group.data, *group.order)
-        newer = _is_newer(group.order)
+        newer = _is_newer(group.order, replace)
         assignments += [
             f"{name} = CASE WHEN {newer} THEN excluded.{name} ELSE t.{name} END" for name in columns
         ]
         conditions.append(f"({newer} AND {_differ(columns)})")
+    conditions += [_differ(of_key)] if of_key else []
     return f"{', '.join(assignments)} WHERE {' OR '.join(conditions)}"
 
 
-def _is_newer(order: Sequence[str]) -> str:
+def _is_newer(order: Sequence[str], replace: bool) -> str:
     """Compare the order of the changes; it is null while no change was seen."""
+    first = order[0]
     incoming, stored = (_row(source, order) for source in ("excluded", "t"))
-    return f"(excluded.{order[0]} IS NOT NULL AND (t.{order[0]} IS NULL OR {incoming} >= {stored}))"
+    newer = f"excluded.{first} IS NOT NULL AND (t.{first} IS NULL OR {incoming} >= {stored})"
+    if replace:
+        newer += f" OR t.{first} IS NULL OR t.{first} BETWEEN %(first)s AND %(last)s"
+    return f"({newer})"
 
 
 def _differ(columns: Sequence[str]) -> str:

@@ -1,0 +1,106 @@
+"""The two sides that an audit compares: staged rows, which it made again, and stored ones.
+
+A filtered stream answers for the events that it selects and for what follows from them; the stream
+of everything, for all rows of its ledgers. An item in quarantine counts as stored.
+"""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    union,
+)
+
+from sorobanflow.audit.stored import matches
+from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.store.merge import stage_of
+from sorobanflow.store.tables import (
+    VERSION_GROUPS,
+    events,
+    ledgers,
+    operations,
+    quarantine,
+    token_operations,
+    transactions,
+)
+
+#: The rows that a filtered stream's rows follow from.
+_FOLLOWED = {token_operations: events, operations: transactions}
+#: The kinds of items in quarantine whose rows a table lacks.
+_KINDS = {
+    events: ("event",),
+    token_operations: ("event", "token_operation"),
+    transactions: ("transaction",),
+    operations: ("transaction",),
+}
+FIRST, LAST = bindparam("first", type_=Integer), bindparam("last", type_=Integer)
+_BAD = bindparam("bad", type_=ARRAY(Text))
+_BAD_IN = bindparam("bad_in", type_=ARRAY(Integer))
+_INCOMPLETE = bindparam("incomplete", type_=ARRAY(Integer))
+
+
+def made_rows(table: Table) -> Select[Any]:
+    """Select the staged rows."""
+    stage = _stage(table)
+    columns = [stage.c[one.name] for one in table.columns]
+    return select(*columns).where(stage.c.written_by == func.pg_current_xact_id())
+
+
+@cache
+def _stage(table: Table) -> Table:
+    columns = [Column(one.name, one.type) for one in table.columns]
+    return Table(stage_of(table), MetaData(), *columns, Column("written_by", Text))
+
+
+def stored_rows(table: Table, event_filter: EventFilter | None) -> Select[Any]:
+    """Select the stored rows that the batch answers for."""
+    names = table.primary_key.columns.keys()
+    if table in VERSION_GROUPS:
+        arrays = [bindparam(f"claimed_{n}", type_=ARRAY(Text)) for n in range(len(names))]
+        claimed = func.unnest(*arrays).table_valued(*names).render_derived()
+        made = made_rows(table).subquery()
+        keys = union(select(*(made.c[name] for name in names)), select(claimed)).subquery()
+        return select(table).join(keys, and_(*(table.c[name] == keys.c[name] for name in names)))
+    number = table.c["sequence" if table is ledgers else "ledger"]
+    if event_filter is None or table is events:
+        return select(table).where(number.between(FIRST, LAST), matches(event_filter))
+    followed = _FOLLOWED.get(table, table)
+    made = made_rows(followed).subquery()
+    return select(table).where(
+        table.c[names[0]].in_(select(made.c[followed.primary_key.columns[0].name]))
+    )
+
+
+def in_quarantine(
+    table: Table, key: ColumnElement[Any], ledger: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """Whether a row lacks an item in quarantine, by the batch or by what is stored.
+
+    A ledger that lacks any has other counts. State is not judged where a transaction is lacking:
+    fees are refunded after all of them.
+    """
+    if table is ledgers:
+        return or_(ledger == func.any(_BAD_IN), exists().where(quarantine.c.ledger == ledger))
+    if table in VERSION_GROUPS:
+        rows = and_(quarantine.c.kind == "transaction", quarantine.c.ledger == ledger)
+        return or_(ledger == func.any(_INCOMPLETE), exists().where(rows))
+    if table not in _KINDS:
+        return false()
+    kinds = _KINDS[table]
+    bad = [func.concat(f"{kind} ", key) == func.any(_BAD) for kind in kinds]
+    return or_(*bad, exists().where(quarantine.c.kind.in_(kinds), quarantine.c.key == key))

@@ -1,0 +1,103 @@
+"""Replace what ledgers hold: remove the rows that their batch does not have.
+
+For `force` and repair, in the batch's transaction and after its rows were merged. Only the stream
+of everything replaces: a filtered one cannot tell a wrong row from one that it does not select.
+Invariant: concurrent writers cannot deadlock. History is of ledgers that are locked already; a
+row of state that another writer has locked is left to it.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import psycopg
+from sqlalchemy import Table
+
+from sorobanflow.ledgers import LedgerRange
+from sorobanflow.store.claims import Claims
+from sorobanflow.store.merge import stage_of
+from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES, VERSION_GROUPS, VersionGroup
+
+_IN_LEDGERS = "BETWEEN %(first)s AND %(last)s"
+_EMPTY_LEDGERS = f"""
+DELETE FROM ledgers WHERE sequence {_IN_LEDGERS}
+AND NOT EXISTS (SELECT FROM transactions WHERE ledger = sequence)
+AND NOT EXISTS (SELECT FROM events WHERE ledger = sequence)
+"""  # noqa: S608 - no input
+
+
+def remove_surplus(
+    connection: "psycopg.Connection[Any]", ledgers: LedgerRange, claims: Claims
+) -> None:
+    """Remove the rows of these ledgers that are not staged."""
+    bounds = ledgers._asdict()
+    for table in HISTORY_TABLES:
+        connection.execute(_history_statement(table), bounds)
+    connection.execute(_EMPTY_LEDGERS, bounds)
+    for table in STATE_TABLES:
+        if keys := claims.keys(table, ledgers):
+            names = table.primary_key.columns.keys()
+            arrays = {
+                name: [*part] for name, part in zip(names, zip(*keys, strict=True), strict=True)
+            }
+            for statement in _state_statements(table):
+                connection.execute(statement, {**bounds, **arrays})
+
+
+@cache
+def _history_statement(table: Table) -> bytes:
+    statement = f"DELETE FROM {table.name} AS t WHERE ledger {_IN_LEDGERS} AND {_unstaged(table)}"  # noqa: S608
+    return statement.encode()
+
+
+@cache
+def _state_statements(table: Table) -> list[bytes]:
+    """Write the removal of wrong claims: of whole rows, or of groups and rows without any."""
+    keys, groups = table.primary_key.columns.keys(), VERSION_GROUPS[table]
+    wrong = [f"({_wrong(table, group)}) AS w WHERE {_same(keys, 'w')}" for group in groups]
+    if len(groups) == 1:
+        statements = [f"DELETE FROM {table.name} AS t USING {wrong[0]}"]  # noqa: S608
+    else:
+        statements = [
+            f"UPDATE {table.name} AS t SET {_nothing(table, group)} FROM {one}"  # noqa: S608
+            for group, one in zip(groups, wrong, strict=True)
+        ]
+        empty = " AND ".join(f"t.{group.order[0]} IS NULL" for group in groups)
+        statements.append(
+            f"DELETE FROM {table.name} AS t USING {_claimed(keys)} "  # noqa: S608
+            f"WHERE {_same(keys, 'claimed')} AND {empty}"
+        )
+    return [statement.encode() for statement in statements]
+
+
+def _wrong(table: Table, group: VersionGroup) -> str:
+    """Select the keys that claim a change of this group in the ledgers and have none."""
+    keys, date = table.primary_key.columns.keys(), group.order[0]
+    return (
+        f"SELECT {', '.join(f't.{key}' for key in keys)} FROM {table.name} AS t "  # noqa: S608
+        f"JOIN {_claimed(keys)} ON {_same(keys, 'claimed')} "
+        f"WHERE t.{date} {_IN_LEDGERS} AND {_unstaged(table)} FOR UPDATE OF t SKIP LOCKED"
+    )
+
+
+def _claimed(keys: Sequence[str]) -> str:
+    arrays = ", ".join(f"%({key})s::text[]" for key in keys)
+    return f"unnest({arrays}) AS claimed ({', '.join(keys)})"
+
+
+def _nothing(table: Table, group: VersionGroup) -> str:
+    """Set a group as it is where no change was seen."""
+    columns = [table.columns[name] for name in (*group.data, *group.order)]
+    return ", ".join(f"{one.name} = {'NULL' if one.nullable else 'false'}" for one in columns)
+
+
+def _unstaged(table: Table) -> str:
+    same = _same(table.primary_key.columns.keys(), "s")
+    return (
+        f"NOT EXISTS (SELECT FROM {stage_of(table)} AS s "
+        f"WHERE s.written_by = pg_current_xact_id() AND {same})"
+    )
+
+
+def _same(keys: Sequence[str], other: str) -> str:
+    return " AND ".join(f"t.{key} = {other}.{key}" for key in keys)
