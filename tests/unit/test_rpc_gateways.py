@@ -108,14 +108,16 @@ def test_other_limits_are_no_rate_limits(code: int, message: str) -> None:
 def test_rate_limit_of_some_calls_of_a_batch_is_strain(node: Node) -> None:
     stats = RpcStats()
 
-    def limited(request: httpx.Request) -> httpx.Response:
-        members = node(request).json()
+    def limited(asked: Members) -> httpx.Response:
+        members = [node.answer(call) for call in asked]
         for member in members[2:]:
             member["error"] = {"code": -32005, "message": "no"}
             del member["result"]
         return httpx.Response(200, json=members)
 
-    assert found(client_of(limited, attempts=3, hook=stats)) == HASHES
+    gateway = Gateway(node, limited)
+    assert found(client_of(gateway, attempts=3, hook=stats)) == HASHES
+    assert gateway.batches == 2
     assert "rate limits" in stats.concurrency()
 
 
@@ -163,7 +165,7 @@ REFUSALS = {
 def test_refused_batch_ends_in_single_calls(node: Node, answer: Any) -> None:
     now = 0.0
     gateway = Gateway(node, answer)
-    client = client_of(gateway, attempts=2, clock=lambda: now)
+    client = client_of(gateway, attempts=5, clock=lambda: now)
     assert found(client) == HASHES
     refused = gateway.batches
     assert refused <= 2

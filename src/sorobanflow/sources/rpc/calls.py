@@ -91,14 +91,14 @@ class Calls:
 
         return self.once(method, params, read, ledger)
 
-    def retried(self, method: str, attempt: Callable[[], T]) -> T:
+    def retried(self, method: str, attempt: Callable[[], T], max_attempts: int | None = None) -> T:
         """Run attempts of a method until one succeeds or the policy gives up."""
 
         def announce(wait_s: float, error: BaseException) -> None:
             self.last_failure = str(error)
             report(self._hook, Retrying(method, wait_s, type(error).__name__))
 
-        return self._policy.run(attempt, announce)
+        return self._policy.run(attempt, announce, max_attempts)
 
     def once(
         self,

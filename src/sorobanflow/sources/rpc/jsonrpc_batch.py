@@ -38,6 +38,8 @@ Answer = Transaction | NotFound | Malformed
 Answers = MutableMapping[str, Answer]
 
 METHOD = "getTransaction"
+#: Attempts of a batch, before a single call decides whether the batch or the node failed.
+MAX_ATTEMPTS = 2
 #: Seconds without batches after a refusal by a node that never answered one.
 REFUSED_S = 600.0
 
@@ -70,10 +72,11 @@ class JsonRpcBatches:
         """
         try:
             while self.accepted and any(tx_hash not in answers for tx_hash in hashes):
-                self._calls.retried(METHOD, lambda: self._ask_once(hashes, answers))
+                self._calls.retried(METHOD, lambda: self._ask_once(hashes, answers), MAX_ATTEMPTS)
         except _FAILURES as error:
             tx_hash = next(tx_hash for tx_hash in hashes if tx_hash not in answers)
-            answers[tx_hash] = ask_once(self._calls, tx_hash).value
+            single = self._calls.retried(METHOD, lambda: ask_once(self._calls, tx_hash))
+            answers[tx_hash] = single.value
             self._size.fail(len(hashes))
             if not self._answered and not isinstance(error, AnswerTooLargeError):
                 self._refused_until = self._clock() + REFUSED_S

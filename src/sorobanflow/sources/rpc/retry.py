@@ -49,15 +49,18 @@ class RetryPolicy:
         self._sleep = sleep
         self._uniform = uniform
 
-    def run(self, attempt: Callable[[], T], on_retry: OnRetry) -> T:
+    def run(
+        self, attempt: Callable[[], T], on_retry: OnRetry, max_attempts: int | None = None
+    ) -> T:
         """Call until it succeeds, fails for good, or the attempts are used up."""
+        attempts = self.settings.attempts
 
         def announce(state: tenacity.RetryCallState) -> None:
             on_retry(state.upcoming_sleep, _error(state))
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(EndpointError),
-            stop=tenacity.stop_after_attempt(self.settings.attempts),
+            stop=tenacity.stop_after_attempt(min(attempts, max_attempts or attempts)),
             wait=lambda state: self.wait_s(state.attempt_number, _error(state)),
             sleep=self._sleep,
             before_sleep=announce,
