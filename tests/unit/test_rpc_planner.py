@@ -36,7 +36,7 @@ def read(node: Node, event_filter: EventFilter | None = FILTER) -> EventsRead:
 def planner(
     plan: FetchPlan = "auto", filtered: bool = True, workers: int = 2
 ) -> TransactionPlanner:
-    return TransactionPlanner(plan, filtered, workers, batch_calls=50)
+    return TransactionPlanner(plan, filtered, workers, batch_calls=2)
 
 
 def chunks_with(
@@ -82,6 +82,12 @@ def test_planner_auto_measures_once() -> None:
     for _ in range(2):
         chunks_of(chosen, node, fetch)
     assert node.methods().count("getTransactions") == 1
+
+
+def test_planner_auto_measures_nothing_for_what_one_post_brings() -> None:
+    node, chosen = node_of(10, 1), TransactionPlanner("auto", True, 2, batch_calls=4)
+    assert set(kinds(chunks_of(chosen, node, read(node)))) == {HashChunk}
+    assert "getTransactions" not in node.methods()
 
 
 def test_planner_auto_unlearns_what_a_quiet_ledger_made_it_believe() -> None:

@@ -64,8 +64,7 @@ class TransactionPlanner:
 
     def hash_chunks(self, client: RpcClient, wanted: Mapping[str, int]) -> list[HashChunk]:
         """Cut transactions, given as ledger by hash, into a chunk per worker at most."""
-        calls = min(self._batch_calls, client.sizes["getTransaction"].items)
-        return cut_hashes([*wanted.items()], self._workers, calls)
+        return cut_hashes([*wanted.items()], self._workers, self._calls_per_post(client))
 
     def learn(self, ledgers: LedgerRange, transactions: int, named: int) -> None:
         """Take in how many transactions whole ledgers held, and how many their events named.
@@ -104,12 +103,19 @@ class TransactionPlanner:
     ) -> bool:
         if self._plan != "auto":
             return self._plan == "ledgers"
+        if len(wanted) <= self._calls_per_post(client):
+            return False  # one POST brings them, and nothing else
         if self._per_ledger is None:
             try:
                 self._per_ledger = _measure(client, ledgers.first)
             except RetriableError:  # the plan is only a guess at what is cheaper
                 return False
         return len(wanted) >= MIN_SHARE_FOR_LEDGERS * self._per_ledger * ledgers.size
+
+    def _calls_per_post(self, client: RpcClient) -> int:
+        """Transactions that one POST asks for by hash."""
+        accepted = client.sizes["getTransaction"].items if client.batches.accepted else 1
+        return min(self._batch_calls, accepted)
 
 
 def cut_ledgers(
