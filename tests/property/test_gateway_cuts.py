@@ -15,9 +15,12 @@ from sqlalchemy import text
 from sorobanflow.audit.agreement import Compared, compare
 from sorobanflow.devnet import Chain, DevnetServer, parse_faults
 from sorobanflow.sources.rpc.client import RpcClient
+from sorobanflow.sources.rpc.planner import TransactionPlanner
+from sorobanflow.sources.rpc.source import RpcSource
+from sorobanflow.store.claims import read_claims
 from sorobanflow.store.embedded import EmbeddedPostgres
 from tests.property.fault_databases import Checksums, Databases, open_databases
-from tests.property.fault_runs import LEDGERS, QUIET, Setup, index_through, source_of
+from tests.property.fault_runs import LEDGERS, QUIET, RETRY, Setup, index_through, source_of
 
 #: Each run and its audit cut some thirty answers.
 RUNS = 25
@@ -64,9 +67,12 @@ def databases(
 
 
 def audited(databases: Databases, setup: Setup, faults: str) -> Compared:
-    server = DevnetServer(Chain(source_of(setup.chain)), faults=parse_faults(faults))
-    with server, RpcClient(server.url) as client:
-        return compare(databases.engine, client, LEDGERS, setup.event_filter)
+    supply, engine = source_of(setup.chain), databases.engine
+    server = DevnetServer(Chain(supply), faults=parse_faults(faults))
+    planner = TransactionPlanner(setup.fetch_plan, setup.filtered, 1, setup.batch_calls)
+    with server, RpcClient(server.url, retry=RETRY) as client:
+        source = RpcSource(client, supply.network.passphrase, setup.event_filter, planner)
+        return compare(engine, source, LEDGERS, read_claims(engine, [LEDGERS]))
 
 
 @settings(
