@@ -120,7 +120,7 @@ def test_client_body_that_is_no_json_is_the_endpoints_fault(body: bytes) -> None
         b'{"jsonrpc":"2.0","id":1,"result":null}',
         b'{"jsonrpc":"2.0","id":1}',
         b'{"jsonrpc":"2.0","id":1,"result":5}',
-        b'{"jsonrpc":"2.0","id":1,"error":"no"}',
+        b'{"jsonrpc":"2.0","id":1,"error":5}',
         b'[{"jsonrpc":"2.0","id":1,"result":{}}]',
         b"null",
         b'{"jsonrpc":"2.0","id":1,"result":' + b"[" * 100_000 + b"]" * 100_000 + b"}",

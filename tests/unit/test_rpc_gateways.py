@@ -92,6 +92,18 @@ def test_rate_limit_in_http_200_is_retried_and_counts_as_strain(code: int, messa
 
 
 @pytest.mark.parametrize(
+    "error",
+    ["Too Many Requests", {"message": "API rate limit exceeded"}, {"code": "429", "message": ""}],
+    ids=str,
+)
+def test_rate_limit_in_another_shape_is_one_too(error: Any) -> None:
+    for body in ({"error": error}, {"id": 1, "error": error}):
+        client = client_of(lambda request, body=body: httpx.Response(200, json=body))
+        with pytest.raises(RateLimitedError):
+            client.get_health()
+
+
+@pytest.mark.parametrize(
     ("code", "message"),
     [
         (-32602, "limit must not exceed 5"),

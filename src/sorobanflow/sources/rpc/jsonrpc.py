@@ -48,7 +48,7 @@ _RANGE = re.compile(
 _PAGE_LIMIT = re.compile(r"limit must not exceed (\d{1,9})")
 _NO_LEDGER = re.compile(r"does not contain metadata for ledger: (\d{1,10})")
 
-_replies = msgspec.json.Decoder(Reply)
+_replies = msgspec.json.Decoder(Reply, strict=False)
 _arrays = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -90,8 +90,11 @@ def decode_reply(method: str, body: bytes, request_id: int) -> Reply:
     return reply
 
 
-def error_of(method: str, fault: RpcFault, ledger: int | None, clean: Clean) -> SorobanflowError:
+def error_of(
+    method: str, fault: RpcFault | str, ledger: int | None, clean: Clean
+) -> SorobanflowError:
     """Make our error of a node's error; the request starts at `ledger`."""
+    fault = RpcFault(message=fault) if isinstance(fault, str) else fault
     text = f"{fault.message}: {data}" if (data := _data_text(fault)) else fault.message
     bounds = _RANGE.search(text) if fault.code in _OUT_OF_RANGE else None
     if page_limit(text) is not None:

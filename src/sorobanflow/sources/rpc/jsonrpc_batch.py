@@ -147,7 +147,7 @@ class JsonRpcBatches:
             return error
         return None
 
-    def _error(self, fault: RpcFault) -> SorobanflowError:
+    def _error(self, fault: RpcFault | str) -> SorobanflowError:
         return error_of(METHOD, fault, None, self._calls.transport.clean)
 
 

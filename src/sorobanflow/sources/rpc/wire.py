@@ -79,9 +79,9 @@ class NotFound(Struct):
 
 
 class RpcFault(Struct):
-    """The `error` member of a JSON-RPC answer."""
+    """The `error` member of a JSON-RPC answer; some gateways give no code."""
 
-    code: int
+    code: int = 0
     message: str = ""
     data: msgspec.Raw = msgspec.Raw()
 
@@ -91,7 +91,7 @@ class Reply(Struct):
 
     id: int | str | None = None
     result: msgspec.Raw = msgspec.Raw()
-    error: RpcFault | None = None
+    error: RpcFault | str | None = None  # gateways give a text alone
 
 
 class Items(Generic[ItemT]):
