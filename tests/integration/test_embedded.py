@@ -1,7 +1,76 @@
+"""The embedded server: nobody but its user reaches it, wherever its data is."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import psycopg
+import pytest
+
+from sorobanflow.store.embedded import EmbeddedPostgres
+
+NOBODY = 65534
+#: `make psql`. It imports as root, because others may not be able to read this Python.
+PSQL_AS_NOBODY = f"""
+import os, sys
+from deployments import local
+os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
+sys.argv = ["local", "psql"]
+sys.exit(local.main())
+"""
+
+
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """A folder that every user may enter, as a project's on a shared machine."""
+    folder = Path(tempfile.mkdtemp(prefix="sorobanflow-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 def test_embedded_runs_sql(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT 41 + 1").fetchone()
     assert row == (42,)
+
+
+@needs_root
+@pytest.mark.parametrize("name", ['it\'s "a" $HOME, `here`', "x" * 110])
+def test_server_of_any_path_is_closed_to_other_users(name: str, shared_folder: Path) -> None:
+    data = shared_folder / name / "postgres"
+    psql = [str(EmbeddedPostgres.psql_path()), "--tuples-only", "--command", "SELECT 42"]
+    with EmbeddedPostgres(data) as server:
+        done = subprocess.run([*psql, server.url], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "42"
+        assert [path.name for path in data.glob(".s.*")] == [".s.PGSQL.5432", ".s.PGSQL.5432.lock"]
+        assert data.stat().st_mode & 0o777 == 0o700
+        refused = subprocess.run(
+            [*psql, server.url], capture_output=True, text=True, check=False, user=NOBODY
+        )
+        assert "Permission denied" in refused.stderr
+    assert not (data / "postmaster.pid").exists()
+
+
+@needs_root
+def test_second_user_of_the_machine_has_a_server_too(
+    postgres: EmbeddedPostgres, shared_folder: Path
+) -> None:
+    os.chown(shared_folder, NOBODY, NOBODY)
+    done = subprocess.run(
+        [sys.executable, "-c", PSQL_AS_NOBODY],
+        cwd=shared_folder,
+        env=os.environ | {"SQL": "SELECT current_user"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "postgres" in done.stdout
