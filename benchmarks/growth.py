@@ -26,6 +26,7 @@ from benchmarks.processes import Sample, resident_mib, sampled
 from deployments.services import devnet
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import tables
+from sorobanflow.store.engine import driver_connection
 
 STORED = (10**5, 10**6, 10**7)
 #: Above the ledgers of the stored rows, which hold 100 events each.
@@ -133,9 +134,9 @@ def _fill(engine: Engine, rows: int) -> None:
         connection.execute(_FILL, {"rows": rows, "each": STORED_PER_LEDGER})
     for index in tables.events.indexes:
         index.create(engine)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE events"))
-        connection.execute(text("CHECKPOINT"))
+    with engine.connect() as connection:
+        driver_connection(connection).execute("VACUUM ANALYZE events")
+        driver_connection(connection).execute("CHECKPOINT")
 
 
 def measure_run(services: common.Services, rounds: int, size: Size | None = None) -> pd.DataFrame:

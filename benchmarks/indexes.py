@@ -30,7 +30,7 @@ from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
-from sorobanflow.store.merge import merge_staged, stage_rows
+from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 from tests.fetch_range import fetch_range
@@ -112,8 +112,7 @@ def _measure(
         connection.commit()
         began = time.perf_counter()
         for one in rows:
-            stage_rows(connection, {variant.table: one})
-            merge_staged(connection, [variant.table])
+            merge_rows(connection, {variant.table: one})
             connection.commit()
         merged = time.perf_counter()
         cursor.execute(f"ANALYZE {variant.table.name}")

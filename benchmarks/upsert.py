@@ -80,7 +80,7 @@ def main(rounds: int) -> None:
 
 
 def _warm(engine: Engine, raw: Connection, cases: Sequence[Case]) -> None:
-    """Have the connection make its temporary tables, as it does once in its life."""
+    """Write each table once: the first time is slower."""
     for case in cases:
         if len(next(case.rows())[1]) <= SINGLE_LIMIT:
             _prepare(engine, raw, case, there=True)

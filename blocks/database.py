@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from prefect.blocks.core import Block
+from prefect.context import FlowRunContext
 from prefect_sqlalchemy import ConnectionComponents
 from psycopg.conninfo import make_conninfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -97,7 +98,8 @@ class Database(Block):
             url = self._conninfo()
             if url is None:
                 url = stack.enter_context(EmbeddedPostgres(EMBEDDED_FOLDER)).url
-            yield stack.enter_context(open_engine(url, self.pool.settings(), on_pool))
+            opening = open_engine(url, self.pool.settings(), on_pool, application=_application())
+            yield stack.enter_context(opening)
 
     def _conninfo(self) -> str | None:
         if self.url is not None:
@@ -113,3 +115,9 @@ class Database(Block):
             password=parts.password.get_secret_value() if parts.password else None,
             **(parts.query or {}),
         )
+
+
+def _application() -> str:
+    """Name the sessions after the flow, for whoever looks at the server's list of them."""
+    context = FlowRunContext.get()
+    return f"sorobanflow {context.flow.name}" if context and context.flow else "sorobanflow"

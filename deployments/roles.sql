@@ -30,11 +30,11 @@ BEGIN
         EXECUTE later || format('GRANT SELECT ON TABLES TO %I', role);
     END LOOP;
 
-    -- Rows are copied into temporary tables first. Rows are only deleted from gaps and quarantine.
+    -- Audits copy rows into temporary tables. Rows are only deleted from gaps and quarantine.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %s TO sorobanflow_indexer', this);
     GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO sorobanflow_indexer;
-    GRANT DELETE ON gaps, quarantine TO sorobanflow_indexer;
-    REVOKE INSERT, UPDATE ON alembic_version FROM sorobanflow_indexer;
+    GRANT DELETE ON public.gaps, public.quarantine TO sorobanflow_indexer;
+    REVOKE INSERT, UPDATE ON public.alembic_version FROM sorobanflow_indexer;
     EXECUTE later || 'GRANT INSERT, UPDATE ON TABLES TO sorobanflow_indexer';
 
     EXECUTE format('REVOKE ALL ON DATABASE %s FROM PUBLIC', this);

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import get_client
+from prefect import flow, get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect_sqlalchemy import ConnectionComponents
 from psycopg.conninfo import conninfo_to_dict
@@ -163,13 +163,23 @@ def test_engine_opens_connection_components(database_url: str) -> None:
     assert name == "by parts"
 
 
+def test_sessions_are_named_after_the_flow(database_url: str) -> None:
+    @flow(name="some-flow")
+    def named() -> object:
+        block = Database(url=SecretStr(database_url))
+        with block.engine() as engine, engine.begin() as connection:
+            return connection.execute(text("SHOW application_name")).scalar_one()
+
+    assert named() == "sorobanflow some-flow"
+
+
 def test_engine_without_an_address_is_the_embedded_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with Database().engine() as engine, engine.begin() as connection:
         folder = connection.execute(text("SHOW data_directory")).scalar_one()
-    assert folder == str(tmp_path / ".sorobanflow" / "postgres")
+    assert Path(folder).resolve() == tmp_path / ".sorobanflow" / "postgres"
 
 
 def test_unreachable_database_is_named_without_its_password() -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.engine import driver_connection
-from sorobanflow.store.merge import merge_staged, stage_rows
+from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.tables import VERSION_GROUPS
 
 Order = tuple[int, ...] | None
@@ -59,9 +59,7 @@ def store(engine: Engine, table: Table, *rows: Row) -> None:
 
 def merge(connection: Connection, table: Table, *rows: Row) -> None:
     """Merge rows in the caller's transaction."""
-    driver = driver_connection(connection)
-    stage_rows(driver, {table: rows})
-    merge_staged(driver, [table])
+    merge_rows(driver_connection(connection), {table: rows})
 
 
 def stored(engine: Engine, table: Table) -> list[Row]:

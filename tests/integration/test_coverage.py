@@ -43,7 +43,7 @@ def test_coverage_in_many_parts_is_shown_by_its_ends() -> None:
 
 def test_coverage_rolls_back_with_its_transaction(engine: Engine) -> None:
     open_stream(engine, Stream())
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         add_coverage(driver_connection(connection), "all", LedgerRange(1, 9))
         connection.rollback()
     assert read_coverage(engine, "all").covered == ()

@@ -88,7 +88,7 @@ def stream(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("fault", [raising("40001"), raising("40P01"), raising("55P03"), TERMINATE])
+@pytest.mark.parametrize("fault", [raising("40001"), raising("40P01"), raising("25P03"), TERMINATE])
 def test_failure_that_passes_is_tried_again(
     engine: Engine, migrated: str, fault: str, step: str
 ) -> None:
@@ -167,6 +167,21 @@ def test_deadlock_with_a_session_of_somebody_else_is_tried_again(
         failures = storing.result()
     # More than once where the next try is there before the other session has woken up.
     assert {str(one).count("40P01") for one in failures} == {1}
+    assert _held(engine) == (9, 9, 9)
+
+
+def test_statement_over_the_users_time_limit_is_tried_again_and_named(
+    engine: Engine, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as holder:
+        holder.execute(f'ALTER DATABASE "{holder.info.dbname}" SET statement_timeout = 300')
+        holder.commit()
+        holder.execute("SELECT FROM coverage FOR UPDATE")
+        with open_engine(database_url, PoolSettings()) as limited:
+            failures = _store(limited, look=holder.rollback)
+    assert [type(one) for one in failures] == [DatabaseUnavailableError]
+    assert "(57014)" in str(failures[0])
+    assert "raise the user's statement_timeout" in str(failures[0])
     assert _held(engine) == (9, 9, 9)
 
 

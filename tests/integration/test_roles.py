@@ -80,6 +80,9 @@ def _names(url: str) -> list[str]:
 
 
 def test_indexer_may_index_and_keep_what_is_missing(users: dict[str, str]) -> None:
+    with psycopg.connect(users["owner"]) as connection:  # only audits need this one
+        name = connection.info.dbname
+        connection.execute(f'REVOKE TEMPORARY ON DATABASE "{name}" FROM sorobanflow_indexer')
     with (
         DevnetServer(Chain(Generator(seed=120), closed=8)) as server,
         RpcClient(server.url) as client,

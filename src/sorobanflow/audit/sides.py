@@ -4,6 +4,7 @@ A filtered stream answers for the events that it selects and for what follows fr
 of everything, for all rows of its ledgers. An item in quarantine counts as stored.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     ARRAY,
     Column,
     ColumnElement,
+    Connection,
     Integer,
     MetaData,
     Select,
@@ -28,7 +30,8 @@ from sqlalchemy import (
 
 from sorobanflow.audit.stored import matches
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.store.merge import stage_of
+from sorobanflow.store.copy import Row, copy_rows
+from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.tables import (
     VERSION_GROUPS,
     events,
@@ -56,15 +59,23 @@ _INCOMPLETE = bindparam("incomplete", type_=ARRAY(Integer))
 
 def made_rows(table: Table) -> Select[Any]:
     """Select the staged rows."""
-    stage = _stage(table)
-    columns = [stage.c[one.name] for one in table.columns]
-    return select(*columns).where(stage.c.written_by == func.pg_current_xact_id())
+    return select(_stage(table))
+
+
+def stage_rows(connection: Connection, rows: Mapping[Table, Sequence[Row]]) -> None:
+    """Copy rows to temporary tables, for the rest of the transaction."""
+    driver = driver_connection(connection)
+    for table, its_rows in rows.items():
+        stage = _stage(table).name
+        create = f"CREATE TEMPORARY TABLE {stage} (LIKE {table.name}) ON COMMIT DROP"
+        driver.execute(create.encode())
+        copy_rows(driver, table, its_rows, stage)
 
 
 @cache
 def _stage(table: Table) -> Table:
     columns = [Column(one.name, one.type) for one in table.columns]
-    return Table(stage_of(table), MetaData(), *columns, Column("written_by", Text))
+    return Table(f"stage_{table.name}", MetaData(), *columns)
 
 
 def stored_rows(table: Table, event_filter: EventFilter | None) -> Select[Any]:

@@ -30,12 +30,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 
-from sorobanflow.audit.sides import FIRST, LAST, in_quarantine, made_rows, stored_rows
+from sorobanflow.audit.sides import FIRST, LAST, in_quarantine, made_rows, stage_rows, stored_rows
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.claims import Claims
-from sorobanflow.store.engine import driver_connection
-from sorobanflow.store.merge import stage_rows
 from sorobanflow.store.tables import (
     HISTORY_TABLES,
     STATE_TABLES,
@@ -93,7 +91,7 @@ def stage_made(connection: Connection, rows: BatchRows) -> None:
     by_name = rows.by_table()
     made = {table: by_name[table.name] for table in TABLES if table is not ledgers}
     made[ledgers] = ledger_rows(rows)
-    stage_rows(driver_connection(connection), made)
+    stage_rows(connection, made)
 
 
 def compare_table(

@@ -32,7 +32,6 @@ def read_frames(
     """Read a range's rows in the relation's order, all as of the moment of the first frame."""
     with engine.begin() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        connection.execute(text("SET LOCAL TimeZone = 'UTC'"))
         with driver_connection(connection).cursor("export", binary=True) as cursor:
             cursor.execute(_query(relation), (ledgers.first, ledgers.last))
             yield from make_frames(cursor.fetchmany, relation.schema)

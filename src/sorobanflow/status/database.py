@@ -3,15 +3,15 @@
 Each part has a transaction and a time limit, so a lock or a missing right affects it alone.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, Row, event, text
+from sqlalchemy import Engine, Row, text
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.status.model import MAX_SHOWN, Gap, Quarantine, QuarantineCount, Stream
+from sorobanflow.store.session import with_settings
 from sorobanflow.store.tables import metadata
 
 #: A statement that takes longer, or waits longer for a lock, is reported as a problem.
@@ -20,20 +20,10 @@ STATEMENT_TIMEOUT_MS = 5000
 MAX_QUARANTINE = 10_000
 
 
-@contextmanager
-def bounded(engine: Engine) -> Iterator[Engine]:
+def bounded(engine: Engine) -> Engine:
     """Give the engine with read-only transactions whose statements are limited in time."""
-    limited = engine.execution_options()
-
-    def limit(connection: Connection) -> None:
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
-
-    event.listen(limited, "begin", limit)
-    try:
-        yield limited
-    finally:
-        event.remove(limited, "begin", limit)
+    limit = f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}"
+    return with_settings(engine, f"SET TRANSACTION READ ONLY; {limit}")
 
 
 def read_revision(engine: Engine) -> str | None:

@@ -57,8 +57,7 @@ def read_status(
     if isinstance(engine, SorobanflowError):
         reader.problems.append(Problem("database", f"the database: {engine}"))
     else:
-        with db.bounded(engine) as limited:
-            database = reader.database(limited, node)
+        database = reader.database(db.bounded(engine), node)
     status = Status(
         now or datetime.now(UTC),
         schema.newest_revision(),

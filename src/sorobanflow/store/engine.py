@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from sorobanflow.errors import ConfigurationError, DatabaseUnavailableError
 from sorobanflow.store.failures import named_failures
 from sorobanflow.store.pool import CountingPool, PoolSettings
+from sorobanflow.store.session import begin_with_settings, check_server
 
 PUBLIC_PARTS = ("host", "port", "user", "dbname")
 
@@ -45,16 +46,19 @@ def open_engine(
     url: str,
     settings: PoolSettings,
     on_pool: Callable[[CountingPool], object] = lambda pool: None,
+    *,
+    application: str = "sorobanflow",
 ) -> Iterator[Engine]:
     """Open an engine on a libpq URL or connection string, and close it with its pool.
 
-    `on_pool` gets the pool before the server is asked anything, so that it can be cut off.
+    `on_pool` gets the pool before the server is asked anything, so that it can be cut off. The
+    server shows its sessions under the name of the `application`, unless the URL has one.
 
-    Raises ConfigurationError if the URL is not valid or the server refuses the connection,
-    DatabaseUnavailableError if none is possible now; else see `failures`.
+    Raises ConfigurationError if the URL is not valid, the server refuses the connection, or does
+    not suit; DatabaseUnavailableError if no connection is possible now; else see `failures`.
     """
     try:
-        pool = CountingPool(url, _parse(url), settings)
+        pool = CountingPool(url, {"application_name": application} | _parse(url), settings)
     except ValueError as error:
         raise ConfigurationError(f"the pool settings contradict each other: {error}") from error
     _check_address(url)
@@ -64,6 +68,7 @@ def open_engine(
         poolclass=NullPool,
         execution_options={"pool": pool},
     )
+    begin_with_settings(engine)
     try:
         pool.open()
         on_pool(pool)
@@ -83,7 +88,10 @@ def pool_of(engine: Engine) -> CountingPool:
 
 
 def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
-    """Return the psycopg connection of an SQLAlchemy one, which cannot COPY."""
+    """Return the psycopg connection of an SQLAlchemy one, which cannot COPY.
+
+    Outside of a transaction of the SQLAlchemy one, each statement is committed by itself.
+    """
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     return driver
@@ -120,7 +128,8 @@ def _check_address(url: str) -> None:
 
 
 def _server_left(pool: CountingPool, settings: PoolSettings) -> int:
-    """Open the pool's first connection, and ask on it how many the server has left."""
+    """Open the pool's first connection, check the server, and ask how many it has left."""
     with pool.connection() as connection:
+        check_server(connection)
         (left,) = connection.execute(_LEFT).fetchone() or (settings.max_open,)
     return int(left)

@@ -19,6 +19,7 @@ from sorobanflow.errors import (
 
 #: SQLSTATEs that last until somebody acts, and what to do.
 _REFUSALS = {
+    "3F000": "create the schema public, or grant the user USAGE on it",
     "25006": "it is read only; use the primary server, or end its read-only mode",
     "42501": "the user may not do this; grant it the right, or use the tables' owner",
     "53100": "its disk is full; free some space, or enlarge it",
@@ -26,8 +27,14 @@ _REFUSALS = {
 _NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}
 #: Classes of SQLSTATE: connection, conflict of transactions, resources, locks, operator, system.
 _TRANSIENT = {"08", "40", "53", "55", "57", "58"}
-#: Exceptions from these classes: a cancelled statement, and a dropped database.
-_FINAL = {"57014", "57P04"}
+#: An exception: the database was dropped.
+_FINAL = {"57P04"}
+#: Limits that a role or database may set, which a busy server exceeds now and then.
+_LIMITS = {
+    "57014": "; if it happens again, raise the user's statement_timeout",
+    "25P03": "; if it happens again, raise the user's idle_in_transaction_session_timeout",
+    "25P04": "; if it happens again, raise the user's transaction_timeout",
+}
 
 
 @contextmanager
@@ -58,6 +65,6 @@ def _named(error: psycopg.Error) -> SorobanflowError | None:
             f"the database's schema is not the one that this program needs: {message} ({state}); "
             "run `python -m deployments.migrate`, or the version of the program that created it"
         )
-    if state[:2] in _TRANSIENT and state not in _FINAL:
-        return DatabaseUnavailableError(f"{message} ({state})")
+    if state in _LIMITS or (state[:2] in _TRANSIENT and state not in _FINAL):
+        return DatabaseUnavailableError(f"{message} ({state}){_LIMITS.get(state, '')}")
     return None

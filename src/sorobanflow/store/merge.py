@@ -1,12 +1,13 @@
-"""Merge rows into a table by key: COPY to a temporary table, then upsert from there.
+"""Merge rows into a table by key: one statement takes the rows as an array per column.
 
-Rows are merged in the order of their keys, so concurrent writers cannot deadlock; the same rows
-again change nothing. In a state table the newer change wins, whatever the order of merging; of
-two versions of one change the incoming one, so that indexing again corrects stored rows. Where
-ledgers are replaced, what they hold gives way whatever change it claims.
+So there is no temporary table, which belongs to a session and takes a privilege. Rows are merged
+in the order of their keys, so concurrent writers cannot deadlock; the same rows again change
+nothing. In a state table the newer change wins, whatever the order of merging; of two versions of
+one change the incoming one, so that indexing again corrects stored rows. Where ledgers are
+replaced, what they hold gives way whatever change it claims.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,60 +15,31 @@ import psycopg
 from sqlalchemy import Table
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.store.copy import Row, copy_rows
+from sorobanflow.store.copy import Row, array_parameters, execute_with_rows, sort_by_key
 from sorobanflow.store.tables import VERSION_GROUPS, VersionGroup
 
-#: Size from which a temporary table is emptied before it is used again.
-MAX_STAGE_BYTES = 1 << 20
+#: Rows per statement; a row may have some 100 KiB, and the server holds a statement in memory.
+MAX_ROWS = 1000
 
 
-def stage_rows(connection: "psycopg.Connection[Any]", rows: Mapping[Table, Sequence[Row]]) -> None:
-    """Copy rows, without repeated keys, to temporary tables for `merge_staged`.
-
-    These outlive the transaction, so that a batch does not write the system catalogues. Rows stay
-    too, marked with it: ON COMMIT DELETE ROWS takes 12 ms per commit for nine tables, used or not.
-    """
-    if not rows:
-        return
-    with connection.pipeline():  # one round trip for all tables
-        sizes = [
-            connection.execute(
-                "SELECT pg_relation_size(to_regclass(%s))", (f"pg_temp.{stage_of(table)}",)
-            )
-            for table in rows
-        ]
-    for (table, its_rows), answer in zip(rows.items(), sizes, strict=True):
-        stage = stage_of(table)
-        (size_bytes,) = answer.fetchone() or (None,)
-        if size_bytes is None:
-            columns = f"LIKE {table.name}, written_by xid8 NOT NULL DEFAULT pg_current_xact_id()"
-            connection.execute(f"CREATE TEMPORARY TABLE {stage} ({columns})".encode())
-        elif size_bytes > MAX_STAGE_BYTES:
-            connection.execute(f"TRUNCATE {stage}".encode())
-        copy_rows(connection, table, its_rows, stage)
-
-
-def merge_staged(
+def merge_rows(
     connection: "psycopg.Connection[Any]",
-    tables: Iterable[Table],
+    rows: Mapping[Table, Sequence[Row]],
     replaced: LedgerRange | None = None,
 ) -> None:
-    """Merge the rows that this transaction staged, by key; `replaced`: the batch's ledgers."""
-    for table in tables:
-        if replaced is None:
-            connection.execute(_merge_statement(table))
-        else:
-            connection.execute(_merge_statement(table, replace=True), replaced._asdict())
-
-
-def stage_of(table: Table) -> str:
-    """Return the name of a table's temporary table."""
-    return f"stage_{table.name}"
+    """Merge rows without repeated keys into their tables; `replaced`: the batch's ledgers."""
+    bounds = {} if replaced is None else replaced._asdict()
+    for table, its_rows in rows.items():
+        statement = _merge_statement(table, replace=replaced is not None)
+        ordered = sort_by_key(table, its_rows)
+        for start in range(0, len(ordered), MAX_ROWS):
+            some = ordered[start : start + MAX_ROWS]
+            execute_with_rows(connection, statement, table, some, bounds)
 
 
 @cache
-def _merge_statement(table: Table, *, replace: bool = False) -> bytes:
-    """Write the upsert from a table's stage; all names are those of our own metadata."""
+def _merge_statement(table: Table, *, replace: bool) -> bytes:
+    """Write the upsert of a table; all names are those of our own metadata."""
     columns, keys = table.columns.keys(), table.primary_key.columns.keys()
     if groups := VERSION_GROUPS.get(table):
         update = _take_newer_groups(groups, _of_key(table, groups), replace)
@@ -75,8 +47,7 @@ def _merge_statement(table: Table, *, replace: bool = False) -> bytes:
         update = _take_incoming([name for name in columns if name not in keys])
     return (
         f"INSERT INTO {table.name} AS t ({', '.join(columns)}) "  # noqa: S608
-        f"SELECT {', '.join(columns)} FROM {stage_of(table)} "
-        f"WHERE written_by = pg_current_xact_id() ORDER BY {', '.join(keys)} "
+        f"SELECT * FROM unnest({array_parameters(table)}) "
         f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {update}"
     ).encode()
 

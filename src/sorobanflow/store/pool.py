@@ -19,6 +19,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from sorobanflow.records import PoolStats
+from sorobanflow.store.session import connect_options
 
 #: Warn when callers waited at least this long, and for this share of the time.
 WAIT_S, WAIT_SHARE = 1.0, 0.1
@@ -47,7 +48,7 @@ class CountingPool(ConnectionPool["psycopg.Connection[Any]"]):
     def __init__(self, url: str, parts: dict[str, str], settings: PoolSettings) -> None:
         super().__init__(
             url,
-            kwargs={"application_name": "sorobanflow", **parts},
+            kwargs=connect_options(parts),
             min_size=0,
             max_size=settings.max_open,
             max_lifetime=settings.max_lifetime_s,

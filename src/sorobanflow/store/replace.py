@@ -13,9 +13,9 @@ from typing import Any
 import psycopg
 from sqlalchemy import Table
 
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.claims import Claims
-from sorobanflow.store.merge import stage_of
+from sorobanflow.store.copy import Row, column_types
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES, VERSION_GROUPS, VersionGroup
 
 _IN_LEDGERS = "BETWEEN %(first)s AND %(last)s"
@@ -26,27 +26,34 @@ AND NOT EXISTS (SELECT FROM events WHERE ledger = sequence)
 """  # noqa: S608 - no input
 
 
-def remove_surplus(
-    connection: "psycopg.Connection[Any]", ledgers: LedgerRange, claims: Claims
-) -> None:
-    """Remove the rows of these ledgers that are not staged."""
-    bounds = ledgers._asdict()
+def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claims: Claims) -> None:
+    """Remove the rows of the batch's ledgers that it does not have."""
+    bounds, by_name = rows.ledgers._asdict(), rows.by_table()
     for table in HISTORY_TABLES:
-        connection.execute(_history_statement(table), bounds)
+        kept = _keys_of(table, by_name[table.name])
+        connection.execute(_history_statement(table), {**bounds, **kept})
     connection.execute(_EMPTY_LEDGERS, bounds)
     for table in STATE_TABLES:
-        if keys := claims.keys(table, ledgers):
+        if keys := claims.keys(table, rows.ledgers):
             names = table.primary_key.columns.keys()
-            arrays = {
-                name: [*part] for name, part in zip(names, zip(*keys, strict=True), strict=True)
-            }
+            claimed = {name: [key[n] for key in keys] for n, name in enumerate(names)}
+            kept = _keys_of(table, by_name[table.name])
             for statement in _state_statements(table):
-                connection.execute(statement, {**bounds, **arrays})
+                connection.execute(statement, {**bounds, **claimed, **kept})
+
+
+def _keys_of(table: Table, rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Return the keys of the batch's rows, for `_not_kept`."""
+    names = table.columns.keys()
+    return {
+        f"kept_{key.name}": [row[names.index(key.name)] for row in rows]
+        for key in table.primary_key
+    }
 
 
 @cache
 def _history_statement(table: Table) -> bytes:
-    statement = f"DELETE FROM {table.name} AS t WHERE ledger {_IN_LEDGERS} AND {_unstaged(table)}"  # noqa: S608
+    statement = f"DELETE FROM {table.name} AS t WHERE ledger {_IN_LEDGERS} AND {_not_kept(table)}"  # noqa: S608
     return statement.encode()
 
 
@@ -76,7 +83,7 @@ def _wrong(table: Table, group: VersionGroup) -> str:
     return (
         f"SELECT {', '.join(f't.{key}' for key in keys)} FROM {table.name} AS t "  # noqa: S608
         f"JOIN {_claimed(keys)} ON {_same(keys, 'claimed')} "
-        f"WHERE t.{date} {_IN_LEDGERS} AND {_unstaged(table)} FOR UPDATE OF t SKIP LOCKED"
+        f"WHERE t.{date} {_IN_LEDGERS} AND {_not_kept(table)} FOR UPDATE OF t SKIP LOCKED"
     )
 
 
@@ -91,12 +98,12 @@ def _nothing(table: Table, group: VersionGroup) -> str:
     return ", ".join(f"{one.name} = {'NULL' if one.nullable else 'false'}" for one in columns)
 
 
-def _unstaged(table: Table) -> str:
-    same = _same(table.primary_key.columns.keys(), "s")
-    return (
-        f"NOT EXISTS (SELECT FROM {stage_of(table)} AS s "
-        f"WHERE s.written_by = pg_current_xact_id() AND {same})"
-    )
+def _not_kept(table: Table) -> str:
+    types = dict(zip(table.columns.keys(), column_types(table), strict=True))
+    keys = table.primary_key.columns.keys()
+    arrays = ", ".join(f"%(kept_{key})s::{types[key]}[]" for key in keys)
+    kept = f"unnest({arrays}) AS s ({', '.join(keys)})"
+    return f"NOT EXISTS (SELECT FROM {kept} WHERE {_same(keys, 's')})"
 
 
 def _same(keys: Sequence[str], other: str) -> str:

@@ -7,7 +7,6 @@ rows in the order of their keys, so concurrent writers cannot deadlock.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import psycopg
@@ -15,10 +14,10 @@ from sqlalchemy import Connection, Engine, Table
 
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.claims import Claims
-from sorobanflow.store.copy import Row, copy_rows
+from sorobanflow.store.copy import Row, copy_rows, sort_by_key
 from sorobanflow.store.coverage import add_coverage, refuse_unopened
 from sorobanflow.store.engine import driver_connection
-from sorobanflow.store.merge import merge_staged, stage_rows
+from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.replace import remove_surplus
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
@@ -59,20 +58,18 @@ def _write(
     *,
     covers: bool,
 ) -> None:
-    """Write the rows; the statements after the staging share one round trip."""
+    """Write the rows; all statements after the copying share one round trip."""
     if rows.quarantine:
         replaced = None  # what cannot be decoded now may be stored
     all_new = _add_ledgers(connection, rows) and replaced is None
     all_new = all_new and _copy_rows_of_new_ledgers(connection, rows)
-    tables = STATE_TABLES if all_new else (*HISTORY_TABLES, *STATE_TABLES)
-    merged = _by_table(rows, tables, empty=replaced is not None)
-    stage_rows(connection, merged)
+    merged = _by_table(rows, STATE_TABLES if all_new else (*HISTORY_TABLES, *STATE_TABLES))
     with connection.pipeline():
         if not all_new:
             _lock_ledgers(connection, rows)
-        merge_staged(connection, merged, None if replaced is None else rows.ledgers)
+        merge_rows(connection, merged, None if replaced is None else rows.ledgers)
         if replaced is not None:
-            remove_surplus(connection, rows.ledgers, replaced)
+            remove_surplus(connection, rows, replaced)
         if not all_new:
             _count_ledgers(connection, rows)
         quarantined = read_quarantine(connection, rows.ledgers)
@@ -82,12 +79,10 @@ def _write(
         refuse_unopened(covered, stream)
 
 
-def _by_table(
-    rows: BatchRows, tables: Iterable[Table], *, empty: bool = False
-) -> dict[Table, list[Row]]:
-    """Select the rows of the tables; those without any only if `empty`."""
+def _by_table(rows: BatchRows, tables: Iterable[Table]) -> dict[Table, list[Row]]:
+    """Select the rows of those tables that have any."""
     by_name = rows.by_table()
-    return {table: its_rows for table in tables if (its_rows := by_name[table.name]) or empty}
+    return {table: its_rows for table in tables if (its_rows := by_name[table.name])}
 
 
 def _add_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
@@ -122,8 +117,7 @@ def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: Batch
     """Copy rows in half the time of a merge; False, with nothing copied, if one exists."""
     try:
         for table, its_rows in _by_table(rows, HISTORY_TABLES).items():
-            keys = [table.columns.keys().index(key.name) for key in table.primary_key]
-            copy_rows(connection, table, sorted(its_rows, key=itemgetter(*keys)))
+            copy_rows(connection, table, sort_by_key(table, its_rows))
     except psycopg.errors.UniqueViolation:
         connection.execute("ROLLBACK TO before_rows")
         return False
