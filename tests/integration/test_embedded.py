@@ -43,9 +43,8 @@ def test_embedded_runs_sql(database_url: str) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("name", ['it\'s "a" $HOME, `here`', "x" * 110])
-def test_server_of_any_path_is_closed_to_other_users(name: str, shared_folder: Path) -> None:
-    data = shared_folder / name / "postgres"
+def test_server_of_an_odd_and_long_path_is_closed_to_other_users(shared_folder: Path) -> None:
+    data = shared_folder / f'it\'s "a" $HOME, `here` {"x" * 110}' / "postgres"
     psql = [str(EmbeddedPostgres.psql_path()), "--tuples-only", "--command", "SELECT 42"]
     with EmbeddedPostgres(data) as server:
         done = subprocess.run([*psql, server.url], capture_output=True, text=True, check=True)
