@@ -1,8 +1,10 @@
 """The methods: order of the checks, windows, cursors and the quirks at the tip."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
+from stellar_sdk import xdr
 
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.generator import Generator
@@ -234,6 +236,27 @@ def test_get_transactions_takes_an_array() -> None:
 def test_other_methods_refuse_arrays(chain: Chain, method: str) -> None:
     with pytest.raises(BadParams):
         Node(chain).call(method, [1])
+
+
+def test_ledger_entries_are_those_of_the_supply() -> None:
+    [(key, data)] = GENERATOR.entries.items()
+    code = xdr.LedgerKey.from_json_dict({"contract_code": {"hash": "ab" * 32}}).to_xdr()
+    known = b64encode(key).decode()
+    answer = call(Chain(GENERATOR, closed=3), "getLedgerEntries", keys=[code, known])
+    entry = {"key": known, "xdr": b64encode(data).decode(), "lastModifiedLedgerSeq": 1}
+    assert answer == {"entries": [entry], "latestLedger": 3}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["AAAA"] * 201, r"key count (201) exceeds maximum supported (200)"),
+        (["AAAA"], "cannot unmarshal key value AAAA at index 0"),
+        (["no base64"], "cannot unmarshal key value no base64 at index 0"),
+    ],
+)
+def test_ledger_entries_refuse_other_keys(chain: Chain, keys: list[str], message: str) -> None:
+    assert refusal(chain, "getLedgerEntries", keys=keys) == (-32602, message)
 
 
 def test_health_names_the_window(chain: Chain) -> None:

@@ -1,12 +1,13 @@
 """Encode and hash the keys of contract entries, with the bytes that the network has for them."""
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 
 from stellar_sdk import xdr as sdk
 
-from sorobanflow.decode.entries import CODE_TYPE, DATA_TYPE
+from sorobanflow.decode.entries import CODE_TYPE, DATA_TYPE, INSTANCE_KEY
 from sorobanflow.decode.reader import Json
 
 _DURABILITIES = {"temporary": bytes(4), "persistent": (1).to_bytes(4, "big")}
@@ -25,6 +26,12 @@ def hash_key(entry_type: str, key: Json) -> tuple[str, bytes | None]:
     durability = _DURABILITIES[key["durability"]]
     ledger_key = DATA_TYPE + _encode_address(key["contract"]) + key_xdr + durability
     return sha256(ledger_key).hexdigest(), key_xdr
+
+
+def instance_key(contract_id: str) -> str:
+    """Write the LedgerKey of a contract's instance, base64."""
+    durability = _DURABILITIES["persistent"]
+    return b64encode(DATA_TYPE + _encode_address(contract_id) + INSTANCE_KEY + durability).decode()
 
 
 def _encode_scval(value: Json) -> bytes:

@@ -18,13 +18,21 @@ from sorobanflow.decode.entry_types import (
     TRUSTLINE,
     TTL,
 )
-from sorobanflow.decode.reader import EXTENSION_POINT, HASH, Json, XdrType, slice_opaque, uint32
+from sorobanflow.decode.reader import (
+    EXTENSION_POINT,
+    HASH,
+    Json,
+    XdrType,
+    base64_reader,
+    slice_opaque,
+    uint32,
+)
 from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 
 _DATA = 6
 DATA_TYPE, CODE_TYPE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
-_INSTANCE_KEY = (20).to_bytes(4, "big")  # the SCVal ledger_key_contract_instance
+INSTANCE_KEY = (20).to_bytes(4, "big")  # the SCVal ledger_key_contract_instance
 _BODY = 8  # offset in a LedgerEntry, after lastModifiedLedgerSeq and the type
 
 
@@ -42,7 +50,7 @@ class Entry(NamedTuple):
     @property
     def is_instance(self) -> bool:
         """Whether this is a contract's instance."""
-        return self.key_xdr == _INSTANCE_KEY
+        return self.key_xdr == INSTANCE_KEY
 
 
 _ReadEntry: TypeAlias = Callable[[bytes, int], tuple[Entry, int]]
@@ -75,7 +83,7 @@ def is_instance(data: bytes, at: int) -> bool:
     if kind != _DATA:
         return False
     key_at = SC_ADDRESS.skip(data, EXTENSION_POINT.skip(data, at + _BODY))
-    return data[key_at : key_at + 4] == _INSTANCE_KEY
+    return data[key_at : key_at + 4] == INSTANCE_KEY
 
 
 def read_key(data: bytes, at: int) -> tuple[Entry | None, int]:
@@ -137,6 +145,16 @@ def _read_plain_key(kind: int) -> _ReadEntry:
 
     return read
 
+
+def _read_entry_data(data: bytes, at: int) -> tuple[Entry, int]:
+    (kind,) = uint32(data, at)
+    if kind != _DATA:
+        raise ValueError(f"LedgerEntryData has type {kind}; expected contract data, {_DATA}")
+    return _read_data(data, at + 4)
+
+
+#: Reads the LedgerEntryData of contract data, as getLedgerEntries gives it.
+read_contract_data = base64_reader("LedgerEntryData", _read_entry_data)
 
 _ENTRY_V1 = struct(sponsoring_id=optional(ACCOUNT_ID), ext=EXTENSION_POINT)
 _ENTRY_EXT = union("LedgerEntryExt", {0: ("v0", None), 1: ("v1", _ENTRY_V1)})

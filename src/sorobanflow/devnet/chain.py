@@ -6,7 +6,7 @@ of ledgers from start to end, so its answer is consistent even if ledgers close.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import NamedTuple
 
@@ -68,6 +68,11 @@ class Chain:
     def network(self) -> Network:
         """The network of the supply."""
         return self._supply.network
+
+    @property
+    def entries(self) -> Mapping[bytes, bytes]:
+        """The entries of the supply, which stay as they are."""
+        return self._supply.entries
 
     def window(self) -> LedgerRange:
         """Return the ledgers visible now: oldest and newest, both included."""

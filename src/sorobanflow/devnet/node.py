@@ -1,8 +1,8 @@
 """The node: its methods by name. `call_faults` applies faults to a call.
 
 Each call is answered from one window of the chain. The node behaves like
-stellar-rpc v28, as read from its source. It has no getLedgers, getLedgerEntries,
-getFeeStats, and no methods that send or simulate ("method not found").
+stellar-rpc v28, as read from its source. It has no getLedgers and getFeeStats, and no
+methods that send or simulate ("method not found").
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from sorobanflow.devnet import call_faults
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.faults import Fault
 from sorobanflow.devnet.get_events import get_events
+from sorobanflow.devnet.get_ledger_entries import get_ledger_entries
 from sorobanflow.devnet.get_transactions import get_transaction, get_transactions
 from sorobanflow.devnet.jsonrpc import METHOD_NOT_FOUND, RpcError
 from sorobanflow.devnet.params import Params
@@ -101,6 +102,7 @@ METHODS: Mapping[str, Method] = {
     "getEvents": get_events,
     "getTransaction": get_transaction,
     "getTransactions": get_transactions,
+    "getLedgerEntries": get_ledger_entries,
     "getHealth": _get_health,
     "getNetwork": _get_network,
     "getVersionInfo": _get_version_info,

@@ -5,6 +5,7 @@ ledger per line, ascending and contiguous. The whole file is read at the start.
 """
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Recording:
                 )
             ledgers = [_ledger(msgspec.json.decode(line)) for line in lines]
         _check_contiguous(path, ledgers)
+        self.entries: Mapping[bytes, bytes] = {}
         self.network = Network(header["passphrase"], ledgers[-1].protocol)
         self.first = ledgers[0].sequence
         self.last: int | None = ledgers[-1].sequence

@@ -4,8 +4,9 @@ A supply makes one ledger at a time, in any order and on any thread, and always 
 same ledger for the same sequence. `chain` decides which ledgers are visible.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from sorobanflow.devnet.events import AppliedEvents, LedgerEvent, ledger_events
@@ -112,6 +113,10 @@ class LedgerSupply(Protocol):
     def last(self) -> int | None:
         """The last ledger, or None if there is no end."""
 
+    @property
+    def entries(self) -> Mapping[bytes, bytes]:
+        """Ledger entries that no ledger changes: LedgerEntryData by LedgerKey, both XDR."""
+
     def close_time(self, sequence: int) -> int:
         """Return when a ledger closed, in Unix seconds, without making the ledger."""
 
@@ -127,12 +132,21 @@ class ListedLedgers:
         first: The first ledger; those not listed are empty.
         last: The last ledger, included.
         network: What getNetwork answers.
+        entries: What getLedgerEntries answers: LedgerEntryData by LedgerKey, both XDR.
     """
 
-    def __init__(self, ledgers: Iterable[Ledger], first: int, last: int, network: Network) -> None:
+    def __init__(
+        self,
+        ledgers: Iterable[Ledger],
+        first: int,
+        last: int,
+        network: Network,
+        entries: Mapping[bytes, bytes] = MappingProxyType({}),
+    ) -> None:
         self.first = first
         self.last: int | None = last
         self.network = network
+        self.entries = entries
         self._ledgers = {ledger.sequence: ledger for ledger in ledgers}
 
     def close_time(self, sequence: int) -> int:

@@ -7,6 +7,7 @@ time every scene appears in every wrapping.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from random import Random
 from threading import Lock
 
@@ -20,13 +21,22 @@ from stellar_sdk import (
     ReturnHashMemo,
     TextMemo,
     TimeBounds,
+    xdr,
 )
 
+from sorobanflow.devnet.generator import entries
 from sorobanflow.devnet.generator import scenes_classic as classic
 from sorobanflow.devnet.generator import scenes_contracts as contracts
 from sorobanflow.devnet.generator import scenes_tokens as tokens
 from sorobanflow.devnet.generator.build import build
-from sorobanflow.devnet.generator.cast import ACCOUNTS, PASSPHRASE, PROTOCOL, account, digest
+from sorobanflow.devnet.generator.cast import (
+    ACCOUNTS,
+    PASSPHRASE,
+    PROTOCOL,
+    TOKEN,
+    account,
+    digest,
+)
 from sorobanflow.devnet.generator.draft import Draft, Draw, Wrapping
 from sorobanflow.devnet.supply import Ledger, Network, Transaction, made_close_time
 from sorobanflow.errors import ConfigurationError
@@ -97,6 +107,7 @@ class Generator:
         self.first = first
         self.last: int | None = None
         self.network = Network(PASSPHRASE, PROTOCOL)
+        self.entries: Mapping[bytes, bytes] = _entries()
         self._seed = seed
         self._size = transactions_per_ledger
         self._events = events_per_transaction
@@ -133,6 +144,17 @@ class Generator:
             return build(draw, draft, Wrapping(fee=50_000))
         draft = SCENES[number % len(SCENES)](draw)
         return build(draw, draft, _wrap(draw, draft))
+
+
+def _entries() -> dict[bytes, bytes]:
+    """Make the instance of the custom token, which no transaction changes."""
+    kind = xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM
+    executable = xdr.ContractExecutable(kind, xdr.Hash(digest("token wasm")))
+    storage = entries.token_storage(account(0).public_key, "Devnet Token", "DVT")
+    value = entries.instance(executable, storage)
+    key = entries.data_key(TOKEN, entries.INSTANCE_KEY)
+    data = entries.contract_data(TOKEN, entries.INSTANCE_KEY, value)
+    return {key.to_xdr_bytes(): data.to_xdr_bytes()}
 
 
 def _wrap(draw: Draw, draft: Draft) -> Wrapping:

@@ -21,7 +21,10 @@ from sorobanflow.sources.rpc.transport import Transport
 
 T = TypeVar("T")
 
-METHODS = ("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction")
+METHODS = (
+    *("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction"),
+    "getLedgerEntries",
+)
 
 
 class Timed(NamedTuple, Generic[T]):

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -21,11 +22,22 @@ from sorobanflow.sources.rpc.calls import Calls
 from sorobanflow.sources.rpc.concurrency import Concurrency
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.health import ask_health
-from sorobanflow.sources.rpc.jsonrpc import ledger_without_metadata, page_limit, range_error
+from sorobanflow.sources.rpc.jsonrpc import (
+    decode_as,
+    ledger_without_metadata,
+    page_limit,
+    range_error,
+)
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer, Answers, JsonRpcBatches, ask_once
 from sorobanflow.sources.rpc.retry import RetryPolicy, RetrySettings
 from sorobanflow.sources.rpc.transport import BaseTransport, HttpSettings, Transport
-from sorobanflow.sources.rpc.wire import EventsPage, Health, Network, TransactionsPage
+from sorobanflow.sources.rpc.wire import (
+    EventsPage,
+    Health,
+    LedgerEntries,
+    Network,
+    TransactionsPage,
+)
 from sorobanflow.toid import parse_event_id, parse_transactions_cursor
 
 PageT = TypeVar("PageT", EventsPage, TransactionsPage)
@@ -37,6 +49,7 @@ MAX_BATCH_CALLS = 200
 
 _network = msgspec.json.Decoder(Network, strict=False)
 _events = msgspec.json.Decoder(EventsPage, strict=False)
+_entries = msgspec.json.Decoder(LedgerEntries, strict=False)
 _transactions = msgspec.json.Decoder(TransactionsPage, strict=False)
 
 
@@ -196,6 +209,12 @@ class RpcClient:
         for name in missing:
             if name not in answers:
                 answers[name] = self.get_transaction(name)
+
+    def get_ledger_entries(self, keys: Sequence[str]) -> LedgerEntries:
+        """Get the current state of entries by their LedgerKeys, base64; without retries."""
+        method = "getLedgerEntries"
+        read = partial(decode_as, method, decoder=_entries)
+        return self._calls.once(method, {"keys": keys}, read).value
 
     def _page(
         self,

@@ -63,6 +63,20 @@ class TransactionsPage(Struct, rename="camel"):
         return len(self.transactions or ())
 
 
+class LedgerEntry(Struct, rename="camel"):
+    """A ledger entry that the node has now; `xdr` is a LedgerEntryData, base64."""
+
+    xdr: str
+    last_modified_ledger_seq: LedgerNumber
+
+
+class LedgerEntries(Struct, rename="camel"):
+    """Answer of getLedgerEntries; `entries` undecoded, without those that the node lacks."""
+
+    latest_ledger: LedgerNumber
+    entries: list[msgspec.Raw] | None
+
+
 class TransactionStatus(Struct, rename="camel"):
     """The part that every answer of getTransaction has, found or not."""
 
