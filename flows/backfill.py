@@ -23,6 +23,7 @@ from flows.harness.patience import DATABASE, patience
 from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.terminal import run_flow
+from flows.harness.unknown_tokens import name_tokens
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, ranges_text, subtract
 from sorobanflow.pipeline.backfill import BackfillPlan, fail_on_failed_chunks, plan_backfill
@@ -154,6 +155,7 @@ def _index(
         failed = chunks.run([*plan.lost, *plan.chunks], progress)
     progress.tell(summary.ledgers)
     summary.finish(indexer.coverage())
+    name_tokens(indexer)
     fail_on_failed_chunks(failed)
 
 

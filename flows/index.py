@@ -23,6 +23,7 @@ from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
 from flows.harness.patience import patience
 from flows.harness.run_page import conclude, range_text, tag_run
 from flows.harness.terminal import run_flow
+from flows.harness.unknown_tokens import name_tokens
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import LEDGERS_BEHIND_TIP
 from sorobanflow.sources.rpc.planner import FetchPlan
@@ -93,6 +94,7 @@ def index(
             live.follow(follow_s)
             live.check_advance(stall_s)
             live.check_lag(max_lag_ledgers)
+            name_tokens(indexer)
     finally:
         conclude("index", summary, f"index {_done(summary)}")
     return final_state(summary)

@@ -33,7 +33,8 @@ The database holds the same descriptions: `\\d+ events` in psql shows them.
 - Values of contracts are
   [SEP-51](https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0051.md) JSON.
 - Keys are compared by their bytes (collation `C`), so event ids sort in chain order.
-- In a state table a column is null if the entry does not have it.
+- In a state table a column is null if the entry does not have it. A filtered stream writes no
+  state, because transactions that it does not select change state too.
 """
 
 VIEWS = """

@@ -12,7 +12,7 @@ from prefect import get_run_logger
 
 from flows.harness.indexer import Indexer
 from flows.harness.patience import DATABASE
-from sorobanflow.errors import LedgerOutsideRetentionError
+from sorobanflow.errors import LedgerOutsideRetentionError, RetriableError
 from sorobanflow.ledgers import LedgerRange, split, subtract
 from sorobanflow.pipeline.pipeline import Pipeline
 from sorobanflow.records import GapRecorded, report
@@ -56,14 +56,17 @@ def index_or_record_gaps(
 
 
 def index_known_gaps(indexer: Indexer, pipeline: Pipeline, gaps: Iterable[LedgerRange]) -> None:
-    """Index what the source has after all of known gaps; the first refusal ends it.
+    """Index what the source has after all of known gaps; a refusal or a failure ends it.
 
-    Raises:
-        SorobanflowError: a batch could not be fetched; those before it are committed.
+    What fails now is not waited for, because the ledgers were given up before; the next run
+    tries again.
     """
-    for gap in gaps:
-        if _index(indexer, pipeline, gap, force=False) is not None:
-            return
+    try:
+        for gap in gaps:
+            if _index(indexer, pipeline, gap, force=False) is not None:
+                return
+    except RetriableError as error:
+        get_run_logger().warning(f"known gaps are left for the next run: {error}")
 
 
 def _index(

@@ -122,10 +122,10 @@ class LiveIndexing:
     def _index_known_gaps(self) -> None:
         """Index gaps of earlier runs that the node says it has."""
         gaps = gaps_to_try(self._first, self._indexer.health(), self._before)
-        index = partial(index_known_gaps, self._indexer, self._pipeline, gaps)
         waits_for = f"ledgers {ranges_text(gaps)}, gaps that the node says it has"
+        self._indexer.patience.waits_for = lambda: waits_for
         with self._summary.working():
-            self._indexer.patience.retry(waits_for, index)
+            index_known_gaps(self._indexer, self._pipeline, gaps)
 
     def _written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         summary = self._summary

@@ -31,6 +31,7 @@ from sorobanflow.errors import (
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
+from sorobanflow.store.tables import STATE_TABLES
 from tests.flows.load_balancer import balanced
 from tests.flows.tomorrow import of_tomorrow
 from tests.ledgers import generated
@@ -171,7 +172,23 @@ def test_filtered_stream_has_a_coverage_of_its_own(
     run_index(server, start_ledger="oldest", topics=[["*", "**"]])
     assert read_coverage(engine, "all").covered == ()
     assert _scalar(engine, "SELECT filter FROM coverage") == {"topics": [["*", "**"]]}
+    for table in STATE_TABLES:  # of which a filter does not show all changes
+        assert _scalar(engine, f"SELECT count(*) FROM {table.name}") == 0
     assert run_index(server, topics=[["*", "**"]]).written == []
+
+
+def test_token_that_no_ledger_describes_is_named_by_the_node_and_costs_no_run(
+    serve: Serve, run_index: Index, engine: Engine
+) -> None:
+    refused_once = parse_faults("getLedgerEntries:1=-32601")
+    server = serve(Chain(generated(), closed=5), faults=refused_once)
+    named = "SELECT count(DISTINCT contract_id) FROM transfers WHERE symbol = 'DVT'"
+    assert run_index(server, start_ledger="oldest").complete
+    assert _scalar(engine, named) == 0
+    assert run_index(server).complete
+    assert _scalar(engine, named) == 1
+    run_index(server)
+    assert server.calls["getLedgerEntries"] == 2
 
 
 def test_node_without_batches_is_asked_one_by_one(

@@ -44,6 +44,15 @@ WHERE silent AND successful AND type = 'payment' AND details ->> 'asset' = 'nati
 """
 
 
+#: Payers of contract calls in the ledger that changed them last, where no fee is in events.
+OPEN_REFUNDS = """
+SELECT DISTINCT account_id FROM account_entries JOIN transactions
+ON fee_account = account_id AND transactions.ledger = account_entries.ledger
+WHERE soroban_resource_fee IS NOT NULL
+AND NOT EXISTS (SELECT FROM token_operations WHERE type = 'fee')
+"""
+
+
 def _rows(engine: Engine, query: str) -> list[Any]:
     with engine.begin() as connection:
         return list(connection.execute(text(query)))
@@ -86,6 +95,14 @@ def _check_state(engine: Engine, facts: ChainFacts) -> None:
         "WHERE ttl_ledger IS NOT NULL",
     )
     assert facts.lives == dict(tuple(row) for row in lives)  # no recording holds code
+
+
+def _check_what_is_not_known(engine: Engine) -> None:
+    """Refunds are open where a contract call of the last ledger has no fee events; names never."""
+    open_refunds = _rows(engine, "SELECT account_id FROM account_entries WHERE refund_unknown")
+    assert sorted(open_refunds) == sorted(_rows(engine, OPEN_REFUNDS))
+    unnamed = "SELECT contract_id FROM balances WHERE symbol IS NULL OR scaled_amount IS NULL"
+    assert _rows(engine, unnamed) == []
 
 
 def _replay(engine: Engine, facts: ChainFacts) -> tuple[dict[int, int], int]:
@@ -140,4 +157,5 @@ def test_recording_is_indexed_completely(
     assert read_coverage(engine, "all").covered == (chain.window(),)
     _check_counts(engine, facts)
     _check_state(engine, facts)
+    _check_what_is_not_known(engine)
     assert _replay(engine, facts) == (remainders, moved)

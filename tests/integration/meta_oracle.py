@@ -26,7 +26,8 @@ def sdk_meta(text: str) -> Meta:
     soroban = getattr(body, "soroban_meta", None)
     changes = [change for order, items in change_lists(meta) for change in changes_of(order, items)]
     refunds = [refund for event in getattr(body, "events", []) for refund in refunds_of(event)]
-    return Meta(None if soroban is None else to_json(soroban.ext), changes, refunds)
+    fees = None if soroban is None else to_json(soroban.ext)
+    return Meta(fees, changes, refunds, meta.v4 is None or len(meta.v4.events) > 0)
 
 
 def change_lists(meta: xdr.TransactionMeta) -> Lists:

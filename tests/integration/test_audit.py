@@ -20,7 +20,7 @@ from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.store.claims import read_claims
+from sorobanflow.store.claims import Claims, read_claims
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position
@@ -62,7 +62,8 @@ def _compare(
     ledgers: LedgerRange = LEDGERS,
 ) -> Compared:
     source = source_of(client, event_filter)
-    return compare(engine, source, ledgers, read_claims(engine, [ledgers]))
+    claims = Claims() if source.is_filtered else read_claims(engine, [ledgers])
+    return compare(engine, source, ledgers, claims)
 
 
 def _differences(

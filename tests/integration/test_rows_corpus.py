@@ -55,6 +55,7 @@ def test_every_transaction_of_the_core_tests_becomes_rows(corpus: Corpus) -> Non
     absent = [row for row in batch.operations if '{"vec":null}' in row.details]
     absent += [row for row in batch.operations if '{"map":null}' in row.details]
     assert len(absent) == 9
+    assert sum(row.refund_unknown for row in batch.account_entries) == 33  # without fee events
 
 
 def test_every_effects_case_becomes_rows(corpus: Corpus) -> None:

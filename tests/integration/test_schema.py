@@ -25,10 +25,10 @@ OF_0001 = """
     INSERT INTO coverage (stream, ledgers) VALUES ('all', '{[5,8)}');
     INSERT INTO ledgers VALUES (5, '2026-01-01Z', 0, 1);
     INSERT INTO events
-    VALUES ('0005', 5, '2026-01-01Z', 'ab', 1, 0, 0, 'contract', 'C1', '[]', '{}');
+    VALUES ('0006', 5, '2026-01-01Z', 'ab', 1, 0, 0, 'contract', 'C1', '[]', '{}');
     INSERT INTO token_operations (event_id, ledger, closed_at, tx_hash, contract_id, type, amount,
         asset, successful)
-    VALUES ('0005', 5, '2026-01-01Z', 'ab', 'C1', 'mint', 15000000, 'native', true);
+    VALUES ('0006', 5, '2026-01-01Z', 'ab', 'C1', 'mint', 15000000, 'native', true);
     INSERT INTO quarantine VALUES ('event', 'a', 5, '{}', 'DecodeError', 'bad XDR')
 """
 
@@ -100,19 +100,20 @@ def test_downgrade_to_0001_keeps_what_0001_knows(engine_of_0001: Engine) -> None
 
 
 def _tables_of_0001() -> set[str]:
-    later = {table.name for table in STATE_TABLES} | {"audited", "event_shapes"}
+    later = {table.name for table in STATE_TABLES}
+    later |= {"audited", "event_shapes", "tokens", "token_answers"}
     return {*metadata.tables} - later
 
 
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0004.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0006.*deployments\.migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0004.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0006.*deployments\.migrate"):
         schema.prepare(engine_of_0001)
 
 

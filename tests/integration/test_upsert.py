@@ -13,7 +13,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.quarantine import QuarantineRow
-from sorobanflow.rows.state_rows import TokenBalanceRow
+from sorobanflow.rows.state_rows import TokenBalanceRow, TokenRow
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position
@@ -54,6 +54,14 @@ def test_batch_stores_rows_coverage_and_counts(engine: Engine, stream: str) -> N
     assert read_coverage(engine, stream).covered == ((5, 9),)
     ledgers = "SELECT sequence, transaction_count, event_count FROM ledgers ORDER BY 1"
     assert _all(engine, ledgers) == [(5, 0, 2), (7, 0, 1)]
+
+
+def test_asset_of_a_token_is_kept_once_it_was_proved(engine: Engine, stream: str) -> None:
+    for asset in (None, "native", None):
+        batch = BatchRows(LedgerRange(5, 5))
+        batch.tokens = [TokenRow("C1", asset), TokenRow("C2", None)]
+        upsert_batch(engine, batch, stream)
+    assert _all(engine, "SELECT * FROM tokens ORDER BY 1") == [("C1", "native"), ("C2", None)]
 
 
 def test_empty_batch_covers_its_ledgers(engine: Engine, stream: str) -> None:

@@ -8,15 +8,25 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from sorobanflow.rows.state_rows import ContractDataRow, TokenBalanceRow, TokenMetadataRow
+from sorobanflow.rows.state_rows import (
+    AccountRow,
+    ContractDataRow,
+    TokenAnswerRow,
+    TokenBalanceRow,
+    TokenMetadataRow,
+    TokenRow,
+)
 from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.store.tables import (
+    account_entries,
     contract_data_entries,
+    token_answers,
     token_balances,
     token_metadata,
     token_operations,
+    tokens,
 )
-from tests.integration.state_changes import store
+from tests.integration.state_changes import state_row, store
 
 CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 ORDER = {"ledger": 7, "tx_order": 1, "op_order": 1, "change_order": 0}
@@ -61,8 +71,11 @@ def test_balances_of_an_address(engine: Engine, query: Callable[[str], list[Any]
     store(engine, token_metadata, TOKEN)
     store(engine, token_balances, BALANCE, BALANCE._replace(address="G2"))
     assert query("SELECT * FROM balances WHERE address = 'G1'") == [
-        ("G1", "C1", "Gold", "GLD", 18, None, 15 * 10**17, Decimal("1.5"), True, "contract_data", 7)
-    ]
+        (
+            "G1", "C1", "Gold", "GLD", 18, None, 15 * 10**17, Decimal("1.5"), True,
+            "contract_data", 7, False,
+        )
+    ]  # fmt: skip
 
 
 def test_balances_leave_out_deleted_and_keep_zero(
@@ -84,7 +97,8 @@ def test_balances_leave_out_deleted_and_keep_zero(
 def test_balances_without_metadata_know_what_the_asset_says(
     engine: Engine, query: Callable[[str], list[Any]], asset: str | None, wanted: tuple[Any, ...]
 ) -> None:
-    store(engine, token_balances, BALANCE._replace(asset=asset))
+    store(engine, token_balances, BALANCE)
+    store(engine, tokens, TokenRow("C1", asset))
     columns = "name, symbol, decimals, asset, scaled_amount::text"
     assert query(f"SELECT {columns} FROM balances") == [wanted]
 
@@ -94,9 +108,43 @@ def test_balances_take_the_asset_of_the_metadata(
 ) -> None:
     store(engine, token_balances, BALANCE)
     store(engine, token_metadata, TOKEN._replace(decimals=None, asset=USDC, wasm_hash=None))
+    store(engine, tokens, TokenRow("C1", USDC))
     assert query("SELECT asset, decimals, scaled_amount FROM balances") == [
         (USDC, 7, Decimal(15 * 10**10))
     ]
+
+
+@pytest.mark.parametrize(
+    ("stated", "answered", "name"),
+    [(None, 7, "Node"), (7, None, "Gold"), (7, 6, "Gold"), (7, 7, "Gold"), (7, 8, "Node")],
+)
+def test_names_are_those_of_the_newer_of_ledgers_and_a_nodes_answer(
+    engine: Engine,
+    query: Callable[[str], list[Any]],
+    stated: int | None,
+    answered: int | None,
+    name: str,
+) -> None:
+    store(engine, token_balances, BALANCE)
+    store(engine, token_operations, TRANSFER)
+    if stated is not None:
+        store(engine, token_metadata, TOKEN._replace(ledger=stated))
+    if answered is not None:
+        store(engine, token_answers, TokenAnswerRow("C1", "Node", "N", 2, None, answered))
+    decimals = 2 if name == "Node" else 18
+    for view in ("balances", "transfers"):
+        assert query(f"SELECT name, decimals FROM {view}") == [(name, decimals)]
+
+
+def test_balances_say_that_a_refund_is_not_known(
+    engine: Engine, query: Callable[[str], list[Any]]
+) -> None:
+    row = state_row(account_entries, 1, [(7, 1, 1, 0)])
+    account = AccountRow(*row)._replace(account_id="G1", refund_unknown=True)
+    store(engine, account_entries, account)
+    store(engine, token_balances, BALANCE, BALANCE._replace(contract_id="C2", source="account"))
+    found = query("SELECT contract_id, refund_unknown FROM balances ORDER BY 1")
+    assert found == [("C1", False), ("C2", True)]
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def _build(
             )
         )
         here = LedgerRange(ledger, ledger)
-        batch = make_rows(here, events, transactions, passphrase, whole=not setup.filtered)
+        batch = make_rows(here, events, transactions, passphrase, state=not setup.filtered)
         upsert_batch(engine, batch, setup.stream.name)
 
 

@@ -176,6 +176,13 @@ def test_other_events_are_no_refunds(inner: Any) -> None:
     assert after_all(inner).refunds == []
 
 
+def test_only_a_meta_of_version_4_without_events_leaves_refunds_open() -> None:
+    fee = [{"stage": "before_all_txs", "event": event([FEE, PAYER], {"i128": "100"})}]
+    assert read_meta(meta_v4(events=fee)).states_refunds
+    assert read_meta(meta(3, BODY | {"soroban_meta": None})).states_refunds
+    assert not read_meta(meta_v4()).states_refunds
+
+
 @pytest.mark.parametrize("stage", ["before_all_txs", "after_tx"])
 def test_a_negative_fee_of_another_stage_is_no_refund(stage: str) -> None:
     assert after_all(event([FEE, PAYER], {"i128": "-5"}), stage).refunds == []

@@ -32,8 +32,8 @@ def paying(
     return with_its_hash(make_transaction(numbered(1000 * ledger + order), **fields), PASSPHRASE)
 
 
-def batch_of(*transactions: Transaction | Malformed, whole: bool = True) -> BatchRows:
-    return make_rows(LEDGERS, [], transactions, PASSPHRASE, whole=whole)
+def batch_of(*transactions: Transaction | Malformed, **options: bool) -> BatchRows:
+    return make_rows(LEDGERS, [], transactions, PASSPHRASE, **options)
 
 
 def test_two_transactions_on_one_key_in_both_orders_of_arrival() -> None:
@@ -67,14 +67,23 @@ def test_refund_of_one_ledger_is_in_the_entry_that_the_next_one_changes() -> Non
     assert (row.balance, row.ledger) == (90, 1001)
 
 
-def test_refunds_are_left_out_where_not_all_transactions_are_known() -> None:
+def test_refunds_are_left_out_and_marked_where_not_all_transactions_are_known() -> None:
     [row] = batch_of(paying(1000, 1, 100, refund=7), whole=False).account_entries
-    assert (row.balance, row.tx_order) == (100, 1)
+    assert (row.balance, row.tx_order, row.refund_unknown) == (100, 1, True)
     bad = paying(1000, 2, 5, status="ODD")
     batch = batch_of(paying(1000, 1, 100, refund=7), bad)
-    assert (batch.account_entries[0].balance, len(batch.quarantine)) == (100, 1)
+    [row] = batch.account_entries
+    assert (row.balance, row.refund_unknown, len(batch.quarantine)) == (100, True, 1)
     unread = Malformed('{"ledger":1001}', "bad")
     assert batch_of(paying(1000, 1, 100, refund=7), unread).account_entries[0].balance == 107
+
+
+def test_filtered_stream_makes_no_state() -> None:
+    batch = batch_of(paying(1000, 1, 100, refund=7), state=False)
+    assert {table for table, number in batch.counts().items() if number} == {
+        "transactions",
+        "operations",
+    }
 
 
 def test_transaction_with_a_bad_change_is_quarantined_whole() -> None:

@@ -10,8 +10,10 @@ from sorobanflow.rows.state_rows import (
     AccountRow,
     ContractCodeRow,
     ContractDataRow,
+    TokenAnswerRow,
     TokenBalanceRow,
     TokenMetadataRow,
+    TokenRow,
 )
 from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.rows.transactions import TransactionRow
@@ -31,9 +33,12 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("table", ROWS, ids=lambda table: table.name)
+OTHER_ROWS = {tables.tokens: TokenRow, tables.token_answers: TokenAnswerRow}
+
+
+@pytest.mark.parametrize("table", ROWS | OTHER_ROWS, ids=lambda table: table.name)
 def test_rows_have_the_columns_of_their_table_in_order(table: Table) -> None:
-    assert ROWS[table]._fields == tuple(table.columns.keys())
+    assert (ROWS | OTHER_ROWS)[table]._fields == tuple(table.columns.keys())
 
 
 def test_quarantine_rows_have_its_columns_up_to_those_that_the_store_fills() -> None:
@@ -43,6 +48,7 @@ def test_quarantine_rows_have_its_columns_up_to_those_that_the_store_fills() -> 
 
 def test_batch_has_rows_of_every_table_of_the_schema_but_these() -> None:
     others = {"audited", "coverage", "event_shapes", "gaps", "ledgers", "network"}
+    others |= {"token_answers"}
     assert set(BATCH.by_table()) == tables.metadata.tables.keys() - others
 
 
@@ -54,6 +60,6 @@ def test_batch_names_all_its_rows_by_their_table() -> None:
 
 
 def test_store_writes_every_table_of_a_batch() -> None:
-    written = (*tables.HISTORY_TABLES, *tables.STATE_TABLES, tables.quarantine)
+    written = (*tables.HISTORY_TABLES, *tables.STATE_TABLES, tables.tokens, tables.quarantine)
     assert {table.name for table in written} == BATCH.by_table().keys()
-    assert written[:-1] == tuple(ROWS)
+    assert written[:-2] == tuple(ROWS)

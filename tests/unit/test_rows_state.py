@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from sorobanflow.decode.changes import Refund
+from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.errors import DecodeError
-from sorobanflow.rows.state import state_rows
+from sorobanflow.rows.state import refunds_of, state_rows
 from tests.unit.state_items import (
     INSTANCE,
     NATIVE_CONTRACT,
@@ -343,9 +343,25 @@ def test_refund_is_added_behind_the_transactions() -> None:
     state.refund(1000, 0, Refund(ALICE, 7))
     state.refund(1000, 1, Refund(ALICE, 3))
     [row] = state.account_entries.values()
-    assert (row.balance, row[-4:]) == (110, (1000, 1048575, 0, 1))
+    assert (row.balance, row[-5:]) == (110, (1000, 1048575, 0, 1, False))
     [balance] = state.token_balances.values()
     assert (balance.amount, balance[-4:]) == (110, (1000, 1048575, 0, 1))
+
+
+def test_refund_of_an_unknown_amount_marks_the_account_where_it_is() -> None:
+    state = state_of(account_change("updated", ALICE, account_entry(ALICE, 100)))
+    state.refund(1000, 0, Refund(ALICE, None))
+    [row] = state.account_entries.values()
+    assert (row.balance, row[-5:]) == (100, (1000, 3, 1, 0, True))
+
+
+def test_refund_is_not_known_where_a_contract_call_has_no_fee_events() -> None:
+    row, _ = decoded()
+    call = row._replace(soroban_resource_fee=100)
+    silent, stated = Meta(None, [], [], states_refunds=False), Meta(None, [], [Refund(ALICE, 7)])
+    assert refunds_of(call, silent) == [Refund(ALICE, None)]
+    assert refunds_of(call, stated) == [Refund(ALICE, 7)]
+    assert refunds_of(row, silent) == []  # classic
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,8 @@ def fetch_rows(source: RpcSource, ledgers: LedgerRange) -> BatchRows:
             items = step.take()
             events += items.events
             transactions += items.transactions
-    whole = not source.is_filtered
-    return make_rows(batch.ledgers, events, transactions, source.passphrase, whole=whole)
+    state = not source.is_filtered
+    return make_rows(batch.ledgers, events, transactions, source.passphrase, state=state)
 
 
 def _lost(connection: Connection, rows: BatchRows) -> list[Difference]:

@@ -112,7 +112,8 @@ def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRow
     sent = _decode(item)
     ledgers = LedgerRange(item.ledger, item.ledger)
     if isinstance(sent, Transaction):
-        return make_rows(ledgers, [], [sent], passphrase, whole=False)
+        has_state = item.stream in (None, "all")  # a filtered stream writes none
+        return make_rows(ledgers, [], [sent], passphrase, whole=False, state=has_state)
     stated = sent.in_successful_contract_call
     if stated is None:
         query = text("SELECT successful FROM transactions WHERE hash = :hash")

@@ -125,8 +125,7 @@ def _statement(table: Table, event_filter: EventFilter | None) -> Select[Any]:
     made, stored = made_rows(table).subquery("s"), stored_rows(table, event_filter).subquery("t")
     parts = [_history_part(table, made, stored, event_filter)]
     if groups := VERSION_GROUPS.get(table):
-        state_part = _state_part if event_filter is None else _state_part_of_filtered
-        parts = [state_part(table, group, made, stored) for group in groups]
+        parts = [_state_part(table, group, made, stored) for group in groups]
     unlike = union_all(*(_unlike(table, part, made, stored) for part in parts)).subquery().c
     rows = func.count(distinct(unlike.key))
     lines = aggregate_order_by(unlike.line, unlike.missing.desc(), unlike.key)
@@ -201,15 +200,6 @@ def _state_part(table: Table, group: VersionGroup, made: Subquery, stored: Subqu
     changed = _order(group, stored).is_distinct_from(_order(group, made))
     part = _grouped(table, group, made, stored)
     return part._replace(is_determined=determined, is_hiding=and_(was >= FIRST, changed))
-
-
-def _state_part_of_filtered(
-    table: Table, group: VersionGroup, made: Subquery, stored: Subquery
-) -> _Part:
-    """Judge a group that the stream changed, unless any later transaction did."""
-    is_newest = _order(group, stored) <= _order(group, made)
-    determined = func.coalesce(is_newest, made.c[group.order[0]].is_not(None))
-    return _grouped(table, group, made, stored)._replace(is_determined=determined)
 
 
 def _grouped(table: Table, group: VersionGroup, made: Subquery, stored: Subquery) -> _Part:

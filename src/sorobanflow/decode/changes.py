@@ -27,10 +27,10 @@ class Change(NamedTuple):
 
 
 class Refund(NamedTuple):
-    """A fee refunded after all transactions of the ledger, stated by an event since protocol 23."""
+    """A fee refunded after all transactions of the ledger, as since protocol 23."""
 
     account: str
-    stroops: int
+    stroops: int | None  # None: not known
 
 
 class Meta(NamedTuple):
@@ -38,4 +38,6 @@ class Meta(NamedTuple):
 
     soroban_fees: Json  # SorobanTransactionMetaExt in SEP-51 form, if there is one
     changes: list[Change]
-    refunds: list[Refund]
+    refunds: list[Refund]  # of its fee events
+    #: False for a V4 without fee events: of its refund, if it has one, no change or event tells.
+    states_refunds: bool = True

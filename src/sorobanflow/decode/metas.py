@@ -51,10 +51,11 @@ def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
     at = EXTENSION_POINT.skip(data, at)
     at = _read_changes_of(data, at, version, meta.changes)
     fees, at = _read_soroban(data, at, version)
+    has_events = True
     if version == 4:
-        at = _read_events(data, at, meta.refunds)
+        has_events, at = _read_events(data, at, meta.refunds)
         at = _skip_array(data, at, _skip_diagnostic_event)
-    return meta._replace(soroban_fees=fees), at
+    return meta._replace(soroban_fees=fees, states_refunds=has_events), at
 
 
 read_meta = base64_reader("TransactionMeta", _read_meta)
@@ -109,8 +110,8 @@ def _read_soroban(data: bytes, at: int, version: int) -> tuple[Json, int]:
     return fees, _skip_array(data, at, _skip_diagnostic_event)
 
 
-def _read_events(data: bytes, at: int, refunds: list[Refund]) -> int:
-    """Read the refunds among the TransactionEvents."""
+def _read_events(data: bytes, at: int, refunds: list[Refund]) -> tuple[bool, int]:
+    """Read the refunds among the TransactionEvents, all of fees; tell whether there are any."""
     count = count_items(data, at)
     at += 4
     for _ in range(count):
@@ -119,7 +120,7 @@ def _read_events(data: bytes, at: int, refunds: list[Refund]) -> int:
         refund = _refund(data, body) if stage == "after_all_txs" else None
         if refund is not None:
             refunds.append(refund)
-    return at
+    return count > 0, at
 
 
 def _refund(data: bytes, at: int) -> Refund | None:

@@ -39,12 +39,12 @@ class Stage(Enum):
 class Tools:
     """What the batches of a pipeline share; `woken` is set when a step or a decoder has ended.
 
-    `whole`: see `RowMaker`.
+    `state`: see `RowMaker`.
     """
 
-    def __init__(self, runner: Runner, decoders: Decoders, *, whole: bool) -> None:
+    def __init__(self, runner: Runner, decoders: Decoders, *, state: bool) -> None:
         self.decoders = decoders
-        self.whole = whole
+        self.state = state
         self.woken = threading.Event()
         self._runner = runner
 
@@ -154,7 +154,7 @@ class Batch:
             if self._decoding is not None:
                 return None
             self._decoding = self._tools.decoders.begin(
-                self.ledgers, whole=self._tools.whole, items_left=items_left
+                self.ledgers, state=self._tools.state, items_left=items_left
             )
             return self._fetch.rest
         except Exception as error:

@@ -75,16 +75,16 @@ class Decoders:
         if self._pool is not None:
             self._pool.shutdown(kill_workers=True)
 
-    def begin(self, ledgers: LedgerRange, *, whole: bool, items_left: float) -> Decoding:
-        """Begin a batch; `whole`: see `RowMaker`.
+    def begin(self, ledgers: LedgerRange, *, state: bool, items_left: float) -> Decoding:
+        """Begin a batch; `state`: see `RowMaker`.
 
         Processes start when `items_left`, those expected from this batch on, are enough;
         once they run, they are used.
         """
         is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
         if self._max_processes and is_worth_it:
-            return _InWorker(_Job(ledgers, [], [], self._passphrase, whole), self._submit)
-        return _Here(ledgers, self._passphrase, whole)
+            return _InWorker(_Job(ledgers, [], [], self._passphrase, state), self._submit)
+        return _Here(ledgers, self._passphrase, state)
 
     def _submit(self, job: "_Job") -> Rows:
         """Have a batch made by a process, or here if they are busy or gone."""
@@ -124,18 +124,18 @@ class _Job(NamedTuple):
     events: list[Event | Malformed]
     transactions: list[Transaction | Malformed]
     passphrase: str
-    whole: bool
+    state: bool
 
     def make(self) -> BatchRows:
-        ledgers, events, transactions, passphrase, whole = self
-        return make_rows(ledgers, events, transactions, passphrase, whole=whole)
+        ledgers, events, transactions, passphrase, state = self
+        return make_rows(ledgers, events, transactions, passphrase, state=state)
 
 
 class _Here:
     """Makes a batch's rows in the calling thread, as items arrive."""
 
-    def __init__(self, ledgers: LedgerRange, passphrase: str, whole: bool) -> None:
-        self._maker = RowMaker(ledgers, passphrase, whole=whole)
+    def __init__(self, ledgers: LedgerRange, passphrase: str, state: bool) -> None:
+        self._maker = RowMaker(ledgers, passphrase, state=state)
         self.add_events = self._maker.add_events
         self.add_transactions = self._maker.add_transactions
 

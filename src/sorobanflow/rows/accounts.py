@@ -8,7 +8,7 @@ from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.state_rows import AccountRow
 from sorobanflow.rows.values import arm, i64, json_text, text, u32, u64
 
-_REMOVED: dict[str, Json] = dict.fromkeys(AccountRow._fields[1:-5])
+_REMOVED: dict[str, Json] = dict.fromkeys(AccountRow._fields[1:-6])
 _NO_LIABILITIES: Json = {"buying": 0, "selling": 0}
 _NO_SPONSORSHIP: Json = {"num_sponsored": 0, "num_sponsoring": 0, "signer_sponsoring_i_ds": []}
 

@@ -13,6 +13,7 @@ from sorobanflow.rows.state_rows import (
     ContractDataRow,
     TokenBalanceRow,
     TokenMetadataRow,
+    TokenRow,
 )
 from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.rows.transactions import TransactionRow
@@ -34,6 +35,7 @@ class BatchRows:
         self.account_entries: list[AccountRow] = []
         self.token_metadata: list[TokenMetadataRow] = []
         self.token_balances: list[TokenBalanceRow] = []
+        self.tokens: list[TokenRow] = []
         self.quarantine: list[QuarantineRow] = []
 
     def by_table(self) -> dict[str, list[Any]]:
@@ -48,6 +50,7 @@ class BatchRows:
             "account_entries": self.account_entries,
             "token_metadata": self.token_metadata,
             "token_balances": self.token_balances,
+            "tokens": self.tokens,
             "quarantine": self.quarantine,
         }
 

@@ -23,7 +23,8 @@ from sorobanflow.rows.quarantine import (
     quarantine_row,
     stated_ledger,
 )
-from sorobanflow.rows.state import State, StateRow, state_rows
+from sorobanflow.rows.state import State, StateRow, refunds_of, state_rows
+from sorobanflow.rows.token_state import token_rows
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from sorobanflow.sources.items import Event, Malformed, Transaction, is_misplaced
@@ -36,9 +37,10 @@ def make_rows(
     passphrase: str,
     *,
     whole: bool = True,
+    state: bool = True,
 ) -> BatchRows:
     """Make the rows of a batch that was fetched completely; see `RowMaker`."""
-    maker = RowMaker(ledgers, passphrase, whole=whole)
+    maker = RowMaker(ledgers, passphrase, whole=whole, state=state)
     maker.add_transactions(transactions)
     maker.add_events(events)
     return maker.finish()
@@ -65,14 +67,18 @@ class RowMaker:
     """Makes the rows of a batch from items in any order; what is bad goes to quarantine.
 
     `whole` states that all transactions of the ledgers will be added. If not, refunds of
-    fees are left out: they add to balances that this batch may not have seen.
+    fees are left out, and their accounts marked: they add to balances that this batch may
+    not have seen. `state`: whether to make rows of state, which a filter does not show.
     """
 
-    def __init__(self, ledgers: LedgerRange, passphrase: str, *, whole: bool = True) -> None:
+    def __init__(
+        self, ledgers: LedgerRange, passphrase: str, *, whole: bool = True, state: bool = True
+    ) -> None:
         self._ledgers = ledgers
         self._passphrase = passphrase
         self._network = network_id(passphrase)
         self._whole = whole
+        self._makes_state = state
         self._transactions: dict[str, _TransactionEntry] = {}
         self._events: dict[str, _EventEntry] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
@@ -102,6 +108,7 @@ class RowMaker:
         rows.account_entries = _by_key(state.account_entries)
         rows.token_metadata = _by_key(state.token_metadata)
         rows.token_balances = _by_key(state.token_balances)
+        rows.tokens = token_rows(rows.token_operations, rows.token_balances, rows.token_metadata)
         rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
         rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}
         return rows
@@ -123,10 +130,10 @@ class RowMaker:
             refunds: list[Refund] = []
             for entry in group:
                 state.add(entry.state)
-                refunds += entry.meta.refunds
-            if self._whole and ledger not in incomplete:
-                for number, refund in enumerate(refunds):
-                    state.refund(ledger, number, refund)
+                refunds += refunds_of(entry.row, entry.meta)
+            known = self._whole and ledger not in incomplete
+            for number, refund in enumerate(refunds):
+                state.refund(ledger, number, refund if known else refund._replace(stroops=None))
         return state
 
     def _token_operations(self, events: Iterable[_EventEntry]) -> list[TokenOperationRow]:
@@ -173,7 +180,7 @@ class RowMaker:
         operations = operation_rows(row, decoded)
         known = self._transactions.get(row.hash)
         if known is None:
-            state = state_rows(row, decoded, self._passphrase)
+            state = state_rows(row, decoded, self._passphrase) if self._makes_state else []
             self._transactions[row.hash] = _TransactionEntry(row, operations, decoded.meta, state)
         elif known[:3] != (row, operations, decoded.meta):
             raise DecodeError(f"a different transaction {row.hash} was delivered before")

@@ -6,7 +6,7 @@ Invariant: the stored result does not depend on how the ledgers were divided int
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
-from sorobanflow.decode.changes import Refund
+from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.accounts import account_row
@@ -52,7 +52,7 @@ _CODE_PARTS = {
 
 def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str) -> list[StateRow]:
     """Make the rows of a transaction's changes, in order; DecodeError for a bad entry or refund."""
-    if any(refund.stroops > row.fee_bid for refund in decoded.meta.refunds):
+    if any((refund.stroops or 0) > row.fee_bid for refund in decoded.meta.refunds):
         raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
     with reading(f"a change of transaction {row.hash}"):
         rows = _rows_of_changes(row, decoded, passphrase)
@@ -86,6 +86,16 @@ def _rows_of_changes(
             raise DecodeError(f"no entry for the time to live {change.key_hash}")
 
 
+def refunds_of(row: TransactionRow, meta: Meta) -> list[Refund]:
+    """List the refunds of a transaction; one of an unknown amount if its meta would not state it.
+
+    Only transactions of contracts pay fees of which a part is refunded.
+    """
+    if meta.states_refunds or row.soroban_resource_fee is None:
+        return meta.refunds
+    return [Refund(row.fee_account, None)]
+
+
 class State:
     """The newest row of each key, by table; rows are added in chain order."""
 
@@ -114,11 +124,17 @@ class State:
                 self.token_metadata[row.contract_id] = row
 
     def refund(self, ledger: int, number: int, refund: Refund) -> None:
-        """Add a refund of fees, numbered from 0, after all transactions of the last ledger."""
+        """Add a refund of fees, numbered from 0, after all transactions of the last ledger.
+
+        One of an unknown amount marks the account until a later ledger states its balance.
+        """
         row = self.account_entries.get(refund.account)
         # The payer's own transaction changed it in this ledger, so it is here. An account
         # that was merged meanwhile is refunded nothing.
         if row is None or row.ledger != ledger or row.balance is None:
+            return
+        if refund.stroops is None:
+            self.account_entries[refund.account] = row._replace(refund_unknown=True)
             return
         position = ChangePosition(ledger, MAX_TX, 0, number)
         balance = min(row.balance + refund.stroops, MAX_BALANCE)

@@ -76,6 +76,7 @@ class AccountRow(NamedTuple):
     tx_order: int
     op_order: int
     change_order: int
+    refund_unknown: bool = False
 
 
 class TokenMetadataRow(NamedTuple):
@@ -94,6 +95,24 @@ class TokenMetadataRow(NamedTuple):
     tx_order: int
     op_order: int
     change_order: int
+
+
+class TokenRow(NamedTuple):
+    """A row of `tokens`."""
+
+    contract_id: str
+    asset: str | None
+
+
+class TokenAnswerRow(NamedTuple):
+    """A row of `token_answers`."""
+
+    contract_id: str
+    name: str | None
+    symbol: str | None
+    decimals: int | None
+    asset: str | None
+    ledger: int
 
 
 class TokenBalanceRow(NamedTuple):

@@ -6,6 +6,8 @@ Invariant: a contract may store what it likes, so an unknown form is no error.
 Source: stellar-core's asset contract, SEP-41, the token types of the Soroban SDK.
 """
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import TypeAlias
 
 from sorobanflow.decode.changes import Change
@@ -13,10 +15,28 @@ from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.change_position import ChangePosition
-from sorobanflow.rows.state_rows import AccountRow, TokenBalanceRow, TokenMetadataRow
-from sorobanflow.rows.tokens import asset_contract_id
-from sorobanflow.rows.values import arm, content, hash_hex, i64, i128, symbol_map, text, u32
+from sorobanflow.rows.state_rows import (
+    AccountRow,
+    TokenAnswerRow,
+    TokenBalanceRow,
+    TokenMetadataRow,
+    TokenRow,
+)
+from sorobanflow.rows.tokens import TokenOperationRow, asset_contract_id
+from sorobanflow.rows.values import (
+    arm,
+    content,
+    hash_hex,
+    i64,
+    i128,
+    reading,
+    symbol_map,
+    text,
+    u32,
+)
 
+#: Longest name or symbol of a token that is taken from a node's answer, in characters.
+MAX_TEXT = 256
 _AUTHORIZED = 1  # TrustLineFlags
 _CLAWBACK_ENABLED = 4
 
@@ -32,7 +52,7 @@ def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
     contract_id = _contract_of(_NATIVE, passphrase)
     authorized, clawback = (None, None) if row.deleted else (True, False)
     values = row.balance or 0, authorized, clawback, _NATIVE, "account"
-    return TokenBalanceRow(contract_id, row.account_id, *values, *row[-5:])
+    return TokenBalanceRow(contract_id, row.account_id, *values, *row[-6:-1])
 
 
 def trustline_balance(
@@ -70,10 +90,7 @@ def token_metadata(
         return None
     contract_id = address(change.key["contract"], "C")
     columns = _NO_TOKEN if token is None else token
-    asset = columns["name"] if columns["wasm_hash"] is None else None
-    # The name of an asset contract is that of its asset; any other contract may claim it too.
-    if asset is not None and asset_contract_id(asset, passphrase) != contract_id:
-        asset = None
+    asset = _proven_asset(columns, contract_id, passphrase)
     return TokenMetadataRow(
         contract_id=contract_id,
         **columns,
@@ -82,6 +99,43 @@ def token_metadata(
         deleted=token is None,
         **position._asdict(),
     )
+
+
+def token_answer(entry: Json, ledger: int, passphrase: str) -> TokenAnswerRow:
+    """Make the row of a contract's instance as a node gave it; without values if it is no token's.
+
+    Raises:
+        DecodeError: the entry is no contract's instance, or does not have its form.
+    """
+    with reading("a contract's instance"):
+        contract_id = address(entry["contract"], "C")
+        if entry["key"] != _INSTANCE:
+            raise DecodeError(f"not the instance of {contract_id}")
+        columns = _described(entry["val"]) or _NO_TOKEN
+        if any(len(columns[field] or "") > MAX_TEXT for field in ("name", "symbol")):
+            columns = _NO_TOKEN
+        asset = _proven_asset(columns, contract_id, passphrase)
+        values = columns["name"], columns["symbol"], columns["decimals"]
+        return TokenAnswerRow(contract_id, *values, asset, ledger)
+
+
+def token_rows(
+    *rows: Iterable[TokenOperationRow | TokenBalanceRow | TokenMetadataRow],
+) -> list[TokenRow]:
+    """List the contracts that rows are about, each with its asset where one of them proves it."""
+    assets: dict[str, str | None] = {}
+    for row in chain.from_iterable(rows):
+        if row.asset is not None or row.contract_id not in assets:
+            assets[row.contract_id] = row.asset
+    return [TokenRow(contract_id, assets[contract_id]) for contract_id in sorted(assets)]
+
+
+def _proven_asset(columns: dict[str, Json], contract_id: str, passphrase: str) -> str | None:
+    """Return the asset of an asset contract, which has its name; any contract may claim it too."""
+    name = columns["name"]
+    if name is None or columns["wasm_hash"] is not None:
+        return None
+    return name if asset_contract_id(name, passphrase) == contract_id else None
 
 
 def _contract_of(asset: str, passphrase: str) -> str:

@@ -21,6 +21,7 @@ from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.replace import remove_surplus
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
+from sorobanflow.store.tokens import add_tokens
 
 
 class Written(NamedTuple):
@@ -72,6 +73,7 @@ def _write(
             remove_surplus(connection, rows, replaced)
         if not all_new:
             _count_ledgers(connection, rows)
+        add_tokens(connection, rows.tokens)
         quarantined = read_quarantine(connection, rows.ledgers)
         covered = add_coverage(connection, stream, rows.ledgers) if covers else None
     update_quarantine(connection, quarantined.fetchall(), rows, stream)

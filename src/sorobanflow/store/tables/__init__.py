@@ -20,8 +20,10 @@ from sorobanflow.store.tables.state import (
     account_entries,
     contract_code,
     contract_data_entries,
+    token_answers,
     token_balances,
     token_metadata,
+    tokens,
 )
 
 __all__ = [
@@ -38,9 +40,11 @@ __all__ = [
     "metadata",
     "operations",
     "quarantine",
+    "token_answers",
     "token_balances",
     "token_metadata",
     "token_operations",
+    "tokens",
     "transactions",
 ]
 

@@ -1,5 +1,6 @@
 """Tables of current state: contract data, code, accounts, tokens and their balances.
 
+Filtered streams write none of them: transactions that no filter selects change state too.
 Invariant: an older change never overwrites a newer one, so ledgers may be stored in any order.
 """
 
@@ -84,7 +85,8 @@ contract_data_entries = Table(
         postgresql_where=text("""key = '"ledger_key_contract_instance"'::jsonb"""),
     ),
     comment="A contract's storage entry, its instance included, after the last change that was "
-    "seen. Key: key_hash. Where ledger is null only its time to live was seen so far.",
+    "seen. Key: key_hash. Where ledger is null only its time to live was seen so far. "
+    "Filtered streams write none.",
 )
 
 contract_code = Table(
@@ -100,7 +102,7 @@ contract_code = Table(
     Column("first_tx_order", Integer, comment="1-based order of the uploading transaction"),
     id_column("first_tx_hash", "the uploading transaction"),
     comment="The Wasm that contracts run, after the last change that was seen. Key: wasm_hash. "
-    "Where ledger is null only its time to live was seen so far.",
+    "Where ledger is null only its time to live was seen so far. Filtered streams write none.",
 )
 
 account_entries = Table(
@@ -127,7 +129,15 @@ account_entries = Table(
     id_column("sponsor", "who pays the account's reserve (G…)"),
     _deleted("whether the last change removed it; then the columns above are null"),
     *_change_columns(),
-    comment="An account after the last change that was seen. Key: account_id.",
+    Column(
+        "refund_unknown",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="whether a refund of fees may be missing from balance: the node stated no fees",
+    ),
+    comment="An account after the last change that was seen. Key: account_id. "
+    "Filtered streams write none.",
 )
 
 token_metadata = Table(
@@ -143,7 +153,8 @@ token_metadata = Table(
     id_column("wasm_hash", "Wasm that it runs; null: it runs none"),
     _deleted("whether the last change removed the contract's instance"),
     *_change_columns(),
-    comment="What a token contract's instance says of the token. Key: contract_id.",
+    comment="What a token contract's instance says of the token. Key: contract_id. "
+    "Filtered streams write none.",
 )
 
 token_balances = Table(
@@ -165,7 +176,35 @@ token_balances = Table(
     *_change_columns(),
     Index(None, "address"),
     comment="A holder's balance of a token after the last change that was seen. "
-    "Key: contract_id, address.",
+    "Key: contract_id, address. Filtered streams write none.",
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    key_column("contract_id", "token contract (C…)"),
+    id_column("asset", "CODE:ISSUER or native, where the contract id proves it"),
+    comment="A contract of which a balance, a token operation or a token's instance was seen. "
+    "Key: contract_id.",
+)
+
+token_answers = Table(
+    "token_answers",
+    metadata,
+    key_column("contract_id", "token contract (C…)"),
+    text_column("name", "name, as the contract states it"),
+    text_column("symbol", "symbol, as the contract states it"),
+    Column("decimals", BigInteger, comment="digits behind the point in amounts, as stated"),
+    id_column("asset", "CODE:ISSUER or native, where the contract id proves it"),
+    Column(
+        "ledger",
+        Integer,
+        nullable=False,
+        comment="ledger of the instance's last change; the node's newest if it has none",
+    ),
+    comment="What the node's own state said of a token whose instance is in no indexed ledger. "
+    "Asked once; name is null where it describes no token. Key: contract_id.",
+    info={"volatile": True},
 )
 
 _TTL = VersionGroup(("ttl_ledger", "ttl_tx_order"), ("live_until_ledger",))
