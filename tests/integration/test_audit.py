@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from sorobanflow.audit.agreement import Compared, compare
+from sorobanflow.audit.agreement import Compared, compare, fetch_rows
 from sorobanflow.audit.shapes import Recognition, recognize
 from sorobanflow.audit.stored import quarantined
 from sorobanflow.audit.unlike import Difference
-from sorobanflow.devnet import Chain, DevnetServer
+from sorobanflow.devnet import Chain, DevnetServer, parse_faults
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.retention import seconds_per_ledger
@@ -28,6 +28,7 @@ from tests.integration.index_all import source_of
 from tests.ledgers import generated
 from tests.unit.wire_items import ALICE, BOB, TOKEN, address, make_event, scval, symbol
 
+Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 LEDGERS = LedgerRange(1, 12)
 SOURCE = generated(transactions_per_ledger=3)
 TRANSFERS = EventFilter(topics=((scval(symbol("transfer")), "*", "**"),))
@@ -107,6 +108,29 @@ def test_what_is_in_quarantine_counts_as_stored(client: RpcClient, engine: Engin
     assert _differences(client, engine) == []
     (one,) = quarantined(engine, LEDGERS, "all")
     assert one[:4] == ("event", "DecodeError", 1, (ledger, ledger))
+
+
+def test_item_that_cannot_be_decoded_now_condemns_no_stored_row(
+    client: RpcClient, engine: Engine, checksums: Checksums
+) -> None:
+    """Neither the audit nor a repair trusts a node that sends nonsense for what is stored."""
+    chain = Chain(SOURCE, closed=LEDGERS.last)
+    faults = parse_faults("getTransactions:*=other_envelope,getEvents:*=mistyped/value")
+    before = checksums(engine)
+    with DevnetServer(chain, faults=faults) as server, RpcClient(server.url) as bad:
+        assert _compare(bad, engine) == (12, (), ())
+        rows = fetch_rows(source_of(bad), LEDGERS)
+        upsert_batch(engine, rows, "all", read_claims(engine, [LEDGERS]))
+        after = checksums(engine)
+        assert {name for name in after if after[name] != before[name]} == {"quarantine"}
+        for table, key in (("events", "id"), ("transactions", "hash")):
+            _run(engine, f"DELETE FROM {table} WHERE {key} IN (SELECT key FROM quarantine)")
+        assert _compare(bad, engine) == (12, (), ())
+        _run(engine, "DELETE FROM quarantine")
+        found = _compare(bad, engine).differences
+    assert [(one.table, one.missing, one.examples) for one in found] == [
+        ("quarantine", 1, (f"{row.kind} {row.key}",)) for row in rows.quarantine
+    ]
 
 
 def test_filtered_stream_answers_for_its_own_events_only(client: RpcClient, engine: Engine) -> None:
