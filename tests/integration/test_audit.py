@@ -86,14 +86,14 @@ def test_differences_are_counted_and_named_with_few_and_short_values(
     events = _all(engine, "DELETE FROM events WHERE ledger = 3 RETURNING id")
     [(tx_hash,)] = _all(
         engine,
-        "UPDATE transactions SET fee_bid = 7, memo = repeat('x', 1000) WHERE hash = "
+        "UPDATE transactions SET fee_bid = 7, memo = E'\\x1b' || repeat('x', 1000) WHERE hash = "
         "(SELECT max(hash) FROM transactions WHERE ledger = 5) RETURNING hash",
     )
     counts, changed = _compare(client, engine).differences
     assert counts[:5] == (3, "events", len(events), 0, 0)
     assert counts.examples == tuple(sorted(event_id for (event_id,) in events)[:3])
     assert changed[:5] == (5, "transactions", 0, 0, 1)
-    memo = f"memo is {'x' * 40}, not 18446744073709551615"
+    memo = f"memo is \N{REPLACEMENT CHARACTER}{'x' * 39}, not 18446744073709551615"
     assert changed.examples == (f"{tx_hash}: fee_bid is 7, not 100, {memo}",)
 
 

@@ -112,11 +112,18 @@ def compare_table(
         "incomplete": [row.ledger for row in rows.quarantine if row.kind == "transaction"],
     }
     return [
-        Difference(ledger, table.name, missing, surplus, changed, tuple(examples), hiding)
+        Difference(
+            ledger, table.name, missing, surplus, changed, tuple(map(_printable, examples)), hiding
+        )
         for ledger, missing, surplus, changed, examples, hiding in connection.execute(
             _statement(table, event_filter), values
         )
     ]
+
+
+def _printable(line: str) -> str:
+    """Replace what a terminal would obey: a value written by hand may hold anything."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
 
 
 @cache

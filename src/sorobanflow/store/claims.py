@@ -42,7 +42,7 @@ class Claims:
             or_(*(date.op("<@")(wanted) for date in dates))
         )
         width = len(table.primary_key)
-        for row in connection.execute(query, execution_options={"yield_per": 10_000}):
+        for row in connection.execute(query):  # with a cursor, the scan would not be parallel
             for ledger in {*row[width:]} - {None}:
                 found[ledger].append(tuple(row[:width]))
 
