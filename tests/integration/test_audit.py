@@ -133,6 +133,20 @@ def test_item_that_cannot_be_decoded_now_condemns_no_stored_row(
     ]
 
 
+def test_token_that_is_not_listed_is_named_with_a_ledger_that_lists_it(
+    client: RpcClient, engine: Engine
+) -> None:
+    [(gone,)] = _all(engine, "DELETE FROM tokens WHERE asset = 'native' RETURNING contract_id")
+    _run(engine, "UPDATE tokens SET asset = NULL WHERE asset IS NOT NULL")
+    found = _compare(client, engine).differences
+    assert {one.table for one in found} == {"tokens"}
+    assert f"{gone} native" in [name for one in found for name in one.examples]
+    for one in found:
+        rows = fetch_rows(source_of(client), LedgerRange(one.ledger, one.ledger))
+        upsert_batch(engine, rows, "all")
+    assert _differences(client, engine) == []
+
+
 def test_filtered_stream_answers_for_its_own_events_only(client: RpcClient, engine: Engine) -> None:
     other = 'DELETE FROM events WHERE topics -> 0 <> \'{"symbol": "transfer"}\' RETURNING id'
     assert _all(engine, other)

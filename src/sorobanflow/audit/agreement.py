@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from sorobanflow.audit.stored import lost_items
-from sorobanflow.audit.unlike import MAX_ROWS, Difference, find_unlike
+from sorobanflow.audit.lacking import find_lacking
+from sorobanflow.audit.unlike import Difference, find_unlike
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
@@ -66,7 +66,7 @@ def compare(engine: Engine, source: RpcSource, ledgers: LedgerRange, claims: Cla
         refuse_mass_failure(rows)
         with engine.begin() as connection:
             found = find_unlike(connection, rows, source.event_filter, claims)
-            found += _lost(connection, rows)
+            found += find_lacking(connection, rows)
         compared = compared.add(Compared(rows.ledgers.size, tuple(found)))
         rest = LedgerRange(rows.ledgers.last + 1, rest.last)
     return compared
@@ -85,17 +85,6 @@ def fetch_rows(source: RpcSource, ledgers: LedgerRange) -> BatchRows:
             transactions += items.transactions
     state = not source.is_filtered
     return make_rows(batch.ledgers, events, transactions, source.passphrase, state=state)
-
-
-def _lost(connection: Connection, rows: BatchRows) -> list[Difference]:
-    """Find the bad items that are neither stored nor in quarantine."""
-    named: dict[int, list[str]] = {}
-    for ledger, name in lost_items(connection, rows.quarantine):
-        named.setdefault(ledger, []).append(name)
-    return [
-        Difference(ledger, "quarantine", len(names), 0, 0, tuple(names[:MAX_ROWS]))
-        for ledger, names in named.items()
-    ]
 
 
 def find_future_rows(engine: Engine, newest: int) -> Compared:

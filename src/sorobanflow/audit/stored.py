@@ -3,42 +3,17 @@
 A filtered stream's own events are those that match the filter, by the rules of getEvents.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, cast, func, or_, text, true
+from sqlalchemy import ColumnElement, Engine, and_, cast, func, or_, text, true
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.decode.reader import from_base64
 from sorobanflow.decode.scval import read_scval
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.tables import events
-
-_LOST = text("""
-SELECT ledger, kind || ' ' || key
-FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:ledgers AS int[]))
-    AS bad (kind, key, ledger)
-WHERE NOT EXISTS (SELECT FROM quarantine WHERE kind = bad.kind AND key = bad.key)
-AND NOT EXISTS (SELECT FROM events WHERE bad.kind = 'event' AND id = bad.key)
-AND NOT EXISTS (SELECT FROM transactions WHERE bad.kind = 'transaction' AND hash = bad.key)
-AND NOT EXISTS (
-    SELECT FROM token_operations WHERE bad.kind = 'token_operation' AND event_id = bad.key
-)
-ORDER BY ledger, kind, key
-""")
-
-
-def lost_items(connection: Connection, rows: Sequence[QuarantineRow]) -> list[tuple[int, str]]:
-    """Select bad items that are neither in quarantine nor stored: ledger, and kind and key."""
-    values = {
-        "kinds": [row.kind for row in rows],
-        "keys": [row.key for row in rows],
-        "ledgers": [row.ledger for row in rows],
-    }
-    return [(ledger, name) for ledger, name in connection.execute(_LOST, values)] if rows else []
 
 
 class Quarantined(NamedTuple):
