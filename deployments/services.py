@@ -37,10 +37,12 @@ def prefect_server(home: Path, port: int) -> Iterator[str]:
     """Run a Prefect server with its data in `home`; gives the address of its UI.
 
     A server that already answers on the port is used instead, and left running. Raises
-    ConfigurationError if the new one stopped, or did not answer in time.
+    ConfigurationError if that one is another user's, or the new one stopped or did not answer in
+    time.
     """
     url = f"http://127.0.0.1:{port}"
     if server_answers(url):
+        _refuse_server_of_another_user(port)
         yield url
         return
     home.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,19 @@ def server_answers(url: str) -> bool:
             return bool(answer.read().strip() == b"true")
     except (OSError, HTTPException):
         return False
+
+
+def _refuse_server_of_another_user(port: int) -> None:
+    """Blocks with secrets would be saved there. Only Linux says whose it is; root's is shared."""
+    table = Path("/proc/net/tcp")
+    for line in table.read_text().splitlines() if table.exists() else ():
+        _, address, _, state, _, _, _, user, *_ = line.split()
+        is_server = state == "0A" and address.endswith(f":{port:04X}")
+        if is_server and user not in ("0", str(os.geteuid())):
+            raise ConfigurationError(
+                f"the Prefect server on port {port} is of another user of this machine; "
+                f"choose another port, for example UI_PORT={port + 1}"
+            )
 
 
 def _wait_for_server(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:

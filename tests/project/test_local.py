@@ -1,6 +1,8 @@
 """`make run` with wrong input: one clear line, nothing started, no secret printed."""
 
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,21 @@ from pathlib import Path
 import pytest
 
 from deployments.local import main
+from deployments.services import prefect_server
+from sorobanflow.errors import ConfigurationError
+
+#: What answers like a Prefect server, as another user. It prints its port.
+HEALTHY_AS_NOBODY = """
+import encodings.idna, os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Health(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200), self.end_headers(), self.wfile.write(b"true")
+os.setuid(65534)
+server = HTTPServer(("127.0.0.1", 0), Health)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +66,16 @@ def test_bad_input_is_one_line_and_starts_nothing(
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "planted" not in said.err
     assert list((tmp_path / ".sorobanflow").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_prefect_server_of_another_user_gets_no_secrets(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HEALTHY_AS_NOBODY]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            port = int(process.stdout.readline())
+            with pytest.raises(ConfigurationError, match=rf"port {port}.*UI_PORT={port + 1}"):
+                prefect_server(tmp_path, port).__enter__()
+        finally:
+            process.terminate()
