@@ -120,7 +120,7 @@ def test_chunk_whose_failure_may_pass_is_indexed_after_the_others(
     serve: Serve, save_blocks: SaveBlocks, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch_events, "retries", 0)
-    faults = parse_faults("getEvents:1-6=-32003")
+    faults = parse_faults("getEvents:1-10=-32003")
     server = serve(Chain(generated(), closed=40), faults=faults)
     backfill(1, 40, **save_blocks(server.url), chunk_ledgers=10)
     assert read_coverage(engine, "all").covered == ((1, 40),)

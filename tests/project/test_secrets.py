@@ -134,7 +134,7 @@ class Runs:
         _assert_clean(f"the output of {command}", done.stdout)
         return done.returncode, done.stdout.decode()
 
-    def index(self, rpc_url: str, database_url: str) -> tuple[int, str]:
+    def index(self, rpc_url: str, database_url: str, stall_s: float = 300) -> tuple[int, str]:
         """Save the blocks and run the flow with them; gives the same."""
         variables = {
             "SOROBANFLOW_BLOCK": "planted",
@@ -149,7 +149,8 @@ class Runs:
             block.retry_attempts = 2
             block.save("planted", overwrite=True)
         said_before = self._flows.log.stat().st_size
-        parameters = {"start_ledger": "oldest", "rpc": "planted", "database": "planted"}
+        blocks = {"rpc": "planted", "database": "planted"}
+        parameters = {"start_ledger": "oldest", "stall_s": stall_s, **blocks}
         code = self._flows.start("index", parameters).wait()
         said = self._flows.log.read_bytes()[said_before:]
         _assert_clean("the output of the flow", said)
@@ -209,12 +210,13 @@ def test_node_that_repeats_what_it_was_told(
     status: int, message: str, runs: Runs, guarded: Callable[[str], str]
 ) -> None:
     with _echoing(status) as url:
-        code, said = runs.index(url, guarded(PLANTED["password"]))
+        code, said = runs.index(url, guarded(PLANTED["password"]), stall_s=5)
     assert (code, message in said) == (1, True), said
 
 
 def test_node_that_is_not_there(runs: Runs, guarded: Callable[[str], str]) -> None:
-    code, said = runs.index(_node_url("http://127.0.0.1:9"), guarded(PLANTED["password"]))
+    url = _node_url("http://127.0.0.1:9")
+    code, said = runs.index(url, guarded(PLANTED["password"]), stall_s=5)
     assert (code, "http://127.0.0.1:9 failed (ConnectError" in said) == (1, True), said
 
 
