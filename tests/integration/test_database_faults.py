@@ -69,7 +69,7 @@ def _store(engine: Engine, look: Callable[[], object] = lambda: None) -> list[Ex
     failures: list[Exception] = []
     while True:
         try:
-            upsert_batch.fn(UpsertStep(engine, _batch(), "all"))
+            upsert_batch.fn(UpsertStep(engine, _batch(), "all", None))
             return failures
         except Exception as error:
             failures.append(error)
