@@ -11,12 +11,14 @@ from sorobanflow.rows.state_rows import TokenAnswerRow, TokenRow
 
 def add_tokens(connection: "psycopg.Connection[Any]", tokens: Sequence[TokenRow]) -> None:
     """Add tokens, and assets of known ones. It locks no row that it does not change."""
+    # LIMIT has each token looked up by its key; without it the planner may read all of them.
     connection.execute(
         "INSERT INTO tokens AS t (contract_id, asset) "
-        "SELECT * FROM unnest(%s::text[], %s::text[]) AS new (contract_id, asset) "
-        "WHERE NOT EXISTS (SELECT FROM tokens AS known "
-        "WHERE known.contract_id = new.contract_id "
-        "AND (known.asset = new.asset OR new.asset IS NULL)) "
+        "SELECT new.* FROM unnest(%s::text[], %s::text[]) AS new (contract_id, asset) "
+        "LEFT JOIN LATERAL (SELECT contract_id, asset FROM tokens "
+        'WHERE contract_id = new.contract_id COLLATE "C" LIMIT 1) AS known ON true '
+        "WHERE known.contract_id IS NULL "
+        "OR (new.asset IS NOT NULL AND new.asset IS DISTINCT FROM known.asset) "
         "ORDER BY 1 ON CONFLICT (contract_id) DO UPDATE "
         "SET asset = coalesce(excluded.asset, t.asset)",
         ([token.contract_id for token in tokens], [token.asset for token in tokens]),
