@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 from sqlalchemy import (
     Boolean,
@@ -36,6 +37,9 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.claims import claims_on, read_claims
+from sorobanflow.store.embedded import EmbeddedPostgres
+from sorobanflow.store.engine import open_engine
+from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import VERSION_GROUPS, ledgers
 from sorobanflow.store.upsert import upsert_batch
 from tests.integration.index_all import source_of
@@ -115,11 +119,10 @@ def _add(connection: Connection, table: Table, row: _Row) -> None:
 
 
 class Audited:
-    """A table, its rows made again and staged; what is done to the stored ones is undone."""
+    """A table, and its rows made again; what is done to the stored ones is undone."""
 
     def __init__(self, connection: Connection, table: Table, rows: BatchRows) -> None:
         self.connection, self.table, self.rows = connection, table, rows
-        stage_made(connection, rows)
 
     @contextmanager
     def damaged(self) -> Iterator[Connection]:
@@ -132,10 +135,26 @@ class Audited:
         return compare_table(self.connection, self.table, self.rows, None, claims)
 
 
+@pytest.fixture(scope="module")
+def connection(
+    postgres: EmbeddedPostgres, indexed: Callable[..., str], rows: BatchRows
+) -> Iterator[Connection]:
+    """A transaction in which the rows made again are staged."""
+    name = "audited_rows"
+    with psycopg.connect(postgres.url, autocommit=True) as server:
+        copied = indexed(SOURCE, LEDGERS.last)
+        server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{copied}"'.encode())
+    with (
+        open_engine(postgres.url_of(name), PoolSettings(max_idle=0)) as engine,
+        engine.begin() as connection,
+    ):
+        stage_made(connection, rows)
+        yield connection
+
+
 @pytest.fixture(params=TABLES, ids=str)
-def audited(request: Any, engine: Engine, rows: BatchRows) -> Iterator[Audited]:
-    with engine.begin() as connection:
-        yield Audited(connection, request.param, rows)
+def audited(request: Any, connection: Connection, rows: BatchRows) -> Audited:
+    return Audited(connection, request.param, rows)
 
 
 def test_row_changed_in_any_column_is_named(audited: Audited) -> None:
