@@ -90,7 +90,8 @@ def audit(
         metrics_file: Write the figures here, for node_exporter's textfile collector.
         stall_s: Seconds without progress after which the run fails, whatever it waits for:
             the node or the database. Progress is a chunk of ledgers that was compared, a
-            batch that was committed, an item that was decoded again.
+            batch that was committed, an item that was decoded again. Raise it if the state
+            tables are so large that reading one through takes longer.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """

@@ -151,7 +151,9 @@ class Indexer:
         """Read what state rows claim of ledgers, with patience; a filtered stream judges none."""
         if self.source.is_filtered:
             return Claims()
-        return self.patience.retry(DATABASE, lambda: read_claims(self.target.engine, ledgers))
+        claims = self.patience.retry(DATABASE, lambda: read_claims(self.target.engine, ledgers))
+        self.patience.progressed()  # it scans whole tables
+        return claims
 
     def open_stream(self, first: int | None = None) -> None:
         """Create the stream's row, with patience."""
