@@ -1,5 +1,8 @@
 """What prefect.yaml deploys: entrypoints that load, settings that others rely on."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,17 @@ def test_index_runs_every_minute_one_at_a_time_and_lets_the_running_one_finish()
     (index,) = [one for one in DEPLOYMENTS if one["name"] == "index"]
     assert [schedule["interval"] for schedule in index["schedules"]] == [60]
     assert index["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+
+
+@pytest.mark.parametrize("package", ["flows", "deployments"])
+def test_prefect_reports_no_usage_of_a_program_started_by_hand(package: str) -> None:
+    code = f"import os, sys, {package}; print(os.environ['DO_NOT_TRACK'], 'prefect' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "DO_NOT_TRACK"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 False\n"  # set before Prefect is imported, which reads it then
+    (variables,) = {str(one["work_pool"]["job_variables"]["env"]) for one in DEPLOYMENTS}
+    assert "'DO_NOT_TRACK': '1'" in variables
 
 
 def test_constraints_pin_versions_and_hold_no_addresses() -> None:
