@@ -11,8 +11,8 @@ from sorobanflow.audit.agreement import Compared, compare, fetch_rows
 from sorobanflow.audit.shapes import Recognition, recognize
 from sorobanflow.audit.stored import quarantined
 from sorobanflow.audit.unlike import Difference
-from sorobanflow.devnet import Chain, DevnetServer, parse_faults
-from sorobanflow.errors import DecodeError
+from sorobanflow.devnet import Chain, DevnetServer, Generator, parse_faults
+from sorobanflow.errors import ConfigurationError, DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.retention import seconds_per_ledger
 from sorobanflow.rows.quarantine import quarantine_row
@@ -131,6 +131,20 @@ def test_item_that_cannot_be_decoded_now_condemns_no_stored_row(
     assert [(one.table, one.missing, one.examples) for one in found] == [
         ("quarantine", 1, (f"{row.kind} {row.key}",)) for row in rows.quarantine
     ]
+
+
+def test_node_without_classic_events_is_refused_where_they_are_stored(engine: Engine) -> None:
+    """A repair from it would delete them."""
+    silent = Generator(8, transactions_per_ledger=3)
+    for sequence in range(LEDGERS.first, LEDGERS.last + 1):
+        vars(silent.ledger(sequence))["events"] = ()
+    chain = Chain(silent, closed=LEDGERS.last)
+    with (
+        DevnetServer(chain) as server,
+        RpcClient(server.url) as client,
+        pytest.raises(ConfigurationError, match=r"no fees as events in ledger 1, .*CLASSIC_EVENTS"),
+    ):
+        _compare(client, engine)
 
 
 def test_token_that_is_not_listed_is_named_with_a_ledger_that_lists_it(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from sorobanflow.audit.lacking import find_lacking
 from sorobanflow.audit.unlike import Difference, find_unlike
-from sorobanflow.errors import LedgerOutsideRetentionError
+from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import refuse_mass_failure
@@ -23,6 +23,10 @@ from sorobanflow.store.upsert import write_rows
 
 #: Differences that keep their examples: where all ledgers differ, these would fill the memory.
 MAX_WITH_EXAMPLES = 1000
+_LEDGERS_WITH_FEES = text(
+    "SELECT DISTINCT ledger FROM token_operations WHERE type = 'fee' "
+    "AND ledger BETWEEN :first AND :last"
+)
 #: Batches beside one of an audit, as far as the planner is to know: it makes one chunk of each.
 _OTHER_BATCHES = 100
 
@@ -54,7 +58,11 @@ class Compared(NamedTuple):
 
 
 def compare(engine: Engine, source: RpcSource, ledgers: LedgerRange, claims: Claims) -> Compared:
-    """Compare a stream's covered ledgers with the node's, without those that it drops meanwhile."""
+    """Compare a stream's covered ledgers with the node's, without those that it drops meanwhile.
+
+    Raises:
+        ConfigurationError: the node emits fewer events than the one that was indexed from.
+    """
     compared = Compared()
     rest = ledgers
     while rest.size > 0:
@@ -65,6 +73,8 @@ def compare(engine: Engine, source: RpcSource, ledgers: LedgerRange, claims: Cla
             continue
         refuse_mass_failure(rows)
         with engine.begin() as connection:
+            if not source.is_filtered:
+                _refuse_silent_node(connection, rows)
             found = find_unlike(connection, rows, source.event_filter, claims)
             found += find_lacking(connection, rows)
         compared = compared.add(Compared(rows.ledgers.size, tuple(found)))
@@ -85,6 +95,22 @@ def fetch_rows(source: RpcSource, ledgers: LedgerRange) -> BatchRows:
             transactions += items.transactions
     state = not source.is_filtered
     return make_rows(batch.ledgers, events, transactions, source.passphrase, state=state)
+
+
+def _refuse_silent_node(connection: Connection, rows: BatchRows) -> None:
+    """Refuse a node whose classic events are off if one that has them on was indexed from.
+
+    A repair would delete them. Every transaction pays a fee, which only such events state.
+    """
+    stated = {row.ledger for row in rows.token_operations if row.type == "fee"}
+    stored = set(connection.execute(_LEDGERS_WITH_FEES, rows.ledgers._asdict()).scalars())
+    silent = stored.intersection(row.ledger for row in rows.transactions) - stated
+    if silent:
+        raise ConfigurationError(
+            f"the node states no fees as events in ledger {min(silent)}, but such events are "
+            "stored; expected a node that emits classic events, as the one that was indexed from "
+            "does (EMIT_CLASSIC_EVENTS). Nothing was compared with it"
+        )
 
 
 def find_future_rows(engine: Engine, newest: int) -> Compared:
