@@ -22,7 +22,7 @@ psql: $(VENV)/.installed
 test unit: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/unit

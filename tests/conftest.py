@@ -37,6 +37,7 @@ _database_numbers = itertools.count(1)
 _LITERAL = {"literal_binds": True}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process run the tests that share `prefect_api`, a server that takes seconds."""
     for item in items:

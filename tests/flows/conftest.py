@@ -98,7 +98,7 @@ def flow_server(
 def quick_schemas() -> Iterator[None]:
     """Have Prefect make and register a block's schema once, not for each block that is saved."""
     register = Block.register_type_and_schema.__func__  # type: ignore[attr-defined]
-    registered = set[type[Block]]()
+    registered = set[tuple[str | None, type[Block]]]()
     make = Block.model_json_schema.__func__  # type: ignore[attr-defined]
 
     @cache
@@ -110,9 +110,10 @@ def quick_schemas() -> Iterator[None]:
         return deepcopy(made(kind, *args, **options))
 
     def register_once(kind: type[Block], **options: Any) -> None:
-        if kind not in registered:
+        at_server = PREFECT_API_URL.value(), kind
+        if at_server not in registered:
             register(kind, **options)
-            registered.add(kind)
+            registered.add(at_server)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Block, "model_json_schema", classmethod(copied))

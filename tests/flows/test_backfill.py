@@ -29,7 +29,6 @@ from sorobanflow.errors import (
 from sorobanflow.pipeline.backfill_summary import PlanSummary
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
-from tasks.upsert_batch import upsert_batch
 from tests.flows.load_balancer import balanced
 from tests.ledgers import generated
 
@@ -323,19 +322,3 @@ def test_node_that_withholds_its_answers_fails_the_run(
     server = serve(Chain(generated(), closed=40))
     run_backfill(server, 1, 40)
     assert read_coverage(engine, "all").covered == ((1, 40),)
-
-
-def test_table_that_another_session_has_locked_fails_the_run(
-    serve: Serve,
-    run_backfill: Backfill,
-    database_url: str,
-    engine: Engine,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(upsert_batch, "retries", 1)  # each is cancelled again
-    server = serve(Chain(generated(), closed=9))
-    with psycopg.connect(database_url) as other:
-        other.execute("LOCK TABLE transactions IN EXCLUSIVE MODE")
-        with pytest.raises(StalledError, match=r"waited for ledgers 1-9, which the node has"):
-            run_backfill(server, 1, 9, stall_s=5)
-    assert run_backfill(server, 1, 9).written == [(1, 9)]

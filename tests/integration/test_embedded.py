@@ -17,6 +17,7 @@ from sorobanflow.store.embedded import EmbeddedPostgres
 
 NOBODY = 65534
 #: `make psql`. It imports as root, because others may not be able to read this Python.
+ROOT = Path(__file__).parents[2]
 PSQL_AS_NOBODY = f"""
 import os, sys
 from deployments import local
@@ -76,7 +77,7 @@ def test_second_user_of_the_machine_has_a_server_too(
     done = subprocess.run(
         [sys.executable, "-c", PSQL_AS_NOBODY],
         cwd=shared_folder,
-        env=os.environ | {"SQL": "SELECT current_user"},
+        env=os.environ | {"SQL": "SELECT current_user", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
