@@ -96,9 +96,9 @@ def flow_server(
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_schemas() -> Iterator[None]:
-    """Have Prefect make and register a block's schema once, not for each block that is saved."""
+    """Have Prefect make and register a block's schema once, not for each saved block."""
     register = Block.register_type_and_schema.__func__  # type: ignore[attr-defined]
-    registered = set[tuple[str | None, type[Block]]]()
+    registered_at: dict[type[Block], str | None] = {}  # its ids are those of the last server
     make = Block.model_json_schema.__func__  # type: ignore[attr-defined]
 
     @cache
@@ -110,10 +110,9 @@ def quick_schemas() -> Iterator[None]:
         return deepcopy(made(kind, *args, **options))
 
     def register_once(kind: type[Block], **options: Any) -> None:
-        at_server = PREFECT_API_URL.value(), kind
-        if at_server not in registered:
+        if registered_at.get(kind) != PREFECT_API_URL.value():
             register(kind, **options)
-            registered.add(at_server)
+            registered_at[kind] = PREFECT_API_URL.value()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Block, "model_json_schema", classmethod(copied))
