@@ -30,12 +30,12 @@ BEGIN
         EXECUTE later || format('GRANT SELECT ON TABLES TO %I', role);
     END LOOP;
 
-    -- Audits copy rows into temporary tables. Rows are only deleted from gaps and quarantine.
+    -- Audits copy rows into temporary tables, and delete rows that the node does not have.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %s TO sorobanflow_indexer', this);
-    GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO sorobanflow_indexer;
-    GRANT DELETE ON public.gaps, public.quarantine TO sorobanflow_indexer;
-    REVOKE INSERT, UPDATE ON public.alembic_version FROM sorobanflow_indexer;
-    EXECUTE later || 'GRANT INSERT, UPDATE ON TABLES TO sorobanflow_indexer';
+    GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sorobanflow_indexer;
+    REVOKE DELETE ON public.coverage, public.network FROM sorobanflow_indexer;
+    REVOKE INSERT, UPDATE, DELETE ON public.alembic_version FROM sorobanflow_indexer;
+    EXECUTE later || 'GRANT INSERT, UPDATE, DELETE ON TABLES TO sorobanflow_indexer';
 
     EXECUTE format('REVOKE ALL ON DATABASE %s FROM PUBLIC', this);
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;

@@ -10,17 +10,21 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
 
+from sorobanflow.audit.agreement import compare, fetch_rows
 from sorobanflow.audit.replay import replay
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
+from sorobanflow.store.claims import read_claims
 from sorobanflow.store.coverage import read_coverage, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
-from tests.integration.index_all import index_all
+from sorobanflow.store.upsert import upsert_batch
+from tests.integration.index_all import index_all, source_of
+from tests.ledgers import generated
 
 ROLES = Path(__file__).parents[2] / "deployments" / "roles.sql"
 SETTINGS = PoolSettings(max_idle=1, max_open=2)
@@ -106,8 +110,25 @@ def test_indexer_may_index_and_keep_what_is_missing(users: dict[str, str]) -> No
     assert (coverage.covered, coverage.gaps) == (((3, 8),), ())
 
 
-def test_indexer_may_change_no_schema_and_delete_no_rows(users: dict[str, str]) -> None:
-    kept = {table.name for table in metadata.sorted_tables} - {"gaps", "quarantine"}
+def test_indexer_may_replace_ledgers(users: dict[str, str]) -> None:
+    ledgers = LedgerRange(1, 3)
+    with (
+        DevnetServer(Chain(generated(), closed=3)) as server,
+        RpcClient(server.url) as client,
+        open_engine(users["indexer"], SETTINGS) as engine,
+    ):
+        index_all(client, engine, ledgers)
+        for name in ("events", "account_entries"):
+            with engine.begin() as connection:
+                connection.execute(text(f"DELETE FROM {name} WHERE ledger = 2"))
+        rows = fetch_rows(source_of(client), ledgers)
+        upsert_batch(engine, rows, "all", read_claims(engine, [ledgers]))
+        claims = read_claims(engine, [ledgers])
+        assert compare(engine, source_of(client), ledgers, claims).differences == ()
+
+
+def test_indexer_may_change_no_schema_and_forget_no_coverage(users: dict[str, str]) -> None:
+    kept = ("alembic_version", "coverage", "network")
     statements = [*DDL, *(f"DELETE FROM {name}" for name in kept)]
     assert [one for one in statements if not _refused(users["indexer"], one)] == []
 
