@@ -177,6 +177,7 @@ def reader(
             reader.stop()
 
 
+@pytest.mark.xdist_group("prefect_api")  # the largest group starts first; this takes longest
 @pytest.mark.timeout(900)  # every command of the README, one after the other
 def test_readme_commands_run(reader: Reader, database_url: str) -> None:
     for language, text in BLOCK.findall(README):
