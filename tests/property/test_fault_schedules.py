@@ -105,6 +105,8 @@ schedules = st.builds(
     lambda few, always: ",".join([*few, *always]),
     st.lists(entry, min_size=1, max_size=8),
     st.lists(background, max_size=2),
+).filter(  # cut after a stray event, a page says that all before it was delivered: nobody can tell
+    lambda faults: not ("=bound" in faults and "=stray" in faults)
 )
 unfiltered = st.builds(
     lambda **options: Setup(**options),
