@@ -158,8 +158,9 @@ def _name(row: Held, chain: Chained) -> str:
         return row.key
     payload = json.loads(row.payload)
     for key, item in items.items():
-        same = [name for name in payload if str(payload[name]) == str(item.get(name))]
-        if len(same) >= 5 and len(same) >= len(payload) - 1:
+        known = [name for name in payload if name in item]  # getTransaction states more
+        same = [name for name in known if str(payload[name]) == str(item[name])]
+        if len(same) >= 5 and len(same) >= len(known) - 1:
             return key
     return row.key
 
