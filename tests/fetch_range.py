@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import Event, Malformed, Transaction
-from sorobanflow.sources.source import Source
+from sorobanflow.sources.source import Source, fetch_batch
 
 
 class FetchedBatch(NamedTuple):
@@ -21,13 +21,6 @@ def fetch_range(source: Source, ledgers: LedgerRange, max_events: int) -> Iterat
     rest: LedgerRange | None = ledgers
     while rest is not None:
         batch = source.begin_batch(rest, max_events)
-        events: list[Event | Malformed] = []
-        transactions: list[Transaction | Malformed] = []
-        while steps := batch.next_steps():
-            for step in steps:
-                step.run()
-                items = step.take()
-                events += items.events
-                transactions += items.transactions
-        yield FetchedBatch(batch.ledgers, events, transactions)
+        items = fetch_batch(batch)
+        yield FetchedBatch(batch.ledgers, [*items.events], [*items.transactions])
         rest = batch.rest

@@ -15,9 +15,9 @@ from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.rows.row_maker import make_rows
-from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS
 from sorobanflow.sources.rpc.source import RpcSource
+from sorobanflow.sources.source import fetch_batch
 from sorobanflow.store.claims import Claims, claims_on
 from sorobanflow.store.upsert import write_rows
 
@@ -85,16 +85,9 @@ def compare(engine: Engine, source: RpcSource, ledgers: LedgerRange, claims: Cla
 def fetch_rows(source: RpcSource, ledgers: LedgerRange) -> BatchRows:
     """Make the rows of a batch that begins with these ledgers, in the calling thread."""
     batch = source.begin_batch(ledgers, MAX_EVENTS, _OTHER_BATCHES)
-    events: list[Event | Malformed] = []
-    transactions: list[Transaction | Malformed] = []
-    while steps := batch.next_steps():
-        for step in steps:
-            step.run()
-            items = step.take()
-            events += items.events
-            transactions += items.transactions
+    items = fetch_batch(batch)
     state = not source.is_filtered
-    return make_rows(batch.ledgers, events, transactions, source.passphrase, state=state)
+    return make_rows(batch.ledgers, *items, source.passphrase, state=state)
 
 
 def _refuse_silent_node(connection: Connection, rows: BatchRows) -> None:

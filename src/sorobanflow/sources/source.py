@@ -103,3 +103,16 @@ class Source(Protocol):
 
     def stop(self) -> None:
         """End calls in progress and refuse new ones, from any thread."""
+
+
+def fetch_batch(batch: BatchFetch) -> FetchedItems:
+    """Fetch all of a batch in the calling thread; for the errors see `FetchStep.run`."""
+    events: list[Event | Malformed] = []
+    transactions: list[Transaction | Malformed] = []
+    while steps := batch.next_steps():
+        for step in steps:
+            step.run()
+            items = step.take()
+            events += items.events
+            transactions += items.transactions
+    return FetchedItems(events, transactions)
