@@ -22,6 +22,7 @@
     │   ├── ClientStoppedError      the run is ending; no call is made any more
     │   ├── WrongNetworkError       the database holds another network
     │   ├── LedgerOutsideRetentionError   the ledger is below the node's oldest
+    │   ├── LedgerProofError        a whole ledger is not what its hashes say
     │   ├── SchemaError             the database's schema is not this program's
     │   ├── DatabaseRefusesError    disk full, read only, a privilege is missing
     │   └── MassFailureError        too much of a batch cannot be decoded
@@ -207,6 +208,23 @@ class LedgerOutsideRetentionError(FatalError):
         "ledger {ledger} is below the node's oldest ledger {oldest}; use a node with more history, "
         "start at a later ledger, or pass allow_gap to record the missing ledgers as a gap"
     )
+
+
+@dataclass(eq=False)
+class LedgerProofError(FatalError):
+    """A whole ledger, or its place in the chain, fails a check; `origin` names the object."""
+
+    ledger: int
+    check: str
+    said: str
+    origin: str = ""
+
+    def __str__(self) -> str:
+        where = f" of {self.origin}" if self.origin else ""
+        return (
+            f"ledger {self.ledger}{where} fails the check of its {self.check}: {self.said}. "
+            "Nothing of its batch was written; take the ledger from another source"
+        )
 
 
 class SchemaError(FatalError):

@@ -87,7 +87,8 @@ def fetch_rows(source: RpcSource, ledgers: LedgerRange) -> BatchRows:
     batch = source.begin_batch(ledgers, MAX_EVENTS, _OTHER_BATCHES)
     items = fetch_batch(batch)
     state = not source.is_filtered
-    return make_rows(batch.ledgers, *items, source.passphrase, state=state)
+    passphrase = source.passphrase
+    return make_rows(batch.ledgers, items.events, items.transactions, passphrase, state=state)
 
 
 def _refuse_silent_node(connection: Connection, rows: BatchRows) -> None:

@@ -167,9 +167,9 @@ class Batch:
         began = time.monotonic()
         try:
             if self._arrived:
-                events, transactions = self._arrived.pop(0)
-                self._decoding.add_events(events)
-                self._decoding.add_transactions(transactions)
+                items = self._arrived.pop(0)
+                self._decoding.add_events(items.events)
+                self._decoding.add_transactions(items.transactions)
             if not self._arrived and not self._running:
                 self._rows = self._tools.watch(self._decoding.finish())
                 self.stage = Stage.DECODING

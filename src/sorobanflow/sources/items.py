@@ -9,6 +9,8 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta, Struct
 
+from sorobanflow.ledgers import LedgerRange
+
 LedgerNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
@@ -93,3 +95,22 @@ class Malformed(Struct):
     def of(cls, item: Struct, error: str) -> Self:
         """Make a malformed item of one that decodes and yet cannot be right."""
         return cls(msgspec.json.encode(item).decode(), error)
+
+
+class LedgerObject(Struct):
+    """Whole ledgers, as their source gave them; `decode` reads and proves them.
+
+    `name` says where it came from, for errors. `data` is an object of a data lake: zstd of a
+    LedgerCloseMetaBatch (SEP-54) of exactly these ledgers; or, if not `is_batch`, one
+    LedgerCloseMeta.
+    """
+
+    name: str
+    ledgers: LedgerRange
+    data: bytes
+    is_batch: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of what was received."""
+        return len(self.data)

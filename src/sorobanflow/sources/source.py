@@ -9,7 +9,7 @@ answers have proved it.
     while steps := batch.next_steps():
         for step in steps:
             step.run()
-            events, transactions = step.take()
+            items = step.take()
 
 The tests of this interface are in `tests/integration/test_source_conformance.py`.
 """
@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
 
-StepKind = Literal["fetch-events", "fetch-transactions"]
+StepKind = Literal["fetch-events", "fetch-transactions", "fetch-ledgers"]
 
 
 class Fetched(NamedTuple):
@@ -32,10 +32,11 @@ class Fetched(NamedTuple):
 
 
 class FetchedItems(NamedTuple):
-    """Items of a batch in chain order, as `rows` takes them."""
+    """Items of a batch in chain order, as `rows` takes them; or whole ledgers in their place."""
 
     events: Sequence[Event | Malformed]
     transactions: Sequence[Transaction | Malformed]
+    objects: Sequence[LedgerObject] = ()
 
 
 class FetchStep(Protocol):

@@ -1,0 +1,50 @@
+"""A whole ledger as `rows` takes it: what a node would give of it, and what only it knows.
+
+Made by `decode.close_metas` from a LedgerCloseMeta. Invariant: what is here has been proved
+as far as hashes can prove it. Source: Stellar-ledger.x.
+"""
+
+from typing import NamedTuple
+
+from sorobanflow.decode.changes import Change
+from sorobanflow.sources.items import Event, Transaction
+
+
+class Header(NamedTuple):
+    """What a LedgerHeader states; hashes are hex, amounts in stroops."""
+
+    sequence: int
+    hash: str
+    previous_hash: str
+    protocol: int
+    closed_at: int  # Unix seconds
+    base_fee: int
+    base_reserve: int
+    fee_pool: int
+    total_coins: int
+
+
+class FeeChanges(NamedTuple):
+    """Changes that a transaction's fee makes outside the transaction, in the network's order."""
+
+    before: list[Change]  # of feeProcessing, before all transactions
+    after: list[Change]  # of postTxApplyFeeProcessing, after all transactions
+
+
+class EvictedKey(NamedTuple):
+    """A key that the ledger evicted: its entry is gone from the live state."""
+
+    type: str  # contract_data, contract_code or ttl
+    key_hash: str  # SHA-256, hex, of the LedgerKey; of a ttl that of its entry
+    durability: str | None  # of contract data: temporary or persistent
+
+
+class CloseMeta(NamedTuple):
+    """One ledger; `fees` and `transactions` are in the order of application."""
+
+    header: Header
+    transactions: list[Transaction]
+    events: list[Event]  # in chain order, with the ids that a node gives them
+    fees: list[FeeChanges]  # one for each transaction
+    upgrades: list[list[Change]]  # changes of each upgrade
+    evicted: list[EvictedKey]
