@@ -7,6 +7,7 @@ as far as hashes can prove it. Source: Stellar-ledger.x.
 from typing import NamedTuple
 
 from sorobanflow.decode.changes import Change
+from sorobanflow.decode.entries import Entry
 from sorobanflow.sources.items import Event, Transaction
 
 
@@ -31,14 +32,6 @@ class FeeChanges(NamedTuple):
     after: list[Change]  # of postTxApplyFeeProcessing, after all transactions
 
 
-class EvictedKey(NamedTuple):
-    """A key that the ledger evicted: its entry is gone from the live state."""
-
-    type: str  # contract_data, contract_code or ttl
-    key_hash: str  # SHA-256, hex, of the LedgerKey; of a ttl that of its entry
-    durability: str | None  # of contract data: temporary or persistent
-
-
 class CloseMeta(NamedTuple):
     """One ledger; `fees` and `transactions` are in the order of application."""
 
@@ -47,4 +40,6 @@ class CloseMeta(NamedTuple):
     events: list[Event]  # in chain order, with the ids that a node gives them
     fees: list[FeeChanges]  # one for each transaction
     upgrades: list[list[Change]]  # changes of each upgrade
-    evicted: list[EvictedKey]
+    #: Keys of the entries that left the live state, in order, as `read_key` gives them: without
+    #: `entry` and `value_xdr`. Contract data, code, and (since protocol 23) their ttl beside them.
+    evicted: list[Entry]
