@@ -39,6 +39,14 @@ class FetchedItems(NamedTuple):
     objects: Sequence[LedgerObject] = ()
 
 
+class Available(NamedTuple):
+    """The ledgers that a source has, both included; when the newest closed, if it says so."""
+
+    oldest: int
+    newest: int
+    closed_at: int | None = None  # Unix seconds
+
+
 class FetchStep(Protocol):
     """Part of fetching a batch that runs as one task."""
 
@@ -90,6 +98,25 @@ class Source(Protocol):
     @property
     def is_filtered(self) -> bool:
         """Whether the items are those of a filter, not all of a ledger's."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, for logs and messages: without secrets."""
+
+    @property
+    def last_failure(self) -> str:
+        """Why the last attempt of a call failed; empty if one has succeeded since."""
+
+    @property
+    def ledgers_per_object(self) -> int:
+        """Ledgers that are always fetched together; each such group starts at a multiple of it."""
+
+    def available(self) -> Available:
+        """Ask which ledgers it has now.
+
+        Raises:
+            RetriableError: it may answer later, or has no ledger yet.
+        """
 
     def begin_batch(
         self, ledgers: LedgerRange, max_events: int, other_batches: int = 0

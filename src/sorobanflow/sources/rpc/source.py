@@ -14,7 +14,7 @@ from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import TransactionChunk, TransactionPlanner
-from sorobanflow.sources.source import Fetched, FetchedItems, FetchStep
+from sorobanflow.sources.source import Available, Fetched, FetchedItems, FetchStep
 
 #: Events per page of getEvents: as many as the batch may hold, but enough to be worth a call.
 MIN_EVENTS_PAGE = 1000
@@ -35,6 +35,21 @@ class RpcSource:
         self.event_filter = event_filter
         self.is_filtered = event_filter is not None
         self.planner = planner
+        self.ledgers_per_object = 1
+
+    @property
+    def address(self) -> str:
+        """The node's URL, without secrets."""
+        return self.client.endpoint
+
+    @property
+    def last_failure(self) -> str:
+        """Why the last attempt of a call failed; empty if one has succeeded since."""
+        return self.client.last_failure
+
+    def available(self) -> Available:
+        """Ask the node which ledgers it has."""
+        return self.client.get_health().available
 
     def begin_batch(
         self, ledgers: LedgerRange, max_events: int, other_batches: int = 0

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from sorobanflow.sources.items import LedgerNumber, Malformed
+from sorobanflow.sources.source import Available
 
 ItemT = TypeVar("ItemT")
 
@@ -26,6 +27,15 @@ class Health(Struct, rename="camel"):
     oldest_ledger: LedgerNumber
     status: str = "healthy"
     latest_ledger_close_time: str | int | None = None
+
+    @property
+    def available(self) -> Available:
+        """The ledgers, as every source states them."""
+        try:
+            closed_at = int(self.latest_ledger_close_time or "")
+        except ValueError:
+            closed_at = None
+        return Available(self.oldest_ledger, self.latest_ledger, closed_at)
 
 
 class Network(Struct, rename="camel"):
