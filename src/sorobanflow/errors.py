@@ -22,6 +22,8 @@
     │   ├── ClientStoppedError      the run is ending; no call is made any more
     │   ├── WrongNetworkError       the database holds another network
     │   ├── LedgerOutsideRetentionError   the ledger is below the node's oldest
+    │   ├── LedgerMissingError      the data lake does not have the ledgers' object
+    │   ├── LakeError               the data lake refuses, or is not what it says it is
     │   ├── LedgerProofError        a whole ledger is not what its hashes say
     │   ├── SchemaError             the database's schema is not this program's
     │   ├── DatabaseRefusesError    disk full, read only, a privilege is missing
@@ -208,6 +210,23 @@ class LedgerOutsideRetentionError(FatalError):
         "ledger {ledger} is below the node's oldest ledger {oldest}; use a node with more history, "
         "start at a later ledger, or pass allow_gap to record the missing ledgers as a gap"
     )
+
+
+@dataclass(eq=False)
+class LedgerMissingError(FatalError):
+    """A data lake does not have the object of exactly these ledgers; `origin` is its key."""
+
+    first: int
+    last: int
+    origin: str
+    template = (
+        "the data lake has no object {origin}, which would hold the ledgers {first} to {last}; "
+        "take them from another source, or pass allow_gap to record them as a gap"
+    )
+
+
+class LakeError(FatalError):
+    """A data lake refuses to answer, or its manifest or an object is not what it must be."""
 
 
 @dataclass(eq=False)

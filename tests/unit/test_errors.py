@@ -22,6 +22,8 @@ SAMPLES = [
     errors.ClientStoppedError("getEvents"),
     errors.WrongNetworkError("a", "b"),
     errors.LedgerOutsideRetentionError(5, 10),
+    errors.LedgerMissingError(64, 127, "FFFFFFBF--64-127.xdr.zst"),
+    errors.LakeError("HTTP 403"),
     errors.SchemaError("behind"),
     errors.DatabaseRefusesError("no space", "its disk is full"),
     errors.MassFailureError("9 of 10"),

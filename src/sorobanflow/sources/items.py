@@ -102,7 +102,8 @@ class LedgerObject(Struct):
 
     `name` says where it came from, for errors. `data` is an object of a data lake: zstd of a
     LedgerCloseMetaBatch (SEP-54) of exactly these ledgers; or, if not `is_batch`, one
-    LedgerCloseMeta.
+    LedgerCloseMeta. A batch's first and last objects may hold ledgers outside of its range, which
+    whoever makes the batch's rows leaves out.
     """
 
     name: str
