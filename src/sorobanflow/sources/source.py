@@ -108,6 +108,10 @@ class Source(Protocol):
         """Why the last attempt of a call failed; empty if one has succeeded since."""
 
     @property
+    def may_have_older(self) -> bool:
+        """Whether it may have ledgers older than those that it says are `available`."""
+
+    @property
     def ledgers_per_object(self) -> int:
         """Ledgers that are always fetched together; each such group starts at a multiple of it."""
 
@@ -137,10 +141,12 @@ def fetch_batch(batch: BatchFetch) -> FetchedItems:
     """Fetch all of a batch in the calling thread; for the errors see `FetchStep.run`."""
     events: list[Event | Malformed] = []
     transactions: list[Transaction | Malformed] = []
+    objects: list[LedgerObject] = []
     while steps := batch.next_steps():
         for step in steps:
             step.run()
             items = step.take()
             events += items.events
             transactions += items.transactions
-    return FetchedItems(events, transactions)
+            objects += items.objects
+    return FetchedItems(events, transactions, objects)

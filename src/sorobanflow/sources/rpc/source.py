@@ -35,6 +35,7 @@ class RpcSource:
         self.event_filter = event_filter
         self.is_filtered = event_filter is not None
         self.planner = planner
+        self.may_have_older = False
         self.ledgers_per_object = 1
 
     @property
