@@ -26,7 +26,10 @@ class Header(NamedTuple):
 
 
 class FeeChanges(NamedTuple):
-    """Changes that a transaction's fee makes outside the transaction, in the network's order."""
+    """Changes that a transaction's fee makes outside the transaction, in the network's order.
+
+    Their `op_order` is the transaction's place in the order of application, from 1.
+    """
 
     before: list[Change]  # of feeProcessing, before all transactions
     after: list[Change]  # of postTxApplyFeeProcessing, after all transactions
@@ -39,7 +42,7 @@ class CloseMeta(NamedTuple):
     transactions: list[Transaction]
     events: list[Event]  # in chain order, with the ids that a node gives them
     fees: list[FeeChanges]  # one for each transaction
-    upgrades: list[list[Change]]  # changes of each upgrade
+    upgrades: list[list[Change]]  # changes of each upgrade; `op_order` is its number, from 1
     #: Keys of the entries that left the live state, in order, as `read_key` gives them: without
     #: `entry` and `value_xdr`. Contract data, code, and (since protocol 23) their ttl beside them.
     evicted: list[Entry]

@@ -8,7 +8,6 @@ from sorobanflow.decode.reader import (
     INT64,
     UINT32,
     UINT64,
-    XdrType,
     escape,
     fixed,
     opaque,
@@ -41,10 +40,7 @@ _MEMO = union(
 _OPERATIONS = array(OPERATION, 100)
 
 
-def _signed(transaction: XdrType) -> XdrType:
-    signature = struct(hint=fixed(4), signature=opaque(bytes.hex, 64))
-    return struct(tx=transaction, signatures=array(signature, 20))
-
+SIGNATURES = array(struct(hint=fixed(4), signature=opaque(bytes.hex, 64)), 20)
 
 _V0 = struct(
     source_account_ed25519=HASH,
@@ -55,24 +51,29 @@ _V0 = struct(
     operations=_OPERATIONS,
     ext=EXTENSION_POINT,
 )
-_V1 = _signed(
-    struct(
-        source_account=MUXED_ACCOUNT,
-        fee=UINT32,
-        seq_num=INT64,
-        cond=_PRECONDITIONS,
-        memo=_MEMO,
-        operations=_OPERATIONS,
-        ext=union("TransactionExt", {0: ("v0", None), 1: ("v1", SOROBAN_DATA)}),
-    )
+_V1 = struct(
+    source_account=MUXED_ACCOUNT,
+    fee=UINT32,
+    seq_num=INT64,
+    cond=_PRECONDITIONS,
+    memo=_MEMO,
+    operations=_OPERATIONS,
+    ext=union("TransactionExt", {0: ("v0", None), 1: ("v1", SOROBAN_DATA)}),
 )
+_ENVELOPE_V1 = struct(tx=_V1, signatures=SIGNATURES)
 _FEE_BUMP = struct(
     fee_source=MUXED_ACCOUNT,
     fee=INT64,
-    inner_tx=union("FeeBumpTransactionInnerTx", {2: ("tx", _V1)}),
+    inner_tx=union("FeeBumpTransactionInnerTx", {2: ("tx", _ENVELOPE_V1)}),
     ext=EXTENSION_POINT,
 )
+#: By EnvelopeType: the transaction in an envelope, before its signatures.
+SIGNED = {0: _V0, 2: _V1, 5: _FEE_BUMP}
 TRANSACTION_ENVELOPE = union(
     "TransactionEnvelope",
-    {0: ("tx_v0", _signed(_V0)), 2: ("tx", _V1), 5: ("tx_fee_bump", _signed(_FEE_BUMP))},
+    {
+        0: ("tx_v0", struct(tx=_V0, signatures=SIGNATURES)),
+        2: ("tx", _ENVELOPE_V1),
+        5: ("tx_fee_bump", struct(tx=_FEE_BUMP, signatures=SIGNATURES)),
+    },
 )

@@ -5,16 +5,20 @@ unknown arm are an error wherever they are. A meta of pubnet-63092990 takes 0.07
 0.43 (medians). Source: Stellar-ledger.x.
 """
 
-from struct import Struct
-
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change, Meta, Refund
 from sorobanflow.decode.composites import optional, struct, union
-from sorobanflow.decode.entries import is_instance, read_entry, read_key, skip_entry
+from sorobanflow.decode.contract_events import (
+    CONTRACT,
+    DIAGNOSTIC_EVENTS,
+    EVENTS,
+    event_head,
+    skip_event,
+)
+from sorobanflow.decode.entry_changes import read_changes
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     INT64,
     Json,
-    Skip,
     base64_reader,
     count_items,
     enum,
@@ -22,13 +26,10 @@ from sorobanflow.decode.reader import (
     no_arm,
     uint32,
 )
-from sorobanflow.decode.scval import SC_VAL, skip_values
+from sorobanflow.decode.scval import SC_VAL
 
-_KIND = enum("LedgerEntryChangeType", ["created", "updated", "removed", "state", "restored"])
-_STAGE = enum("TransactionEventStage", ["before_all_txs", "after_tx", "after_all_txs"])
-_CONTRACT, _DIAGNOSTIC = 1, 2
-
-_TWO_NUMBERS = Struct(">II").unpack_from
+STAGES = ("before_all_txs", "after_tx", "after_all_txs")
+STAGE = enum("TransactionEventStage", STAGES)
 
 _FEES_V1 = struct(
     ext=EXTENSION_POINT,
@@ -36,8 +37,8 @@ _FEES_V1 = struct(
     total_refundable_resource_fee_charged=INT64,
     rent_fee_charged=INT64,
 )
-_FEES = union("SorobanTransactionMetaExt", {0: ("v0", None), 1: ("v1", _FEES_V1)})
-_RETURN_VALUE = optional(SC_VAL)
+SOROBAN_FEES = union("SorobanTransactionMetaExt", {0: ("v0", None), 1: ("v1", _FEES_V1)})
+RETURN_VALUE = optional(SC_VAL)
 
 
 def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
@@ -54,7 +55,7 @@ def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
     has_events = True
     if version == 4:
         has_events, at = _read_events(data, at, meta.refunds)
-        at = _skip_array(data, at, _skip_diagnostic_event)
+        at = DIAGNOSTIC_EVENTS.skip(data, at)
     return meta._replace(soroban_fees=fees, states_refunds=has_events), at
 
 
@@ -64,38 +65,17 @@ read_meta = base64_reader("TransactionMeta", _read_meta)
 def _read_changes_of(data: bytes, at: int, version: int, changes: list[Change]) -> int:
     """Read the changes before, of and after the operations."""
     if version >= 1:
-        at = _read_changes(data, at, OP_BEFORE, changes)
+        at = read_changes(data, at, OP_BEFORE, changes)
     count = count_items(data, at, OP_AFTER - 1)
     at += 4
     for number in range(1, count + 1):
         if version == 4:
             at = EXTENSION_POINT.skip(data, at)
-        at = _read_changes(data, at, number, changes)
+        at = read_changes(data, at, number, changes)
         if version == 4:
-            at = _skip_array(data, at, _skip_event)
+            at = EVENTS.skip(data, at)
     if version >= 2:
-        at = _read_changes(data, at, OP_AFTER, changes)
-    return at
-
-
-def _read_changes(data: bytes, at: int, op_order: int, changes: list[Change]) -> int:
-    """Read LedgerEntryChanges; a contract's instance before a change is carried by the change."""
-    count = count_items(data, at)
-    at += 4
-    instances: dict[str | None, Json] = {}  # by the hash of their key
-    for order in range(count):
-        kind, at = _KIND.read(data, at)
-        if kind == "state" and not is_instance(data, at):
-            at = skip_entry(data, at)
-            continue
-        entry, at = read_key(data, at) if kind == "removed" else read_entry(data, at)
-        if entry is None:
-            continue
-        before = instances.get(entry.key_hash) if entry.is_instance else None
-        if kind != "state":
-            changes.append(Change(op_order, order, kind, *entry, before))
-        if entry.is_instance and kind != "removed":
-            instances[entry.key_hash] = entry.entry["val"]
+        at = read_changes(data, at, OP_AFTER, changes)
     return at
 
 
@@ -103,11 +83,11 @@ def _read_soroban(data: bytes, at: int, version: int) -> tuple[Json, int]:
     """Read the fees of a SorobanTransactionMeta or its V2, if there is one."""
     if not flag(data, at):
         return None, at + 4
-    fees, at = _FEES.read(data, at + 4)
+    fees, at = SOROBAN_FEES.read(data, at + 4)
     if version == 4:
-        return fees, _RETURN_VALUE.skip(data, at)
-    at = SC_VAL.skip(data, _skip_array(data, at, _skip_event))
-    return fees, _skip_array(data, at, _skip_diagnostic_event)
+        return fees, RETURN_VALUE.skip(data, at)
+    at = SC_VAL.skip(data, EVENTS.skip(data, at))
+    return fees, DIAGNOSTIC_EVENTS.skip(data, at)
 
 
 def _read_events(data: bytes, at: int, refunds: list[Refund]) -> tuple[bool, int]:
@@ -115,8 +95,8 @@ def _read_events(data: bytes, at: int, refunds: list[Refund]) -> tuple[bool, int
     count = count_items(data, at)
     at += 4
     for _ in range(count):
-        stage, body = _STAGE.read(data, at)
-        at = _skip_event(data, body)
+        stage, body = STAGE.read(data, at)
+        at = skip_event(data, body)
         refund = _refund(data, body) if stage == "after_all_txs" else None
         if refund is not None:
             refunds.append(refund)
@@ -125,8 +105,8 @@ def _read_events(data: bytes, at: int, refunds: list[Refund]) -> tuple[bool, int
 
 def _refund(data: bytes, at: int) -> Refund | None:
     """Read a refund: a contract's event `["fee", account]` of a negative i128; else None."""
-    kind, topics, at = _event_head(data, at)
-    if kind != _CONTRACT or topics != 2:
+    kind, topics, at = event_head(data, at)
+    if kind != CONTRACT or topics != 2:
         return None
     name, at = SC_VAL.read(data, at)
     payer, at = SC_VAL.read(data, at)
@@ -136,31 +116,3 @@ def _refund(data: bytes, at: int) -> Refund | None:
     value, at = SC_VAL.read(data, at)
     stroops = -int(value["i128"]) if isinstance(value, dict) and "i128" in value else 0
     return Refund(account, stroops) if account.startswith("G") and stroops > 0 else None
-
-
-def _skip_event(data: bytes, at: int) -> int:
-    _, topics, at = _event_head(data, at)
-    return skip_values(data, at, topics + 1)
-
-
-def _event_head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Read a ContractEvent's type, the number of its topics, and where they begin."""
-    at = EXTENSION_POINT.skip(data, at)
-    at += 36 if flag(data, at) else 4
-    kind, version = _TWO_NUMBERS(data, at)
-    if kind > _DIAGNOSTIC or version != 0:
-        raise ValueError(f"ContractEvent has no type {kind} with body {version}")
-    return kind, count_items(data, at + 8), at + 12
-
-
-def _skip_diagnostic_event(data: bytes, at: int) -> int:
-    flag(data, at)
-    return _skip_event(data, at + 4)
-
-
-def _skip_array(data: bytes, at: int, skip: Skip) -> int:
-    count = count_items(data, at)
-    at += 4
-    for _ in range(count):
-        at = skip(data, at)
-    return at

@@ -47,16 +47,36 @@ def from_base64(name: str, text: str) -> bytes:
         raise _failure(name, error) from error
 
 
-def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[bytes], T]:
-    """Make a reader of bytes that are exactly one value; it raises nothing but DecodeError."""
+def to_base64(data: bytes) -> str:
+    """Encode an XDR value as nodes do: without line breaks."""
+    return binascii.b2a_base64(data, newline=False).decode()
 
-    def read_whole(data: bytes) -> T:
+
+def part(
+    name: str, read: Callable[[bytes, int], tuple[T, int]]
+) -> Callable[[bytes, int], tuple[T, int]]:
+    """Make a reader of a value among others; it raises nothing but DecodeError."""
+
+    def read_part(data: bytes, at: int) -> tuple[T, int]:
         try:
-            value, end = read(data, 0)
+            value, end = read(data, at)
         except StructError as error:
             raise DecodeError(f"cannot decode {name} (ends within a value)") from error
         except Exception as error:
             raise _failure(name, error) from error
+        if end > len(data):
+            raise DecodeError(f"cannot decode {name} (ends at byte {end} of {len(data)})")
+        return value, end
+
+    return read_part
+
+
+def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[bytes], T]:
+    """Make a reader of bytes that are exactly one value; it raises nothing but DecodeError."""
+    read_part = part(name, read)
+
+    def read_whole(data: bytes) -> T:
+        value, end = read_part(data, 0)
         if end != len(data):
             raise DecodeError(f"cannot decode {name} (ends at byte {end} of {len(data)})")
         return value

@@ -38,6 +38,9 @@ def _muxed(value: bytes) -> Json:
     return StrKey.encode_med25519_public_key(value[8:] + value[:8])
 
 
+#: Writes the strkey (C…) of a contract's 32 bytes.
+encode_contract = _cached(StrKey.encode_contract)
+
 ACCOUNT_ID = _tagged("PublicKey", StrKey.encode_ed25519_public_key, 0)
 CLAIMABLE_BALANCE_ID = _tagged("ClaimableBalanceID", StrKey.encode_claimable_balance, 1)
 POOL_ID = _hash(StrKey.encode_liquidity_pool)
@@ -54,7 +57,7 @@ SC_ADDRESS = selected(
     "SCAddress",
     {
         0: ACCOUNT_ID,
-        1: _hash(StrKey.encode_contract),
+        1: plain("32s", encode_contract),
         2: _MUXED,
         3: CLAIMABLE_BALANCE_ID,
         4: POOL_ID,

@@ -16,7 +16,7 @@ from sorobanflow.errors import WrongHashError
 from sorobanflow.sources.items import Transaction
 
 #: A V0 transaction is hashed as the equivalent V1 transaction: type 2, key type 0.
-_V0_AS_V1 = bytes([0, 0, 0, 2, 0, 0, 0, 0])
+_TX_V0, _V0_AS_V1 = bytes(4), bytes([0, 0, 0, 2, 0, 0, 0, 0])
 
 #: Read base64; a DecodeError if it is not exactly one value.
 read_envelope = base64_reader("TransactionEnvelope", TRANSACTION_ENVELOPE.read)
@@ -58,10 +58,16 @@ def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None
 def transaction_hash(envelope_xdr: str, envelope: Json, network: bytes) -> str:
     """Hash the TransactionSignaturePayload, hex; of a fee bump this is the outer hash."""
     data = from_base64("TransactionEnvelope", envelope_xdr)
-    ((kind, content),) = envelope.items()
+    ((_, content),) = envelope.items()
     end = len(data) - _signatures_size(content["signatures"])
-    tagged = _V0_AS_V1 + data[4:end] if kind == "tx_v0" else data[:end]
-    return sha256(network + tagged).hexdigest()
+    return hash_signed(data[:end], network).hex()
+
+
+def hash_signed(signed: bytes, network: bytes) -> bytes:
+    """Hash the bytes of an envelope up to its signatures."""
+    if signed.startswith(_TX_V0):
+        signed = _V0_AS_V1 + signed[4:]
+    return sha256(network + signed).digest()
 
 
 def _signatures_size(signatures: Json) -> int:

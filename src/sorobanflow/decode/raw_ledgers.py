@@ -1,0 +1,166 @@
+"""Find the parts of a LedgerCloseMeta: what is proved and handed on as it stands, as slices.
+
+Invariant: every byte is walked, so bytes that are missing, left over or of an unknown arm are a
+DecodeError. Nothing is proved here: see `proofs`. Source: Stellar-ledger.x.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sorobanflow.decode.changes import Change
+from sorobanflow.decode.close_meta import FeeChanges, Header
+from sorobanflow.decode.close_meta_types import (
+    CLOSE_META_EXT,
+    LEDGER_HEADER,
+    LEDGER_UPGRADE,
+    SCP_INFO,
+)
+from sorobanflow.decode.entries import Entry, read_key, skip_entry
+from sorobanflow.decode.entry_changes import read_changes
+from sorobanflow.decode.meta_events import MetaEvents, read_meta_events
+from sorobanflow.decode.reader import (
+    EXTENSION_POINT,
+    T,
+    count_items,
+    no_arm,
+    part,
+    uint32,
+    whole,
+)
+from sorobanflow.decode.result_types import TRANSACTION_RESULT
+from sorobanflow.decode.tx_sets import TxSet, read_generalized_tx_set, read_tx_set
+from sorobanflow.ledgers import LAST_LEDGER
+from sorobanflow.toid import MAX_TX
+
+_MAX_TIME = 253_402_300_799  # the end of the year 9999, the last that a date can have
+_SUCCESS_CODES = (bytes(4), (1).to_bytes(4, "big"))
+_EVICTED_TYPES = ("contract_data", "contract_code", "ttl")
+
+
+class StatedHeader(NamedTuple):
+    """A LedgerHeader, its bytes, and the hashes that it states of other parts."""
+
+    header: Header  # its hash is the one stated beside it
+    xdr: bytes
+    tx_set_hash: str  # hex, as the next one
+    results_hash: str
+    is_without_set: bool  # a STELLAR_VALUE_EMPTY_TX_SET: the network applied no set
+
+
+class Applied(NamedTuple):
+    """A transaction as it was applied."""
+
+    hash: bytes
+    result: bytes  # TransactionResult
+    meta: bytes  # TransactionMeta
+    events: MetaEvents
+    fees: FeeChanges
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether its code is txSUCCESS, or txFEE_BUMP_INNER_SUCCESS."""
+        return self.result[8:12] in _SUCCESS_CODES
+
+
+class RawLedger(NamedTuple):
+    """The parts of a LedgerCloseMeta; what is not kept of it is left out."""
+
+    stated: StatedHeader
+    tx_set: TxSet
+    applied: list[Applied]  # in the order of application
+    upgrades: list[list[Change]]
+    evicted: list[Entry]  # keys only
+
+
+def raw_ledger_reader(network: bytes) -> Callable[[bytes, int], tuple[RawLedger, int]]:
+    """Make a reader of a LedgerCloseMeta among others; it raises nothing but DecodeError."""
+    return part("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network))
+
+
+def read_raw_ledger(data: bytes, network: bytes) -> RawLedger:
+    """Read bytes that are exactly one LedgerCloseMeta; it raises nothing but DecodeError."""
+    return whole("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network))(data)
+
+
+def _read_ledger(data: bytes, at: int, network: bytes) -> tuple[RawLedger, int]:
+    (version,) = uint32(data, at)
+    if version > 2:
+        no_arm("LedgerCloseMeta", version)
+    at = CLOSE_META_EXT.skip(data, at + 4) if version else at + 4
+    stated, at = _read_header(data, at)
+    read_set = read_generalized_tx_set if version else read_tx_set
+    tx_set, at = read_set(data, at, network)
+    applied, at = _read_applied(data, at, version)
+    upgrades, at = _read_each(data, at, _read_upgrade)
+    at = SCP_INFO.skip(data, at)
+    evicted: list[Entry | None] = []
+    if version:
+        evicted, at = _read_each(data, at + 8, lambda data, at, _: read_key(data, at))
+    if version == 1:
+        at = _read_each(data, at, lambda data, at, _: (None, skip_entry(data, at)))[1]
+    keys = [key for key in evicted if key is not None and key.type in _EVICTED_TYPES]
+    return RawLedger(stated, tx_set, applied, upgrades, keys), at
+
+
+def _read_header(data: bytes, at: int) -> tuple[StatedHeader, int]:
+    """Read a LedgerHeaderHistoryEntry."""
+    start = at + 32
+    stated, end = LEDGER_HEADER.read(data, start)
+    value = stated["scp_value"]
+    header = Header(
+        sequence=stated["ledger_seq"],
+        hash=data[at:start].hex(),
+        previous_hash=stated["previous_ledger_hash"],
+        protocol=stated["ledger_version"],
+        closed_at=value["close_time"],
+        base_fee=stated["base_fee"],
+        base_reserve=stated["base_reserve"],
+        fee_pool=stated["fee_pool"],
+        total_coins=stated["total_coins"],
+    )
+    if not 1 <= header.sequence <= LAST_LEDGER or header.closed_at > _MAX_TIME:
+        raise ValueError(f"no ledger {header.sequence} can close at {header.closed_at}")
+    hashes = value["tx_set_hash"], stated["tx_set_result_hash"]
+    is_without_set = "empty_tx_set" in value["ext"]
+    at = EXTENSION_POINT.skip(data, end)
+    return StatedHeader(header, data[start:end], *hashes, is_without_set), at
+
+
+def _read_applied(data: bytes, at: int, version: int) -> tuple[list[Applied], int]:
+    count_items(data, at, MAX_TX - 1)
+    return _read_each(data, at, _read_applied_v1 if version == 2 else _read_applied_v0)
+
+
+def _read_applied_v0(data: bytes, at: int, number: int) -> tuple[Applied, int]:
+    """Read a TransactionResultMeta."""
+    result_at = at + 32
+    fees_at = TRANSACTION_RESULT.skip(data, result_at)
+    fees = FeeChanges([], [])
+    meta_at = read_changes(data, fees_at, number, fees.before)
+    events, end = read_meta_events(data, meta_at)
+    result, meta = data[result_at:fees_at], data[meta_at:end]
+    return Applied(data[at:result_at], result, meta, events, fees), end
+
+
+def _read_applied_v1(data: bytes, at: int, number: int) -> tuple[Applied, int]:
+    """Read a TransactionResultMetaV1."""
+    applied, at = _read_applied_v0(data, EXTENSION_POINT.skip(data, at), number)
+    return applied, read_changes(data, at, number, applied.fees.after)
+
+
+def _read_upgrade(data: bytes, at: int, number: int) -> tuple[list[Change], int]:
+    changes: list[Change] = []
+    return changes, read_changes(data, LEDGER_UPGRADE.skip(data, at), number, changes)
+
+
+def _read_each(
+    data: bytes, at: int, read: Callable[[bytes, int, int], tuple[T, int]]
+) -> tuple[list[T], int]:
+    """Read an array; the items are numbered from 1."""
+    count = count_items(data, at)
+    at += 4
+    items = []
+    for number in range(1, count + 1):
+        item, at = read(data, at, number)
+        items.append(item)
+    return items, at
