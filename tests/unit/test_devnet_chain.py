@@ -4,8 +4,9 @@ import pytest
 
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.generator import Generator
+from sorobanflow.devnet.listed import ListedLedgers
 from sorobanflow.devnet.node import Node
-from sorobanflow.devnet.supply import Ledger, ListedLedgers, Network
+from sorobanflow.devnet.supply import Ledger, Network
 from sorobanflow.errors import ConfigurationError
 
 NETWORK = Network("test", 27)

@@ -15,6 +15,12 @@ from sorobanflow.devnet.reply_faults import change_reply
 from sorobanflow.errors import ConfigurationError
 
 REPLY = Reply(200, b'{"jsonrpc":"2.0"}')
+FILES = ("manifest", "object")
+#: The kinds that have names; the others are written as codes.
+NAMED = (faults.OF_REPLY | faults.OF_ONE_CALL | faults.OF_FILE | {"random"}) - {
+    "status",
+    "rpc_error",
+}
 
 
 @pytest.mark.parametrize(
@@ -78,12 +84,20 @@ def test_bad_text_says_why(text: str, why: str) -> None:
         "batch:1=-32001",
         "getTransaction:1=page/2",
         "*:1=network",
+        "getEvents:1=tampered",
+        "getTransaction:1=cut",
     ],
 )
 def test_fault_that_no_call_can_meet_is_refused(text: str) -> None:
     (fault,) = parse_faults(text)
     with pytest.raises(ConfigurationError):
-        check_fault(fault, ["getEvents", "getTransaction"])
+        check_fault(fault, ["getEvents", "getTransaction", "batch"])
+
+
+def test_files_of_a_lake_have_no_faults_of_calls() -> None:
+    for text in ("object:1=-32001", "manifest:1=cut", "object:1=network", "getEvents:1=503"):
+        with pytest.raises(ConfigurationError):
+            check_fault(parse_faults(text)[0], FILES, faults.OF_FILE)
 
 
 def met(schedule: FaultSchedule, *methods: str) -> list[list[str]]:
@@ -113,16 +127,16 @@ def test_random_faults_are_the_same_for_the_same_seed_and_calls() -> None:
 
 
 def test_random_faults_fit_their_method() -> None:
-    for method in (*METHODS, "batch"):
+    for method in (*METHODS, "batch", *FILES):
+        kinds = faults.OF_FILE if method in FILES else faults.OF_ONE_CALL
         schedule = FaultSchedule([Fault(method, "random", amount=3)])
         for fault in (one for _ in range(100) for one in schedule.next_call(method)):
-            check_fault(fault._replace(method=method), METHODS)
+            check_fault(fault._replace(method=method), [method], kinds)
 
 
 def test_docstring_names_every_kind_and_nothing_else() -> None:
     named = set(re.findall(r"^    ([a-z_]+)[,/ ]", faults.__doc__ or "", re.MULTILINE))
-    coded = {"status", "rpc_error"}  # named by their codes
-    assert named == (faults.OF_REPLY | faults.OF_ONE_CALL | {"random"}) - coded
+    assert named == NAMED
 
 
 def test_table_of_the_docs_names_every_kind_and_every_example_can_be_met() -> None:
@@ -130,11 +144,11 @@ def test_table_of_the_docs_names_every_kind_and_every_example_can_be_met() -> No
         (Path(__file__).parents[2] / "docs/devnet.md").read_text().split("## Examples")
     )
     named = set(re.findall(r"^\| `([a-z_]+)", table, re.MULTILINE)) - {"getHealth"}
-    assert named == (faults.OF_REPLY | faults.OF_ONE_CALL | {"random"}) - {"status", "rpc_error"}
+    assert named == NAMED
     schedules = re.findall(r"\| `([^`]+)` \|$", examples, re.MULTILINE)
     assert len(schedules) >= 9
     for fault in (one for schedule in schedules for one in parse_faults(schedule)):
-        check_fault(fault, METHODS)
+        check_fault(fault, (*METHODS, "batch", *FILES), faults.OF_ONE_CALL | faults.OF_FILE)
 
 
 def changed(text: str) -> Reply:

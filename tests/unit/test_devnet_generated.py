@@ -33,7 +33,7 @@ def test_another_seed_gives_other_transactions() -> None:
 
 def test_hash_of_a_ledger_stays_as_it_was() -> None:
     first = Generator(1).ledger(1).transactions[0]
-    assert first.hash == "323b164eadb2227978ad5a458b9c0b90af663400f38155465d7f28196943e37b"
+    assert first.hash == "5fab401d59690f11640aa5743ade7330b6cff5f704278b17dc83bbd17a746514"
 
 
 def test_uniform_totals_are_exact() -> None:

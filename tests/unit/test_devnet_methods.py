@@ -9,9 +9,9 @@ from stellar_sdk import xdr
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.generator import Generator
 from sorobanflow.devnet.jsonrpc import RpcError
+from sorobanflow.devnet.listed import ListedLedgers
 from sorobanflow.devnet.node import Node
 from sorobanflow.devnet.params import BadParams
-from sorobanflow.devnet.supply import ListedLedgers
 
 ISSUER = "GDWMDNMHE7Z7CKZRSSEBVHWLTXQLFDHHWIDSGDMOSMH6DPHHLYSWZ7H4"
 GENERATOR = Generator(9, transactions_per_ledger=3, events_per_transaction=4)

@@ -65,6 +65,11 @@ class Chain:
         self._indexed: set[int] = set()
 
     @property
+    def first(self) -> int:
+        """The first ledger of the supply, which may have been dropped."""
+        return self._supply.first
+
+    @property
     def network(self) -> Network:
         """The network of the supply."""
         return self._supply.network
@@ -97,6 +102,14 @@ class Chain:
         if ledger.transactions and sequence not in self._indexed:
             self._index(ledger)
         return ledger
+
+    def close_meta(self, sequence: int) -> bytes:
+        """Return a closed ledger whole: a LedgerCloseMeta, XDR.
+
+        Raises:
+            NoWholeLedgersError: the supply has transactions only.
+        """
+        return self._supply.close_meta(sequence)
 
     def find(self, tx_hash: str, window: LedgerRange) -> Found | None:
         """Find a transaction of the window by its hash, 64 lower-case hex digits.

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from sorobanflow.devnet.faults import OF_ONE_CALL, OF_REPLY, RANDOM, Fault
+from sorobanflow.devnet.faults import OF_FILE, OF_ONE_CALL, OF_REPLY, RANDOM, Fault
 from sorobanflow.errors import ConfigurationError
 
 _ENTRY = re.compile(
@@ -11,9 +11,9 @@ _ENTRY = re.compile(
 )
 _NO_WORDS = {"status", "rpc_error"}  # written as their codes
 _NEED_NUMBER = {"slow", "pad", "bound", "behind", "trimmed", "page", "stray", "partial", RANDOM}
-_MAY_TAKE_NUMBER = {"html", "status"}
+_MAY_TAKE_NUMBER = {"html", "status", "tampered"}
 _NEED_TEXT = {"missing", "mistyped", "cursor"}
-_WORDS = (OF_REPLY | OF_ONE_CALL | {RANDOM}) - _NO_WORDS
+_WORDS = (OF_REPLY | OF_ONE_CALL | OF_FILE | {RANDOM}) - _NO_WORDS
 _LAST_CALL = 2**31
 
 

@@ -2,7 +2,8 @@
 
 A schedule is a list of plain records. Calls are counted per method from 1. A
 batch also counts as a call of `batch`, and `*` counts the calls of all methods
-together. A call gets every fault that matches it, in the order of the schedule.
+together. Of a data lake, requests of the `manifest` and of an `object` are
+counted. A call gets every fault that matches it, in the order of the schedule.
 The same schedule and the same calls give the same faults.
 
 Text form, separated by commas: `METHOD:CALLS=FAULT`, with CALLS `3`, `3-5`,
@@ -23,7 +24,7 @@ Text form, separated by commas: `METHOD:CALLS=FAULT`, with CALLS `3`, `3-5`,
     mistyped/FIELD    the field has another JSON type, in the same place
     random/7          one call in four gets a temporary fault, drawn with seed 7
 
-for `getEvents` and `getTransactions` only
+for `getEvents`, `getTransactions` and `getLedgers` only
 
     page/2            the page holds up to two items, whatever limit was requested
     repeat            the page starts at the start of its cursor's ledger
@@ -34,12 +35,22 @@ for `getTransaction` and `getTransactions` only
 
     other_envelope    a transaction, or the middle one of the page, with another's XDR
 
+for `getLedgers` and objects of a lake only
+
+    tampered/500      the middle ledger of the page, or the first of the object, differs in
+                      one bit of byte 500 of header and transaction set
+    other_ledgers     the middle ledger of the page has the XDR of another; the object is
+                      that of other ledgers
+
 for one method only
 
     stray/5           getEvents: starts with an event five ledgers later; also stray/-5
     not_found         getTransaction does not find the transaction
     other_transaction getTransaction returns another transaction than the requested one
-    network           getNetwork returns another passphrase
+    hole              getLedgers: the page lacks its middle ledger
+    network           getNetwork or the manifest names another network
+    other_layout      manifest: twice as many ledgers in an object
+    cut               object: the first half of the object, as a whole body
     refuse_batches    batch: one error instead of an array of answers
     shuffle           batch: the answers come in reverse order
     partial/3         batch: only the first three answers come
@@ -55,7 +66,9 @@ from sorobanflow.errors import ConfigurationError
 
 BATCH, ANY = "batch", "*"
 
-PAGES = frozenset({"getEvents", "getTransactions"})
+MANIFEST, OBJECT = "manifest", "object"  # the files of a lake
+
+PAGES = frozenset({"getEvents", "getTransactions", "getLedgers"})
 
 #: Faults of the whole HTTP reply (`reply_faults`), and of one call (`call_faults`).
 OF_REPLY = frozenset(
@@ -65,7 +78,10 @@ OF_REPLY = frozenset(
 OF_ONE_CALL = frozenset(
     {"rpc_error", "behind", "trimmed", "missing", "mistyped", "page", "repeat", "cursor", "stuck"}
     | {"stray", "not_found", "other_transaction", "other_envelope", "network"}
+    | {"hole", "tampered", "other_ledgers"}
 )
+#: Faults of a file of a lake beside those of its reply (`lake_faults`).
+OF_FILE = frozenset({"cut", "tampered", "other_ledgers", "other_layout", "network"})
 RANDOM = "random"
 
 _ONLY_FOR: Mapping[str, frozenset[str]] = {
@@ -77,7 +93,12 @@ _ONLY_FOR: Mapping[str, frozenset[str]] = {
     "not_found": frozenset({"getTransaction"}),
     "other_transaction": frozenset({"getTransaction"}),
     "other_envelope": frozenset({"getTransaction", "getTransactions"}),
-    "network": frozenset({"getNetwork"}),
+    "hole": frozenset({"getLedgers"}),
+    "tampered": frozenset({"getLedgers", OBJECT}),
+    "other_ledgers": frozenset({"getLedgers", OBJECT}),
+    "cut": frozenset({OBJECT}),
+    "other_layout": frozenset({MANIFEST}),
+    "network": frozenset({"getNetwork", MANIFEST}),
     "refuse_batches": frozenset({BATCH}),
     "shuffle": frozenset({BATCH}),
     "partial": frozenset({BATCH}),
@@ -155,6 +176,8 @@ class FaultSchedule:
 def _drawn(fault: Fault, method: str, number: int) -> Iterator[Fault]:
     random = Random(f"{fault.number} {method} {number}")  # noqa: S311 - must be the same every time
     kinds = _TEMPORARY_OF_BATCH if method == BATCH else _TEMPORARY
+    if method in (MANIFEST, OBJECT):
+        kinds = tuple(kind for kind in kinds if kind.changes_reply)
     if method == "getTransaction":
         kinds = (*kinds, Fault(ANY, "not_found"))
     if random.random() < _FAULTY_SHARE:
@@ -177,13 +200,18 @@ _TEMPORARY_OF_BATCH = (
 )
 
 
-def check_fault(fault: Fault, methods: Iterable[str]) -> None:
+def check_fault(fault: Fault, methods: Iterable[str], kinds: Iterable[str] = OF_ONE_CALL) -> None:
     """Check that some call can get the fault.
+
+    Args:
+        fault: The fault.
+        methods: The methods that are counted, beside `*`.
+        kinds: The faults of one call, beside those of the reply.
 
     Raises:
         ConfigurationError: the method or kind is unknown, or the method cannot have it.
     """
-    methods, kinds = {*methods, BATCH, ANY}, OF_REPLY | OF_ONE_CALL | {RANDOM}
+    methods, kinds = {*methods, ANY}, {*OF_REPLY, *kinds, RANDOM}
     if fault.method not in methods:
         known = ", ".join(sorted(methods))
         raise ConfigurationError(f"unknown method {fault.method!r} of a fault; valid are {known}")

@@ -116,12 +116,12 @@ def _read_v4(data: bytes) -> TransactionEvents:
     operations = []
     for _ in range(count):
         at = walk.CHANGES(data, at + 4)
-        events, at = _slices(data, at, walk.CONTRACT_EVENT)
+        events, at = walk.slices(data, at, walk.CONTRACT_EVENT)
         operations.append(_contract_events(events))
     at = walk.CHANGES(data, at)
     at = _SOROBAN_META_V2(data, at)
-    staged, at = _slices(data, at, walk.TRANSACTION_EVENT)
-    diagnostics, at = _slices(data, at, walk.DIAGNOSTIC_EVENT)
+    staged, at = walk.slices(data, at, walk.TRANSACTION_EVENT)
+    diagnostics, at = walk.slices(data, at, walk.DIAGNOSTIC_EVENT)
     _expect_end(data, at)
     return TransactionEvents(_staged_events(staged), tuple(operations), diagnostics)
 
@@ -132,25 +132,14 @@ def _read_v3(data: bytes) -> TransactionEvents:
         _expect_end(data, at + 4)
         return TransactionEvents()
     at = walk.SOROBAN_META_EXT(data, at + 4)
-    events, at = _slices(data, at, walk.CONTRACT_EVENT)
-    diagnostics, at = _slices(data, walk.SC_VAL(data, at), walk.DIAGNOSTIC_EVENT)
+    events, at = walk.slices(data, at, walk.CONTRACT_EVENT)
+    diagnostics, at = walk.slices(data, walk.SC_VAL(data, at), walk.DIAGNOSTIC_EVENT)
     _expect_end(data, at)
     return TransactionEvents((), (_contract_events(events),), diagnostics)
 
 
 _SOROBAN_META_V2 = walk.optional(walk.struct(walk.SOROBAN_META_EXT, walk.optional(walk.SC_VAL)))
 _BEFORE_SOROBAN_V3 = walk.struct(walk.CHANGES, walk.array(walk.CHANGES), walk.CHANGES)
-
-
-def _slices(data: bytes, at: int, item: walk.Walker) -> tuple[tuple[bytes, ...], int]:
-    count = walk.uint32(data, at)
-    at += 4
-    slices = []
-    for _ in range(count):
-        end = item(data, at)
-        slices.append(data[at:end])
-        at = end
-    return tuple(slices), at
 
 
 def _contract_events(slices: tuple[bytes, ...]) -> tuple[ContractEvent, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sorobanflow.devnet.supply import Ledger, Network, Transaction
+from sorobanflow.devnet.supply import Ledger, Network, NoWholeLedgersError, Transaction
 from sorobanflow.errors import ConfigurationError
 
 FORMAT = "stellar-recording/1"
@@ -41,6 +41,7 @@ class Recording:
         self.first = ledgers[0].sequence
         self.last: int | None = ledgers[-1].sequence
         self._ledgers = ledgers
+        self._name = path.name
 
     def close_time(self, sequence: int) -> int:
         """Return when a recorded ledger closed."""
@@ -49,6 +50,17 @@ class Recording:
     def ledger(self, sequence: int) -> Ledger:
         """Return one recorded ledger."""
         return self._ledgers[sequence - self.first]
+
+    def close_meta(self, sequence: int) -> bytes:
+        """Refuse, because a recording holds transactions only.
+
+        Raises:
+            NoWholeLedgersError: always.
+        """
+        raise NoWholeLedgersError(
+            f"{self._name} is a recording of transactions, without whole ledgers (headers, "
+            "transaction sets, fee changes); use a ledger file or generated ledgers"
+        )
 
 
 def _ledger(row: dict[str, Any]) -> Ledger:

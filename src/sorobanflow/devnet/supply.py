@@ -4,13 +4,13 @@ A supply makes one ledger at a time, in any order and on any thread, and always 
 same ledger for the same sequence. `chain` decides which ledgers are visible.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from sorobanflow.devnet.events import AppliedEvents, LedgerEvent, ledger_events
 from sorobanflow.devnet.meta import TransactionEvents, read_meta
+from sorobanflow.errors import ConfigurationError
 
 BASE_TIME = 1767225600  # 2026-01-01T00:00:00Z: fixed, so a generated chain is reproducible
 SECONDS_PER_LEDGER = 5
@@ -91,6 +91,10 @@ class Ledger:
         )
 
 
+class NoWholeLedgersError(ConfigurationError):
+    """The supply holds no whole ledgers: no headers, transaction sets and fee changes."""
+
+
 class Network(NamedTuple):
     """The network that the ledgers belong to."""
 
@@ -123,40 +127,12 @@ class LedgerSupply(Protocol):
     def ledger(self, sequence: int) -> Ledger:
         """Return one ledger; always the same for the same sequence."""
 
+    def close_meta(self, sequence: int) -> bytes:
+        """Return one ledger whole: a LedgerCloseMeta, XDR.
 
-class ListedLedgers:
-    """A supply for tests: the listed ledgers, and empty ones in between.
-
-    Args:
-        ledgers: In any order.
-        first: The first ledger; those not listed are empty.
-        last: The last ledger, included.
-        network: What getNetwork answers.
-        entries: What getLedgerEntries answers: LedgerEntryData by LedgerKey, both XDR.
-    """
-
-    def __init__(
-        self,
-        ledgers: Iterable[Ledger],
-        first: int,
-        last: int,
-        network: Network,
-        entries: Mapping[bytes, bytes] = MappingProxyType({}),
-    ) -> None:
-        self.first = first
-        self.last: int | None = last
-        self.network = network
-        self.entries = entries
-        self._ledgers = {ledger.sequence: ledger for ledger in ledgers}
-
-    def close_time(self, sequence: int) -> int:
-        """Return when a ledger closed."""
-        return self.ledger(sequence).close_time
-
-    def ledger(self, sequence: int) -> Ledger:
-        """Return the listed ledger, or an empty one."""
-        listed = self._ledgers.get(sequence)
-        return listed or empty_ledger(sequence, self.network.protocol)
+        Raises:
+            NoWholeLedgersError: the supply has transactions only.
+        """
 
 
 def made_close_time(sequence: int) -> int:

@@ -79,6 +79,18 @@ def union(arms: Mapping[int, Walker]) -> Walker:
     return walk
 
 
+def slices(data: bytes, at: int, item: Walker) -> tuple[tuple[bytes, ...], int]:
+    """Cut an array of variable length into its items; also return the position after it."""
+    count = uint32(data, at)
+    at += 4
+    items = []
+    for _ in range(count):
+        end = item(data, at)
+        items.append(data[at:end])
+        at = end
+    return tuple(items), at
+
+
 def _later(name: str) -> Walker:
     """Walk a type that is defined later, because the types are recursive."""
     return lambda data, at: _TYPES[name](data, at)
@@ -148,9 +160,10 @@ PREDICATE = union(
         5: U64,
     }
 )
+CLAIMANT = union({0: struct(ACCOUNT_ID, PREDICATE)})
 CLAIMABLE_BALANCE = struct(
     fixed(36),
-    array(union({0: struct(ACCOUNT_ID, PREDICATE)})),
+    array(CLAIMANT),
     ASSET,
     U64,
     union({0: VOID, 1: struct(EXT, U32)}),
@@ -190,9 +203,8 @@ LEDGER_KEY = union(
         9: HASH,
     }
 )
-CHANGES = array(
-    union({0: LEDGER_ENTRY, 1: LEDGER_ENTRY, 2: LEDGER_KEY, 3: LEDGER_ENTRY, 4: LEDGER_ENTRY})
-)
+CHANGE = union({0: LEDGER_ENTRY, 1: LEDGER_ENTRY, 2: LEDGER_KEY, 3: LEDGER_ENTRY, 4: LEDGER_ENTRY})
+CHANGES = array(CHANGE)
 CONTRACT_EVENT = struct(EXT, optional(HASH), U32, union({0: struct(array(SC_VAL), SC_VAL)}))
 TRANSACTION_EVENT = struct(U32, CONTRACT_EVENT)
 DIAGNOSTIC_EVENT = struct(U32, CONTRACT_EVENT)

@@ -5,6 +5,8 @@ outer transaction for a fee bump. Metas are V4, with fees as events before all
 transactions and refunds after them.
 """
 
+from hashlib import sha256
+
 from stellar_sdk import (
     FeeBumpTransaction,
     FeeBumpTransactionEnvelope,
@@ -18,7 +20,8 @@ from stellar_sdk import Transaction as SdkTransaction
 from sorobanflow.devnet.generator import entries
 from sorobanflow.devnet.generator.cast import PASSPHRASE
 from sorobanflow.devnet.generator.contract_events import EXT, fee_event
-from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban, Wrapping
+from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban, Step, Wrapping
+from sorobanflow.devnet.generator.invocation import host_function_success
 from sorobanflow.devnet.supply import Transaction
 
 _BALANCE = 10_000_0000000  # stroops, before the fee
@@ -97,10 +100,20 @@ def _result(draft: Draft, wrapping: Wrapping, inner_hash: bytes | None) -> xdr.T
 
 
 def _operation_results(draft: Draft, failed: bool) -> list[xdr.OperationResult]:
-    outcomes = [step.success for step in draft.steps]
+    outcomes = [_with_hash(step, draft.soroban) for step in draft.steps]
     if failed:
         outcomes[-1] = draft.steps[-1].failure
     return [xdr.OperationResult(xdr.OperationResultCode.opINNER, each) for each in outcomes]
+
+
+def _with_hash(step: Step, soroban: Soroban | None) -> xdr.OperationResultTr:
+    """Return the result of success; that of a host function has a hash of what the call made."""
+    if not step.success.invoke_host_function_result:
+        return step.success
+    assert soroban is not None
+    assert soroban.return_value is not None
+    made = xdr.InvokeHostFunctionSuccessPreImage(soroban.return_value, list(step.events))
+    return host_function_success(sha256(made.to_xdr_bytes()).digest())
 
 
 def _meta(draw: Draw, draft: Draft, wrapping: Wrapping) -> xdr.TransactionMeta:
@@ -124,17 +137,16 @@ def _meta(draw: Draw, draft: Draft, wrapping: Wrapping) -> xdr.TransactionMeta:
 
 def _changes_before(draw: Draw, draft: Draft, wrapping: Wrapping) -> list[xdr.LedgerEntryChange]:
     payer = wrapping.fee_payer or draft.source
-    changes = _account_changes(draw, payer, _BALANCE, _BALANCE - wrapping.fee)
+    changes = _account_changes(draw, payer, _BALANCE - wrapping.fee)
     if wrapping.fee_payer:
-        changes += _account_changes(draw, draft.source, _BALANCE, _BALANCE)
+        changes += _account_changes(draw, draft.source, _BALANCE)
     return changes
 
 
-def _account_changes(
-    draw: Draw, owner: Keypair, before: int, after: int
-) -> list[xdr.LedgerEntryChange]:
-    old = entries.account_data(owner, before, draw.sequence - 1)
-    new = entries.account_data(owner, after, draw.sequence)
+def _account_changes(draw: Draw, owner: Keypair, balance: int) -> list[xdr.LedgerEntryChange]:
+    """Use a sequence number; the fee was taken before all transactions."""
+    old = entries.account_data(owner, balance, draw.sequence - 1)
+    new = entries.account_data(owner, balance, draw.sequence)
     return entries.updated(entries.entry(draw.ledger - 1, old), entries.entry(draw.ledger, new))
 
 

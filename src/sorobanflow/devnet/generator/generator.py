@@ -38,6 +38,7 @@ from sorobanflow.devnet.generator.cast import (
     digest,
 )
 from sorobanflow.devnet.generator.draft import Draft, Draw, Wrapping
+from sorobanflow.devnet.generator.header_chain import HeaderChain
 from sorobanflow.devnet.supply import Ledger, Network, Transaction, made_close_time
 from sorobanflow.errors import ConfigurationError
 
@@ -113,6 +114,7 @@ class Generator:
         self._events = events_per_transaction
         self._cache: OrderedDict[int, Ledger] = OrderedDict()
         self._lock = Lock()
+        self._headers = HeaderChain(PASSPHRASE, first, self.ledger)
 
     def close_time(self, sequence: int) -> int:
         """Return when a ledger closes, in Unix seconds."""
@@ -128,6 +130,10 @@ class Generator:
             while len(self._cache) * self._size > CACHED_TRANSACTIONS:
                 self._cache.popitem(last=False)
         return ledger
+
+    def close_meta(self, sequence: int) -> bytes:
+        """Return a LedgerCloseMeta, XDR; the first request makes all ledgers up to this one."""
+        return self._headers.close_meta(sequence)
 
     def _make(self, sequence: int) -> Ledger:
         random = Random(f"{self._seed} {sequence}")  # noqa: S311 - must be the same every time

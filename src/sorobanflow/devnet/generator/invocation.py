@@ -28,24 +28,30 @@ def call(arguments: xdr.InvokeContractArgs) -> xdr.HostFunction:
 
 
 def host_step(
-    draw: Draw,
     function: xdr.HostFunction,
     events: Sequence[xdr.ContractEvent] = (),
     changes: Sequence[xdr.LedgerEntryChange] = (),
     auth: Sequence[xdr.SorobanAuthorizationEntry] = (),
 ) -> Step:
-    """Make the step that runs a host function."""
-    success = xdr.InvokeHostFunctionResult(
-        _RESULT.INVOKE_HOST_FUNCTION_SUCCESS, xdr.Hash(draw.random.randbytes(32))
-    )
+    """Make the step that runs a host function; `build` knows the hash of its success."""
     trapped = xdr.InvokeHostFunctionResult(_RESULT.INVOKE_HOST_FUNCTION_TRAPPED)
     return Step(
         InvokeHostFunction(function, auth),
-        _result(success),
+        host_function_success(bytes(32)),
         _result(trapped),
         tuple(events),
         tuple(changes),
     )
+
+
+def host_function_success(made_hash: bytes) -> xdr.OperationResultTr:
+    """Make the result of a host function that succeeded.
+
+    Args:
+        made_hash: SHA-256 of the InvokeHostFunctionSuccessPreImage.
+    """
+    kind = _RESULT.INVOKE_HOST_FUNCTION_SUCCESS
+    return _result(xdr.InvokeHostFunctionResult(kind, xdr.Hash(made_hash)))
 
 
 def source_auth(root: xdr.InvokeContractArgs) -> xdr.SorobanAuthorizationEntry:

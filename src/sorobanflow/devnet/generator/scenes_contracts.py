@@ -30,7 +30,7 @@ def upload(draw: Draw) -> Draft:
     wasm_hash = sha256(wasm).digest()
     key = entries.code_key(wasm_hash)
     function = xdr.HostFunction(_FUNCTION.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=wasm)
-    step = host_step(draw, function, (), _created(draw, entries.code_data(wasm), key))
+    step = host_step(function, (), _created(draw, entries.code_data(wasm), key))
     return Draft(source, (step,), Soroban((), (key,), scval.to_bytes(wasm_hash)))
 
 
@@ -90,7 +90,7 @@ def upgrade(draw: Draw) -> Draft:
         xdr.ContractEventType.SYSTEM,
     )
     root = call_arguments(REGISTRY, "upgrade", [scval.to_bytes(digest(f"wasm {draw.number}"))])
-    step = host_step(draw, call(root), [event], (), [source_auth(root)])
+    step = host_step(call(root), [event], (), [source_auth(root)])
     return Draft(source, (step,), Soroban((), (_instance_key(REGISTRY),), scval.to_void()))
 
 
@@ -110,7 +110,7 @@ def values(draw: Draw) -> Draft:
     key, value = symbol("Counter"), scval.to_uint64(draw.number)
     changes = _created(draw, entries.contract_data(REGISTRY, key, value), _data_key(key))
     root = call_arguments(REGISTRY, "store", [_every_kind(draw)])
-    step = host_step(draw, call(root), events, changes, [source_auth(root)])
+    step = host_step(call(root), events, changes, [source_auth(root)])
     return Draft(source, (step,), Soroban((), (_data_key(key),), value))
 
 
@@ -158,7 +158,7 @@ def close_entry(draw: Draw) -> Draft:
     changes = entries.removed(entries.entry(draw.ledger - 1, data), _data_key(key))
     event = contract_event(REGISTRY, [symbol("closed"), address(source.public_key)], _nested(1))
     root = call_arguments(REGISTRY, "close", [])
-    step = host_step(draw, call(root), [event], changes, [source_auth(root)])
+    step = host_step(call(root), [event], changes, [source_auth(root)])
     return Draft(source, (step,), Soroban((), (_data_key(key),), scval.to_void()))
 
 
@@ -167,7 +167,7 @@ def _creation(draw: Draw, function: xdr.HostFunction, salt: bytes, made: xdr.SCV
     contract_id = StrKey.encode_contract(salt)
     key = _instance_key(contract_id)
     data = entries.contract_data(contract_id, entries.INSTANCE_KEY, made)
-    step = host_step(draw, function, (), _created(draw, data, key))
+    step = host_step(function, (), _created(draw, data, key))
     return Draft(source, (step,), Soroban((), (key,), address(contract_id)))
 
 

@@ -138,7 +138,7 @@ def swap(draw: Draw) -> Draft:
     root = call_arguments(EXCHANGE, "swap", arguments)
     inner = call_arguments(contract, "transfer", [*map(address, there), data])
     auth = [address_auth(draw, trader.public_key, root, [inner])]
-    step = host_step(draw, call(root), events, changes, auth)
+    step = host_step(call(root), events, changes, auth)
     return Draft(source, (step,), _footprint([contract, TOKEN, EXCHANGE], [], data))
 
 
@@ -173,7 +173,7 @@ def _invocation(
 ) -> Draft:
     arguments = [*(address(party) for party in parties), scval.to_int128(amount)]
     root = call_arguments(contract, function, arguments)
-    step = host_step(draw, call(root), events, changes, [source_auth(root)])
+    step = host_step(call(root), events, changes, [source_auth(root)])
     return Draft(source, (step,), _footprint([contract], parties, scval.to_void()))
 
 
