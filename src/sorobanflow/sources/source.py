@@ -108,18 +108,18 @@ class Source(Protocol):
         """Why the last attempt of a call failed; empty if one has succeeded since."""
 
     @property
-    def may_have_older(self) -> bool:
-        """Whether it may have ledgers older than those that it says are `available`."""
-
-    @property
     def ledgers_per_object(self) -> int:
         """Ledgers that are always fetched together; each such group starts at a multiple of it."""
 
-    def available(self) -> Available:
+    def available(self, wanted: LedgerRange | None = None) -> Available:
         """Ask which ledgers it has now.
+
+        `wanted` is what somebody wants of it: a source that does not know its ends, or has
+        more than it says, asks for the ends of this range, and gives what it has of it.
 
         Raises:
             RetriableError: it may answer later, or has no ledger yet.
+            LedgerMissingError: it has none, as far as can be asked.
         """
 
     def begin_batch(

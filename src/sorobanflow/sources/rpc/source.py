@@ -35,7 +35,6 @@ class RpcSource:
         self.event_filter = event_filter
         self.is_filtered = event_filter is not None
         self.planner = planner
-        self.may_have_older = False
         self.ledgers_per_object = 1
 
     @property
@@ -48,7 +47,7 @@ class RpcSource:
         """Why the last attempt of a call failed; empty if one has succeeded since."""
         return self.client.last_failure
 
-    def available(self) -> Available:
+    def available(self, wanted: LedgerRange | None = None) -> Available:
         """Ask the node which ledgers it has."""
         return self.client.get_health().available
 
