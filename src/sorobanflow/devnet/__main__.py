@@ -1,78 +1,48 @@
 """Run a devnet from the command line: `python -m sorobanflow.devnet --help`.
 
-It prints one line when it is ready, and runs until SIGINT or SIGTERM.
+The node and the lake server print one line when they are ready, and run until SIGINT or
+SIGTERM. `lake` writes a lake and ends.
 """
 
-import argparse
 import signal
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from sorobanflow.devnet import faults
-from sorobanflow.devnet.chain import DEFAULT_RETENTION, Chain
+from sorobanflow.devnet.chain import DEFAULT_RETENTION
 from sorobanflow.devnet.fault_text import parse_faults
-from sorobanflow.devnet.generator import Generator
-from sorobanflow.devnet.recording import Recording
+from sorobanflow.devnet.http_server import HttpServer
+from sorobanflow.devnet.lake_commands import lake, make_lake_server
+from sorobanflow.devnet.options import add_server, make_chain, make_parser
 from sorobanflow.devnet.server import DevnetServer
 from sorobanflow.devnet.state import TipFile
-from sorobanflow.devnet.supply import LedgerSupply
 from sorobanflow.errors import ConfigurationError
 
-GENERATED_AT_START = 100  # ledgers
 _TIP_CHECKED_EVERY_S = 0.2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal arrives; return the exit code."""
-    parser = _make_parser()
-    options = parser.parse_args(arguments)
-    try:
-        tip = TipFile(options.state) if options.state else None
-        chain = _make_chain(options, tip)
-        server = DevnetServer(
-            chain, options.port, options.latency_ms / 1000, parse_faults(options.faults)
-        )
-    except (ConfigurationError, OSError) as error:
-        parser.error(str(error))
-    _serve(server, tip)
-    return 0
+def main(arguments: Sequence[str]) -> int:
+    """Run a command until it ends or a signal arrives; return the exit code."""
+    command = arguments[0] if arguments else ""
+    if command == "lake":
+        return lake(arguments[1:])
+    if command == "lake-server":
+        lakes = make_lake_server(arguments[1:])
+        return _serve(lakes, lambda: f"lake: {lakes.url}", lambda: None)
+    return _serve_node(arguments)
 
 
-def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m sorobanflow.devnet",
-        description="A local Stellar RPC node that serves recorded or generated ledgers.",
-        epilog=faults.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _serve_node(arguments: Sequence[str]) -> int:
+    description = (
+        "A local Stellar RPC node that serves recorded or generated ledgers. "
+        "`lake --help` and `lake-server --help` describe the commands for data lakes."
     )
+    parser = make_parser("", description, True)
+    add_server(parser)
     add = parser.add_argument
-    add(
-        "--recording",
-        type=Path,
-        help="file of recorded ledgers to serve; default: generate ledgers",
-    )
-    add("--seed", type=int, default=0, help="seed of the generated ledgers")
-    add("--transactions-per-ledger", type=int, default=10, help="(%(default)s)")
-    add(
-        "--events-per-transaction",
-        type=int,
-        help="generate only successful contract calls with this many events, including the fee",
-    )
-    add("--first-ledger", type=int, default=1, help="first generated ledger")
-    add(
-        "--ledgers",
-        type=int,
-        help=f"ledgers closed at the start; default: the whole recording, or {GENERATED_AT_START}",
-    )
-    add(
-        "--close-every",
-        type=float,
-        metavar="SECONDS",
-        help="close a ledger every SECONDS; default: none closes",
-    )
     add(
         "--retention",
         type=int,
@@ -80,49 +50,39 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="LEDGERS",
         help="ledgers that the node keeps (%(default)s)",
     )
-    add("--latency-ms", type=float, default=0.0, help="latency of every HTTP call")
-    add("--port", type=int, default=0, help="default: a free port")
-    add("--faults", default="", help="schedule of faults, see below")
+    add("--data-store", action="store_true", help="answer getLedgers also for dropped ledgers")
     add("--state", type=Path, metavar="FILE", help="file that keeps the newest ledger between runs")
-    return parser
+    options = parser.parse_args(arguments)
+    try:
+        tip = TipFile(options.state) if options.state else None
+        latest = tip.read() if tip else None
+        chain = make_chain(options, latest, options.retention, options.data_store)
+        faults = parse_faults(options.faults)
+        server = DevnetServer(chain, options.port, options.latency_ms / 1000, faults)
+    except (ConfigurationError, OSError) as error:
+        parser.error(str(error))
+    return _serve(server, lambda: _ready(server), lambda: _keep(server, tip))
 
 
-def _make_chain(options: argparse.Namespace, tip: TipFile | None) -> Chain:
-    supply: LedgerSupply
-    closed: int | None = options.ledgers
-    if options.recording:
-        supply = Recording(options.recording)
-    else:
-        supply = Generator(
-            options.seed,
-            first=options.first_ledger,
-            transactions_per_ledger=options.transactions_per_ledger,
-            events_per_transaction=options.events_per_transaction,
-        )
-        closed = GENERATED_AT_START if closed is None else closed
-    latest = tip.read() if tip else None
-    if latest is not None:
-        closed = latest - supply.first + 1
-    return Chain(
-        supply, closed=closed, retention=options.retention, close_every_s=options.close_every
-    )
-
-
-def _serve(server: DevnetServer, tip: TipFile | None) -> None:
+def _serve(server: HttpServer, ready: Callable[[], str], keep: Callable[[], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
         with server:
-            window = server.chain.window()
-            network = server.chain.network.passphrase
-            print(f"devnet: {server.url} ledgers {window}, network '{network}'", flush=True)
+            print(ready(), flush=True)
             while True:
-                _keep(server, tip)
+                keep()
                 time.sleep(_TIP_CHECKED_EVERY_S)
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-    _keep(server, tip)
+    keep()
+    return 0
+
+
+def _ready(server: DevnetServer) -> str:
+    network = server.chain.network.passphrase
+    return f"devnet: {server.url} ledgers {server.chain.window()}, network '{network}'"
 
 
 def _keep(server: DevnetServer, tip: TipFile | None) -> None:
@@ -135,4 +95,4 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -5,14 +5,17 @@ anything that outlives the call: items of a result may be cached, so they are
 replaced, never modified.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sorobanflow.devnet import get_events as events
+from sorobanflow.devnet import get_ledgers as ledgers
 from sorobanflow.devnet import get_transactions as transactions
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.faults import Fault
 from sorobanflow.devnet.jsonrpc import RpcError
+from sorobanflow.devnet.tampering import tampered
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.toid import (
@@ -30,8 +33,12 @@ ERROR_TEXTS = {
     -32098: "[-32098] rpc queue surpassed queue limit of 1000 requests",
     -32603: "[-32603] internal error",
 }
-_ITEMS = {"getEvents": "events", "getTransactions": "transactions"}
-_MAX_LIMIT = {"getEvents": events.MAX_LIMIT, "getTransactions": transactions.MAX_LIMIT}
+_ITEMS = ("events", "transactions", "ledgers")
+_MAX_LIMIT = {
+    "getEvents": events.MAX_LIMIT,
+    "getTransactions": transactions.MAX_LIMIT,
+    "getLedgers": ledgers.MAX_LIMIT,
+}
 _MISTYPED = {"devnet": "mistyped"}
 _XDR = ("envelopeXdr", "resultXdr", "resultMetaXdr")
 
@@ -54,7 +61,9 @@ def before(
         limit = min(fault.number, _MAX_LIMIT[name])
         return window, _paginated(params, limit=limit)
     if fault.kind == "repeat" and _pagination(params).get("cursor"):
-        return window, _paginated(params, cursor=_ledger_start(_pagination(params)["cursor"]))
+        cursor = _pagination(params)["cursor"]
+        start = _ledger_before if name == "getLedgers" else _ledger_start
+        return window, _paginated(params, cursor=start(cursor))
     return window, params
 
 
@@ -89,7 +98,7 @@ def _in_record(field: str, result: Result, change: Callable[[Result], Result]) -
     """Change the result if it has the field itself, otherwise its middle item."""
     if field in result:
         return change(result)
-    for name in _ITEMS.values():
+    for name in _ITEMS:
         items = result.get(name)
         if not items or not isinstance(items, list):
             continue
@@ -105,12 +114,14 @@ def _cursor(fault: Fault, _: Chain, _w: LedgerRange, _p: object, result: Result)
 
 
 def _stuck(_: Fault, _c: Chain, _w: LedgerRange, params: object, result: Result) -> Result:
-    items: Result = {name: [] for name in _ITEMS.values() if name in result}
+    items: Result = {name: [] for name in _ITEMS if name in result}
     return {**result, **items, "cursor": _pagination(params).get("cursor") or _begin(params, items)}
 
 
 def _begin(params: object, items: Result) -> str:
     first = int(params.get("startLedger") or 1) if isinstance(params, dict) else 1
+    if "ledgers" in items:
+        return str(first - 1)
     return end_of_ledger(first - 1).event_id if "events" in items else TxPosition(first, 0).cursor
 
 
@@ -155,6 +166,31 @@ def _other_envelope(
     return _in_record("txHash", result, changed)
 
 
+def _hole(_: Fault, _c: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
+    page = result["ledgers"]
+    middle = len(page) // 2
+    return {**result, "ledgers": [*page[:middle], *page[middle + 1 :]]}
+
+
+def _tampered(fault: Fault, chain: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
+    def changed(item: Result) -> Result:
+        meta = tampered(chain.close_meta(item["sequence"]), fault.number)
+        return {**item, "metadataXdr": b64encode(meta).decode()}
+
+    return _in_record("metadataXdr", result, changed)
+
+
+def _other_ledgers(
+    _: Fault, chain: Chain, window: LedgerRange, _p: object, result: Result
+) -> Result:
+    def changed(item: Result) -> Result:
+        sequence = item["sequence"]
+        other = sequence + 1 if window.holds(sequence + 1) else max(sequence - 1, chain.first)
+        return {**item, "metadataXdr": b64encode(chain.close_meta(other)).decode()}
+
+    return _in_record("metadataXdr", result, changed)
+
+
 def _network(_: Fault, chain: Chain, _w: LedgerRange, _p: object, result: Result) -> Result:
     return {**result, "passphrase": f"Not the {chain.network.passphrase}"}
 
@@ -169,6 +205,9 @@ _AFTER: Mapping[str, Callable[[Fault, Chain, LedgerRange, object, Result], Resul
     "other_transaction": _other_transaction,
     "other_envelope": _other_envelope,
     "network": _network,
+    "hole": _hole,
+    "tampered": _tampered,
+    "other_ledgers": _other_ledgers,
 }
 
 
@@ -181,6 +220,11 @@ def _paginated(params: object, **changes: object) -> object:
     if not isinstance(params, dict):
         return params
     return {**params, "pagination": {**_pagination(params), **changes}}
+
+
+def _ledger_before(cursor: str) -> str:
+    """Return getLedgers' cursor one ledger earlier; an invalid cursor stays as it is."""
+    return str(int(cursor) - 1) if cursor.isdecimal() and int(cursor) > 0 else cursor
 
 
 def _ledger_start(cursor: str) -> str:

@@ -34,6 +34,7 @@ class Chain:
             supply has, or 1 if it has no end.
         retention: Ledgers kept, including the newest.
         close_every_s: Seconds between closes. Default: only `close` closes ledgers.
+        has_data_store: Whether its node answers getLedgers also for dropped ledgers.
         clock: Monotonic seconds.
     """
 
@@ -44,6 +45,7 @@ class Chain:
         closed: int | None = None,
         retention: int = DEFAULT_RETENTION,
         close_every_s: float | None = None,
+        has_data_store: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if retention < 1 or (closed is not None and closed < 1):
@@ -54,6 +56,7 @@ class Chain:
             raise ConfigurationError(f"close_every_s is {close_every_s:g}; it must be more than 0")
         self.retention = retention
         self._supply = supply
+        self._has_data_store = has_data_store
         self._close_every_s = close_every_s
         self._clock = clock
         self._started_at = clock()
@@ -85,6 +88,10 @@ class Chain:
         if self._supply.last is not None:
             latest = min(latest, self._supply.last)
         return LedgerRange(max(self._supply.first, latest - self.retention + 1), latest)
+
+    def with_data_store(self, window: LedgerRange) -> LedgerRange:
+        """Return the ledgers that getLedgers answers while the node keeps those of the window."""
+        return window._replace(first=self.first) if self._has_data_store else window
 
     def close(self, count: int = 1) -> LedgerRange:
         """Close ledgers now; return the new window."""

@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 from sorobanflow.devnet.chain import Chain
-from sorobanflow.devnet.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, RpcError
+from sorobanflow.devnet.jsonrpc import INVALID_PARAMS, RpcError
+from sorobanflow.devnet.paging import check_page
 from sorobanflow.devnet.params import Params
 from sorobanflow.devnet.supply import Ledger, Transaction
 from sorobanflow.ledgers import LedgerRange
@@ -63,12 +64,7 @@ def get_transactions(chain: Chain, window: LedgerRange, params: object) -> dict[
     pagination = named.object("pagination")
     start_ledger, cursor = named.u32("startLedger"), pagination.text("cursor")
     limit = pagination.u32("limit")
-    complaints = [
-        _check_start(start_ledger, cursor, window),
-        None if limit <= MAX_LIMIT else f"limit must not exceed {MAX_LIMIT}",
-    ]
-    if any(complaints):
-        raise RpcError(INVALID_REQUEST, "\n".join(each for each in complaints if each))
+    check_page(start_ledger, cursor, limit, MAX_LIMIT, window)
     start = _after(cursor) if cursor else (start_ledger, 1)
     rows, end = _page(chain, window, start, limit or DEFAULT_LIMIT)
     return {
@@ -130,18 +126,6 @@ def _named(params: object) -> object:
             f"got {len(params)} parameters, want {len(POSITIONAL)}",
         )
     return dict(zip(POSITIONAL, params, strict=True))
-
-
-def _check_start(start_ledger: int, cursor: str, window: LedgerRange) -> str | None:
-    if cursor:
-        both = f"startLedger ({start_ledger}) and cursor ({cursor}) cannot both be set"
-        return both if start_ledger else None
-    if window.holds(start_ledger):
-        return None
-    return (
-        f"start ledger ({start_ledger}) must be between the oldest ledger: {window.first} "
-        f"and the latest ledger: {window.last} for this rpc instance"
-    )
 
 
 def _after(cursor: str) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """The node: its methods by name. `call_faults` applies faults to a call.
 
 Each call is answered from one window of the chain. The node behaves like
-stellar-rpc v28, as read from its source. It has no getLedgers and getFeeStats, and no
-methods that send or simulate ("method not found").
+stellar-rpc v28, as read from its source. It has no getFeeStats, and no methods that
+send or simulate ("method not found").
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.faults import Fault
 from sorobanflow.devnet.get_events import get_events
 from sorobanflow.devnet.get_ledger_entries import get_ledger_entries
+from sorobanflow.devnet.get_ledgers import get_ledgers
 from sorobanflow.devnet.get_transactions import get_transaction, get_transactions
 from sorobanflow.devnet.jsonrpc import METHOD_NOT_FOUND, RpcError
 from sorobanflow.devnet.params import Params
@@ -87,7 +88,10 @@ def _get_version_info(chain: Chain, window: LedgerRange, params: object) -> dict
 
 
 def _get_latest_ledger(chain: Chain, window: LedgerRange, params: object) -> dict[str, Any]:
-    """Answer getLatestLedger without header and meta, which no supply has."""
+    """Answer getLatestLedger without header and meta, and with a hash that is made up.
+
+    The true ones of a generated ledger take making all ledgers before it.
+    """
     Params(params)
     made_hash = sha256(f"{chain.network.passphrase} {window.last}".encode())
     return {
@@ -102,6 +106,7 @@ METHODS: Mapping[str, Method] = {
     "getEvents": get_events,
     "getTransaction": get_transaction,
     "getTransactions": get_transactions,
+    "getLedgers": get_ledgers,
     "getLedgerEntries": get_ledger_entries,
     "getHealth": _get_health,
     "getNetwork": _get_network,

@@ -46,7 +46,7 @@ def _bound(fault: Fault, reply: Reply) -> Reply:
 
 
 def _bound_page(page: dict[str, Any], max_bytes: int) -> dict[str, Any]:
-    for name in ("events", "transactions"):
+    for name in ("events", "transactions", "ledgers"):
         items = page.get(name)
         if isinstance(items, list) and len(kept := [*_first(items, max_bytes)]) < len(items):
             return {**page, name: kept, "cursor": _cursor_of(kept[-1])}
@@ -63,6 +63,8 @@ def _first(items: Iterable[Any], max_bytes: int) -> Iterator[Any]:
 
 
 def _cursor_of(item: dict[str, Any]) -> str:
+    if "sequence" in item:
+        return str(item["sequence"])
     id_: str | None = item.get("id")
     return id_ or TxPosition(item["ledger"], item["applicationOrder"]).cursor
 
