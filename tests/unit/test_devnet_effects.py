@@ -115,5 +115,34 @@ def test_middle_transaction_of_a_page_has_the_envelope_of_another() -> None:
     assert changed <= {"envelopeXdr", "resultXdr", "resultMetaXdr"}
 
 
+def sequences(page: dict[str, Any]) -> list[int]:
+    return [item["sequence"] for item in page["ledgers"]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "cursor"),
+    [
+        ("hole", [4, 5, 7, 8], "8"),
+        ("page/2", [4, 5], "5"),
+        ("repeat", [3, 4, 5, 6, 7], "7"),
+        ("stuck", [], "3"),
+        ("cursor/0", [4, 5, 6, 7, 8], "0"),
+    ],
+)
+def test_pages_of_ledgers_lack_or_repeat_some(fault: str, expected: list[int], cursor: str) -> None:
+    page = call(fault, "getLedgers", pagination={"cursor": "3", "limit": 5})
+    assert (sequences(page), page["cursor"]) == (expected, cursor)
+
+
+@pytest.mark.parametrize("fault", ["tampered/40", "other_ledgers"])
+def test_middle_ledger_of_a_page_has_other_content(fault: str) -> None:
+    asked = {"startLedger": 4, "pagination": {"limit": 3}}
+    sound, wrong = (call(each, "getLedgers", **asked)["ledgers"] for each in ("behind/0", fault))
+    assert [wrong[0], wrong[2]] == [sound[0], sound[2]]
+    assert {**wrong[1], "metadataXdr": sound[1]["metadataXdr"]} == sound[1]
+    assert wrong[1] != sound[1]
+    assert (wrong[1]["metadataXdr"] == sound[2]["metadataXdr"]) == (fault == "other_ledgers")
+
+
 def test_another_network() -> None:
     assert call("network", "getNetwork")["passphrase"] != CHAIN.network.passphrase
