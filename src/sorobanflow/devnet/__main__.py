@@ -40,7 +40,7 @@ def _serve_node(arguments: Sequence[str]) -> int:
         "A local Stellar RPC node that serves recorded or generated ledgers. "
         "`lake --help` and `lake-server --help` describe the commands for data lakes."
     )
-    parser = make_parser("", description, True)
+    parser = make_parser("", description)
     add_server(parser)
     add = parser.add_argument
     add(

@@ -25,7 +25,7 @@ _PROGRESS_EVERY_S = 5.0
 
 def lake(arguments: Sequence[str]) -> int:
     """Write a lake into a folder, print what it holds, and return the exit code."""
-    parser = make_parser(" lake", "Write whole ledgers into a folder as a data lake.", False)
+    parser = make_parser(" lake", "Write whole ledgers into a folder as a data lake.")
     parser.add_argument("folder", type=Path, help="made if it is missing")
     parser.add_argument("--first", type=int, help="first ledger; default: the first there is")
     parser.add_argument(
@@ -54,7 +54,7 @@ def lake(arguments: Sequence[str]) -> int:
 def make_lake_server(arguments: Sequence[str]) -> LakeServer:
     """Make the server of the command `lake-server`; exits if the arguments are wrong."""
     description = "Serve a data lake over HTTP: of a folder, or made of a chain on request."
-    parser = make_parser(" lake-server", description, True)
+    parser = make_parser(" lake-server", description)
     parser.add_argument("folder", type=Path, nargs="?", help="default: serve a chain's ledgers")
     add_layout(parser)
     add_server(parser)

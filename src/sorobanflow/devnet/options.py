@@ -14,12 +14,11 @@ from sorobanflow.errors import ConfigurationError
 GENERATED_AT_START = 100  # ledgers
 
 
-def make_parser(command: str, description: str, has_faults: bool) -> argparse.ArgumentParser:
+def make_parser(command: str, description: str) -> argparse.ArgumentParser:
     """Make a parser of a command, with the options of the supply."""
     parser = argparse.ArgumentParser(
         prog=f"python -m sorobanflow.devnet{command}",
         description=description,
-        epilog=faults.__doc__ if has_faults else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument_group("ledgers (default: generate them)").add_argument
@@ -51,6 +50,7 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
 
 def add_server(parser: argparse.ArgumentParser) -> None:
     """Add the options of a chain that closes ledgers, and of a server of it."""
+    parser.epilog = faults.__doc__
     add = parser.add_argument
     add(
         "--ledgers",
