@@ -54,10 +54,12 @@ def write_lake(
 
 
 def _closed(chain_or_supply: Chain | LedgerSupply, last: int) -> Chain:
-    """Return a chain that has closed a ledger, if its supply has it."""
+    """Return a chain that has closed a ledger, or all that its supply has."""
     if isinstance(chain_or_supply, Chain):
         return chain_or_supply
-    return Chain(chain_or_supply, closed=max(1, last - chain_or_supply.first + 1))
+    is_endless = chain_or_supply.last is None
+    closed = max(1, last - chain_or_supply.first + 1) if is_endless else None
+    return Chain(chain_or_supply, closed=closed)
 
 
 def _write(lake: ChainLake, folder: Path, key: str) -> None:
