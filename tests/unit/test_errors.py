@@ -22,6 +22,7 @@ SAMPLES = [
     errors.ClientStoppedError("getEvents"),
     errors.WrongNetworkError("a", "b"),
     errors.LedgerOutsideRetentionError(5, 10),
+    errors.LedgerProofError(9, "results", "they have another hash", "FFFFFFF6--9.xdr.zst"),
     errors.LedgerMissingError(64, 127, "FFFFFFBF--64-127.xdr.zst"),
     errors.LakeError("HTTP 403"),
     errors.SchemaError("behind"),

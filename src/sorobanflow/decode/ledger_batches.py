@@ -16,7 +16,7 @@ _MAX_WINDOW_BYTES = 32 * 1024 * 1024
 _STEP_BYTES = 512
 
 
-def decompress(data: bytes) -> bytes:
+def decompress(data: bytes, max_bytes: int = MAX_BATCH_BYTES) -> bytes:
     """Decompress exactly one frame of zstd; DecodeError if it is not one, or too large."""
     stream = ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
     parts: list[bytes] = []
@@ -30,8 +30,8 @@ def decompress(data: bytes) -> bytes:
         except ZstdError as error:
             raise DecodeError(f"cannot decompress the object ({error})") from error
         size += len(part)
-        if size > MAX_BATCH_BYTES:
-            raise DecodeError(f"the object is larger than {MAX_BATCH_BYTES} bytes, decompressed")
+        if size > max_bytes:
+            raise DecodeError(f"the object is larger than {max_bytes} bytes, decompressed")
         parts.append(part)
     if stream.unused_data or end < len(data):
         raise DecodeError("cannot decompress the object (bytes stand after its end)")
