@@ -29,6 +29,9 @@ from tests.integration.index_all import index_all
 from tests.prefect_home import prefect_database
 
 DATA_VARIABLE = "SOROBANFLOW_TEST_DATA"
+#: Files in memory: a database takes a third of the CPU there to make and to drop. In containers
+#: this may be small.
+MEMORY, MEMORY_NEEDED = Path("/dev/shm"), 2 * 2**30
 #: Every HTTP client loads the trusted certificates, 40 ms of CPU for those of the system, a
 #: fifth of a short run. No test trusts one. Children inherit it; Prefect reads it when imported.
 AUTHORITY = Path(__file__).with_name("authority.pem")
@@ -92,7 +95,8 @@ def prefect_home(
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL for the whole session, in a folder of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="sorobanflow-test-"))
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED
+    folder = Path(tempfile.mkdtemp(prefix="sorobanflow-test-", dir=MEMORY if in_memory else None))
     try:
         with EmbeddedPostgres(folder / "postgres") as server:
             with psycopg.connect(server.url, autocommit=True) as connection:
@@ -145,7 +149,7 @@ def database_url(template: str, postgres: EmbeddedPostgres) -> Iterator[str]:
     """URL of a database of the test's own: empty, but for one that also asks for `engine`."""
     name = f"test_{next(_database_numbers)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     yield postgres.url_of(name)
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

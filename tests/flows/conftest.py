@@ -1,10 +1,9 @@
 """A Prefect server for the whole session, and blocks that point at a test's own services."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from prefect.blocks.core import Block
 from prefect.context import _temporary_global_settings_context, get_settings_context
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -28,10 +28,7 @@ from flows.index import index
 from sorobanflow.devnet import DevnetServer
 from sorobanflow.pipeline.summary import RunSummary
 from tests.flows.flow_server import FlowServer, open_flow_server
-from tests.prefect_home import free_port
-
-_numbers = itertools.count(1)
-
+from tests.prefect_home import PROCESS, free_port, shared_server, unique_name
 
 #: What no test asks the server for, and what stalls a fast test suite.
 SERVER_WITHOUT = (
@@ -51,7 +48,9 @@ AUTH_STRING = "admin:planted-password"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
+def prefect_server(
+    prefect_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """A real Prefect server, without most of its services, logs and events of this process.
 
     It wants a password, so every flow and program of these tests shows that it sends one.
@@ -67,7 +66,10 @@ def prefect_server(prefect_home: Callable[[], Path]) -> Iterator[None]:
             patch.setenv("PREFECT_SERVER_API_AUTH_STRING", AUTH_STRING)
             for name, value in without.items():
                 patch.setenv(name, value)
-            url = stack.enter_context(run_prefect_server(prefect_home(), free_port()))
+            folder = tmp_path_factory.getbasetemp()
+            folder = folder.parent if PROCESS else folder
+            start = partial(run_prefect_server, prefect_home(), free_port())
+            url = stack.enter_context(shared_server(folder, start))
         settings = {
             PREFECT_API_URL: f"{url}/api",
             PREFECT_API_AUTH_STRING: AUTH_STRING,
@@ -111,7 +113,10 @@ def quick_schemas() -> Iterator[None]:
 
     def register_once(kind: type[Block], **options: Any) -> None:
         if registered_at.get(kind) != PREFECT_API_URL.value():
-            register(kind, **options)
+            try:
+                register(kind, **options)
+            except ObjectAlreadyExists:  # another test process did so at the same time
+                register(kind, **options)
             registered_at[kind] = PREFECT_API_URL.value()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -125,7 +130,7 @@ def save_blocks(database_url: str) -> Callable[[str], dict[str, str]]:
     """Save blocks for an RPC URL and the test's database; gives the flow's parameters."""
 
     def save(rpc_url: str) -> dict[str, str]:
-        name = f"test-{next(_numbers)}"
+        name = unique_name("test")
         register_blocks(
             {
                 "SOROBANFLOW_BLOCK": name,

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.sorting import ArtifactSort
 from prefect.exceptions import ParameterTypeError
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
@@ -26,6 +24,7 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.tables import metadata
+from tests.flows.artifacts import artifacts_of
 from tests.flows.load_balancer import balanced
 from tests.integration.index_all import index_all
 from tests.ledgers import generated
@@ -125,7 +124,8 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
     assert seen.found.missing == [(20, 22)]
     assert (seen.found.compared.ledgers, seen.left, seen.healthy) == (37, None, False)
 
-    mended = _audit(blocks, sample="all", repair=True)
+    state: Any = audit(**blocks, sample="all", repair=True, return_state=True)
+    mended = _summary(state)
     assert mended.found == seen.found
     assert mended.written == [(7, 7), (12, 12), (20, 22)]
     assert mended.healthy
@@ -133,11 +133,10 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
         mended.headline()
     )
     assert _without_memory(checksums(engine)) == _without_memory(before)
-    with get_client(sync_client=True) as client:
-        artifact, _, status, *_ = client.read_artifacts(sort=ArtifactSort.CREATED_DESC, limit=4)
-    assert (artifact.key, artifact.description) == ("audit-findings", mended.headline())
-    assert '"ledgers": "20-22"' in str(artifact.data)
-    assert (status.key, str(status.description).split(" (")[0]) == ("status", "healthy")
+    artifacts = artifacts_of(state)
+    assert artifacts["audit-findings"].description == mended.headline()
+    assert '"ledgers": "20-22"' in str(artifacts["audit-findings"].data)
+    assert str(artifacts["status"].description).split(" (")[0] == "healthy"
 
 
 def test_moving_window_shows_clock_order_and_an_honest_gap(

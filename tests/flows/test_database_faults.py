@@ -27,6 +27,7 @@ from tests.integration.database_server import (
     stop_server,
 )
 from tests.ledgers import generated
+from tests.prefect_home import unique_name
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Blocks = Callable[[str], dict[str, str]]
@@ -103,14 +104,15 @@ def restarting_engine(restarting: EmbeddedPostgres) -> Iterator[Engine]:
 
 @pytest.fixture
 def parameters(restarting: EmbeddedPostgres, node: DevnetServer) -> dict[str, object]:
+    name = unique_name("restarting")
     register_blocks(
         {
-            "SOROBANFLOW_BLOCK": "restarting",
+            "SOROBANFLOW_BLOCK": name,
             "SOROBANFLOW_RPC_URL": node.url,
             "SOROBANFLOW_DATABASE_URL": restarting.url,
         }
     )
-    return PARAMETERS | {"rpc": "restarting", "database": "restarting"}
+    return PARAMETERS | {"rpc": name, "database": name}
 
 
 def test_run_goes_on_after_a_restart_of_the_server(

@@ -6,9 +6,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from prefect import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.sorting import ArtifactSort
 from prefect.exceptions import ParameterTypeError
 from pyarrow import parquet
 from sqlalchemy import Engine, text
@@ -20,6 +17,7 @@ from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.export.relation import find_relation
 from sorobanflow.export.run import ExportSummary
+from tests.flows.artifacts import artifacts_of
 from tests.ledgers import generated
 
 Export = Callable[..., ExportSummary]
@@ -40,14 +38,8 @@ def run_export(database: str, tmp_path: Path) -> Export:
     """Run the flow on that database, into the test's folder."""
 
     def run(table: str, **parameters: Any) -> ExportSummary:
-        state = export(
-            table=table,
-            database=database,
-            folder=str(tmp_path),
-            return_state=True,
-            **parameters,
-        )
-        summary: Any = state.result()
+        folder = str(tmp_path)
+        summary: Any = export(table=table, database=database, folder=folder, **parameters)
         return summary  # type: ignore[no-any-return]
 
     return run
@@ -83,14 +75,11 @@ def test_every_table_is_exported_as_it_is_stored(
         assert _exported_text(tmp_path / file.name) == stored
 
 
-def test_export_leaves_an_artifact_and_says_what_it_did(run_export: Export) -> None:
-    summary = run_export("events", format="csv")
-    with get_client(sync_client=True) as client:
-        artifact, *_ = client.read_artifacts(
-            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["export"])),
-            sort=ArtifactSort.UPDATED_DESC,
-        )
-    assert artifact.description == summary.headline()
+def test_export_leaves_an_artifact_and_says_what_it_did(database: str, tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    state: Any = export("events", database=database, folder=folder, format="csv", return_state=True)
+    summary = state.result()
+    assert artifacts_of(state)["export"].description == summary.headline()
     assert summary.headline().startswith(f"exported {summary.rows:,} rows of events, ledgers 1-30,")
 
 

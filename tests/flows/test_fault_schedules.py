@@ -3,7 +3,6 @@
 `tests/property` runs the same property over hundreds of schedules, without Prefect.
 """
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +15,7 @@ from sorobanflow.devnet import Chain, DevnetServer, parse_faults
 from sorobanflow.errors import SorobanflowError
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
+from tests.prefect_home import unique_name
 from tests.property.fault_databases import Checksums, Databases, open_databases
 from tests.property.fault_runs import LEDGERS, Setup, source_of
 
@@ -29,7 +29,6 @@ SCHEDULES = [
     "getEvents:1=missing/events,getEvents:3=truncate,getEvents:3=stuck,getHealth:1=behind/3",
     "getTransaction:1-2=not_found,getTransaction:5=other_transaction,batch:1=partial/1",
 ]
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def databases(
 
 def save_blocks(rpc_url: str, database_url: str) -> dict[str, str]:
     """Save blocks whose waits are short; gives the flow's parameters."""
-    name = f"faults-{next(_numbers)}"
+    name = unique_name("faults")
     register_blocks(
         {
             "SOROBANFLOW_BLOCK": name,

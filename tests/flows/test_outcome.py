@@ -7,11 +7,6 @@ from typing import Any
 import psycopg
 import pytest
 from prefect import get_client
-from prefect.client.schemas.filters import (
-    ArtifactFilter,
-    ArtifactFilterFlowRunId,
-    ArtifactFilterKey,
-)
 from prefect.client.schemas.objects import State, StateType
 from sqlalchemy import Engine, text
 
@@ -24,6 +19,7 @@ from sorobanflow.errors import StalledError
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import read_coverage
 from tasks.upsert_batch import upsert_batch
+from tests.flows.artifacts import artifacts_of, run_id_of
 from tests.flows.tomorrow import of_tomorrow
 from tests.ledgers import generated
 
@@ -39,14 +35,9 @@ def _state(**parameters: Any) -> State[Any]:
 
 def _in_prefect(state: State[Any]) -> tuple[StateType, str, str]:
     """What the server keeps of a run: type, name, and the text of its artifact."""
-    run_id = state.state_details.flow_run_id
-    assert run_id is not None
-    of_run = ArtifactFilter(
-        flow_run_id=ArtifactFilterFlowRunId(any_=[run_id]), key=ArtifactFilterKey(any_=["index"])
-    )
     with get_client(sync_client=True) as client:
-        run = client.read_flow_run(run_id)
-        (artifact,) = client.read_artifacts(artifact_filter=of_run)
+        run = client.read_flow_run(run_id_of(state))
+    artifact = artifacts_of(state)["index"]
     assert run.state is not None
     assert run.run_count == 1
     return run.state.type, run.state.name, f"{artifact.description}\n{artifact.data}"

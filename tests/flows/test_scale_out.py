@@ -32,6 +32,9 @@ from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
 from tests.ledgers import generated
 
+#: One process runs them: they share the pool and the deployment.
+pytestmark = pytest.mark.xdist_group("scale_out")
+
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 ROOT = Path(__file__).parents[2]
 POOL = "local"

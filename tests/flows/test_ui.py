@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import TagsContext
 from sqlalchemy import Engine
 
@@ -25,6 +24,7 @@ from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
 from tasks import report
 from tasks.policy import LOG_LEVEL
+from tests.flows.artifacts import artifacts_of, run_id_of
 from tests.ledgers import generated
 
 Serve = Callable[..., DevnetServer]
@@ -32,20 +32,12 @@ SaveBlocks = Callable[[str], dict[str, str]]
 
 
 def _run_of(state: Any) -> FlowRun:
-    assert isinstance(state, State)
-    assert state.state_details.flow_run_id is not None
     with get_client(sync_client=True) as client:
-        return client.read_flow_run(state.state_details.flow_run_id)
+        return client.read_flow_run(run_id_of(state))
 
 
 def _name(state: Any) -> str:
     return _run_of(state).name
-
-
-def _artifacts(run: FlowRun) -> dict[str, Any]:
-    of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
-    with get_client(sync_client=True) as client:
-        return {str(one.key): one for one in client.read_artifacts(artifact_filter=of_run)}
 
 
 def test_name_of_a_run_says_what_it_did(
@@ -102,7 +94,7 @@ def test_prefect_that_refuses_a_name_fails_no_run(
 def test_summary_says_at_a_glance_how_the_run_went(serve: Serve, save_blocks: SaveBlocks) -> None:
     blocks = save_blocks(serve(Chain(generated(first=100), closed=4)).url)
     state = index(start_ledger=90, allow_gap=True, **blocks, return_state=True)
-    artifact = _artifacts(_run_of(state))["index"]
+    artifact = artifacts_of(state)["index"]
     assert artifact.description.startswith("indexed 4 ledgers (100-103): 40 transactions and ")
     tables = [part.splitlines() for part in artifact.data.strip().split("\n\n")]
     assert [lines[0].strip("| ") for lines in tables] == ["this run", "rows", "connections"]
@@ -127,7 +119,7 @@ def test_long_run_leaves_a_progress_artifact(
     monkeypatch.setattr(progress, "SHOW_S", 0.0)
     blocks = save_blocks(serve(Chain(generated(), closed=60)).url)
     state = index(start_ledger=1, batch_size=30, **blocks, return_state=True)
-    artifact = _artifacts(_run_of(state))["index-progress"]
+    artifact = artifacts_of(state)["index-progress"]
     assert (artifact.type, artifact.data) == ("progress", 100)
     assert artifact.description.startswith("60 of 60 ledgers, ")
 
