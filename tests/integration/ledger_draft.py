@@ -110,3 +110,17 @@ def call_of(one: Any) -> Call | None:
     tr = result.results[0].tr if result.results else None
     invoked = tr and tr.invoke_host_function_result
     return Call(one.tx_apply_processing) if invoked and invoked.code is SUCCESS else None
+
+
+def envelopes_of(draft: Draft) -> list[list[Any]]:
+    """The lists that hold the envelopes, none of them empty."""
+    tx_set = draft.body.tx_set
+    if isinstance(tx_set, xdr.TransactionSet):
+        return [tx_set.txs] if tx_set.txs else []
+    lists = []
+    for phase in tx_set.v1_tx_set.phases:
+        lists += [one.txs_maybe_discounted_fee.txs for one in phase.v0_components or []]
+        parallel = phase.parallel_txs_component
+        for stage in parallel.execution_stages if parallel else []:
+            lists += [one.dependent_tx_cluster for one in stage.parallel_tx_execution_stage]
+    return [one for one in lists if one]

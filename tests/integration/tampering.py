@@ -11,7 +11,14 @@ from typing import Any, TypeAlias
 from stellar_sdk import xdr
 
 from sorobanflow.ledgers import LedgerRange
-from tests.integration.ledger_draft import MARKED_EVENT, MARKED_VALUE, Call, Draft, call_of
+from tests.integration.ledger_draft import (
+    MARKED_EVENT,
+    MARKED_VALUE,
+    Call,
+    Draft,
+    call_of,
+    envelopes_of,
+)
 
 Tamper: TypeAlias = Callable[[Draft], None]
 #: Changes a list that is not empty.
@@ -23,20 +30,6 @@ def any_call(draft: Draft, *, with_events: bool = False) -> Call | None:
     found = [call for call in map(call_of, draft.body.tx_processing) if call]
     found = [call for call in found if call.events_of.events or not with_events]
     return draft.random.choice(found) if found else None
-
-
-def envelopes_of(draft: Draft) -> list[list[Any]]:
-    """The lists that hold the envelopes, none of them empty."""
-    tx_set = draft.body.tx_set
-    if isinstance(tx_set, xdr.TransactionSet):
-        return [tx_set.txs] if tx_set.txs else []
-    lists = []
-    for phase in tx_set.v1_tx_set.phases:
-        lists += [one.txs_maybe_discounted_fee.txs for one in phase.v0_components or []]
-        parallel = phase.parallel_txs_component
-        for stage in parallel.execution_stages if parallel else []:
-            lists += [one.dependent_tx_cluster for one in stage.parallel_tx_execution_stage]
-    return [one for one in lists if one]
 
 
 def remove_one(items: list[Any], random: Random) -> None:
@@ -79,6 +72,12 @@ def of_both(change: ListChange, *, sealed: bool) -> Tamper:
             draft.write()
 
     return tamper
+
+
+def unsign(envelopes: list[Any], random: Random) -> None:
+    """Remove a signature, which the hash of the set covers, and not that of the transaction."""
+    envelope = random.choice(envelopes)
+    del (envelope.v0 or envelope.v1 or envelope.fee_bump).signatures[:1]
 
 
 def swap_two(items: list[Any], random: Random) -> None:
@@ -222,6 +221,7 @@ TAMPERINGS: dict[str, tuple[Tamper, str]] = {
     "a byte of a call's return value": (flip_return_value, "contract call"),
     "an envelope removed": (of_set(remove_one), "transaction set"),
     "an envelope repeated": (of_set(repeat_one), "transaction set"),
+    "an envelope unsigned": (of_set(unsign), "transaction set"),
     "a result removed": (of_results(remove_one), "results"),
     "a result repeated": (of_results(repeat_one), "results"),
     "a transaction removed": (of_both(remove_one, sealed=False), "results"),
