@@ -11,10 +11,10 @@ from blocks.profiles import PROFILES, ProfileName
 from sorobanflow.pipeline.decoding import default_processes
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.records import Hook
-from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.retry import RetrySettings
+from sorobanflow.sources.endpoint.transport import HttpSettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.retry import RetrySettings
-from sorobanflow.sources.rpc.transport import HttpSettings
 
 DEVNET_URL = "http://127.0.0.1:8000"
 MIB = 2**20

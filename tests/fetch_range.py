@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
 from sorobanflow.sources.source import Source, fetch_batch
 
 
 class FetchedBatch(NamedTuple):
-    """The items of a batch of whole ledgers."""
+    """What a batch of whole ledgers brought."""
 
     ledgers: LedgerRange
     events: list[Event | Malformed]
     transactions: list[Transaction | Malformed]
+    objects: list[LedgerObject]
 
 
 def fetch_range(source: Source, ledgers: LedgerRange, max_events: int) -> Iterator[FetchedBatch]:
@@ -22,5 +23,6 @@ def fetch_range(source: Source, ledgers: LedgerRange, max_events: int) -> Iterat
     while rest is not None:
         batch = source.begin_batch(rest, max_events)
         items = fetch_batch(batch)
-        yield FetchedBatch(batch.ledgers, [*items.events], [*items.transactions])
+        lists = [*items.events], [*items.transactions], [*items.objects]
+        yield FetchedBatch(batch.ledgers, *lists)
         rest = batch.rest

@@ -1,6 +1,7 @@
 """Ledger ranges: their arithmetic, and how they are written for a person."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 LAST_LEDGER = 2**31 - 1  # a PostgreSQL int4; the network reaches it in some 340 years
@@ -65,6 +66,13 @@ def split(ranges: Iterable[LedgerRange], chunk_ledgers: int) -> list[LedgerRange
         for part in ranges
         for first in range(part.first, part.last + 1, chunk_ledgers)
     ]
+
+
+def cut(ledgers: LedgerRange, max_parts: int) -> list[LedgerRange]:
+    """Cut a range into so many parts at most, of about the same size, ascending."""
+    parts = min(max_parts, ledgers.size)
+    bounds = [ledgers.first + ledgers.size * part // parts for part in range(parts + 1)]
+    return [LedgerRange(first, end - 1) for first, end in pairwise(bounds)]
 
 
 def single_ledgers(ledgers: Iterable[int]) -> list[LedgerRange]:

@@ -33,11 +33,11 @@ from sorobanflow.errors import (
     WrongNetworkError,
 )
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.endpoint.retry import RetrySettings
+from sorobanflow.sources.endpoint.transport import HttpSettings
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
-from sorobanflow.sources.rpc.retry import RetrySettings
-from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.store.coverage import pin_network
 from sorobanflow.toid import MAX_TX
 

@@ -18,8 +18,8 @@ from sorobanflow.errors import (
     RetriableError,
     StalledError,
 )
+from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.store import engine as engines
 from sorobanflow.store import pool as pools
 from sorobanflow.store import schema

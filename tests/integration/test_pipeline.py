@@ -18,10 +18,10 @@ from sorobanflow.pipeline.decoding import Decoders
 from sorobanflow.pipeline.pipeline import MAX_IN_FLIGHT, MAX_WRITING, Pipeline, Target
 from sorobanflow.pipeline.runner import Started, Step, ThreadRunner
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
+from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.rpc import source as rpc_source
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.planner import TransactionPlanner
-from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store.coverage import Stream, open_stream, pin_network, read_coverage
 from tests.ledgers import generated

@@ -20,8 +20,8 @@ from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.devnet.fault_text import parse_faults
 from sorobanflow.errors import DatabaseUnavailableError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.status.__main__ import DEFAULT_RPC_URL, EMBEDDED_FOLDER, main
 from sorobanflow.status.health import Limits
 from sorobanflow.status.model import Status
@@ -384,7 +384,7 @@ def test_program_with_everything_away_exits_with_1_and_shows_no_secret(program: 
 def test_program_refuses_bad_arguments_with_2(program: Program) -> None:
     done = program("--rpc-url", "ftp://plantedkey.example.org")
     assert done.returncode == 2
-    assert "RPC URL is not an http" in done.stderr
+    assert "URL is not an http" in done.stderr
     assert "planted" not in done.stderr
 
 

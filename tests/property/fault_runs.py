@@ -28,14 +28,14 @@ from sorobanflow.pipeline.decoding import Decoders
 from sorobanflow.pipeline.pipeline import Target
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.retry import RetrySettings
+from sorobanflow.sources.endpoint.transport import HttpSettings
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
-from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.stats import RpcStats
-from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.store.coverage import Stream, pin_network, read_coverage
 from sorobanflow.store.tables import metadata
 

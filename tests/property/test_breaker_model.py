@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from sorobanflow.errors import CircuitOpenError, RateLimitedError, RpcUnavailableError
-from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker
+from sorobanflow.sources.endpoint.breaker import BreakerSettings, CircuitBreaker
 
 OUTCOMES = {
     "success": None,

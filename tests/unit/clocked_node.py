@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sorobanflow.sources.rpc.concurrency import Concurrency
+from sorobanflow.sources.endpoint.concurrency import Concurrency
 
 
 class ClockedNode:

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.retry import RetrySettings
 from sorobanflow.toid import (
     Position,
     TxPosition,

@@ -1,4 +1,4 @@
-from sorobanflow.ledgers import LedgerRange, clip, merge, single_ledgers, split, subtract
+from sorobanflow.ledgers import LedgerRange, clip, cut, merge, single_ledgers, split, subtract
 
 
 def test_merge_joins_overlapping_and_adjacent_ranges() -> None:
@@ -40,3 +40,8 @@ def test_range_counts_both_ends_and_prints_as_people_write_it() -> None:
         "3-5",
         "3",
     )
+
+
+def test_cut_gives_parts_of_about_the_same_size() -> None:
+    assert cut(LedgerRange(5, 14), 4) == [(5, 6), (7, 9), (10, 11), (12, 14)]
+    assert cut(LedgerRange(5, 6), 4) == [(5, 5), (6, 6)]

@@ -109,3 +109,8 @@ def test_a_task_calls_a_quick_node_more_than_once(seconds: float, calls: int) ->
     assert size.items_per_task == 200
     size.succeed(20, seconds)
     assert size.items_per_task == calls * 200
+
+
+def test_call_size_may_start_small_and_grows_from_there() -> None:
+    size = CallSize(200, min_slow=1, start=5)
+    assert sizes(size, [(5, 0.1), (10, 0.1), (20, 0.1)]) == [10, 20, 40]

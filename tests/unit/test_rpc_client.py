@@ -18,12 +18,12 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.records import BreakerChanged, ConcurrencyChanged, Retrying
+from sorobanflow.sources.endpoint.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.transport import HttpSettings
 from sorobanflow.sources.items import Malformed, Transaction
-from sorobanflow.sources.rpc.breaker import BreakerSettings
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer
 from sorobanflow.sources.rpc.stats import RpcStats
-from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.sources.rpc.wire import Health, Network, NotFound
 from sorobanflow.toid import Position, TxPosition
 from tests.unit.rpc_node import (

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from sorobanflow.errors import ClientStoppedError
-from sorobanflow.sources.rpc.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.breaker import BreakerSettings
+from sorobanflow.sources.endpoint.connections import Connections
+from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.connections import Connections
-from sorobanflow.sources.rpc.retry import RetrySettings
 
 HEALTH = b'{"jsonrpc":"2.0","id":%d,"result":{"latestLedger":9,"oldestLedger":1}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

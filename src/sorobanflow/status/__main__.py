@@ -17,9 +17,9 @@ import psycopg
 from sqlalchemy import Engine
 
 from sorobanflow.errors import ConfigurationError, SorobanflowError
+from sorobanflow.sources.endpoint.retry import RetrySettings
+from sorobanflow.sources.endpoint.transport import HttpSettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.retry import RetrySettings
-from sorobanflow.sources.rpc.transport import HttpSettings
 from sorobanflow.status import health
 from sorobanflow.status.health import Limits
 from sorobanflow.status.read import read_status

@@ -22,11 +22,14 @@ MAX_TASK_CALLS = 10
 
 
 class CallSize:
-    """How many items a method's calls ask for; slow calls reduce it to `min_slow` at least."""
+    """How many items a method's calls ask for; slow calls reduce it to `min_slow` at least.
 
-    def __init__(self, max_items: int, min_slow: int) -> None:
+    The first calls ask for `start`, or for `max_items`.
+    """
+
+    def __init__(self, max_items: int, min_slow: int, start: int | None = None) -> None:
         self._stated = max_items
-        self._guessed = max_items
+        self._guessed = start or max_items
         self._min_slow = min_slow
         self._failed = math.inf  # the size that failed last, until it succeeds
         self._patience = 1

@@ -10,46 +10,49 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import msgspec
 
-from sorobanflow.errors import AnswerTooLargeError, RpcRequestError, RpcTimeoutError
+from sorobanflow.errors import RpcRequestError
 from sorobanflow.records import Hook
-from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
+from sorobanflow.sources.endpoint.attempts import Attempts
+from sorobanflow.sources.endpoint.breaker import BreakerSettings, CircuitBreaker, Clock, Wait
+from sorobanflow.sources.endpoint.concurrency import Concurrency
+from sorobanflow.sources.endpoint.retry import RetryPolicy, RetrySettings
+from sorobanflow.sources.endpoint.transport import BaseTransport, HttpSettings, Transport
 from sorobanflow.sources.rpc.call_sizes import CallSize
-from sorobanflow.sources.rpc.calls import Calls
-from sorobanflow.sources.rpc.concurrency import Concurrency
+from sorobanflow.sources.rpc.calls import METHODS, Calls
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.health import ask_health
 from sorobanflow.sources.rpc.jsonrpc import (
     decode_as,
     ledger_without_metadata,
-    page_limit,
     range_error,
 )
 from sorobanflow.sources.rpc.jsonrpc_batch import Answer, Answers, JsonRpcBatches, ask_once
-from sorobanflow.sources.rpc.retry import RetryPolicy, RetrySettings
-from sorobanflow.sources.rpc.transport import BaseTransport, HttpSettings, Transport
+from sorobanflow.sources.rpc.pages import Pages
 from sorobanflow.sources.rpc.wire import (
     EventsPage,
     Health,
     LedgerEntries,
+    LedgersPage,
     Network,
     TransactionsPage,
 )
 from sorobanflow.toid import parse_event_id, parse_transactions_cursor
 
-PageT = TypeVar("PageT", EventsPage, TransactionsPage)
-
 MAX_EVENTS = 10_000
 MAX_TRANSACTIONS = 200
 MIN_TRANSACTIONS = 20  # fewer are not worth a call of their own
+MAX_LEDGERS = 200
+FIRST_LEDGERS = 5  # in the first calls: a ledger of 2026 is 2 MB of base64
 MAX_BATCH_CALLS = 200
 
 _network = msgspec.json.Decoder(Network, strict=False)
 _events = msgspec.json.Decoder(EventsPage, strict=False)
 _entries = msgspec.json.Decoder(LedgerEntries, strict=False)
+_ledgers = msgspec.json.Decoder(LedgersPage, strict=False)
 _transactions = msgspec.json.Decoder(TransactionsPage, strict=False)
 
 
@@ -62,6 +65,7 @@ class RpcClient:
         transport, clock, sleep, wait, uniform: Stand in for network, time and chance in tests.
 
     Attributes:
+        max_workers: How many calls there may be concurrently.
         sizes: How many items a call asks for, by RPC method; of getTransaction, how
             many calls a JSON-RPC batch holds.
 
@@ -86,12 +90,13 @@ class RpcClient:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         http = http or HttpSettings()
+        self.max_workers = http.max_connections
         self._transport = Transport(
             url, headers=headers, settings=http, transport=transport, clock=clock
         )
         self._policy = RetryPolicy(retry, sleep=sleep or self._transport.sleep, uniform=uniform)
-        self._calls = Calls(
-            self._transport,
+        attempts = Attempts(
+            METHODS,
             self._policy,
             breaker,
             Concurrency(http.max_connections, hook=hook, clock=clock),
@@ -100,11 +105,14 @@ class RpcClient:
             clock=clock,
             wait=wait,
         )
+        self._calls = Calls(self._transport, attempts)
         self.sizes: Mapping[str, CallSize] = {
             "getEvents": CallSize(MAX_EVENTS, min_slow=MAX_EVENTS),
             "getTransactions": CallSize(MAX_TRANSACTIONS, min_slow=MIN_TRANSACTIONS),
+            "getLedgers": CallSize(MAX_LEDGERS, min_slow=1, start=FIRST_LEDGERS),
             "getTransaction": CallSize(MAX_BATCH_CALLS, min_slow=1),
         }
+        self._pages = Pages(self._calls, self.sizes)
         self.batches = JsonRpcBatches(self._calls, self.sizes["getTransaction"], clock)
 
     def __enter__(self) -> Self:
@@ -132,12 +140,12 @@ class RpcClient:
     @property
     def last_failure(self) -> str:
         """What the last attempts failed with; empty if one has succeeded since."""
-        return self._calls.last_failure
+        return self._calls.attempts.last_failure
 
     @property
     def breakers(self) -> Mapping[str, CircuitBreaker]:
         """The circuit breakers by RPC method."""
-        return self._calls.breakers
+        return self._calls.attempts.breakers
 
     def pause(self, attempt: int) -> None:
         """Wait as the retries do after an attempt, counted from 1."""
@@ -145,7 +153,7 @@ class RpcClient:
 
     def get_health(self) -> Health:
         """Ask which ledgers the node has."""
-        return self._calls.retried("getHealth", lambda: ask_health(self._calls))
+        return self._calls.attempts.retried("getHealth", lambda: ask_health(self._calls))
 
     def get_network(self) -> Network:
         """Ask for the network that the node belongs to."""
@@ -172,7 +180,7 @@ class RpcClient:
         span = {"startLedger": start, "endLedger": end, "filters": filters}
         params = {name: value for name, value in span.items() if value}
         ledger = start if start is not None else parse_event_id(cursor).ledger
-        return self._page("getEvents", _events, params, cursor, limit, ledger)
+        return self._pages.get("getEvents", _events, params, cursor, limit, ledger)
 
     def get_transactions(
         self, cursor: str = "", *, start: int | None = None, limit: int = MAX_TRANSACTIONS
@@ -181,7 +189,7 @@ class RpcClient:
         params = {} if start is None else {"startLedger": start}
         ledger = start if start is not None else parse_transactions_cursor(cursor)[0]
         try:
-            return self._page("getTransactions", _transactions, params, cursor, limit, ledger)
+            return self._pages.get("getTransactions", _transactions, params, cursor, limit, ledger)
         except RpcRequestError as error:
             missing = ledger_without_metadata(error.message)
             if missing is None:
@@ -190,9 +198,13 @@ class RpcClient:
             bounds = node.oldest_ledger, node.latest_ledger
             raise range_error("getTransactions", missing, *bounds) from error
 
+    def get_ledgers(self, start: int, *, limit: int = MAX_LEDGERS) -> LedgersPage:
+        """Get a page of whole ledgers from one on; see `get_events`."""
+        return self._pages.get("getLedgers", _ledgers, {"startLedger": start}, "", limit, start)
+
     def get_transaction(self, tx_hash: str) -> Answer:
         """Get a transaction; NotFound and Malformed are answers, not errors."""
-        answer, seconds = self._calls.retried(
+        answer, seconds = self._calls.attempts.retried(
             "getTransaction", lambda: ask_once(self._calls, tx_hash)
         )
         self.sizes["getTransaction"].succeed(1, seconds)  # batches of one grow again
@@ -215,36 +227,3 @@ class RpcClient:
         method = "getLedgerEntries"
         read = partial(decode_as, method, decoder=_entries)
         return self._calls.once(method, {"keys": keys}, read).value
-
-    def _page(
-        self,
-        method: str,
-        decoder: msgspec.json.Decoder[PageT],
-        params: Mapping[str, Any],
-        cursor: str,
-        wanted: int,
-        ledger: int,
-    ) -> PageT:
-        """Get a page that starts at a ledger; if its size is refused, a smaller one."""
-        size = self.sizes[method]
-        while True:
-            limit = min(wanted, size.items)
-            pagination = {"cursor": cursor, "limit": limit} if cursor else {"limit": limit}
-            try:
-                asked = {**params, "pagination": pagination}
-                page, seconds = self._calls.ask(method, decoder, asked, ledger)
-            except RpcTimeoutError:  # the next call asks for less
-                size.fail(limit)
-                raise
-            except AnswerTooLargeError:
-                if limit == 1:
-                    raise
-                size.fail(limit)
-            except RpcRequestError as error:
-                stated = page_limit(error.message)
-                if stated is None or not 0 < stated < limit:
-                    raise
-                size.state(stated)
-            else:
-                size.succeed(page.size, seconds)
-                return page

@@ -21,10 +21,11 @@ from sorobanflow.errors import (
     RpcUnavailableError,
     SorobanflowError,
 )
+from sorobanflow.sources.endpoint.attempts import Timed
+from sorobanflow.sources.endpoint.breaker import Clock
 from sorobanflow.sources.items import Malformed, Transaction
-from sorobanflow.sources.rpc.breaker import Clock
 from sorobanflow.sources.rpc.call_sizes import CallSize
-from sorobanflow.sources.rpc.calls import Calls, Timed
+from sorobanflow.sources.rpc.calls import Calls
 from sorobanflow.sources.rpc.jsonrpc import (
     decode_as,
     decode_member,
@@ -72,10 +73,12 @@ class JsonRpcBatches:
         """
         try:
             while self.accepted and any(tx_hash not in answers for tx_hash in hashes):
-                self._calls.retried(METHOD, lambda: self._ask_once(hashes, answers), MAX_ATTEMPTS)
+                self._calls.attempts.retried(
+                    METHOD, lambda: self._ask_once(hashes, answers), MAX_ATTEMPTS
+                )
         except _FAILURES as error:
             tx_hash = next(tx_hash for tx_hash in hashes if tx_hash not in answers)
-            single = self._calls.retried(METHOD, lambda: ask_once(self._calls, tx_hash))
+            single = self._calls.attempts.retried(METHOD, lambda: ask_once(self._calls, tx_hash))
             answers[tx_hash] = single.value
             self._size.fail(len(hashes))
             if not self._answered and not isinstance(error, AnswerTooLargeError):

@@ -73,6 +73,30 @@ class TransactionsPage(Struct, rename="camel"):
         return len(self.transactions or ())
 
 
+class LedgerInfo(Struct, rename="camel"):
+    """A whole ledger; `metadata_xdr` is its LedgerCloseMeta, base64 on the wire."""
+
+    sequence: LedgerNumber
+    metadata_xdr: bytes
+
+
+class LedgersPage(Struct, rename="camel"):
+    """Answer of getLedgers, in chain order.
+
+    Decoded whole, unlike other pages: a ledger that is malformed cannot be stored without its
+    transactions. `oldest_ledger` says nothing of a data store behind the node.
+    """
+
+    latest_ledger: LedgerNumber
+    ledgers: list[LedgerInfo] | None
+    oldest_ledger: LedgerNumber = 0
+
+    @property
+    def size(self) -> int:
+        """Number of ledgers."""
+        return len(self.ledgers or ())
+
+
 class LedgerEntry(Struct, rename="camel"):
     """A ledger entry that the node has now; `xdr` is a LedgerEntryData, base64."""
 

@@ -20,7 +20,7 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.records import BreakerChanged, Record
-from sorobanflow.sources.rpc.breaker import BreakerSettings, CircuitBreaker
+from sorobanflow.sources.endpoint.breaker import BreakerSettings, CircuitBreaker
 
 FAULT = RpcUnavailableError("down")
 

@@ -14,7 +14,7 @@ from sorobanflow.errors import (
     RpcUnavailableError,
 )
 from sorobanflow.records import ConcurrencyChanged
-from sorobanflow.sources.rpc.concurrency import Concurrency
+from sorobanflow.sources.endpoint.concurrency import Concurrency
 from sorobanflow.sources.rpc.stats import RpcStats
 from tests.unit.clocked_node import ClockedNode
 

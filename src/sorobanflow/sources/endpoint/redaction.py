@@ -49,7 +49,7 @@ class Redactor(logging.Filter):
         return True
 
     def _hidden(self, value: object) -> object:
-        if value == self._url:
+        if isinstance(value, httpx.URL) and value.netloc == self._url.netloc:
             return self.endpoint
         return self._hide(value) if isinstance(value, str) else value
 

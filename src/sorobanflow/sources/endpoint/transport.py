@@ -1,4 +1,4 @@
-"""One HTTP call to the endpoint: a body out, a body back, failures as our errors.
+"""One HTTP call to an endpoint, POST or GET: a body back, failures as our errors.
 
 Invariants: an answer never takes more memory than its limit; redirects are not followed;
 no secret reaches a message or a log line.
@@ -7,7 +7,7 @@ no secret reaches a message or a log line.
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,7 +17,6 @@ import httpx
 from sorobanflow.errors import (
     AnswerTooLargeError,
     ClientStoppedError,
-    ConfigurationError,
     RateLimitedError,
     RpcProtocolError,
     RpcRequestError,
@@ -26,16 +25,21 @@ from sorobanflow.errors import (
     SorobanflowError,
     UnknownHostError,
 )
-from sorobanflow.sources.rpc.connections import Connections
-from sorobanflow.sources.rpc.gunzip import gunzip
-from sorobanflow.sources.rpc.redaction import Redactor
+from sorobanflow.sources.endpoint.address import checked_headers, checked_url
+from sorobanflow.sources.endpoint.connections import Connections
+from sorobanflow.sources.endpoint.gunzip import gunzip
+from sorobanflow.sources.endpoint.redaction import Redactor
 
 BaseTransport = httpx.BaseTransport  # so that the client can name its test seam
+ReadBody = Callable[[httpx.Response, float], bytes]  # until a deadline
 
 # Not the time limit of an answer: a smaller page would not arrive sooner.
 _NO_CONNECTION = (httpx.ConnectTimeout, httpx.PoolTimeout)
 _TIMEOUTS = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.GATEWAY_TIMEOUT)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
+_POST = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+_GET = {"Accept-Encoding": "identity"}
+_FIRST_BYTE = {**_GET, "Range": "bytes=0-0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,10 @@ class HttpSettings:
 
 
 class Transport:
-    """A pool of connections to one endpoint; shared by threads. See `RpcClient`."""
+    """A pool of connections to one endpoint; shared by threads. See `RpcClient`.
+
+    Its errors are those of `errors.EndpointError` and of a request that is refused.
+    """
 
     def __init__(
         self,
@@ -61,16 +68,16 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings or HttpSettings()
-        self._url = _checked_url(url)
+        self._url = checked_url(url)
         self._clock = clock
-        headers = _checked_headers(headers or {})
+        headers = checked_headers(headers or {})
         self._redactor = Redactor(url, self._url, headers.values())
         self._redactor.install()
         self.endpoint = self._redactor.endpoint
         self._connections = Connections()
         connections, timeout_s = self._settings.max_connections, self._settings.timeout_s
         self._client = httpx.Client(
-            headers={**headers, "Content-Type": "application/json", "Accept-Encoding": "gzip"},
+            headers=headers,
             timeout=httpx.Timeout(timeout_s, connect=self._settings.connect_timeout_s),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
@@ -79,13 +86,29 @@ class Transport:
 
     def post(self, method: str, body: bytes) -> bytes:
         """Send a request of an RPC method and return the body of the answer."""
-        if self._connections.stopped.is_set():
-            raise ClientStoppedError(method)
-        try:
-            return self._exchange(method, body)
-        except httpx.RequestError as fault:
-            error = self._failure(method, fault)
-        raise error  # outside of the handler: httpx's errors hold the request and so the URL
+
+        def read(response: httpx.Response, deadline: float) -> bytes:
+            parts = self._decompressed(method, response)
+            return self._read(method, parts, self._settings.max_response_bytes, deadline)
+
+        request = self._client.build_request("POST", self._url, content=body, headers=_POST)
+        return self._call(method, request, read)
+
+    def get(self, name: str, url: httpx.URL, max_bytes: int) -> bytes:
+        """Get what is at a URL of the endpoint, as it is stored there; `name` is for errors."""
+
+        def read(response: httpx.Response, deadline: float) -> bytes:
+            return self._read(name, response.iter_raw(), max_bytes, deadline)
+
+        return self._call(name, self._client.build_request("GET", url, headers=_GET), read)
+
+    def touch(self, name: str, url: httpx.URL) -> None:
+        """Ask for the first byte at a URL and read nothing; the status says whether it is there.
+
+        Not by HEAD, which some servers refuse.
+        """
+        request = self._client.build_request("GET", url, headers=_FIRST_BYTE)
+        self._call(name, request, lambda response, deadline: b"")
 
     def clean(self, text: str) -> str:
         """Shorten what the endpoint said, and hide the secrets in it."""
@@ -104,29 +127,43 @@ class Transport:
         self._client.close()
         self._redactor.remove()
 
-    def _exchange(self, method: str, body: bytes) -> bytes:
-        deadline = self._clock() + self._settings.timeout_s
-        traced = {"trace": self._connections.trace}
-        with self._client.stream("POST", self._url, content=body, extensions=traced) as response:
-            if response.status_code != httpx.codes.OK:
-                raise self._refusal(method, response)
-            return self._read(method, response, deadline)
+    def _call(self, name: str, request: httpx.Request, read: ReadBody) -> bytes:
+        if self._connections.stopped.is_set():
+            raise ClientStoppedError(name)
+        try:
+            return self._exchange(name, request, read)
+        except httpx.RequestError as fault:
+            error = self._failure(name, fault)
+        raise error  # outside of the handler: httpx's errors hold the request and so the URL
 
-    def _read(self, method: str, response: httpx.Response, deadline: float) -> bytes:
-        limit = self._settings.max_response_bytes
-        parts: list[bytes] = []
+    def _exchange(self, name: str, request: httpx.Request, read: ReadBody) -> bytes:
+        deadline = self._clock() + self._settings.timeout_s
+        request.extensions["trace"] = self._connections.trace
+        response = self._client.send(request, stream=True)
+        try:
+            is_part = response.status_code == httpx.codes.PARTIAL_CONTENT
+            if response.status_code != httpx.codes.OK and not (
+                is_part and "Range" in request.headers
+            ):
+                raise self._refusal(name, response)
+            return read(response, deadline)
+        finally:
+            response.close()
+
+    def _read(self, name: str, parts: Iterable[bytes], max_bytes: int, deadline: float) -> bytes:
+        read: list[bytes] = []
         size = 0
-        for part in self._decompressed(method, response):
+        for part in parts:
             size += len(part)
-            if size > limit:
-                raise AnswerTooLargeError(method, limit)
+            if size > max_bytes:
+                raise AnswerTooLargeError(name, max_bytes)
             if self._clock() > deadline:
                 raise RpcTimeoutError(
-                    f"{method}: {self.endpoint} sent {size} bytes and did not end the answer in "
+                    f"{name}: {self.endpoint} sent {size} bytes and did not end the answer in "
                     f"{self._settings.timeout_s:g} s"
                 )
-            parts.append(part)
-        return b"".join(parts)
+            read.append(part)
+        return b"".join(read)
 
     def _decompressed(self, method: str, response: httpx.Response) -> Iterator[bytes]:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -167,7 +204,8 @@ class Transport:
         if response.is_client_error:
             start = next(self._decompressed(method, response), b"")[:4096]
             text = self.clean(start.decode("utf-8", "replace"))
-            if status == httpx.codes.FORBIDDEN and text.startswith("<"):
+            is_page = text.startswith("<") and response.request.method == "POST"  # S3 speaks XML
+            if status == httpx.codes.FORBIDDEN and is_page:
                 return RpcUnavailableError(
                     f"{said} with a web page, as gateways do that check or block a client; "
                     f"if it stays, ask the provider to admit this one. The page: {text}",
@@ -197,26 +235,3 @@ def _has_no_address(fault: BaseException | None) -> bool:
     while fault is not None and not isinstance(fault, socket.gaierror):
         fault = fault.__context__
     return fault is not None
-
-
-def _checked_url(url: str) -> httpx.URL:
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError, ValueError):
-        parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigurationError(
-            "the RPC URL is not an http or https URL with a host; set one like "
-            "https://host/path (the wrong one is not shown: it may hold a key)"
-        )
-    return parsed
-
-
-def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in headers.items():
-        if not all(text.isascii() and text.isprintable() for text in (name, value)):
-            raise ConfigurationError(
-                "a header of the RPC endpoint holds a character that HTTP does not allow; use "
-                "printable ASCII (the header is not shown: it may be a key)"
-            )
-    return headers

@@ -71,7 +71,7 @@ class _Call:
 
 
 class CircuitBreaker:
-    """The circuit breaker of one RPC method; shared by threads."""
+    """The circuit breaker of one method; shared by threads."""
 
     def __init__(
         self,

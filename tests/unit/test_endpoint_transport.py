@@ -16,7 +16,7 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
-from sorobanflow.sources.rpc.transport import HttpSettings, Transport, retry_after_s
+from sorobanflow.sources.endpoint.transport import HttpSettings, Transport, retry_after_s
 from tests.unit.rpc_node import URL
 
 HEADERS = {"X-Api-Key": "Bearer headersecret"}

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from sorobanflow.sources.rpc.gunzip import PART_BYTES, gunzip
+from sorobanflow.sources.endpoint.gunzip import PART_BYTES, gunzip
 
 TEXT = random.Random(1).randbytes(1000) * 1000
 BODY = gzip.compress(TEXT)

@@ -12,7 +12,7 @@ from sorobanflow.errors import (
     RpcTimeoutError,
     RpcUnavailableError,
 )
-from sorobanflow.sources.rpc.retry import RetryPolicy, RetrySettings
+from sorobanflow.sources.endpoint.retry import RetryPolicy, RetrySettings
 
 
 class Attempts:

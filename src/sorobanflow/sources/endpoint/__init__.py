@@ -1,0 +1,1 @@
+"""Calls to an endpoint that may fail: HTTP, retries, circuit breaker, adaptive concurrency."""
