@@ -13,7 +13,7 @@ BlockT = TypeVar("BlockT", bound=Block)
 
 
 def load_block(kind: type[BlockT], name: str) -> BlockT:
-    """Load a block's document; if `default` is not saved, give a block of defaults.
+    """Load a block's document; if `default` is not saved, give a block of defaults if it can be.
 
     Raises:
         ConfigurationError: the document is not saved, or not valid.
@@ -27,7 +27,8 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
         raise
     except (ValueError, RuntimeError) as error:
         missing = "Unable to find block document" in str(error)
-        if missing and name == DEFAULT_NAME:
+        needed = any(field.is_required() for field in kind.model_fields.values())
+        if missing and name == DEFAULT_NAME and not needed:
             return kind()
         # Not chained: the error may quote the document and its secrets.
         raise ConfigurationError(

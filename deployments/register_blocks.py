@@ -1,8 +1,9 @@
 """Register the block types, and create or update their documents from the environment.
 
     SOROBANFLOW_RPC_URL, SOROBANFLOW_RPC_HEADERS (a JSON object),
-    SOROBANFLOW_DATABASE_URL, SOROBANFLOW_PROFILE (development, production or
-    high-load), SOROBANFLOW_BLOCK (name of the documents; default: default)
+    SOROBANFLOW_DATABASE_URL, SOROBANFLOW_LAKE_URL (empty: no data-lake block),
+    SOROBANFLOW_PROFILE (development, production or high-load),
+    SOROBANFLOW_BLOCK (name of the documents; default: default)
 
 Run as `python -m deployments.register_blocks` against the Prefect API in use. Run
 again, it changes only what the environment names, and keeps the other fields.
@@ -17,7 +18,7 @@ from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from blocks import Database, StellarRpc
+from blocks import Database, DataLake, StellarRpc
 from blocks.documents import DEFAULT_NAME
 from blocks.prefect_api import named_api_failures
 from blocks.profiles import PROFILES
@@ -26,7 +27,7 @@ from sorobanflow.errors import ConfigurationError
 
 
 def register_blocks(environment: Mapping[str, str]) -> str:
-    """Register both types and save both documents; gives the documents' name.
+    """Register the types and save the documents; gives the documents' name.
 
     Raises ConfigurationError if a variable's value is not valid.
     """
@@ -35,10 +36,14 @@ def register_blocks(environment: Mapping[str, str]) -> str:
     if profile and profile not in PROFILES:
         valid = ", ".join(PROFILES)
         raise ConfigurationError(f"SOROBANFLOW_PROFILE is {profile!r}; valid are {valid}")
-    fields: dict[type[StellarRpc] | type[Database], dict[str, Any]] = {
+    fields: dict[type[StellarRpc] | type[Database] | type[DataLake], dict[str, Any]] = {
         StellarRpc: _rpc_fields(environment),
         Database: _database_fields(environment),
     }
+    if url := environment.get("SOROBANFLOW_LAKE_URL"):
+        fields[DataLake] = {"url": SecretStr(url)}
+    else:
+        DataLake.register_type_and_schema()  # so that the UI has its form
     for kind, given in fields.items():
         values = _saved_fields(kind, name) | given
         block = kind.for_profile(profile, **values) if profile else kind(**values)
@@ -78,4 +83,6 @@ def _saved_fields(kind: type[Block], name: str) -> dict[str, Any]:
 if __name__ == "__main__":
     with errors_in_one_line():
         saved = register_blocks(os.environ)
-    print(f"saved the blocks stellar-rpc/{saved} and sorobanflow-database/{saved}")
+    kinds = ["stellar-rpc", "sorobanflow-database"]
+    kinds += ["data-lake"] if os.environ.get("SOROBANFLOW_LAKE_URL") else []
+    print(f"saved the blocks {', '.join(f'{kind}/{saved}' for kind in kinds)}")

@@ -6,7 +6,7 @@ from typing import Any
 from prefect.blocks.core import Block
 from prefect.flows import Flow
 
-from blocks import Database, StellarRpc
+from blocks import Database, DataLake, StellarRpc
 from blocks.database import POOLS, ConnectionPool
 from blocks.profiles import PROFILES
 from blocks.stellar_rpc import DEVNET_URL
@@ -22,17 +22,18 @@ from flows.index import index
 FLOWS: tuple[Flow[..., Any], ...] = (index, backfill, backfill_range, audit, export)
 
 INTRODUCTION = """
-Addresses, secrets and limits are fields of two Prefect blocks. What a run does is set by the
+Addresses, secrets and limits are fields of Prefect blocks. What a run does is set by the
 parameters of its flow. Both are forms in the Prefect UI, which check the bounds below before
 anything starts. An empty field or parameter has no value (null).
 """
 BLOCKS = """
 Save blocks in the UI, or from the environment with `python -m deployments.register_blocks`. A
-flow's parameters `rpc` and `database` name the saved blocks. If none is saved, a flow uses the
-defaults below. A secret is encrypted in Prefect's database and never shown again.
+flow's parameters `rpc`, `database` and `source` name the saved blocks. If no `stellar-rpc` or
+`sorobanflow-database` is saved, a flow uses the defaults below. A secret is encrypted in
+Prefect's database and never shown again.
 """
 PRESETS = """
-`SOROBANFLOW_PROFILE` sets three fields of the two blocks. You can change each of them afterwards.
+`SOROBANFLOW_PROFILE` sets these fields of the blocks. You can change each of them afterwards.
 """
 PARAMETERS = """
 In a terminal: `python -m flows.index name=value …`, with the value as JSON or text. For a
@@ -52,6 +53,7 @@ def configuration_page() -> str:
         "## Blocks",
         BLOCKS,
         *_block(StellarRpc, {"url": code(DEVNET_URL)}),
+        *_block(DataLake, {}),
         *_block(Database, {"pool": "preset `medium`"}),
         "#### Connection pool",
         "The field `pool` of `sorobanflow-database`.",

@@ -35,6 +35,11 @@ VARIABLES = (
         "`url` of the block `sorobanflow-database`",
     ),
     Variable(
+        "SOROBANFLOW_LAKE_URL",
+        _REGISTER,
+        "`url` of the block `data-lake`; empty: none is saved",
+    ),
+    Variable(
         "SOROBANFLOW_PROFILE",
         _REGISTER,
         "a profile: `development`, `production` or `high-load`",
@@ -42,7 +47,7 @@ VARIABLES = (
     Variable(
         "SOROBANFLOW_BLOCK",
         _REGISTER,
-        "name of the two saved blocks; empty: `default`",
+        "name of the saved blocks; empty: `default`",
     ),
     Variable(
         "SOROBANFLOW_OWNER_URL",

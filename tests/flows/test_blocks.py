@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
-from blocks import Database, StellarRpc
+from blocks import Database, DataLake, StellarRpc
 from blocks.database import ConnectionPool
 from blocks.documents import load_block
 from blocks.profiles import PoolPreset, ProfileName
@@ -50,15 +50,16 @@ def test_defaults_are_production_and_medium() -> None:
     assert Database() == Database(pool=ConnectionPool.preset("medium"))
 
 
-@pytest.mark.parametrize("kind", [StellarRpc, Database, ConnectionPool])
+@pytest.mark.parametrize("kind", [StellarRpc, Database, DataLake, ConnectionPool])
 def test_unknown_field_is_refused(kind: Any) -> None:
     with pytest.raises(ValidationError, match="pool_sze"):
         kind(pool_sze=3)
 
 
 def test_every_field_says_what_it_is() -> None:
-    fields = {**StellarRpc.model_fields, **Database.model_fields, **ConnectionPool.model_fields}
-    assert [name for name, field in fields.items() if not field.description] == []
+    kinds = (StellarRpc, Database, DataLake, ConnectionPool)
+    fields = [one for kind in kinds for one in kind.model_fields.items()]
+    assert [name for name, field in fields if not field.description] == []
 
 
 def test_two_addresses_are_refused() -> None:
@@ -71,13 +72,15 @@ def test_registering_again_changes_only_what_the_environment_says() -> None:
     name = {"SOROBANFLOW_BLOCK": "again"}
     urls = {"RPC_URL": "https://node/key", "DATABASE_URL": "postgresql:///rows"}
     register_blocks(name | {f"SOROBANFLOW_{key}": url for key, url in urls.items()})
-    register_blocks(name | {"SOROBANFLOW_PROFILE": "high-load"})
+    register_blocks(name | {"SOROBANFLOW_PROFILE": "high-load", "SOROBANFLOW_LAKE_URL": "/lake"})
     register_blocks(name | {"SOROBANFLOW_RPC_HEADERS": '{"x-key": "k"}'})
     node, database = load_block(StellarRpc, "again"), load_block(Database, "again")
     assert node.url.get_secret_value() == "https://node/key"
     assert node.headers is not None
     assert node.headers.get_secret_value() == {"x-key": "k"}
     assert (node.max_workers, node.batch_size, database.pool.max_idle) == (20, 2000, 50)
+    lake = load_block(DataLake, "again")
+    assert (lake.url.get_secret_value(), lake.max_workers) == ("/lake", 20)
     assert database.url is not None
     assert database.url.get_secret_value() == "postgresql:///rows"
 
@@ -102,6 +105,7 @@ def test_api_masks_secrets_and_nothing_prints_them() -> None:
             "SOROBANFLOW_RPC_URL": "https://user:planted-1@node/planted-2?key=planted-3",
             "SOROBANFLOW_RPC_HEADERS": '{"authorization": "planted-4"}',
             "SOROBANFLOW_DATABASE_URL": "postgresql://me:planted-5@host/rows",
+            "SOROBANFLOW_LAKE_URL": "https://lake/path?token=planted-6",
         }
     )
     with get_client(sync_client=True) as client:
@@ -109,11 +113,12 @@ def test_api_masks_secrets_and_nothing_prints_them() -> None:
             client.read_block_document_by_name(
                 "masked", slug, include_secrets=False
             ).model_dump_json()
-            for slug in ("stellar-rpc", "sorobanflow-database")
+            for slug in ("stellar-rpc", "sorobanflow-database", "data-lake")
         ]
     node, database = load_block(StellarRpc, "masked"), load_block(Database, "masked")
     with node.client() as client_of_node:
-        printed = [repr(node), repr(database), client_of_node.endpoint, *documents]
+        lake = load_block(DataLake, "masked")
+        printed = [repr(node), repr(database), repr(lake), client_of_node.endpoint, *documents]
     assert client_of_node.endpoint == "https://node"
     assert "planted" not in "".join(printed)
 
@@ -122,6 +127,8 @@ def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() ->
     assert load_block(StellarRpc, "default") == StellarRpc()
     with pytest.raises(ConfigurationError, match=r"'nobody'.*register_blocks"):
         load_block(StellarRpc, "nobody")
+    with pytest.raises(ConfigurationError, match=r"data-lake.*'default' is not saved"):
+        load_block(DataLake, "default")
 
 
 def test_saved_block_with_a_deleted_field_loads() -> None:
