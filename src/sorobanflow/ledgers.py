@@ -1,13 +1,37 @@
-"""Ledger ranges: their arithmetic, and how they are written for a person."""
+"""Ledgers: ranges of them, their arithmetic, how they are written for a person; the anchor."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
+
+from sorobanflow.errors import ConfigurationError
 
 LAST_LEDGER = 2**31 - 1  # a PostgreSQL int4; the network reaches it in some 340 years
 
 #: Ranges that a line for a person names, from both ends.
 MAX_SHOWN_RANGES = 6
+
+_is_number = re.compile(r"[0-9]{1,10}", re.ASCII).fullmatch
+_is_hash = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch
+
+
+class Anchor(NamedTuple):
+    """A ledger whose hash (hex) is known from somewhere that is trusted."""
+
+    ledger: int
+    hash: str
+
+
+def parse_anchor(text: str) -> Anchor:
+    """Read `ledger:hash`; ConfigurationError for any other form."""
+    ledger, _, digest = text.partition(":")
+    if not (_is_number(ledger) and _is_hash(digest)):
+        raise ConfigurationError(
+            f"anchor {text[:100]!r} is not valid; expected a ledger and the hash of its header, "
+            "64 lower-case hex digits, such as 51000294:5f3c…"
+        )
+    return Anchor(int(ledger), digest)
 
 
 class LedgerRange(NamedTuple):

@@ -105,15 +105,43 @@ def _tables_of_0001() -> set[str]:
     return {*metadata.tables} - later
 
 
+DATA_0006 = """
+    INSERT INTO contract_data_entries (key_hash, contract_id, durability, key, key_xdr, deleted,
+        live_until_ledger, ttl_ledger, ttl_tx_order)
+    VALUES ('ab', 'C1', 'persistent', '{}', '', false, 900, 5, 1)
+"""
+COMMENTS = """
+    SELECT c.relname, a.attname, col_description(c.oid, a.attnum), obj_description(c.oid)
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY 1, 2
+"""
+
+
+def test_revision_0007_comes_and_goes_on_stored_rows(engine_of_0001: Engine) -> None:
+    engine = engine_of_0001
+    schema.upgrade(engine, "0006")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(DATA_0006)
+    queries = (COMMENTS, "SELECT * FROM contract_data_entries", "SELECT * FROM ledgers")
+    before = [_all(engine, query) for query in queries]
+    schema.upgrade(engine, "0007")
+    assert _all(engine, "SELECT hash, proved FROM ledgers") == [(None, False)]
+    assert _all(engine, "SELECT evicted FROM contract_data_entries") == [(False,)]
+    assert len(_all(engine, COMMENTS)) == len(before[0]) + 10 + 2
+    schema.downgrade(engine, "0006")
+    assert [_all(engine, query) for query in queries] == before
+
+
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0006.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0007.*deployments\.migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0006.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0007.*deployments\.migrate"):
         schema.prepare(engine_of_0001)
 
 

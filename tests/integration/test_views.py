@@ -212,12 +212,14 @@ def test_contract_storage_shows_what_is_held_now(
         ENTRY._replace(key_hash="k2", live_until_ledger=99),
         ENTRY._replace(key_hash="k3", live_until_ledger=None, ttl_ledger=None, ttl_tx_order=None),
         ENTRY._replace(key_hash="k4", durability="temporary"),
+        ENTRY._replace(key_hash="k5", live_until_ledger=None, evicted=True),
     )
     rest = ("C1", {"u32": 1}, {"u32": 2})
     columns = "contract_id, key, value, durability, live_until_ledger, archived"
-    assert query(f"SELECT {columns} FROM contract_storage ORDER BY 4, 5") == [
+    assert query(f"SELECT {columns} FROM contract_storage ORDER BY 4, 5, 6") == [
         (*rest, "persistent", 99, True),
         (*rest, "persistent", 100, False),
+        (*rest, "persistent", None, True),
         (*rest, "persistent", None, None),
         (*rest, "temporary", 100, False),
     ]
@@ -229,8 +231,9 @@ def test_contract_storage_shows_what_is_held_now(
         {"deleted": True, "value": None, "value_xdr": None},
         {"value": None, "value_xdr": None, **dict.fromkeys(ORDER)},
         {"durability": "temporary", "live_until_ledger": 99},
+        {"durability": "temporary", "live_until_ledger": None, "evicted": True},
     ],
-    ids=["deleted", "never seen", "expired"],
+    ids=["deleted", "never seen", "expired", "evicted"],
 )
 def test_contract_storage_leaves_out_what_is_not_held(
     engine: Engine, query: Callable[[str], list[Any]], change: dict[str, Any]

@@ -1,4 +1,16 @@
-from sorobanflow.ledgers import LedgerRange, clip, cut, merge, single_ledgers, split, subtract
+import pytest
+
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ledgers import (
+    LedgerRange,
+    clip,
+    cut,
+    merge,
+    parse_anchor,
+    single_ledgers,
+    split,
+    subtract,
+)
 
 
 def test_merge_joins_overlapping_and_adjacent_ranges() -> None:
@@ -45,3 +57,15 @@ def test_range_counts_both_ends_and_prints_as_people_write_it() -> None:
 def test_cut_gives_parts_of_about_the_same_size() -> None:
     assert cut(LedgerRange(5, 14), 4) == [(5, 6), (7, 9), (10, 11), (12, 14)]
     assert cut(LedgerRange(5, 6), 4) == [(5, 5), (6, 6)]
+
+
+def test_anchor_is_a_ledger_and_a_hash() -> None:
+    assert parse_anchor(f"51000294:{'0a' * 32}") == (51000294, "0a" * 32)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", f":{'0a' * 32}", f"7:{'0A' * 32}", f"7:{'0a' * 31}", f"-7:{'0a' * 32}"]
+)
+def test_anchor_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="expected a ledger and the hash"):
+        parse_anchor(text)

@@ -4,6 +4,7 @@ from sqlalchemy import Table
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow
+from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.state_rows import (
@@ -39,6 +40,11 @@ OTHER_ROWS = {tables.tokens: TokenRow, tables.token_answers: TokenAnswerRow}
 @pytest.mark.parametrize("table", ROWS | OTHER_ROWS, ids=lambda table: table.name)
 def test_rows_have_the_columns_of_their_table_in_order(table: Table) -> None:
     assert (ROWS | OTHER_ROWS)[table]._fields == tuple(table.columns.keys())
+
+
+def test_header_rows_have_the_last_columns_of_the_ledgers_in_order() -> None:
+    first = ("sequence", "closed_at", "transaction_count", "event_count")
+    assert (*first, *HeaderRow._fields) == tuple(tables.ledgers.columns.keys())
 
 
 def test_quarantine_rows_have_its_columns_up_to_those_that_the_store_fills() -> None:

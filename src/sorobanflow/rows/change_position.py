@@ -2,11 +2,21 @@
 
 from typing import NamedTuple
 
+from sorobanflow.toid import MAX_TX
+
+#: `tx_order` of changes outside of the transactions. Those of fees and upgrades have the number,
+#: from 1, of their transaction or upgrade as `op_order`. A node tells none of them, but refunds
+#: of fees if it states these as events: such are after the transactions, with `op_order` 0.
+BEFORE_TRANSACTIONS = 0
+AFTER_TRANSACTIONS = MAX_TX
+UPGRADES = MAX_TX + 1
+EVICTIONS = MAX_TX + 2
+
 
 class ChangePosition(NamedTuple):
     """The position of a ledger entry's change, which every row of state carries."""
 
     ledger: int
-    tx_order: int  # 1-based application order; MAX_TX after all transactions
+    tx_order: int  # 1-based application order, or one of the above
     op_order: int  # 0 before the operations, 1-based operation, 4095 after them
     change_order: int  # index in its list of changes

@@ -3,13 +3,16 @@
 A row states an entry or its time to live; columns of the other are null, and `store` keeps them.
 """
 
+from collections.abc import Iterator
+
 from sorobanflow.decode.changes import Change
+from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.encode import hash_key
 from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
-from sorobanflow.rows.change_position import ChangePosition
+from sorobanflow.rows.change_position import EVICTIONS, ChangePosition
 from sorobanflow.rows.envelopes import transaction_of
 from sorobanflow.rows.state_rows import ContractCodeRow, ContractDataRow
 from sorobanflow.rows.values import arm, hash_hex, json_text, u32
@@ -19,8 +22,8 @@ _DURABILITIES = ("temporary", "persistent")
 _NO_TTL = (None, None, None)
 
 
-def data_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractDataRow:
-    """Make the row of a change of contract data."""
+def data_row(change: Change, position: ChangePosition, tx_hash: str | None) -> ContractDataRow:
+    """Make the row of a change of contract data, which a transaction made, if any."""
     return ContractDataRow(
         *_data_key(change),
         None if change.entry is None else json_text(change.entry["val"]),
@@ -32,8 +35,8 @@ def data_row(change: Change, position: ChangePosition, tx_hash: str) -> Contract
     )
 
 
-def code_row(change: Change, position: ChangePosition, tx_hash: str) -> ContractCodeRow:
-    """Make the row of a change of contract code."""
+def code_row(change: Change, position: ChangePosition, tx_hash: str | None) -> ContractCodeRow:
+    """Make the row of a change of contract code, which a transaction made, if any."""
     code = change.value_xdr
     return ContractCodeRow(
         hash_hex(change.key["hash"]),
@@ -61,13 +64,41 @@ def ttl_row(
     return ContractDataRow(*_data_key(owner), **ttl)
 
 
-def entries_with_ttl(changes: list[Change], envelope: Json) -> dict[str | None, Change | Entry]:
-    """Map the entries, changed or in the footprint, whose time to live may change, by key hash."""
+def evicted_rows(meta: CloseMeta) -> Iterator[ContractDataRow | ContractCodeRow]:
+    """Make the rows of the entries that a ledger evicted: none has a time to live any more.
+
+    A persistent entry or code keeps its value and can be restored; a temporary entry is gone. The
+    keys of their times to live, which newer protocols list too, tell nothing more. Source: CAP-62.
+    """
+    for number, key in enumerate(meta.evicted):
+        position = ChangePosition(meta.header.sequence, EVICTIONS, 0, number)
+        ttl: dict[str, Json] = {
+            "ttl_ledger": position.ledger,
+            "ttl_tx_order": position.tx_order,
+            "evicted": True,
+        }
+        if key.type == "contract_code":
+            yield ContractCodeRow(hash_hex(key.key["hash"]), **ttl)
+        elif key.type == "contract_data":
+            row = ContractDataRow(*_data_key(key), **ttl)
+            is_gone = row.durability == "temporary"
+            yield row._replace(deleted=True, **position._asdict()) if is_gone else row
+
+
+def entries_with_ttl(
+    changes: list[Change], envelope: Json = None
+) -> dict[str | None, Change | Entry]:
+    """Map the entries whose time to live may change, by key hash.
+
+    They are among the changes, or in the footprint of the envelope, if there is one.
+    """
     entries: dict[str | None, Change | Entry] = {
         change.key_hash: change for change in changes if change.type in _WITH_TTL
     }
     # The footprint is read only if needed: encoding its keys takes most of the time.
-    if any(change.type == "ttl" and change.key_hash not in entries for change in changes):
+    if envelope is not None and any(
+        change.type == "ttl" and change.key_hash not in entries for change in changes
+    ):
         entries |= {key.key_hash: key for key in _footprint(envelope)}
     return entries
 
@@ -82,7 +113,7 @@ def _data_key(entry: Change | Entry) -> tuple[str, str, str, str, Json]:
 
 
 def _creation(
-    change: Change, position: ChangePosition, tx_hash: str
+    change: Change, position: ChangePosition, tx_hash: str | None
 ) -> tuple[int | None, int | None, str | None]:
     if change.kind != "created":
         return None, None, None

@@ -1,14 +1,17 @@
 """Make the rows of a batch of whole ledgers, from what `sources` fetched, for `store`.
 
 Invariant: every item becomes rows or one quarantine row, and a repeated item changes nothing.
-Only a quarantine row of kind `token_operation` stands beside the rows of its event.
+Only a quarantine row of kind `token_operation` stands beside the rows of its event. A whole ledger
+(LedgerCloseMeta) that cannot be read or proved is refused, and the batch with it.
 """
 
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
-from sorobanflow.decode.changes import Meta, Refund
+from sorobanflow.decode.changes import Meta
+from sorobanflow.decode.close_meta import CloseMeta
+from sorobanflow.decode.close_metas import read_object
 from sorobanflow.decode.events import DecodedEvent, decode_event
 from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
 from sorobanflow.errors import DecodeError
@@ -27,7 +30,8 @@ from sorobanflow.rows.state import State, StateRow, refunds_of, state_rows
 from sorobanflow.rows.token_state import token_rows
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
-from sorobanflow.sources.items import Event, Malformed, Transaction, is_misplaced
+from sorobanflow.rows.whole_ledgers import WholeLedgers
+from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction, is_misplaced
 
 
 def make_rows(
@@ -36,13 +40,16 @@ def make_rows(
     transactions: Iterable[Transaction | Malformed],
     passphrase: str,
     *,
+    objects: Iterable[LedgerObject] = (),
     whole: bool = True,
     state: bool = True,
+    anchor: tuple[int, str] | None = None,
 ) -> BatchRows:
     """Make the rows of a batch that was fetched completely; see `RowMaker`."""
-    maker = RowMaker(ledgers, passphrase, whole=whole, state=state)
+    maker = RowMaker(ledgers, passphrase, whole=whole, state=state, anchor=anchor)
     maker.add_transactions(transactions)
     maker.add_events(events)
+    maker.add_objects(objects)
     return maker.finish()
 
 
@@ -69,10 +76,17 @@ class RowMaker:
     `whole` states that all transactions of the ledgers will be added. If not, refunds of
     fees are left out, and their accounts marked: they add to balances that this batch may
     not have seen. `state`: whether to make rows of state, which a filter does not show.
+    `anchor`: a ledger, and its hash in hex, which is trusted.
     """
 
     def __init__(
-        self, ledgers: LedgerRange, passphrase: str, *, whole: bool = True, state: bool = True
+        self,
+        ledgers: LedgerRange,
+        passphrase: str,
+        *,
+        whole: bool = True,
+        state: bool = True,
+        anchor: tuple[int, str] | None = None,
     ) -> None:
         self._ledgers = ledgers
         self._passphrase = passphrase
@@ -82,6 +96,25 @@ class RowMaker:
         self._transactions: dict[str, _TransactionEntry] = {}
         self._events: dict[str, _EventEntry] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
+        self._whole_ledgers = WholeLedgers(ledgers, passphrase, state=state, anchor=anchor)
+
+    def add_objects(self, objects: Iterable[LedgerObject]) -> None:
+        """Add whole ledgers, in any order; those outside of the batch are ignored.
+
+        Raises:
+            DecodeError: a ledger cannot be read, or was added before.
+            LedgerProofError: a ledger is not what its hashes say, or not the anchor.
+        """
+        for one in objects:
+            for ledger in read_object(one, self._network):
+                if self._ledgers.holds(ledger.header.sequence):
+                    self.add_whole_ledger(ledger, one.name)
+
+    def add_whole_ledger(self, ledger: CloseMeta, origin: str) -> None:
+        """Add a ledger of the batch that was read and proved; see `add_objects`."""
+        self._whole_ledgers.add(ledger, origin)
+        self.add_transactions(ledger.transactions)
+        self.add_events(ledger.events)
 
     def add_transactions(self, items: Iterable[Transaction | Malformed]) -> None:
         """Add transactions in the order of delivery."""
@@ -92,7 +125,7 @@ class RowMaker:
         self._add("event", items)
 
     def finish(self) -> BatchRows:
-        """Return the rows, in chain order."""
+        """Return the rows, in chain order; for the errors see `WholeLedgers.add_headers`."""
         rows = BatchRows(self._ledgers)
         self._drop_misplaced_copies()
         entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
@@ -111,6 +144,7 @@ class RowMaker:
         rows.tokens = token_rows(rows.token_operations, rows.token_balances, rows.token_metadata)
         rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
         rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}
+        self._whole_ledgers.add_headers(rows)
         return rows
 
     def _drop_misplaced_copies(self) -> None:
@@ -123,15 +157,18 @@ class RowMaker:
         }
 
     def _state(self, entries: list[_TransactionEntry]) -> State:
-        """Reduce the transactions, in chain order, to the state after them."""
+        """Reduce the transactions, in chain order, and what is around them to the state after."""
         state = State(self._passphrase)
         incomplete = {row.ledger for row in self._quarantine.values() if row.kind == "transaction"}
-        for ledger, group in groupby(entries, key=lambda entry: entry.row.ledger):
-            refunds: list[Refund] = []
-            for entry in group:
-                state.add(entry.state)
-                refunds += refunds_of(entry.row, entry.meta)
+        groups = groupby(entries, key=lambda entry: entry.row.ledger)
+        by_ledger = {ledger: [*group] for ledger, group in groups}
+        for ledger, whole in sorted(self._whole_ledgers.by_sequence.items()):
+            changes = (entry.state for entry in by_ledger.pop(ledger, ()))
+            state.add(chain(whole.before, *changes, whole.after))
+        for ledger, group in by_ledger.items():
+            state.add(chain(*(entry.state for entry in group)))
             known = self._whole and ledger not in incomplete
+            refunds = chain(*(refunds_of(entry.row, entry.meta) for entry in group))
             for number, refund in enumerate(refunds):
                 state.refund(ledger, number, refund if known else refund._replace(stroops=None))
         return state

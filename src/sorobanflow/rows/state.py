@@ -3,10 +3,11 @@
 Invariant: the stored result does not depend on how the ledgers were divided into batches.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, TypeVar
 
-from sorobanflow.decode.changes import Meta, Refund
+from sorobanflow.decode.changes import Change, Meta, Refund
+from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.accounts import account_row
@@ -36,7 +37,7 @@ StateRow: TypeAlias = (
 )
 ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
 
-_TTL = ("live_until_ledger", "ttl_ledger", "ttl_tx_order")
+_TTL = ("live_until_ledger", "evicted", "ttl_ledger", "ttl_tx_order")
 #: The parts that a row may leave out, by the column that is then null.
 _DATA_PARTS = {
     "ledger": ("value", "value_xdr", "deleted", *ChangePosition._fields),
@@ -55,19 +56,29 @@ def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str
     if any((refund.stroops or 0) > row.fee_bid for refund in decoded.meta.refunds):
         raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
     with reading(f"a change of transaction {row.hash}"):
-        rows = _rows_of_changes(row, decoded, passphrase)
+        changes = decoded.meta.changes
+        owners = entries_with_ttl(changes, decoded.envelope)
+        rows = _rows(changes, (row.ledger, row.application_order), owners, row.hash, passphrase)
         return [changed for changed in rows if changed is not None]
 
 
-def _rows_of_changes(
-    row: TransactionRow, decoded: DecodedTransaction, passphrase: str
+def rows_of_changes(
+    changes: list[Change], ledger: int, tx_order: int, passphrase: str
+) -> list[StateRow]:
+    """Make the rows of changes outside of transactions, in order."""
+    rows = _rows(changes, (ledger, tx_order), entries_with_ttl(changes), None, passphrase)
+    return [changed for changed in rows if changed is not None]
+
+
+def _rows(
+    changes: list[Change],
+    place: tuple[int, int],
+    owners: Mapping[str | None, Change | Entry],
+    tx_hash: str | None,
+    passphrase: str,
 ) -> Iterator[StateRow | None]:
-    changes = decoded.meta.changes
-    owners = entries_with_ttl(changes, decoded.envelope)
     for change in changes:
-        position = ChangePosition(
-            row.ledger, row.application_order, change.op_order, change.change_order
-        )
+        position = ChangePosition(*place, change.op_order, change.change_order)
         if change.type == "account":
             account = account_row(change, position)
             yield account
@@ -75,9 +86,9 @@ def _rows_of_changes(
         elif change.type == "trustline":
             yield trustline_balance(change, position, passphrase)
         elif change.type == "contract_code":
-            yield code_row(change, position, row.hash)
+            yield code_row(change, position, tx_hash)
         elif change.type == "contract_data":
-            yield data_row(change, position, row.hash)
+            yield data_row(change, position, tx_hash)
             yield contract_balance(change, position)
             yield token_metadata(change, position, passphrase)
         elif change.key_hash in owners:

@@ -28,6 +28,7 @@ class ContractDataRow(NamedTuple):
     created_ledger: int | None = None
     created_tx_order: int | None = None
     created_tx_hash: str | None = None
+    evicted: bool = False
 
 
 class ContractCodeRow(NamedTuple):
@@ -47,6 +48,7 @@ class ContractCodeRow(NamedTuple):
     first_ledger: int | None = None
     first_tx_order: int | None = None
     first_tx_hash: str | None = None
+    evicted: bool = False
 
 
 class AccountRow(NamedTuple):

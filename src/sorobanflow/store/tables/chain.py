@@ -1,6 +1,6 @@
 """Tables of what happened, from ledgers to token operations; their rows never change."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.store.tables.columns import (
@@ -21,8 +21,26 @@ ledgers = Table(
     closed_at_column(),
     required_column("transaction_count", Integer, "rows of it in transactions"),
     required_column("event_count", Integer, "rows of it in events"),
-    comment="A ledger of which something is stored. Key: sequence. "
-    "Whether a ledger was read at all is what coverage says: an empty one has no row here.",
+    id_column("hash", "hash of the header, hex"),
+    id_column("previous_hash", "hash of the ledger before, hex"),
+    Column("protocol", BigInteger, comment="version of the protocol"),
+    Column("base_fee", BigInteger, comment="lowest fee of an operation, stroops"),
+    Column("base_reserve", BigInteger, comment="reserve of an entry, stroops"),
+    Column("fee_pool", BigInteger, comment="fees collected by the network so far, stroops"),
+    Column("total_coins", BigInteger, comment="lumens in existence, stroops"),
+    Column("operation_count", Integer, comment="rows of it in operations"),
+    Column("failed_transaction_count", Integer, comment="rows of it in transactions that failed"),
+    Column(
+        "proved",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="whether the whole ledger was read, and its hashes proved",
+    ),
+    comment="A ledger of which something is stored. Key: sequence. The columns from hash to "
+    "failed_transaction_count are null unless the ledger came whole, from a data lake or "
+    "getLedgers. Whether a ledger was read at all is what coverage says: an empty one has a row "
+    "only if it came whole.",
 )
 
 events = Table(

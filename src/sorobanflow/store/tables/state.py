@@ -37,9 +37,10 @@ CHANGE = ("ledger", "tx_order", "op_order", "change_order")
 def _change_columns(nullable: bool = False) -> list[Column[int]]:
     comments = {
         "ledger": "ledger of the last change",
-        "tx_order": "1-based order of its transaction in the ledger; 1048575: fee refunds "
-        "behind all transactions",
-        "op_order": "its 1-based operation; 0 before, 4095 after the operations",
+        "tx_order": "1-based order of its transaction in the ledger; 0: fees before all "
+        "transactions, 1048575: fees after them, 1048576: upgrades, 1048577: evictions",
+        "op_order": "its 1-based operation; 0 before, 4095 after the operations; of fees and "
+        "upgrades, the 1-based transaction or upgrade (0: a refund that an event states)",
         "change_order": "its index in the list of changes",
     }
     return [Column(name, Integer, nullable=nullable, comment=comments[name]) for name in CHANGE]
@@ -47,10 +48,29 @@ def _change_columns(nullable: bool = False) -> list[Column[int]]:
 
 def _ttl_columns() -> list[Column[int]]:
     return [
-        Column("live_until_ledger", BigInteger, comment="last ledger in which it is live"),
+        Column(
+            "live_until_ledger",
+            BigInteger,
+            comment="last ledger in which it is live; null: not seen, or evicted",
+        ),
         Column("ttl_ledger", Integer, comment="ledger of the last change of live_until_ledger"),
-        Column("ttl_tx_order", Integer, comment="1-based order of that change's transaction"),
+        Column(
+            "ttl_tx_order",
+            Integer,
+            comment="1-based order of that change's transaction; 1048577: eviction",
+        ),
     ]
+
+
+def _evicted() -> Column[bool]:
+    return Column(
+        "evicted",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="whether the ledger in ttl_ledger evicted it from the live state. A temporary "
+        "entry is then deleted; another one can be restored",
+    )
 
 
 def _deleted(comment: str) -> Column[bool]:
@@ -77,6 +97,7 @@ contract_data_entries = Table(
     Column("created_ledger", Integer, comment="ledger of its last creation; null: not seen"),
     Column("created_tx_order", Integer, comment="1-based order of the creating transaction"),
     id_column("created_tx_hash", "the creating transaction"),
+    _evicted(),
     Index(None, "contract_id"),
     # Small, and without it the creations of some ledgers are a scan of all storage.
     Index(
@@ -101,6 +122,7 @@ contract_code = Table(
     Column("first_ledger", Integer, comment="ledger of its upload; null: not seen"),
     Column("first_tx_order", Integer, comment="1-based order of the uploading transaction"),
     id_column("first_tx_hash", "the uploading transaction"),
+    _evicted(),
     comment="The Wasm that contracts run, after the last change that was seen. Key: wasm_hash. "
     "Where ledger is null only its time to live was seen so far. Filtered streams write none.",
 )
@@ -207,7 +229,7 @@ token_answers = Table(
     info={"volatile": True},
 )
 
-_TTL = VersionGroup(("ttl_ledger", "ttl_tx_order"), ("live_until_ledger",))
+_TTL = VersionGroup(("ttl_ledger", "ttl_tx_order"), ("live_until_ledger", "evicted"))
 
 
 def _whole_row(table: Table) -> VersionGroup:
