@@ -4,7 +4,8 @@ So there is no temporary table, which belongs to a session and takes a privilege
 in the order of their keys, so concurrent writers cannot deadlock; the same rows again change
 nothing. In a state table the newer change wins, whatever the order of merging; of two versions of
 one change the incoming one, so that indexing again corrects stored rows. Where ledgers are
-replaced, what they hold gives way whatever change it claims.
+replaced, what they hold gives way whatever change it claims; but what only a whole ledger tells
+does not give way to events and transactions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from sqlalchemy import Table
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.copy import Row, array_parameters, execute_with_rows, sort_by_key
+from sorobanflow.store.only_whole import came_whole, only_whole
 from sorobanflow.store.tables import VERSION_GROUPS, VersionGroup
 
 #: Rows per statement; a row may have some 100 KiB, and the server holds a statement in memory.
@@ -26,11 +28,15 @@ def merge_rows(
     connection: "psycopg.Connection[Any]",
     rows: Mapping[Table, Sequence[Row]],
     replaced: LedgerRange | None = None,
+    is_whole: bool = False,
 ) -> None:
-    """Merge rows without repeated keys into their tables; `replaced`: the batch's ledgers."""
+    """Merge rows without repeated keys into their tables.
+
+    `replaced`: the batch's ledgers; `is_whole`: whether they came whole.
+    """
     bounds = {} if replaced is None else replaced._asdict()
     for table, its_rows in rows.items():
-        statement = _merge_statement(table, replace=replaced is not None)
+        statement = _merge_statement(table, replace=replaced is not None, is_whole=is_whole)
         ordered = sort_by_key(table, its_rows)
         for start in range(0, len(ordered), MAX_ROWS):
             some = ordered[start : start + MAX_ROWS]
@@ -38,11 +44,11 @@ def merge_rows(
 
 
 @cache
-def _merge_statement(table: Table, *, replace: bool) -> bytes:
+def _merge_statement(table: Table, *, replace: bool, is_whole: bool) -> bytes:
     """Write the upsert of a table; all names are those of our own metadata."""
     columns, keys = table.columns.keys(), table.primary_key.columns.keys()
     if groups := VERSION_GROUPS.get(table):
-        update = _take_newer_groups(groups, _of_key(table, groups), replace)
+        update = _take_newer_groups(groups, _of_key(table, groups), replace, is_whole)
     else:
         update = _take_incoming([name for name in columns if name not in keys])
     return (
@@ -64,27 +70,39 @@ def _of_key(table: Table, groups: Sequence[VersionGroup]) -> list[str]:
     return [one.name for one in table.columns if not one.primary_key and one.name not in grouped]
 
 
-def _take_newer_groups(groups: Sequence[VersionGroup], of_key: Sequence[str], replace: bool) -> str:
+def _take_newer_groups(
+    groups: Sequence[VersionGroup], of_key: Sequence[str], replace: bool, is_whole: bool
+) -> str:
     """Take each group of columns from the incoming row unless the stored group is newer."""
     assignments, conditions = [f"{name} = excluded.{name}" for name in of_key], []
     for group in groups:
         columns = (*group.data, *group.order)
-        newer = _is_newer(group.order, replace)
+        newer = _is_newer(group, replace, is_whole)
         assignments += [
-            f"{name} = CASE WHEN {newer} THEN excluded.{name} ELSE t.{name} END" for name in columns
+            f"{name} = CASE WHEN {newer} THEN {_incoming(name, is_whole)} ELSE t.{name} END"
+            for name in columns
         ]
         conditions.append(f"({newer} AND {_differ(columns)})")
     conditions += [_differ(of_key)] if of_key else []
     return f"{', '.join(assignments)} WHERE {' OR '.join(conditions)}"
 
 
-def _is_newer(order: Sequence[str], replace: bool) -> str:
+def _incoming(name: str, is_whole: bool) -> str:
+    """Give the incoming value; no refund is unknown where the ledger came whole."""
+    value = f"excluded.{name}"
+    if name != "refund_unknown" or is_whole:
+        return value
+    return f"{value} AND NOT {came_whole('excluded.ledger')}"
+
+
+def _is_newer(group: VersionGroup, replace: bool, is_whole: bool) -> str:
     """Compare the order of the changes; it is null while no change was seen."""
-    first = order[0]
+    order, first = group.order, group.order[0]
     incoming, stored = (_row(source, order) for source in ("excluded", "t"))
     newer = f"excluded.{first} IS NOT NULL AND (t.{first} IS NULL OR {incoming} >= {stored})"
     if replace:
-        newer += f" OR t.{first} IS NULL OR t.{first} BETWEEN %(first)s AND %(last)s"
+        kept = "" if is_whole else f" AND NOT {only_whole(group, 't')}"
+        newer += f" OR t.{first} IS NULL OR (t.{first} BETWEEN %(first)s AND %(last)s{kept})"
     return f"({newer})"
 
 

@@ -16,14 +16,21 @@ from sqlalchemy import Table
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.copy import Row, column_types
+from sorobanflow.store.only_whole import only_whole
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES, VERSION_GROUPS, VersionGroup
 
 _IN_LEDGERS = "BETWEEN %(first)s AND %(last)s"
-_EMPTY_LEDGERS = f"""
-DELETE FROM ledgers WHERE sequence {_IN_LEDGERS}
+_ARE_EMPTY = f"""
+WHERE sequence {_IN_LEDGERS} AND sequence <> ALL(%(kept)s::int[])
 AND NOT EXISTS (SELECT FROM transactions WHERE ledger = sequence)
 AND NOT EXISTS (SELECT FROM events WHERE ledger = sequence)
 """  # noqa: S608 - no input
+#: An empty ledger has a row if it came whole.
+_EMPTY_LEDGERS = (
+    f"DELETE FROM ledgers {_ARE_EMPTY} AND (hash IS NULL OR %(is_whole)s)",  # noqa: S608
+    f"UPDATE ledgers SET transaction_count = 0, event_count = 0 {_ARE_EMPTY} "  # noqa: S608
+    "AND (transaction_count, event_count) <> (0, 0)",
+)
 
 
 def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claims: Claims) -> None:
@@ -32,13 +39,15 @@ def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claim
     for table in HISTORY_TABLES:
         kept = _keys_of(table, by_name[table.name])
         connection.execute(_history_statement(table), {**bounds, **kept})
-    connection.execute(_EMPTY_LEDGERS, bounds)
+    for empty in _EMPTY_LEDGERS:
+        ledgers = {"kept": [*rows.closed_at], "is_whole": rows.is_whole}
+        connection.execute(empty.encode(), bounds | ledgers)
     for table in STATE_TABLES:
         if keys := claims.keys(table, rows.ledgers):
             names = table.primary_key.columns.keys()
             claimed = {name: [key[n] for key in keys] for n, name in enumerate(names)}
             kept = _keys_of(table, by_name[table.name])
-            for statement in _state_statements(table):
+            for statement in _state_statements(table, rows.is_whole):
                 connection.execute(statement, {**bounds, **claimed, **kept})
 
 
@@ -58,10 +67,12 @@ def _history_statement(table: Table) -> bytes:
 
 
 @cache
-def _state_statements(table: Table) -> list[bytes]:
+def _state_statements(table: Table, is_whole: bool) -> list[bytes]:
     """Write the removal of wrong claims: of whole rows, or of groups and rows without any."""
     keys, groups = table.primary_key.columns.keys(), VERSION_GROUPS[table]
-    wrong = [f"({_wrong(table, group)}) AS w WHERE {_same(keys, 'w')}" for group in groups]
+    wrong = [
+        f"({_wrong(table, group, is_whole)}) AS w WHERE {_same(keys, 'w')}" for group in groups
+    ]
     if len(groups) == 1:
         statements = [f"DELETE FROM {table.name} AS t USING {wrong[0]}"]  # noqa: S608
     else:
@@ -77,13 +88,14 @@ def _state_statements(table: Table) -> list[bytes]:
     return [statement.encode() for statement in statements]
 
 
-def _wrong(table: Table, group: VersionGroup) -> str:
+def _wrong(table: Table, group: VersionGroup, is_whole: bool) -> str:
     """Select the keys that claim a change of this group in the ledgers and have none."""
     keys, date = table.primary_key.columns.keys(), group.order[0]
+    kept = "" if is_whole else f"AND NOT {only_whole(group, 't')} "
     return (
         f"SELECT {', '.join(f't.{key}' for key in keys)} FROM {table.name} AS t "  # noqa: S608
         f"JOIN {_claimed(keys)} ON {_same(keys, 'claimed')} "
-        f"WHERE t.{date} {_IN_LEDGERS} AND {_not_kept(table)} FOR UPDATE OF t SKIP LOCKED"
+        f"WHERE t.{date} {_IN_LEDGERS} AND {_not_kept(table)} {kept}FOR UPDATE OF t SKIP LOCKED"
     )
 
 

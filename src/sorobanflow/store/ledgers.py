@@ -1,0 +1,152 @@
+"""Write the table `ledgers`, and keep the chain of its headers whole.
+
+Headers come with whole ledgers only. Invariants: a ledger's header is never lost to a batch of
+events and transactions, which has none, and never changed by a batch that does not replace it; a
+stored header follows the one before it, whichever batches and runs brought them.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from sorobanflow.errors import LedgerProofError
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.headers import HeaderRow
+from sorobanflow.store.copy import Row, column_types
+from sorobanflow.store.tables import ledgers
+
+#: The columns that only whole ledgers fill.
+HEADER_COLUMNS = HeaderRow._fields
+_NO_HEADER = (*[None] * (len(HEADER_COLUMNS) - 1), False)
+_TYPES = dict(zip(ledgers.columns.keys(), column_types(ledgers), strict=True))
+
+
+def ledger_rows(rows: BatchRows) -> list[Row]:
+    """Make the rows of `ledgers`, with the numbers of a batch's transactions and events."""
+    transactions = Counter(row.ledger for row in rows.transactions)
+    events = Counter(row.ledger for row in rows.events)
+    return [
+        (
+            *(ledger, closed_at, transactions[ledger], events[ledger]),
+            *rows.headers.get(ledger, _NO_HEADER),
+        )
+        for ledger, closed_at in sorted(rows.closed_at.items())
+    ]
+
+
+def add_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
+    """Insert the ledgers with the counts of their rows; True if no ledger existed.
+
+    No table holds a row of a new ledger: each stored row's ledger has a row here, and a
+    concurrent writer of the same ledger waits. The savepoint shares the round trip.
+    """
+    new = ledger_rows(rows)
+    with connection.pipeline():
+        added = connection.execute(_INSERT, _columns(new, len(ledgers.columns)))
+        connection.execute("SAVEPOINT before_rows")
+    return added.rowcount == len(new)
+
+
+def lock_ledgers(
+    connection: "psycopg.Connection[Any]", rows: BatchRows
+) -> "psycopg.Cursor[tuple[int, str | None]]":
+    """Wait for concurrent writers of the ledgers, so that `count_ledgers` sees their rows.
+
+    The cursor has the ledgers and their stored hashes, for `check_headers`.
+    """
+    return connection.execute(
+        "SELECT sequence, hash FROM ledgers WHERE sequence = ANY(%s) ORDER BY sequence FOR UPDATE",
+        (sorted(rows.closed_at),),
+    )
+
+
+def count_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> None:
+    """Update the ledgers' rows: the counts from tables that may hold rows of other streams."""
+    new = [
+        (ledger, closed_at, *rows.headers.get(ledger, _NO_HEADER))
+        for ledger, closed_at in rows.closed_at.items()
+    ]
+    connection.execute(_UPDATE, _columns(new, 2 + len(HEADER_COLUMNS)))
+
+
+def read_neighbours(
+    connection: "psycopg.Connection[Any]", rows: BatchRows
+) -> "psycopg.Cursor[tuple[int, str | None, str | None]]":
+    """Read the headers of the ledgers before and after a batch, for `check_headers`.
+
+    Called under the lock of `add_coverage`, which shows the batches committed before.
+    """
+    return connection.execute(
+        "SELECT sequence, hash, previous_hash FROM ledgers WHERE sequence IN (%s, %s)",
+        (rows.ledgers.first - 1, rows.ledgers.last + 1),
+    )
+
+
+def check_headers(
+    rows: BatchRows,
+    stored: Sequence[tuple[int, str | None]],
+    neighbours: Sequence[tuple[int, str | None, str | None]],
+    *,
+    replaces: bool,
+) -> None:
+    """Check that the batch's headers are those that are stored, and follow their neighbours.
+
+    Where a batch replaces ledgers of another chain, its neighbours may be of that chain too, and
+    be replaced next: the audit tells where the chain is broken in the end.
+
+    Raises:
+        LedgerProofError: they are not; nothing of the batch may be committed.
+    """
+    headers = rows.headers
+    other = [(n, known) for n, known in stored if known and known != headers[n].hash]
+    if other and replaces:
+        return
+    for ledger, known in other:
+        said = f"it is {headers[ledger].hash}, but the database holds {known}"
+        raise LedgerProofError(ledger, "stored hash", said)
+    first, last = rows.ledgers
+    for ledger, stored_hash, previous in neighbours:
+        if ledger < first and stored_hash is not None:
+            _refuse_break(first, headers[first].previous_hash, stored_hash)
+        elif ledger > last and previous is not None:
+            _refuse_break(ledger, previous, headers[last].hash)
+
+
+def _refuse_break(ledger: int, stated: str, before: str) -> None:
+    if stated != before:
+        said = f"it states {stated}, but the hash of ledger {ledger - 1} is {before}"
+        raise LedgerProofError(ledger, "previous hash", said)
+
+
+def _columns(rows: Sequence[Row], width: int) -> list[list[Any]]:
+    return [[*column] for column in zip(*rows, strict=True)] or [[]] * width
+
+
+def _unnest(columns: Sequence[str]) -> str:
+    return f"unnest({', '.join(f'%s::{_TYPES[name]}[]' for name in columns)})"
+
+
+_NAMES = ledgers.columns.keys()
+_INSERT = (
+    f"INSERT INTO ledgers ({', '.join(_NAMES)}) "  # noqa: S608 - names of our own columns
+    f"SELECT * FROM {_unnest(_NAMES)} AS new ORDER BY 1 ON CONFLICT DO NOTHING"
+).encode()
+
+_UPDATED = ("sequence", "closed_at", *HEADER_COLUMNS)
+_AFTER = {
+    "closed_at": "new.closed_at",
+    "transaction_count": "t.n",
+    "event_count": "e.n",
+    **{name: f"coalesce(new.{name}, l.{name})" for name in HEADER_COLUMNS},
+    "proved": "(new.proved OR l.proved)",
+}
+_UPDATE = (
+    f"UPDATE ledgers AS l SET {', '.join(f'{name} = {value}' for name, value in _AFTER.items())} "  # noqa: S608
+    f"FROM {_unnest(_UPDATED)} AS new ({', '.join(_UPDATED)}), "
+    "LATERAL (SELECT count(*) AS n FROM transactions WHERE ledger = new.sequence) AS t, "
+    "LATERAL (SELECT count(*) AS n FROM events WHERE ledger = new.sequence) AS e "
+    f"WHERE l.sequence = new.sequence AND ({', '.join(f'l.{name}' for name in _AFTER)}) "
+    f"IS DISTINCT FROM ({', '.join(_AFTER.values())})"
+).encode()
