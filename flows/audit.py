@@ -35,7 +35,14 @@ from sorobanflow.audit.replay import replay
 from sorobanflow.audit.shapes import recognize
 from sorobanflow.audit.summary import AuditSummary
 from sorobanflow.errors import SorobanflowError
-from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, single_ledgers, split
+from sorobanflow.ledgers import (
+    LedgerRange,
+    clip,
+    count_ledgers,
+    parse_anchor,
+    single_ledgers,
+    split,
+)
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.claims import MAX_LEDGERS
@@ -63,6 +70,7 @@ def audit(
     contract_ids: list[str] | None = None,
     topics: list[list[str]] | None = None,
     metrics_file: str | None = None,
+    anchor: str | None = None,
     stall_s: StallSeconds = STALL_S,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
@@ -76,7 +84,8 @@ def audit(
     the node no longer has; replays the quarantine; looks again. A second run finds
     what is still wrong; a crash half-way loses the batches in flight. The run ends as
     Incomplete (in a terminal: exit code 1) if ledgers are missing or differ at the end,
-    if anything failed, or if it recorded a gap or put items in quarantine.
+    if the chain of whole ledgers is broken, if anything failed, or if it recorded a gap
+    or put items in quarantine.
 
     Args:
         start_ledger: First ledger to audit. Empty: the stream's first.
@@ -88,6 +97,8 @@ def audit(
         contract_ids: Audit the stream of these contracts. Empty: of everything.
         topics: Audit the stream of these topics, as given to the index flow.
         metrics_file: Write the figures here, for node_exporter's textfile collector.
+        anchor: A ledger and its hash that you trust, as `ledger:hash`. The summary says for
+            which of the ledgers that came whole it vouches. Another hash is a finding.
         stall_s: Seconds without progress after which the run fails, whatever it waits for:
             the node or the database. Progress is a chunk of ledgers that was compared, a
             batch that was committed, an item that was decoded again. Raise it if the state
@@ -95,13 +106,11 @@ def audit(
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
-    summary = AuditSummary(RpcStats())
+    trusted = None if anchor is None else parse_anchor(anchor)
+    summary = AuditSummary(RpcStats(), anchor=trusted)
     settings = Settings(rpc, database, contract_ids, topics)
     try:
-        with (
-            patience(stall_s) as patient,
-            open_indexer(settings, summary, patient) as indexer,
-        ):
+        with patience(stall_s) as patient, open_indexer(settings, summary, patient) as indexer:
             tag_run(indexer)
             _audit(indexer, summary, start_ledger, end_ledger, sample, repair)
             report_status("status", indexer.target.engine, indexer.source.client)
@@ -131,7 +140,7 @@ def _audit(
     comparable = clip(clip(coverage.covered, requested), _window(indexer))
     summary.comparable = count_ledgers(comparable)
     sampled = choose_sample(comparable, sample)
-    summary.found = _look(indexer, requested, _compare(indexer, sampled))
+    summary.found = _look(indexer, summary, _compare(indexer, sampled))
     if repair and not summary.found.whole:
         _repair_and_look(indexer, summary, requested, summary.found)
 
@@ -158,15 +167,16 @@ def _repair_and_look(
         kept = tuple(one for one in look.compared.differences if one.ledger < window.first)
         again = clip(indexer.coverage().covered, requested) if was_hidden else look.doubtful
         compared = Compared(0, kept, tuple(failures)).add(_compare(indexer, clip(again, window)))
-        look = summary.left = _look(indexer, requested, compared)
+        look = summary.left = _look(indexer, summary, compared)
         if not (was_hidden and look.differing):
             return
 
 
-def _look(indexer: Indexer, requested: LedgerRange, compared: Compared) -> Look:
+def _look(indexer: Indexer, summary: AuditSummary, compared: Compared) -> Look:
     """Look at the stream, and log what is wrong."""
-    engine, stream = indexer.target.engine, indexer.target.stream.name
-    look = look_at(engine, stream, requested, _window(indexer), compared)
+    engine, stream, requested = indexer.target.engine, summary.stream, summary.requested
+    assert requested is not None
+    look = look_at(engine, stream, requested, _window(indexer), compared, summary.anchor)
     for line in look.lines(MAX_LOGGED_FINDINGS):
         get_run_logger().warning(line)
     return look

@@ -24,9 +24,11 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsWalk
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.tables import metadata
+from sorobanflow.store.upsert import upsert_batch
 from tests.flows.artifacts import artifacts_of
 from tests.flows.load_balancer import balanced
 from tests.integration.index_all import index_all
+from tests.integration.index_whole import whole_rows
 from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
@@ -101,6 +103,27 @@ def test_whole_database_is_found_whole(blocks: Blocks) -> None:
     assert (summary.left, summary.seconds_left, summary.written) == (None, None, [])
     lines = dict(_audit(blocks, sample=5).table())
     assert lines["ledgers compared with the node"] == "5 of 40 that it still has"
+
+
+def test_whole_ledgers_are_proved_up_to_a_trusted_hash(blocks: Blocks, engine: Engine) -> None:
+    rows = whole_rows(SOURCE, LEDGERS)
+    upsert_batch(engine, rows, "all")
+    anchor = f"30:{rows.headers[30].hash}"
+    summary = _audit(blocks, sample=5, anchor=anchor)
+    lines = dict(summary.table())
+    assert lines["proved as whole ledgers"] == "40 (1-40)"
+    assert lines["anchor"] == "it vouches for ledgers 1-30; 31-40 only build on it"
+    assert (summary.healthy, summary.complete) == (True, True)
+    _execute(engine, "UPDATE ledgers SET hash = repeat('0', 64) WHERE sequence = 30")
+    summary = _audit(blocks, sample=5, anchor=anchor)
+    assert [(row["finding"], row["ledgers"]) for row in summary.finding_rows()] == [
+        ("chain", "31"),
+        ("anchor", "30"),
+    ]
+    assert (summary.healthy, summary.complete) == (False, False)
+    assert "not whole: breaks of the chain 1, ledgers that are not the anchor 1" in (
+        summary.headline()
+    )
 
 
 def test_rows_deleted_by_hand_are_found_and_mended_exactly(

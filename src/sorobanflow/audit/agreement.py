@@ -129,4 +129,6 @@ def _future(connection: Connection, newest: int) -> tuple[BatchRows, Claims]:
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     held = connection.execute(text("SELECT max(upper(ledgers)) - 1 FROM coverage")).scalar()
     future = LedgerRange(max(newest, held or 0) + 1, LAST_LEDGER - 1)
-    return BatchRows(future), claims_on(connection, [future])
+    rows = BatchRows(future)
+    rows.is_whole = True  # there is nothing of which it could tell less
+    return rows, claims_on(connection, [future])

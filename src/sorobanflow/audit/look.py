@@ -3,15 +3,17 @@
 Invariant: without findings, the requested ledgers are whole, as far as they were compared.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from sorobanflow.audit.agreement import Compared
+from sorobanflow.audit.chain import Proof, read_proof
 from sorobanflow.audit.ranges import repair_order
 from sorobanflow.audit.stored import Quarantined, quarantined
 from sorobanflow.audit.unlike import Difference
-from sorobanflow.ledgers import LedgerRange, merge, single_ledgers, subtract
+from sorobanflow.ledgers import Anchor, LedgerRange, merge, single_ledgers, subtract
 from sorobanflow.pipeline.retention import RetentionClock, seconds_per_ledger
 from sorobanflow.store.coverage import read_coverage
 
@@ -19,7 +21,7 @@ from sorobanflow.store.coverage import read_coverage
 class Finding(NamedTuple):
     """One thing that is wrong."""
 
-    kind: str  # missing, gap, differs, quarantine or failed
+    kind: str  # missing, gap, differs, chain, anchor, quarantine or failed
     ledgers: LedgerRange
     size: int  # number of ledgers, rows or items
     detail: str
@@ -31,6 +33,7 @@ class Look(NamedTuple):
     missing: list[LedgerRange]  # neither stored nor recorded as a gap
     gaps: list[LedgerRange]  # recorded as a gap
     compared: Compared  # with the node; and what failed in the audit
+    proof: Proof  # of the chain, where ledgers came whole
     quarantine: list[Quarantined]
     clock: RetentionClock  # until the first of the repairable ledgers leaves the node
 
@@ -55,6 +58,11 @@ class Look(NamedTuple):
         return any(one.hiding for one in self.compared.differences)
 
     @property
+    def is_broken(self) -> bool:
+        """Whether whole ledgers do not follow each other, or are not of the anchor's chain."""
+        return bool(self.proof.breaks) or self.proof.contradicts_anchor
+
+    @property
     def failed(self) -> list[LedgerRange]:
         """Ledgers that could not be compared or repaired."""
         return [one.ledgers for one in self.compared.failures]
@@ -75,13 +83,19 @@ class Look(NamedTuple):
             *(Finding("missing", part, part.size, "not stored") for part in self.missing),
             *(Finding("gap", part, part.size, "recorded as a gap") for part in self.gaps),
             *(_of_difference(one) for one in self.compared.differences),
+            *_of_proof(self.proof),
             *(_of_quarantine(one) for one in self.quarantine),
             *(Finding("failed", part, part.size, why) for part, why in self.compared.failures),
         ]
 
 
 def look_at(
-    engine: Engine, stream: str, requested: LedgerRange, window: LedgerRange, compared: Compared
+    engine: Engine,
+    stream: str,
+    requested: LedgerRange,
+    window: LedgerRange,
+    compared: Compared,
+    anchor: Anchor | None = None,
 ) -> Look:
     """Look at what a stream holds of the requested ledgers; `window` are those of the node."""
     coverage = read_coverage(engine, stream)
@@ -89,7 +103,8 @@ def look_at(
     repairable = repair_order(missing, gaps, compared.differences, window)
     first = repairable[0].first if repairable else None
     clock = RetentionClock(first, window.first, seconds_per_ledger(engine))
-    return Look(missing, gaps, compared, quarantined(engine, requested, stream), clock)
+    proof = read_proof(engine, stream, requested, anchor)
+    return Look(missing, gaps, compared, proof, quarantined(engine, requested, stream), clock)
 
 
 def _of_difference(one: Difference) -> Finding:
@@ -97,6 +112,17 @@ def _of_difference(one: Difference) -> Finding:
     what = ", ".join(f"{count:,} {how}" for count, how in counts if count)
     detail = f"{one.table}: {what}; such as {'; '.join(one.examples)}"
     return Finding("differs", LedgerRange(one.ledger, one.ledger), one.rows, detail)
+
+
+def _of_proof(proof: Proof) -> Iterator[Finding]:
+    for ledger in proof.breaks:
+        detail = f"it does not follow ledger {ledger - 1}: one of the two is of another chain"
+        yield Finding("chain", LedgerRange(ledger, ledger), 1, detail)
+    if proof.contradicts_anchor:
+        assert proof.anchor is not None
+        ledger, trusted = proof.anchor
+        detail = f"its hash is {proof.anchored_hash}, that of the trusted anchor {trusted}"
+        yield Finding("anchor", LedgerRange(ledger, ledger), 1, detail)
 
 
 def _of_quarantine(one: Quarantined) -> Finding:

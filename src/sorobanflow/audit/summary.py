@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sorobanflow.audit.look import Look
 from sorobanflow.audit.replay import ReplayResult
 from sorobanflow.audit.shapes import Recognition
-from sorobanflow.ledgers import LedgerRange, sized_ranges_text
+from sorobanflow.ledgers import Anchor, LedgerRange, sized_ranges_text
 from sorobanflow.pipeline.summary import RunSummary
 
 
@@ -15,6 +15,7 @@ class AuditSummary(RunSummary):
     """The summary of an audit; the counts of `RunSummary` are those of its repair."""
 
     stream: str = ""
+    anchor: Anchor | None = None  # a ledger's hash that is trusted
     requested: LedgerRange | None = None  # that the stream should hold
     comparable: int = 0  # number of these that are covered and that the node still has
     found: Look | None = None  # the first look
@@ -39,7 +40,7 @@ class AuditSummary(RunSummary):
         The runs that recorded those have failed for them; no later audit fails again.
         """
         last = self.last
-        if last is None or last.missing or last.doubtful:
+        if last is None or last.missing or last.doubtful or last.is_broken:
             return False
         return super().complete
 
@@ -69,6 +70,7 @@ class AuditSummary(RunSummary):
             if look is not None:
                 figures = [*_figures(look), *_rows_by_table(look)]
                 lines += [(f"{name}: {label}", value) for label, value in figures]
+        lines += (self.left or self.found).proof.lines()
         lines.append(("retention clock", str(self.found.clock)))
         if self.recognition:
             lines += _recognition_lines(self.recognition)
@@ -100,6 +102,10 @@ def _figures(look: Look) -> list[tuple[str, str]]:
         ("differ from the node", sized_ranges_text(look.differing)),
         ("items in quarantine", f"{sum(one.items for one in look.quarantine):,}"),
     ]
+    if look.proof.breaks:
+        lines.append(("breaks of the chain", f"{len(look.proof.breaks):,}"))
+    if look.proof.contradicts_anchor:
+        lines.append(("ledgers that are not the anchor", "1"))
     if look.failed:
         lines.append(("not compared or not repaired", sized_ranges_text(look.failed)))
     return lines

@@ -1,10 +1,8 @@
 """Compare the rows that ledgers make with the stored ones, in the database.
 
-Of history, ledgers determine the rows that have their numbers. Of state, they determine each group
-of columns that they changed last, and that no other group claims a change in them.
+Invariant: only what the ledgers determine is compared, see `parts`.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -20,29 +18,27 @@ from sqlalchemy import (
     and_,
     case,
     distinct,
-    false,
     func,
     literal_column,
     or_,
     select,
-    true,
-    tuple_,
+    text,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from sorobanflow.audit.sides import FIRST, LAST, in_quarantine, made_rows, stage_rows, stored_rows
+from sorobanflow.audit.parts import Part, parts_of
+from sorobanflow.audit.sides import in_quarantine, made_rows, stage_rows, stored_rows
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.claims import Claims
+from sorobanflow.store.ledgers import ledger_rows
+from sorobanflow.store.only_whole import came_whole
 from sorobanflow.store.tables import (
     HISTORY_TABLES,
     STATE_TABLES,
-    VERSION_GROUPS,
-    VersionGroup,
     ledgers,
 )
-from sorobanflow.store.upsert import ledger_rows
 
 #: All tables that ledgers determine.
 TABLES = (ledgers, *HISTORY_TABLES, *STATE_TABLES)
@@ -61,6 +57,13 @@ SELECT string_agg(concat(key, ' is ', here, ', not ', there), ', ' ORDER BY plac
     WHERE a.value IS DISTINCT FROM b.value AND key = ANY(ARRAY[{{names}}])
     ORDER BY place LIMIT {MAX_COLUMNS}
 ) AS columns)"""  # noqa: S608 - names of our own columns
+
+
+#: No refund is unknown where the stored ledger came whole.
+_KNOWN_REFUNDS = text(
+    "UPDATE stage_account_entries AS s SET refund_unknown = false "  # noqa: S608 - no input
+    f"WHERE refund_unknown AND {came_whole('s.ledger')}"
+)
 
 
 class Difference(NamedTuple):
@@ -82,15 +85,6 @@ class Difference(NamedTuple):
         return self.missing + self.surplus + self.changed
 
 
-class _Part(NamedTuple):
-    """Columns that a ledger determines together: which one, and where it does."""
-
-    columns: Sequence[str]
-    ledger: ColumnElement[Any]
-    is_determined: ColumnElement[bool] = true()
-    is_hiding: ColumnElement[bool] = false()
-
-
 def find_unlike(
     connection: Connection, rows: BatchRows, event_filter: EventFilter | None, claims: Claims
 ) -> list[Difference]:
@@ -107,6 +101,8 @@ def stage_made(connection: Connection, rows: BatchRows) -> None:
     made = {table: by_name[table.name] for table in TABLES if table is not ledgers}
     made[ledgers] = ledger_rows(rows)
     stage_rows(connection, made)
+    if not rows.is_whole:
+        connection.execute(_KNOWN_REFUNDS)
 
 
 def compare_table(
@@ -131,7 +127,7 @@ def compare_table(
             ledger, table.name, missing, surplus, changed, tuple(map(_printable, examples)), hiding
         )
         for ledger, missing, surplus, changed, examples, hiding in connection.execute(
-            _statement(table, event_filter), values
+            _statement(table, event_filter, rows.is_whole), values
         )
     ]
 
@@ -142,12 +138,10 @@ def _printable(line: str) -> str:
 
 
 @cache
-def _statement(table: Table, event_filter: EventFilter | None) -> Select[Any]:
+def _statement(table: Table, event_filter: EventFilter | None, is_whole: bool) -> Select[Any]:
     """Count what is unlike by ledger, and name the first rows, missing ones before others."""
     made, stored = made_rows(table).subquery("s"), stored_rows(table, event_filter).subquery("t")
-    parts = [_history_part(table, made, stored, event_filter)]
-    if groups := VERSION_GROUPS.get(table):
-        parts = [_state_part(table, group, made, stored) for group in groups]
+    parts = parts_of(table, made, stored, event_filter, is_whole)
     unlike = union_all(*(_unlike(table, part, made, stored) for part in parts)).subquery().c
     rows = func.count(distinct(unlike.key))
     lines = aggregate_order_by(unlike.line, unlike.missing.desc(), unlike.key)
@@ -165,7 +159,7 @@ def _statement(table: Table, event_filter: EventFilter | None) -> Select[Any]:
     )
 
 
-def _unlike(table: Table, part: _Part, made: Subquery, stored: Subquery) -> Select[Any]:
+def _unlike(table: Table, part: Part, made: Subquery, stored: Subquery) -> Select[Any]:
     """Select the rows of which this part is determined and unlike."""
     keys = [(stored.c[one.name], made.c[one.name]) for one in table.primary_key]
     missing, surplus = (one.is_(None) for one in keys[0])
@@ -188,42 +182,3 @@ def _unlike(table: Table, part: _Part, made: Subquery, stored: Subquery) -> Sele
         .select_from(stored.outerjoin(made, and_(*(a == b for a, b in keys)), full=True))
         .where(or_(differ, missing, surplus), part.is_determined, ~quarantined)
     )
-
-
-def _history_part(
-    table: Table, made: Subquery, stored: Subquery, event_filter: EventFilter | None
-) -> _Part:
-    number = "sequence" if table is ledgers else "ledger"
-    columns = [one.name for one in table.columns if not one.primary_key]
-    if table is ledgers and event_filter is not None:
-        columns = ["closed_at"]  # the rows of other streams are counted as well
-    return _Part(columns, func.coalesce(made.c[number], stored.c[number]))
-
-
-def _state_part(table: Table, group: VersionGroup, made: Subquery, stored: Subquery) -> _Part:
-    """Judge a group that the ledgers changed, unless a later one did; or that claims they did."""
-    was, should = stored.c[group.order[0]], made.c[group.order[0]]
-    (key, *_) = table.primary_key
-    both = and_(stored.c[key.name].is_not(None), made.c[key.name].is_not(None))
-    determined = or_(
-        was.between(FIRST, LAST),
-        and_(was < FIRST, should.is_not(None)),
-        and_(was.is_(None), or_(should.is_not(None), both)),
-    )
-    changed = _order(group, stored).is_distinct_from(_order(group, made))
-    part = _grouped(table, group, made, stored)
-    return part._replace(is_determined=determined, is_hiding=and_(was >= FIRST, changed))
-
-
-def _grouped(table: Table, group: VersionGroup, made: Subquery, stored: Subquery) -> _Part:
-    """Take a group's columns and those that follow from the key, and the ledger of the change."""
-    groups = VERSION_GROUPS[table]
-    others = {name for one in groups if one is not group for name in (*one.order, *one.data)}
-    columns = [one.name for one in table.columns if not one.primary_key and one.name not in others]
-    changed_in = func.greatest(stored.c[group.order[0]], made.c[group.order[0]])
-    # A group without a change has the ledger of another one.
-    return _Part(columns, func.coalesce(changed_in, *(made.c[one.order[0]] for one in groups)))
-
-
-def _order(group: VersionGroup, rows: Subquery) -> ColumnElement[Any]:
-    return tuple_(*(rows.c[name] for name in group.order))

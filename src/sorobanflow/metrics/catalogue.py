@@ -116,7 +116,7 @@ AUDITED = (
     Spec("audit_quarantined_items", "gauge", ("stream",), "items",
          "Items in quarantine, which could not be decoded"),
     Spec("audit_healthy", "gauge", ("stream",), "0 or 1",
-         "1 if nothing is missing, differs or is in quarantine"),
+         "1 if nothing is missing, differs, is in quarantine or breaks the chain"),
     Spec("audit_retention_seconds_left", "gauge", ("stream",), "seconds",
          "Time until the node drops a ledger that is still missing; no value if none is"),
     Spec("audit_finished_timestamp_seconds", "gauge", ("stream",), "Unix time",
