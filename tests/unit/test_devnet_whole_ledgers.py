@@ -11,20 +11,31 @@ from typing import Any
 import pytest
 from stellar_sdk import FeeBumpTransactionEnvelope, TransactionEnvelope, xdr
 
-from sorobanflow.devnet import Chain, Generator, LedgerFile, ListedLedgers, Recording
+from sorobanflow.devnet import Chain, LedgerFile, ListedLedgers, Recording
 from sorobanflow.devnet.jsonrpc import RpcError
 from sorobanflow.devnet.meta import AFTER_ALL_TXS, BEFORE_ALL_TXS
 from sorobanflow.devnet.node import Node
 from sorobanflow.devnet.supply import NoWholeLedgersError
 from sorobanflow.devnet.tampering import tampered
-from sorobanflow.devnet.whole_ledger import proved_part, read_ledger
+from sorobanflow.devnet.whole_ledger import (
+    HEADER_ENTRY,
+    proved_part,
+    read_ledger,
+    transaction_hash,
+)
+from sorobanflow.devnet.xdr_envelopes import ENVELOPE
+from sorobanflow.devnet.xdr_results import RESULT
+from sorobanflow.devnet.xdr_walk import Walker
 from sorobanflow.errors import ConfigurationError, DecodeError
 from tests.ledgers import generated
+from tests.unit.random_xdr import draw
 
 PUBNET = "Public Global Stellar Network ; September 2015"
 CORE_TESTS = "(V) (;,,;) (V)"
 GENERATED = generated(transactions_per_ledger=5)
 LEDGERS = range(1, 9)
+#: A ledger in which one account has two refunds after all transactions.
+REFUNDED_TWICE = 11
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +147,8 @@ def test_fees_and_refunds_lead_from_and_to_the_balances_of_the_metas(
     whole: dict[int, xdr.LedgerCloseMetaV2],
 ) -> None:
     refunded = 0
-    for sequence, meta in whole.items():
+    twice = xdr.LedgerCloseMeta.from_xdr_bytes(GENERATED.close_meta(REFUNDED_TWICE)).v2
+    for sequence, meta in [*whole.items(), (REFUNDED_TWICE, twice)]:
         last: dict[bytes, int] = {}
         for order, each in enumerate(meta.tx_processing):
             (payer, before), (_, after) = accounts(each.fee_processing)
@@ -184,9 +196,12 @@ def test_eight_ledgers_hold_every_form(whole: dict[int, xdr.LedgerCloseMetaV2]) 
 
 
 def test_whole_ledgers_do_not_depend_on_the_order_of_asking() -> None:
-    late = Generator(8, transactions_per_ledger=1)
-    assert late.close_meta(4) == generated(transactions_per_ledger=1).close_meta(4)
-    assert late.close_meta(2) == generated(transactions_per_ledger=1).close_meta(2)
+    source = generated(transactions_per_ledger=1)
+    forth, back = (
+        ListedLedgers(map(source.ledger, range(1, 7)), 1, 6, source.network) for _ in range(2)
+    )
+    ascending = {sequence: forth.close_meta(sequence) for sequence in (1, 2, 3, 4, 5, 6)}
+    assert {sequence: back.close_meta(sequence) for sequence in (4, 2, 6, 1, 5, 3)} == ascending
 
 
 def test_empty_ledger_is_whole() -> None:
@@ -245,6 +260,40 @@ def test_ledgers_of_cores_own_tests_are_read(test_data: Path) -> None:
             for meta in json.loads(line)["ledgers"]:
                 transactions += len(read_ledger(b64decode(meta), network_id).transactions)
     assert transactions > 500
+
+
+@pytest.mark.parametrize(
+    ("kind", "walker", "seeds"),
+    [
+        (xdr.TransactionEnvelope, ENVELOPE, 150),
+        (xdr.TransactionResult, RESULT, 600),
+        (xdr.LedgerHeaderHistoryEntry, HEADER_ENTRY, 20),
+    ],
+)
+def test_walkers_end_where_random_values_end(kind: type[Any], walker: Walker, seeds: int) -> None:
+    for seed in range(seeds):
+        data = draw(kind, seed).to_xdr_bytes()
+        assert walker(data, 0) == len(data)
+
+
+def test_envelopes_of_version_0_have_their_hash() -> None:
+    source = xdr.Uint256(bytes(range(32)))
+    memo, body = xdr.Memo(xdr.MemoType.MEMO_TEXT, text=b"x"), draw(xdr.Operation, 5)
+    bounds = xdr.TimeBounds(xdr.TimePoint(xdr.Uint64(0)), xdr.TimePoint(xdr.Uint64(9)))
+    sequence = xdr.SequenceNumber(xdr.Int64(7))
+    old = xdr.TransactionV0(
+        source, xdr.Uint32(100), sequence, bounds, memo, [body], xdr.TransactionV0Ext(0)
+    )
+    new = xdr.Transaction(
+        xdr.MuxedAccount(xdr.CryptoKeyType.KEY_TYPE_ED25519, ed25519=source),
+        *(old.fee, sequence),
+        xdr.Preconditions(xdr.PreconditionType.PRECOND_TIME, time_bounds=bounds),
+        *(memo, old.operations, xdr.TransactionExt(0)),
+    )
+    kind = xdr.EnvelopeType.ENVELOPE_TYPE_TX_V0
+    envelope = xdr.TransactionEnvelope(kind, v0=xdr.TransactionV0Envelope(old, []))
+    signed = bytes(32) + b"\x00\x00\x00\x02" + new.to_xdr_bytes()
+    assert transaction_hash(envelope.to_xdr_bytes(), bytes(32)) == sha256(signed).digest()
 
 
 def test_tampered_ledger_differs_in_one_bit_that_hashes_cover() -> None:

@@ -25,7 +25,7 @@ _HEADER = struct(
     *(U32, HASH, _SCP_VALUE, HASH, fixed(32 + 4 + 8 + 8 + 4 + 8 + 3 * 4 + 4 * 32)),
     walk.union({0: VOID, 1: fixed(8)}),
 )
-_HEADER_ENTRY = struct(HASH, _HEADER, EXT)
+HEADER_ENTRY = struct(HASH, _HEADER, EXT)
 _LEDGER_EXT = walk.union({0: VOID, 1: fixed(12)})
 
 _EVENTS, _DIAGNOSTICS = walk.array(walk.CONTRACT_EVENT), walk.array(walk.DIAGNOSTIC_EVENT)
@@ -49,13 +49,13 @@ _META = walk.union(
 def header_entry(close_meta: bytes) -> bytes:
     """Return the LedgerHeaderHistoryEntry; it starts with the ledger's hash."""
     start = _header_start(close_meta)
-    return close_meta[start : _HEADER_ENTRY(close_meta, start)]
+    return close_meta[start : HEADER_ENTRY(close_meta, start)]
 
 
 def proved_part(close_meta: bytes) -> range:
     """Return the bytes of header and transaction set, all of which hashes cover."""
     start = _header_start(close_meta)
-    _, end = _read_tx_set(close_meta, _HEADER_ENTRY(close_meta, start))
+    _, end = _read_tx_set(close_meta, HEADER_ENTRY(close_meta, start))
     return range(start, end)
 
 
@@ -70,8 +70,8 @@ def read_ledger(close_meta: bytes, network_id: bytes) -> Ledger:
         DecodeError: an envelope is missing: the ledger is of another network.
     """
     sequence, close_time, protocol = read_header(close_meta)
-    envelopes, at = _read_tx_set(close_meta, _HEADER_ENTRY(close_meta, _header_start(close_meta)))
-    by_hash = {_hash(envelope, network_id): envelope for envelope in envelopes}
+    envelopes, at = _read_tx_set(close_meta, HEADER_ENTRY(close_meta, _header_start(close_meta)))
+    by_hash = {transaction_hash(envelope, network_id): envelope for envelope in envelopes}
     applied = enumerate(_read_applied(close_meta, at), start=1)
     transactions = (_transaction(order, by_hash, *parts) for order, parts in applied)
     return Ledger(sequence, close_time, protocol, tuple(transactions))
@@ -138,7 +138,8 @@ def _read_applied(data: bytes, at: int) -> Iterator[tuple[bytes, bytes, bytes]]:
         at = CHANGES(data, end) if is_v2 else end
 
 
-def _hash(envelope: bytes, network_id: bytes) -> bytes:
+def transaction_hash(envelope: bytes, network_id: bytes) -> bytes:
+    """Return the hash of a TransactionEnvelope: of a fee bump, the outer one."""
     kind = walk.uint32(envelope, 0)
     if kind == 0:  # hashed in the newer form: with the kind of key before the source account
         body = bytes(4) + envelope[4 : TRANSACTION_V0(envelope, 4)]

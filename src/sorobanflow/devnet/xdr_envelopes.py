@@ -9,6 +9,7 @@ from sorobanflow.devnet.xdr_walk import (
     ACCOUNT_ID,
     ASSET,
     CLAIMANT,
+    EXECUTABLE,
     EXT,
     HASH,
     LEDGER_KEY,
@@ -52,8 +53,7 @@ _SPONSORSHIP = union({0: LEDGER_KEY, 1: struct(ACCOUNT_ID, SIGNER_KEY)})
 
 _CALL = struct(SC_ADDRESS, opaque, array(SC_VAL))
 _PREIMAGE = union({0: struct(SC_ADDRESS, HASH), 1: ASSET})
-_EXECUTABLE = union({0: HASH, 1: VOID})
-_CREATE = struct(_PREIMAGE, _EXECUTABLE)
+_CREATE = struct(_PREIMAGE, EXECUTABLE)
 _CREATE_V2 = struct(_CREATE, array(SC_VAL))
 _HOST_FUNCTION = union({0: _CALL, 1: _CREATE, 2: opaque, 3: _CREATE_V2})
 

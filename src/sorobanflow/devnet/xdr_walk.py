@@ -108,7 +108,7 @@ SIGNER_KEY = union({0: HASH, 1: HASH, 2: HASH, 3: struct(HASH, opaque)})
 POOL_KIND = U32
 
 SC_ADDRESS = union({0: ACCOUNT_ID, 1: HASH, 2: fixed(40), 3: fixed(36), 4: HASH})
-EXECUTABLE = union({0: HASH, 1: VOID})
+EXECUTABLE = union({0: HASH, 1: VOID, 2: struct(SC_ADDRESS, opaque)})
 SC_MAP = array(struct(_later("SCVal"), _later("SCVal")))
 SC_VAL = union(
     {
@@ -134,6 +134,7 @@ SC_VAL = union(
         19: struct(EXECUTABLE, optional(SC_MAP)),
         20: VOID,
         21: U64,
+        22: opaque,
     }
 )
 
@@ -200,6 +201,7 @@ LEDGER_KEY = union(
         5: HASH,
         6: struct(SC_ADDRESS, SC_VAL, U32),
         7: HASH,
+        8: U32,
         9: HASH,
     }
 )
