@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.source import Source, fetch_batch
 
 
 class FetchedBatch(NamedTuple):
-    """What a batch of whole ledgers brought."""
+    """The items of a batch of whole ledgers."""
 
     ledgers: LedgerRange
     events: list[Event | Malformed]
     transactions: list[Transaction | Malformed]
-    objects: list[LedgerObject]
 
 
 def fetch_range(source: Source, ledgers: LedgerRange, max_events: int) -> Iterator[FetchedBatch]:
@@ -23,6 +22,5 @@ def fetch_range(source: Source, ledgers: LedgerRange, max_events: int) -> Iterat
     while rest is not None:
         batch = source.begin_batch(rest, max_events)
         items = fetch_batch(batch)
-        lists = [*items.events], [*items.transactions], [*items.objects]
-        yield FetchedBatch(batch.ledgers, *lists)
+        yield FetchedBatch(batch.ledgers, [*items.events], [*items.transactions])
         rest = batch.rest

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -44,8 +44,8 @@ from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.whole_ledgers import LedgersSource
-from sorobanflow.sources.source import Source
-from tests.fetch_range import FetchedBatch, fetch_range
+from sorobanflow.sources.source import FetchedItems, Source, fetch_batch
+from tests.fetch_range import FetchedBatch
 
 OpenSource = Callable[..., AbstractContextManager[Source]]
 
@@ -153,17 +153,24 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 def read(source: Source, ledgers: LedgerRange, max_events: int) -> list[FetchedBatch]:
-    """Fetch a range; what whole ledgers hold of it takes the place of items."""
-    return [_with_items(source, one) for one in fetch_range(source, ledgers, max_events)]
+    """Fetch a range; the items that whole ledgers hold take their place."""
+    batches: list[FetchedBatch] = []
+    rest: LedgerRange | None = ledgers
+    while rest is not None:
+        batch = source.begin_batch(rest, max_events)
+        items = fetch_batch(batch)  # which may end the batch earlier
+        batches.append(_with_items(source, batch.ledgers, items))
+        rest = batch.rest
+    return batches
 
 
-def _with_items(source: Source, batch: FetchedBatch) -> FetchedBatch:
-    events, transactions = [*batch.events], [*batch.transactions]
-    for meta in _whole_ledgers(source, batch.objects):
-        if batch.ledgers.holds(meta.header.sequence):
+def _with_items(source: Source, ledgers: LedgerRange, items: FetchedItems) -> FetchedBatch:
+    events, transactions = [*items.events], [*items.transactions]
+    for meta in _whole_ledgers(source, items.objects):
+        if ledgers.holds(meta.header.sequence):
             events += meta.events
             transactions += meta.transactions
-    return batch._replace(events=events, transactions=transactions)
+    return FetchedBatch(ledgers, events, transactions)
 
 
 def _whole_ledgers(source: Source, objects: Iterable[LedgerObject]) -> Iterator[CloseMeta]:
@@ -218,7 +225,7 @@ def test_source_step_runs_again_after_an_error_and_loses_nothing(
         (whole,) = read(source, recorded.ledgers, 1_000_000)
     with open_source(kind.faults) as source:
         batch, errors = source.begin_batch(recorded.ledgers, 1_000_000), 0
-        found = FetchedBatch(recorded.ledgers, [], [], [])
+        found: tuple[list[Any], ...] = [], [], []
         while steps := batch.next_steps():
             for step in steps:
                 for _ in range(3):
@@ -227,12 +234,12 @@ def test_source_step_runs_again_after_an_error_and_loses_nothing(
                         break
                     except RetriableError:
                         errors += 1
-                for mine, items in zip(found[1:], step.take(), strict=True):
+                for mine, items in zip(found, step.take(), strict=True):
                     mine += items
-        found = _with_items(source, found)
+        again = _with_items(source, recorded.ledgers, FetchedItems(*found))
     assert errors >= 1
-    assert sorted(hashes([found])) == sorted(hashes([whole]))
-    assert event_ids([found]) == event_ids([whole])
+    assert sorted(hashes([again])) == sorted(hashes([whole]))
+    assert event_ids([again]) == event_ids([whole])
 
 
 def test_source_step_says_what_it_fetched(
@@ -265,7 +272,7 @@ def test_source_refuses_a_ledger_that_it_does_not_have(
     first = recorded.ledgers.first
     lost = (LedgerOutsideRetentionError, LedgerMissingError)
     with open_source() as source, pytest.raises(lost):
-        list(fetch_range(source, LedgerRange(first - 5, first), 1_000_000))
+        read(source, LedgerRange(first - 5, first), 1_000_000)
 
 
 def test_source_says_which_ledgers_it_has(open_source: OpenSource, recorded: Recorded) -> None:
@@ -283,4 +290,4 @@ def test_source_that_is_stopped_refuses_to_fetch(
     with open_source() as source:
         source.stop()
         with pytest.raises(ClientStoppedError):
-            list(fetch_range(source, recorded.ledgers, 1_000_000))
+            read(source, recorded.ledgers, 1_000_000)
