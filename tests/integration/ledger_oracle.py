@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
-from stellar_sdk import StrKey, TransactionEnvelope, xdr
+from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header
 from sorobanflow.decode.entries import Entry
+from sorobanflow.decode.transactions import network_id
 from sorobanflow.sources.items import Event, Transaction
 from tests.integration.meta_oracle import change_of, changes_of
+from tests.unit.envelope_hash import sdk_hash
 
 FEE_BUMP = xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP
 CODES = xdr.TransactionResultCode
@@ -23,10 +24,10 @@ Applied = tuple[Transaction, xdr.TransactionMeta]
 
 def sdk_ledger(data: bytes, passphrase: str) -> CloseMeta:
     """Read a ledger that is known to be right."""
-    meta = xdr.LedgerCloseMeta.from_xdr_bytes(data)
+    meta, network = xdr.LedgerCloseMeta.from_xdr_bytes(data), network_id(passphrase)
     body: Any = meta.v0 or meta.v1 or meta.v2
     header = header_of(body.ledger_header)
-    envelopes = {hash_of(each, passphrase): each for each in envelopes_of(body.tx_set)}
+    envelopes = {sdk_hash(each, network): each for each in envelopes_of(body.tx_set)}
     applied = [
         (transaction_of(header, number, one, envelopes), one.tx_apply_processing)
         for number, one in enumerate(body.tx_processing, 1)
@@ -67,19 +68,6 @@ def envelopes_of(tx_set: Any) -> Iterator[xdr.TransactionEnvelope]:
             for stage in phase.parallel_txs_component.execution_stages:
                 for cluster in stage.parallel_tx_execution_stage:
                     yield from cluster.dependent_tx_cluster
-
-
-def hash_of(envelope: xdr.TransactionEnvelope, passphrase: str) -> str:
-    if envelope.v0:
-        return TransactionEnvelope.from_xdr_object(envelope, passphrase).hash_hex()
-    network = xdr.Hash(sha256(passphrase.encode()).digest())
-    tagged = xdr.TransactionSignaturePayloadTaggedTransaction(
-        envelope.type,
-        tx=envelope.v1 and envelope.v1.tx,
-        fee_bump=envelope.fee_bump and envelope.fee_bump.tx,
-    )
-    payload = xdr.TransactionSignaturePayload(network, tagged)
-    return sha256(payload.to_xdr_bytes()).hexdigest()
 
 
 def transaction_of(

@@ -9,6 +9,8 @@ import re
 import sys
 from collections import Counter
 from enum import Enum
+from functools import cache
+from itertools import accumulate
 from random import Random
 from types import FrameType
 from typing import Any
@@ -21,6 +23,7 @@ _MAX_LENGTH = 80
 _UNSIGNED, _SIGNED = (0, 1, 2**31, 2**32 - 1), (0, -1, -(2**31), 2**31 - 1)
 #: The codes that have more within; most of the others only bear a name.
 _OFTEN = ("txSUCCESS", "txFAILED", "txFEE_BUMP_INNER_SUCCESS", "txFEE_BUMP_INNER_FAILED", "opINNER")
+_BRACES = {"{": 1, "}": -1}
 _CASES = re.compile(r"^\s*case (\w+):", re.MULTILINE)
 
 
@@ -114,8 +117,13 @@ def _class_of(frame: FrameType | None) -> type | None:
     return None if frame is None else frame.f_locals.get("cls")
 
 
+@cache
 def _cases(union: type | None) -> list[str]:
-    """The cases of a union, as its XDR in the docstring names them."""
+    """The cases of a union, as its XDR in the docstring names them; not those of one within."""
     text = (union and union.__doc__) or ""
-    head = text.partition("{")[0]
-    return _CASES.findall(text) if "switch" in head else []
+    head, _, body = text.partition("{")
+    if "switch" not in head:
+        return []
+    depths = accumulate(body, lambda depth, char: depth + _BRACES.get(char, 0), initial=1)
+    outer = (char for char, depth in zip(body, depths, strict=False) if depth == 1)
+    return _CASES.findall("".join(outer))
