@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from struct import Struct
 
 from sorobanflow.decode.close_meta import CloseMeta, Header
-from sorobanflow.decode.ledger_batches import decompress
 from sorobanflow.decode.ledger_events import ledger_events
 from sorobanflow.decode.proofs import check_chain, check_ledgers, check_sequence, prove
 from sorobanflow.decode.raw_ledgers import Applied, RawLedger, raw_ledger_reader, read_raw_ledger
@@ -21,6 +20,7 @@ from sorobanflow.decode.tx_sets import Envelope
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.items import LedgerObject, Transaction
+from sorobanflow.sources.lake.unzstd import unzstd
 
 _THREE_NUMBERS = Struct(">III")
 
@@ -52,10 +52,17 @@ def read_object(object: LedgerObject, network: bytes) -> Iterator[CloseMeta]:
 
 def _raw_ledgers(object: LedgerObject, network: bytes) -> Iterator[RawLedger]:
     if object.is_batch:
-        yield from _of_batch(object, decompress(object.data), network)
+        yield from _of_batch(object, _decompress(object.data), network)
     else:
         check_ledgers(object.ledgers, object.ledgers, 1, object.name)
         yield read_raw_ledger(object.data, network)
+
+
+def _decompress(data: bytes) -> bytes:
+    try:
+        return b"".join(unzstd(data))
+    except ValueError as error:
+        raise DecodeError(f"cannot decompress the object ({error})") from error
 
 
 def _of_batch(object: LedgerObject, data: bytes, network: bytes) -> Iterator[RawLedger]:
