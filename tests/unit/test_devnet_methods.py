@@ -238,53 +238,6 @@ def test_other_methods_refuse_arrays(chain: Chain, method: str) -> None:
         Node(chain).call(method, [1])
 
 
-OUTSIDE = "must be between the oldest ledger: 6 and the latest ledger: 10 for this rpc instance"
-
-
-def trimmed(has_data_store: bool = False) -> Node:
-    supply = ListedLedgers([], 3, 10, GENERATOR.network)
-    return Node(Chain(supply, retention=5, has_data_store=has_data_store))
-
-
-@pytest.mark.parametrize(
-    ("start", "pagination", "code", "text"),
-    [
-        (5, {}, -32600, f"start ledger (5) {OUTSIDE}"),
-        (11, {"limit": 201}, -32600, f"start ledger (11) {OUTSIDE}\nlimit must not exceed 200"),
-        (6, {"cursor": "6"}, -32600, "startLedger (6) and cursor (6) cannot both be set"),
-        (0, {"cursor": "10"}, -32602, f"cursor ('10') {OUTSIDE}"),
-        (0, {"cursor": "4"}, -32602, f"cursor ('4') {OUTSIDE}"),
-        (0, {"cursor": "-1"}, -32602, 'strconv.ParseUint: parsing "-1": invalid syntax'),
-        (0, {"cursor": "9" * 10}, -32602, f'parsing "{"9" * 10}": value out of range'),
-    ],
-)
-def test_get_ledgers_refuses(start: int, pagination: Any, code: int, text: str) -> None:
-    with pytest.raises(RpcError) as refused:
-        trimmed().call("getLedgers", {"startLedger": start, "pagination": pagination})
-    assert refused.value.code == code
-    assert text in refused.value.message
-
-
-def test_get_ledgers_pages_join() -> None:
-    node, seen, cursor = trimmed(), [], "5"
-    while cursor != "10":
-        page = node.call("getLedgers", {"pagination": {"cursor": cursor, "limit": 2}})
-        seen += [item["sequence"] for item in page["ledgers"]]
-        cursor = page["cursor"]
-    assert seen == [6, 7, 8, 9, 10]
-    assert page["latestLedgerCloseTime"] == 1767225650
-    assert page["oldestLedgerCloseTime"] == 1767225630
-
-
-def test_get_ledgers_of_a_data_store_starts_before_the_oldest_ledger() -> None:
-    node = trimmed(has_data_store=True)
-    page = node.call("getLedgers", {"startLedger": 3, "pagination": {"limit": 1}})
-    assert [item["sequence"] for item in page["ledgers"]] == [3]
-    assert page["oldestLedger"] == 6
-    with pytest.raises(RpcError, match="oldest ledger: 3 and"):
-        node.call("getLedgers", {"startLedger": 2})
-
-
 def test_ledger_entries_are_those_of_the_supply() -> None:
     [(key, data)] = GENERATOR.entries.items()
     code = xdr.LedgerKey.from_json_dict({"contract_code": {"hash": "ab" * 32}}).to_xdr()
