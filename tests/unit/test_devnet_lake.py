@@ -11,8 +11,9 @@ from sorobanflow.devnet.lake import FolderLake, LakeLayout
 from sorobanflow.devnet.supply import Network
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
+from tests.whole_ledgers import TESTNET
 
-TESTNET = Network("Test SDF Network ; September 2015", 20)
+NETWORK = Network(TESTNET, 20)
 
 
 def files(folder: Path) -> list[str]:
@@ -32,7 +33,7 @@ def sequences(content: bytes | None) -> tuple[int, int, list[int]]:
 
 def test_written_lake_has_the_layout_of_a_real_one(test_data: Path, tmp_path: Path) -> None:
     real = test_data / "lakes/testbucket"
-    supply = ListedLedgers([], 990, 1000, TESTNET)
+    supply = ListedLedgers([], 990, 1000, NETWORK)
     assert write_lake(supply, tmp_path, LedgerRange(997, 999)) == (997, 999)
     assert files(tmp_path) == files(real)
     assert (tmp_path / ".config.json").read_bytes() == (real / ".config.json").read_bytes()
@@ -58,7 +59,7 @@ def test_keys(layout: LakeLayout, sequence: int, key: str) -> None:
 
 
 def test_objects_hold_whole_batches(tmp_path: Path) -> None:
-    supply = ListedLedgers([], 1, 20, TESTNET)
+    supply = ListedLedgers([], 1, 20, NETWORK)
     told: list[LedgerRange] = []
     assert write_lake(supply, tmp_path, LedgerRange(2, 9), 4, 2, told.append) == (1, 11)
     assert told == [(1, 3), (4, 7), (8, 11)]
@@ -73,7 +74,7 @@ def test_objects_hold_whole_batches(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ledgers", [LedgerRange(7, 8), LedgerRange(20, 21)])
 def test_batches_that_are_not_whole_are_refused(tmp_path: Path, ledgers: LedgerRange) -> None:
-    supply = ListedLedgers([], 6, 21, TESTNET)
+    supply = ListedLedgers([], 6, 21, NETWORK)
     with pytest.raises(ConfigurationError, match="is not whole: there are the ledgers 6-21"):
         write_lake(supply, tmp_path, ledgers, 4)
     with pytest.raises(ConfigurationError, match="at least 1"):
@@ -93,7 +94,7 @@ def test_lake_of_a_chain_grows_with_it_and_keeps_what_its_node_drops() -> None:
 
 def test_folder_gives_no_other_files(tmp_path: Path) -> None:
     folder = tmp_path / "lake"
-    write_lake(ListedLedgers([], 1, 2, TESTNET), folder, LedgerRange(1, 2))
+    write_lake(ListedLedgers([], 1, 2, NETWORK), folder, LedgerRange(1, 2))
     (tmp_path / "secret").write_text("x")
     (folder / "secret").write_text("x")
     lake = FolderLake(folder)

@@ -1,8 +1,5 @@
 """Files of real whole ledgers: what is read of them, and the walkers that find it."""
 
-import gzip
-import json
-from base64 import b64decode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -25,9 +22,7 @@ from sorobanflow.devnet.xdr_walk import Walker
 from sorobanflow.errors import ConfigurationError, DecodeError
 from tests.ledgers import generated
 from tests.unit.random_xdr import draw
-
-PUBNET = "Public Global Stellar Network ; September 2015"
-CORE_TESTS = "(V) (;,,;) (V)"
+from tests.whole_ledgers import CORE_PASSPHRASE, PUBNET, core_chains
 
 
 @pytest.mark.parametrize("name", ["pubnet-51000294", "pubnet-63092990"])
@@ -63,13 +58,10 @@ def test_ledger_file_with_a_gap_or_of_another_format_is_refused(
 
 
 def test_ledgers_of_cores_own_tests_are_read(test_data: Path) -> None:
-    network_id = sha256(CORE_TESTS.encode()).digest()
-    transactions = 0
-    with gzip.open(test_data / "ledgers/core-tests.jsonl.gz", "rt") as lines:
-        for line in [*lines][1::4]:
-            for meta in json.loads(line)["ledgers"]:
-                transactions += len(read_ledger(b64decode(meta), network_id).transactions)
-    assert transactions > 500
+    network_id = sha256(CORE_PASSPHRASE.encode()).digest()
+    chains = [*core_chains(test_data)][::4]
+    ledgers = [read_ledger(each.xdr, network_id) for chain in chains for each in chain]
+    assert sum(len(ledger.transactions) for ledger in ledgers) > 500
 
 
 @pytest.mark.parametrize(
