@@ -129,7 +129,7 @@ class Source(Protocol):
 
         Args:
             ledgers: The ledgers wanted; the batch ends earlier, after the first ledger with
-                which it holds more than `max_events`.
+                which it holds more than `max_events`. Whole ledgers are not counted: it has all.
             other_batches: Batches in flight beside this one, which share the workers.
         """
 
