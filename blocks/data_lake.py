@@ -71,7 +71,7 @@ class DataLake(Block):
     the time that writing takes; ledgers are never split."""
     decode_processes: int | None = Field(default=None, ge=0, le=64)
     """Additional processes that decode while there is much to index; 0: none. Empty: one for
-    each further core, at most 4."""
+    each core, at most 4."""
     timeout_s: float = Field(default=_HTTP.timeout_s, gt=0, le=600)
     """Seconds that fetching one object may take."""
 
@@ -94,7 +94,9 @@ class DataLake(Block):
 
     def processes(self) -> int:
         """Additional processes that decode."""
-        return default_processes() if self.decode_processes is None else self.decode_processes
+        if self.decode_processes is not None:
+            return self.decode_processes
+        return default_processes(whole_ledgers=True)
 
     def client(self, hook: Hook | None = None, max_workers: int | None = None) -> LakeClient:
         """Build the client; close it when done.

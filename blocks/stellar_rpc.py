@@ -56,7 +56,7 @@ class StellarRpc(Block):
     """Maximum amount of XDR in a batch, in MiB; takes about five times as much memory."""
     decode_processes: int | None = Field(default=None, ge=0, le=64)
     """Additional processes that decode while there is much to index; 0: none. Empty: one for
-    each further core, at most 4."""
+    each further core, for whole ledgers one for each core, at most 4."""
     batch_calls: int = Field(default=50, ge=1, le=200)
     """Maximum number of transactions in one JSON-RPC batch when fetching by hash; 1: single
     calls."""
@@ -101,9 +101,11 @@ class StellarRpc(Block):
             self.max_batch_mib * MIB,
         )
 
-    def processes(self) -> int:
+    def processes(self, whole_ledgers: bool = False) -> int:
         """Additional processes that decode."""
-        return default_processes() if self.decode_processes is None else self.decode_processes
+        if self.decode_processes is not None:
+            return self.decode_processes
+        return default_processes(whole_ledgers)
 
     def client(
         self,

@@ -93,17 +93,18 @@ class StatusCollector:
 
 @contextmanager
 def serve_metrics(
-    folder: Path, node: StellarRpc, database: Database, host: str, port: int
+    folder: Path, node: StellarRpc | None, database: Database, host: str, port: int
 ) -> Iterator[str]:
-    """Serve the metrics; gives their address. Port 0 is a free one.
+    """Serve the metrics; gives their address. Port 0 is a free one; without a node, no state.
 
     Raises ConfigurationError if the port cannot be used or the node's block is not valid.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(FolderCollector(folder))
-    status = StatusCollector(node, database)
-    registry.register(status)
-    with closing(status):
+    with ExitStack() as stack:
+        if node is not None:
+            status = stack.enter_context(closing(StatusCollector(node, database)))
+            registry.register(status)
         try:
             server, thread = start_http_server(port, host, registry)
         except (OSError, OverflowError) as error:

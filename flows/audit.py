@@ -14,33 +14,27 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.harness.gaps import index_or_record_gaps
-from flows.harness.indexer import Indexer, Settings, open_indexer
+from flows.harness.indexer import Indexer, open_indexer
 from flows.harness.outcome import final_state
 from flows.harness.parameters import STALL_S, Ledger, StallSeconds
 from flows.harness.patience import DATABASE, patience
 from flows.harness.progress import Progress
+from flows.harness.repair import repair_found, window_of
 from flows.harness.run_page import conclude, tag_run
+from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
-from sorobanflow.audit.agreement import (
-    Compared,
-    Failure,
-    find_future_rows,
-    remove_future_rows,
-)
+from sorobanflow.audit.agreement import Compared, Failure, find_future_rows
 from sorobanflow.audit.look import Look, look_at
 from sorobanflow.audit.metrics import write_metrics
-from sorobanflow.audit.ranges import Sample, choose_sample, repair_order, requested_range
-from sorobanflow.audit.replay import replay
+from sorobanflow.audit.ranges import Sample, choose_sample, requested_range
 from sorobanflow.audit.shapes import recognize
 from sorobanflow.audit.summary import AuditSummary
-from sorobanflow.errors import SorobanflowError
+from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import (
     LedgerRange,
     clip,
     count_ledgers,
     parse_anchor,
-    single_ledgers,
     split,
 )
 from sorobanflow.pipeline.summary import RunSummary
@@ -72,6 +66,7 @@ def audit(
     metrics_file: str | None = None,
     anchor: str | None = None,
     stall_s: StallSeconds = STALL_S,
+    lake: str | None = None,
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
 ) -> State[RunSummary]:
@@ -81,8 +76,8 @@ def audit(
     writes only what audits remember of event shapes. With `repair` it indexes missing
     and differing ledgers, those first that the node drops first, and for the stream of
     everything removes rows that these ledgers do not make; records as gaps what
-    the node no longer has; replays the quarantine; looks again. A second run finds
-    what is still wrong; a crash half-way loses the batches in flight. The run ends as
+    neither the node nor `lake` has; replays the quarantine; looks again. A second run
+    finds what is still wrong; a crash half-way loses the batches in flight. The run ends as
     Incomplete (in a terminal: exit code 1) if ledgers are missing or differ at the end,
     if the chain of whole ledgers is broken, if anything failed, or if it recorded a gap
     or put items in quarantine.
@@ -103,17 +98,21 @@ def audit(
             the node or the database. Progress is a chunk of ledgers that was compared, a
             batch that was committed, an item that was decoded again. Raise it if the state
             tables are so large that reading one through takes longer.
+        lake: Name of a data-lake block: repair asks it for what the node no longer has,
+            gaps and missing ledgers, of the stream of everything. Empty: none.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
     trusted = None if anchor is None else parse_anchor(anchor)
     summary = AuditSummary(RpcStats(), anchor=trusted)
     settings = Settings(rpc, database, contract_ids, topics)
+    if lake and (contract_ids or topics):
+        raise ConfigurationError("a lake repairs the stream of everything only; leave one out")
     try:
         with patience(stall_s) as patient, open_indexer(settings, summary, patient) as indexer:
             tag_run(indexer)
-            _audit(indexer, summary, start_ledger, end_ledger, sample, repair)
-            report_status("status", indexer.target.engine, indexer.source.client)
+            _audit(indexer, summary, start_ledger, end_ledger, sample, repair, lake)
+            report_status("status", indexer.target.engine, indexer.node.client)
         if metrics_file is not None:
             write_metrics(Path(metrics_file), summary)
     finally:
@@ -129,31 +128,36 @@ def _audit(
     end: int | None,
     sample: Sample,
     repair: bool,
+    lake: str | None,
 ) -> None:
     """Look at the stream, repair it and look again."""
     engine, stream = indexer.target.engine, indexer.target.stream
     indexer.patience.waits_for = lambda: f"the audit of {stream.name}, in the database"
-    coverage, node = indexer.coverage(), indexer.health()
-    requested = requested_range(start, end, node, coverage)
+    coverage, available = indexer.coverage(), indexer.available()
+    requested = requested_range(start, end, available, coverage)
     summary.stream, summary.requested = stream.name, requested
 
-    comparable = clip(clip(coverage.covered, requested), _window(indexer))
+    comparable = clip(clip(coverage.covered, requested), window_of(indexer))
     summary.comparable = count_ledgers(comparable)
     sampled = choose_sample(comparable, sample)
     summary.found = _look(indexer, summary, _compare(indexer, sampled))
     if repair and not summary.found.whole:
-        _repair_and_look(indexer, summary, requested, summary.found)
+        _repair_and_look(indexer, summary, requested, summary.found, lake)
 
     coverage = indexer.coverage()
     covered = clip(coverage.covered, requested)
     summary.recognition = recognize(
-        engine, stream, indexer.source.event_filter, covered, indexer.patience.progressed
+        engine, stream, indexer.node.event_filter, covered, indexer.patience.progressed
     )
     summary.finish(coverage)
 
 
 def _repair_and_look(
-    indexer: Indexer, summary: AuditSummary, requested: LedgerRange, look: Look
+    indexer: Indexer,
+    summary: AuditSummary,
+    requested: LedgerRange,
+    look: Look,
+    lake: str | None,
 ) -> None:
     """Repair what a look found, and look again.
 
@@ -162,8 +166,8 @@ def _repair_and_look(
     """
     for _ in range(MAX_REPAIRS):
         with summary.working():
-            failures = _repair(indexer, summary, look)
-        window, was_hidden = _window(indexer), look.hiding
+            failures = repair_found(indexer, summary, look, lake)
+        window, was_hidden = window_of(indexer), look.hiding
         kept = tuple(one for one in look.compared.differences if one.ledger < window.first)
         again = clip(indexer.coverage().covered, requested) if was_hidden else look.doubtful
         compared = Compared(0, kept, tuple(failures)).add(_compare(indexer, clip(again, window)))
@@ -176,7 +180,7 @@ def _look(indexer: Indexer, summary: AuditSummary, compared: Compared) -> Look:
     """Look at the stream, and log what is wrong."""
     engine, stream, requested = indexer.target.engine, summary.stream, summary.requested
     assert requested is not None
-    look = look_at(engine, stream, requested, _window(indexer), compared, summary.anchor)
+    look = look_at(engine, stream, requested, window_of(indexer), compared, summary.anchor)
     for line in look.lines(MAX_LOGGED_FINDINGS):
         get_run_logger().warning(line)
     return look
@@ -187,7 +191,7 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
     compared = Compared()
     progress = Progress("audit-progress", count_ledgers(ledgers))
     chunks = split(ledgers, CHUNK_LEDGERS)
-    source, engine = indexer.source, indexer.target.engine
+    source, engine = indexer.node, indexer.target.engine
     for some in (chunks[n : n + MAX_TASKS] for n in range(0, len(chunks), MAX_TASKS)):
         claims = indexer.claims(some)
         shared = {"source": source, "claims": claims, "engine": engine}
@@ -201,48 +205,9 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
                 compared = compared.add(Compared(failures=(Failure(chunk, str(error)),)))
     progress.close(compared.ledgers)
     if not source.is_filtered:
-        find = partial(find_future_rows, engine, _window(indexer).last)
+        find = partial(find_future_rows, engine, window_of(indexer).last)
         compared = compared.add(indexer.patience.retry(DATABASE, find))
     return compared._replace(differences=tuple(sorted(compared.differences)))
-
-
-def _repair(indexer: Indexer, summary: AuditSummary, found: Look) -> list[Failure]:
-    """Index what is missing or differs, and replay the quarantine; returns what failed."""
-    indexer.open_stream()
-    window = _window(indexer)
-    lost = clip(found.missing, LedgerRange(0, window.first - 1))
-    todo = repair_order(found.missing, found.gaps, found.compared.differences, window)
-    if any(one.ledger > window.last for one in found.compared.differences):
-        remove = partial(remove_future_rows, indexer.target.engine, window.last)
-        indexer.patience.retry(DATABASE, remove)
-    failures = _index(indexer, summary, [*lost, *todo])
-    if summary.replayed is not None:
-        return failures
-    progressed = indexer.patience.progressed
-    summary.replayed = replay(indexer.target.engine, indexer.source.passphrase, progressed)
-    if indexer.source.event_filter is None:
-        again = single_ledgers(summary.replayed.ledgers)
-        failures += _index(indexer, summary, clip(again, _window(indexer)))
-    return failures
-
-
-def _index(indexer: Indexer, summary: AuditSummary, ranges: Sequence[LedgerRange]) -> list[Failure]:
-    """Index ranges in this order, covered or not; one that fails does not stop the others."""
-    failures = []
-    pipeline = indexer.pipeline(summary.add)
-    for ledgers in ranges:
-        get_run_logger().info(f"indexing ledgers {ledgers}")
-        try:
-            index_or_record_gaps(indexer, pipeline, ledgers, summary.gaps, force=True)
-        except SorobanflowError as error:
-            failures.append(Failure(ledgers, str(error)))
-    return failures
-
-
-def _window(indexer: Indexer) -> LedgerRange:
-    """Ask the node for the ledgers that it has now."""
-    node = indexer.health()
-    return LedgerRange(node.oldest_ledger, node.latest_ledger)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ The main flow, run on a schedule. Each batch of ledgers passes through three tas
 
     fetch-events ──▶ fetch-transactions (one task run per chunk) ──▶ upsert-batch
 
-They are in `tasks/`, are started in `flows/harness/runner.py`, and follow each other as
+Of whole ledgers, fetch-ledgers stands in place of the first two. They are in
+`tasks/`, are started in `flows/harness/runner.py`, and follow each other as
 `sorobanflow.pipeline` decides. Progress is the coverage in the database and nothing else.
 """
 
@@ -16,12 +17,13 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.documents import DEFAULT_NAME
-from flows.harness.indexer import Settings, open_indexer
+from flows.harness.indexer import open_indexer
 from flows.harness.live import LiveIndexing
 from flows.harness.outcome import final_state
 from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
 from flows.harness.patience import patience
 from flows.harness.run_page import conclude, range_text, tag_run
+from flows.harness.sources import NodeSource, Settings
 from flows.harness.terminal import run_flow
 from flows.harness.unknown_tokens import name_tokens
 from sorobanflow.pipeline.summary import RunSummary
@@ -43,6 +45,7 @@ def index(
     allow_gap: bool = False,
     stall_s: StallSeconds | None = STALL_S,
     max_lag_ledgers: Annotated[int, Field(ge=0)] | None = LEDGERS_BEHIND_TIP,
+    source: NodeSource = "rpc",
     rpc: str = DEFAULT_NAME,
     database: str = DEFAULT_NAME,
 ) -> State[RunSummary]:
@@ -78,11 +81,15 @@ def index(
         max_lag_ledgers: How many ledgers the stream may lag behind the node at the end;
             with a larger lag the run ends as Incomplete. The default is ten minutes of
             ledgers, as far behind as a first run starts. Empty: any lag.
+        source: What is read of the node: "rpc", its events and transactions, or "ledgers",
+            its whole ledgers (getLedgers), proved by their hashes and without a filter.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
     summary = RunSummary(RpcStats())
-    settings = Settings(rpc, database, contract_ids, topics, fetch_plan, batch_size, max_workers)
+    settings = Settings(
+        rpc, database, contract_ids, topics, fetch_plan, batch_size, max_workers, source
+    )
     try:
         with (
             patience(stall_s) as patient,

@@ -76,7 +76,17 @@ MAKE_VARIABLES = (
     Variable("RPC_URL", "`make run`", "URL of a node; empty: the devnet"),
     Variable("DATABASE_URL", "`make run`", "libpq URL of a database; empty: the embedded one"),
     Variable("RECORDING", "`make run`", "file of recorded ledgers to use instead of a node"),
-    Variable("START", "`make run`", "first ledger: a number, `oldest` or `latest`"),
+    Variable("LAKE", "`make run`", "folder or URL of a data lake to use instead of a node"),
+    Variable(
+        "START",
+        "`make run`",
+        "first ledger: a number; of a node or recording also `oldest` or `latest`",
+    ),
+    Variable(
+        "END",
+        "`make run`",
+        "last ledger of a data lake; `START` and `END` may be empty if it is a folder",
+    ),
     Variable("FOLLOW", "`make run`", "seconds to follow the tip; empty: 5 with the devnet, else 0"),
     Variable("UI_PORT", "`make run`, `make ui`", "port of the Prefect server; empty: 4200"),
     Variable("METRICS_PORT", "`make run`", "port of the metrics; empty: any free port"),

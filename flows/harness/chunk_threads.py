@@ -51,7 +51,7 @@ class ChunkThreads:
                     progress.show(self._summary.ledgers)
             except BaseException:  # leaving the executor waits for the threads: end their work
                 self._todo.clear()
-                self._indexer.source.client.stop()
+                self._indexer.source.stop()
                 pool_of(self._indexer.target.engine).stop()
                 raise
         for thread in threads:

@@ -22,10 +22,11 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 
-from flows.harness.indexer import Indexer, Settings
+from flows.harness.indexer import Indexer
 from flows.harness.outcome import INCOMPLETE
 from flows.harness.patience import PREFECT
 from flows.harness.progress import Progress
+from flows.harness.sources import Settings
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge, subtract
 from sorobanflow.pipeline.backfill_summary import FanOutSummary
@@ -114,6 +115,8 @@ class FanOut:
             "max_workers": settings.max_workers,
             "allow_gap": True,  # `backfill` has checked the range
             "stall_s": self._stall_s,
+            "source": settings.source,
+            "anchor": settings.anchor_in(chunk),
             "rpc": settings.rpc,
             "database": settings.database,
         }

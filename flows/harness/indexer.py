@@ -1,23 +1,22 @@
-"""What every flow that indexes opens first: blocks, node, database, and the task runner.
+"""What every flow that indexes opens first: blocks, source, database, and the task runner.
 
-Invariant: node and database hold the same network, and the database's schema is this
+Invariant: source and database hold the same network, and the database's schema is this
 program's, before anything is indexed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from sqlalchemy import Engine, inspect, text
 
-from blocks import Database, StellarRpc
+from blocks import Database
 from blocks.documents import load_block
-from blocks.rate_limit import shared_rate
 from flows.harness.metrics import PoolWatch, process_metrics
-from flows.harness.patience import DATABASE, NODE, PREFECT, Patience
+from flows.harness.patience import DATABASE, LEDGERS, PREFECT, Patience
 from flows.harness.runner import PrefectRunner
-from sorobanflow.errors import ConfigurationError, UnknownHostError
+from flows.harness.sources import Settings, open_source
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Decoders, reduced_gc
 from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
@@ -26,62 +25,37 @@ from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.records import Hook, join_hooks
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.filters import EventFilter
-from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available, Source
 from sorobanflow.store import schema
 from sorobanflow.store.claims import Claims, read_claims
 from sorobanflow.store.coverage import Coverage, Stream, open_stream, pin_network, read_coverage
 from sorobanflow.store.engine import pool_of
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a flow's parameters say about indexing; None: what the block says.
-
-    A `batch_size` that is given stays; the block's adapts within its bounds.
-    """
-
-    rpc: str
-    database: str
-    contract_ids: list[str] | None = None
-    topics: list[list[str]] | None = None
-    fetch_plan: FetchPlan = "auto"
-    batch_size: int | None = None
-    max_workers: int | None = None
-
-
 @contextmanager
 def open_indexer(
     settings: Settings, summary: RunSummary, patience: Patience, *, dry_run: bool = False
 ) -> Iterator["Indexer"]:
-    """Load the blocks, check node and database against each other, start the task runner.
+    """Load the blocks, check source and database against each other, start the task runner.
 
     Waits with patience for what is away. A dry run leaves a new database as it is,
     without tables and network.
 
     Raises:
         ConfigurationError: a filter, block or address is wrong; nothing was started.
-        WrongNetworkError: the database holds another network than the node.
+        WrongNetworkError: the database holds another network than the source.
         SchemaError: the database's schema is not this program's.
     """
     event_filter = EventFilter.of(settings.contract_ids, settings.topics)
-    node = patience.retry(PREFECT, lambda: load_block(StellarRpc, settings.rpc))
     database = patience.retry(PREFECT, lambda: load_block(Database, settings.database))
-    workers = settings.max_workers or node.max_workers
-    planner = TransactionPlanner(
-        settings.fetch_plan, event_filter is not None, workers, node.batch_calls
-    )
     with ExitStack() as stack:
-        rate = None
-        if node.max_requests_per_s:
-            name = f"stellar-rpc-{settings.rpc}"
-            rate = stack.enter_context(shared_rate(name, node.max_requests_per_s))
         stack.enter_context(reduced_gc())
         metrics = process_metrics()
         hook = join_hooks(summary.stats, metrics)
-        client = patience.client = stack.enter_context(node.client(hook, workers, rate))
-        passphrase = patience.retry("the node to name its network", partial(_network, client))
+        source, client, workers, bounds, processes = stack.enter_context(
+            open_source(settings, event_filter, hook, patience)
+        )
         engine = patience.retry(
             "a connection to the database",
             lambda: stack.enter_context(database.engine(patience.watch_pool)),
@@ -92,19 +66,20 @@ def open_indexer(
             stack.callback(watch.look)
         if not dry_run or patience.retry(DATABASE, partial(in_use, engine)):
             patience.retry("the database's schema", partial(schema.prepare, engine))
-            patience.retry("the table network", partial(pin_network, engine, passphrase))
+            patience.retry("the table network", partial(pin_network, engine, source.passphrase))
         runner = stack.enter_context(PrefectRunner(workers))
         # The runner waits for its tasks when it closes: after a failure or an interrupt,
         # none may go on retrying.
-        stack.push(lambda kind, error, trace: client.stop() if kind else None)
+        stack.push(lambda kind, error, trace: source.stop() if kind else None)
         indexer = Indexer(
             runner,
-            RpcSource(client, passphrase, event_filter, planner),
-            stack.enter_context(Decoders(passphrase, node.processes())),
+            source,
+            stack.enter_context(Decoders(source.passphrase, processes, settings.anchor)),
             Target(engine, Stream.of_filter(event_filter.canonical_json if event_filter else None)),
-            _bounds(settings, node),
+            bounds,
             patience,
             hook,
+            client,
         )
         stack.callback(indexer.sum_up, summary)
         yield indexer
@@ -115,12 +90,13 @@ class Indexer:
     """What the pipelines of a run share; the runner caps the calls of all of them."""
 
     runner: PrefectRunner
-    source: RpcSource
+    source: Source
     decoders: Decoders
     target: Target
     bounds: BatchBounds
     patience: Patience
     hook: Hook | None = None
+    client: RpcClient | None = None  # of the node, if the source is one
     sizers: list[BatchSizer] = field(default_factory=list)
 
     def pipeline(self, on_written: OnWritten) -> Pipeline:
@@ -136,9 +112,15 @@ class Indexer:
             self.runner, self.source, self.decoders, self.target, sizer, written, self.hook
         )
 
-    def health(self) -> Health:
-        """Ask the node for its ledgers, with patience."""
-        return self.patience.retry(NODE, self.source.client.get_health)
+    @property
+    def node(self) -> RpcSource:
+        """The source where it is a node's events and transactions, as for audits."""
+        assert isinstance(self.source, RpcSource)
+        return self.source
+
+    def available(self, wanted: LedgerRange | None = None) -> Available:
+        """Ask the source for its ledgers, with patience; `wanted`: see `Source`."""
+        return self.patience.retry(LEDGERS, lambda: self.source.available(wanted))
 
     def coverage(self) -> Coverage:
         """Read what the stream holds, with patience."""
@@ -154,6 +136,24 @@ class Indexer:
         claims = self.patience.retry(DATABASE, lambda: read_claims(self.target.engine, ledgers))
         self.patience.progressed()  # it scans whole tables
         return claims
+
+    @contextmanager
+    def at_lake(self, name: str) -> Iterator["Indexer"]:
+        """Open a data lake, of the same network, for the same stream.
+
+        Raises:
+            WrongNetworkError: the lake holds another network than the database.
+        """
+        settings = Settings("", "", source=name)
+        assert self.hook is not None
+        with open_source(settings, None, self.hook, self.patience) as opened:
+            passphrase = opened.source.passphrase
+            pin = partial(pin_network, self.target.engine, passphrase)
+            self.patience.retry("the table network", pin)
+            try:
+                yield replace(self, source=opened.source)
+            finally:
+                opened.source.stop()  # its steps end before it is closed
 
     def open_stream(self, first: int | None = None) -> None:
         """Create the stream's row, with patience."""
@@ -172,17 +172,3 @@ def in_use(engine: Engine) -> bool:
         return False
     with engine.begin() as connection:
         return bool(connection.execute(text("SELECT EXISTS (SELECT FROM network)")).scalar())
-
-
-def _network(client: RpcClient) -> str:
-    try:
-        return client.get_network().passphrase
-    except UnknownHostError as error:
-        raise ConfigurationError(f"{error}; check the URL of the stellar-rpc block") from error
-
-
-def _bounds(settings: Settings, node: StellarRpc) -> BatchBounds:
-    if settings.batch_size is None:
-        return node.batch_bounds()
-    size = settings.batch_size
-    return BatchBounds(size, size, size, node.batch_bounds().max_bytes)

@@ -11,7 +11,7 @@ from prefect import get_run_logger
 
 from flows.harness.gaps import index_known_gaps, index_or_record_gaps
 from flows.harness.indexer import Indexer
-from flows.harness.patience import NODE
+from flows.harness.patience import LEDGERS
 from flows.harness.progress import Progress
 from flows.harness.stall import fail_on_stalled_stream, next_ledger_text
 from sorobanflow.ledgers import LedgerRange, ranges_text
@@ -24,7 +24,7 @@ from sorobanflow.pipeline.work import (
     refuse_lost_start,
     work_to_do,
 )
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 
 #: A catch-up shorter than this has reached the tip; after a longer one, look again.
 CAUGHT_UP_S = 60.0
@@ -47,7 +47,7 @@ class LiveIndexing:
         self._pipeline = indexer.pipeline(self._written)
         self._progress = Progress("index-progress")
         self._summary = summary
-        self._first = indexer.patience.retry(NODE, lambda: self._open(start, allow_gap))
+        self._first = indexer.patience.retry(LEDGERS, lambda: self._open(start, allow_gap))
 
     def catch_up(self) -> None:
         """Index what is missing up to the node's newest ledger, then what it has of old gaps."""
@@ -74,7 +74,7 @@ class LiveIndexing:
         """Note in the summary how many ledgers the stream lags behind the node, if too many."""
         if max_ledgers is None:
             return
-        work = self._missing(self._indexer.health())
+        work = self._missing(self._indexer.available())
         lag = sum(part.size for part in (*work.todo, *work.lost))
         if lag > max_ledgers:
             self._summary.lag = lag
@@ -85,16 +85,16 @@ class LiveIndexing:
 
     def _open(self, start: Start, allow_gap: bool) -> int:
         """Open the stream; gives its first ledger."""
-        node, coverage = self._indexer.health(), self._indexer.coverage()
+        available, coverage = self._indexer.available(), self._indexer.coverage()
         self._before = coverage
         get_run_logger().info(
-            f"{self._indexer.source.client.endpoint} has ledgers "
-            f"{node.oldest_ledger}-{node.latest_ledger}; "
+            f"{self._indexer.source.address} has ledgers "
+            f"{available.oldest}-{available.newest}; "
             f"stream {self._indexer.target.stream.name} covers {coverage}"
         )
-        first = first_ledger(start, node, coverage)
+        first = first_ledger(start, available, coverage)
         if not allow_gap:
-            refuse_lost_start(start, first, node, coverage)
+            refuse_lost_start(start, first, available, coverage)
         self._indexer.open_stream(first)
         if start is None and coverage.indexed_from is None:
             get_run_logger().info(
@@ -106,9 +106,9 @@ class LiveIndexing:
     def _index_missing(self) -> float:
         """Index what is missing now; gives the seconds that it took."""
         began = time.monotonic()
-        patience, node = self._indexer.patience, self._indexer.health()
-        work = self._missing(node)
-        patience.waits_for = lambda: next_ledger_text(node)
+        patience, available = self._indexer.patience, self._indexer.available()
+        work = self._missing(available)
+        patience.waits_for = lambda: next_ledger_text(available)
         waits_for = f"ledgers {ranges_text(work.todo)}, which the node has"
         self._progress.ledgers = self._summary.ledgers + sum(part.size for part in work.todo)
         for ledgers in (*work.lost, *work.todo):
@@ -121,7 +121,7 @@ class LiveIndexing:
 
     def _index_known_gaps(self) -> None:
         """Index gaps of earlier runs that the node says it has."""
-        gaps = gaps_to_try(self._first, self._indexer.health(), self._before)
+        gaps = gaps_to_try(self._first, self._indexer.available(), self._before)
         waits_for = f"ledgers {ranges_text(gaps)}, gaps that the node says it has"
         self._indexer.patience.waits_for = lambda: waits_for
         with self._summary.working():
@@ -141,5 +141,5 @@ class LiveIndexing:
         self._progress.close(self._summary.ledgers)
         self._summary.finish(self._indexer.coverage())
 
-    def _missing(self, node: Health) -> Work:
-        return work_to_do(self._first, node, self._indexer.coverage())
+    def _missing(self, available: Available) -> Work:
+        return work_to_do(self._first, available, self._indexer.coverage())

@@ -9,13 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from prefect import get_run_logger
 
 from blocks.prefect_api import named_api_failures
 from sorobanflow.errors import RetriableError, StalledError
-from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.failures import named_failures
 from sorobanflow.store.pool import CountingPool
 
@@ -25,9 +24,20 @@ POLL_S = 0.5
 #: Longest wait between two attempts, which wait themselves for a node or database that is away.
 MAX_PAUSE_S = 5.0
 
-NODE = "the node to say which ledgers it has"
+LEDGERS = "the source to say which ledgers it has"
 DATABASE = "the database"
 PREFECT = "Prefect's API"
+
+
+class Stoppable(Protocol):
+    """What makes calls over the network: a client or a source."""
+
+    @property
+    def last_failure(self) -> str:
+        """Why the last attempt of a call failed; empty if one has succeeded since."""
+
+    def stop(self) -> None:
+        """End calls in progress and refuse new ones, from any thread."""
 
 
 @contextmanager
@@ -51,13 +61,13 @@ class Patience:
 
     Attributes:
         waits_for: Says what the run waits for when no call is retried.
-        client, pool: Are cut off when the run stalls.
+        pool: Is cut off when the run stalls, as are the sources that are watched.
     """
 
     def __init__(self, stall_s: float | None, log: Callable[[str], object]) -> None:
         self.waits_for: Callable[[], str] = lambda: "what it needs"
-        self.client: RpcClient | None = None
         self.pool: CountingPool | None = None
+        self._sources: list[Stoppable] = []
         self._stall_s = stall_s
         self._log = log
         self._waits: list[tuple[float, str]] = []  # of calls under way
@@ -84,6 +94,15 @@ class Patience:
     def watch_pool(self, pool: CountingPool) -> None:
         """Cut off this pool when the run stalls."""
         self.pool = pool
+
+    @contextmanager
+    def watching(self, source: Stoppable) -> Iterator[None]:
+        """Cut off this source too when the run stalls."""
+        self._sources.append(source)
+        try:
+            yield
+        finally:
+            self._sources.remove(source)
 
     def error(self) -> StalledError:
         """Make the error of the stalled run."""
@@ -134,8 +153,8 @@ class Patience:
                 self._said = self._say()
                 self._stalled.set()
             # Repeatedly, because what was cut off may lead to the next call or statement.
-            if self.client:
-                self.client.stop()
+            for source in [*self._sources]:
+                source.stop()
             if self.pool:
                 self.pool.cut()
 
@@ -144,5 +163,6 @@ class Patience:
         now = time.monotonic()
         waits = [text for since, text in [*self._waits] if now - since > POLL_S]
         text = waits[-1] if waits else self.waits_for()
-        failure = self._failure or (self.client.last_failure if self.client else "")
+        failures = [self._failure, *(source.last_failure for source in [*self._sources])]
+        failure = next(filter(None, failures), "")
         return f"{text} (last failure: {failure})" if failure else text

@@ -1,6 +1,7 @@
 """Where the steps of batches are started, each as a Prefect task.
 
     fetch-events ──▶ fetch-transactions (one task run per chunk) ──▶ upsert-batch
+    fetch-ledgers (one task run per group of objects)            ──▶ upsert-batch
 
 Invariant: the thread-pool task runner caps how many run at the same time. The run's
 graph in the UI has an arrow from each step to those that build on it.
@@ -16,12 +17,13 @@ from prefect.tasks import Task
 
 from sorobanflow.pipeline.runner import OnDone, Started, Step
 from tasks.fetch_events import fetch_events
+from tasks.fetch_ledgers import fetch_ledgers
 from tasks.fetch_transactions import fetch_transactions
 from tasks.upsert_batch import upsert_batch
 
-#: The three steps of a batch, as the UI shows them.
+#: The steps of a batch, as the UI shows them.
 TASKS: dict[str, Task[Any, Any]] = {
-    task.name: task for task in (fetch_events, fetch_transactions, upsert_batch)
+    task.name: task for task in (fetch_events, fetch_transactions, fetch_ledgers, upsert_batch)
 }
 
 

@@ -12,7 +12,7 @@ from flows.harness.indexer import Indexer
 from flows.harness.patience import DATABASE, POLL_S
 from sorobanflow.errors import StalledError
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import last_advance
 
 TIME = "%Y-%m-%d %H:%M:%S UTC"
@@ -49,11 +49,13 @@ def fail_on_stalled_stream(
         catch_up()
 
 
-def next_ledger_text(node: Health) -> str:
+def next_ledger_text(available: Available) -> str:
     """Name the ledger after the node's newest, and when that one closed, if it is known."""
-    text = f"a ledger after {node.latest_ledger}, the node's newest"
+    text = f"a ledger after {available.newest}, the node's newest"
+    if available.closed_at is None:
+        return text
     try:
-        closed = datetime.fromtimestamp(int(node.latest_ledger_close_time or ""), UTC)
+        closed = datetime.fromtimestamp(available.closed_at, UTC)
     except (ValueError, OverflowError, OSError):
         return text
     return f"{text}, closed {closed:{TIME}}"

@@ -207,8 +207,9 @@ class LedgerOutsideRetentionError(FatalError):
     ledger: int
     oldest: int
     template = (
-        "ledger {ledger} is below the node's oldest ledger {oldest}; use a node with more history, "
-        "start at a later ledger, or pass allow_gap to record the missing ledgers as a gap"
+        "ledger {ledger} is below the source's oldest ledger {oldest}; use a data lake or a node "
+        "with more history, start at a later ledger, or pass allow_gap to record the missing "
+        "ledgers as a gap"
     )
 
 
@@ -221,7 +222,7 @@ class LedgerMissingError(FatalError):
     origin: str
     template = (
         "the data lake has no object {origin}, which would hold the ledgers {first} to {last}; "
-        "take them from another source, or pass allow_gap to record them as a gap"
+        "take them from another source"
     )
 
 

@@ -18,9 +18,18 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
+from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from sorobanflow.devnet import Chain, DevnetServer, Recording, parse_faults
+from blocks import DataLake
+from sorobanflow.devnet import (
+    Chain,
+    ChainLake,
+    DevnetServer,
+    LakeServer,
+    Recording,
+    parse_faults,
+)
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.flow_server import ROOT, FlowProcess, FlowServer
 from tests.integration.database_server import wait_until_blocked
@@ -45,6 +54,24 @@ def _chain(flow: str, recording_path: RecordingPath) -> tuple[Chain, dict[str, A
     return chain, {"start_ledger": first, "end_ledger": last, "chunk_ledgers": quarter}
 
 
+@contextmanager
+def _served(
+    kind: str, recording_path: RecordingPath, save_blocks: Blocks
+) -> Iterator[tuple[Chain, str, dict[str, Any]]]:
+    """Serve a chain from a slow source; gives it, the flow and its parameters."""
+    if kind == "lake":
+        chain = Chain(generated(), closed=40)
+        with LakeServer(ChainLake(chain), latency_s=0.03) as lake:
+            blocks = save_blocks("http://127.0.0.1:9")
+            DataLake(url=SecretStr(lake.url), batch_size=120).save(blocks["rpc"])
+            ends = {"start_ledger": 1, "end_ledger": 40, "chunk_ledgers": 20}
+            yield chain, "backfill", ends | blocks | {"source": blocks["rpc"]}
+        return
+    chain, named = _chain(kind, recording_path)
+    with DevnetServer(chain, latency_s=0.03) as server:
+        yield chain, kind, named | save_blocks(server.url)
+
+
 def _forget(engine: Engine) -> None:
     """Leave a database as new, without tables."""
     with engine.begin() as connection:
@@ -61,16 +88,21 @@ def _signal_after(process: FlowProcess, wait_s: float, number: signal.Signals) -
     return process.wait(), time.monotonic() - began
 
 
-@pytest.mark.parametrize("flow", ["index", "backfill"])
 @pytest.mark.parametrize(
-    "kills",
+    ("kind", "kills"),
     [  # each run waits in proportion to a whole one, which a slow machine makes long
-        pytest.param(6, marks=pytest.mark.timeout(900)),
-        pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(0)]),
+        *(
+            pytest.param(kind, kills, marks=pytest.mark.timeout(900))
+            for kind, kills in (("index", 6), ("backfill", 6), ("lake", 2))
+        ),
+        *(
+            pytest.param(kind, 100, marks=[pytest.mark.long, pytest.mark.timeout(0)])
+            for kind in ("index", "backfill", "lake")
+        ),
     ],
 )
 def test_run_ended_at_random_instants_is_finished_by_the_next_one(
-    flow: str,
+    kind: str,
     kills: int,
     flow_server: FlowServer,
     save_blocks: Blocks,
@@ -78,9 +110,7 @@ def test_run_ended_at_random_instants_is_finished_by_the_next_one(
     engine: Engine,
     checksums: Checksums,
 ) -> None:
-    chain, named = _chain(flow, recording_path)
-    with DevnetServer(chain, latency_s=0.03) as server:
-        parameters = named | save_blocks(server.url)
+    with _served(kind, recording_path, save_blocks) as (chain, flow, parameters):
         for _ in range(2):  # the second is not slowed down by a devnet that makes its ledgers
             _forget(engine)
             began = time.monotonic()

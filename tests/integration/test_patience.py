@@ -151,8 +151,9 @@ def test_wrong_address_is_no_reason_to_wait(
 def test_failure_of_the_node_is_named(engine: Engine) -> None:
     def work(patience: Patience) -> None:
         retry = RetrySettings(attempts=9, base_s=0.2)
-        patience.client = RpcClient("http://127.0.0.1:1", retry=retry)
-        patience.retry("the node", patience.client.get_health)
+        client = RpcClient("http://127.0.0.1:1", retry=retry)
+        with patience.watching(client):
+            patience.retry("the node", client.get_health)
 
     assert "waited for the node (last failure: getHealth: http://127.0.0.1:1 failed (Conn" in str(
         _stalled(work)

@@ -21,13 +21,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from sorobanflow.devnet import Chain, DevnetServer
+from sorobanflow.devnet import Chain, ChainLake, DevnetServer, LakeServer
 from sorobanflow.devnet.generator.cast import TOKEN
 from tests.ledgers import generated
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCK = re.compile(r"^```(sh|python|sql)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 #: Commands that run until they are stopped, and what they print when they are ready.
 FOREVER = {
@@ -35,6 +35,8 @@ FOREVER = {
     "python -m deployments.worker": "started!",
     "python -m sorobanflow.devnet": "devnet: http",
 }
+#: The tests reach no network.
+PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
 #: The test command cannot run within itself; .ci/run runs these.
 ELSEWHERE = ("make test", "make lint")
 
@@ -42,11 +44,8 @@ ELSEWHERE = ("make test", "make lint")
 class Reader:
     """Type the README's commands, one after another, in one folder."""
 
-    def __init__(
-        self, folder: Path, database_url: str, replacements: dict[str, str], ui_port: int
-    ) -> None:
+    def __init__(self, folder: Path, replacements: dict[str, str], ui_port: int) -> None:
         self._folder = folder
-        self._database_url = database_url
         self._replacements = replacements
         self._environment = os.environ | {"UI_PORT": str(ui_port), "FOLLOW": "1"}
         self._environment.pop("PREFECT_API_URL", None)
@@ -55,10 +54,6 @@ class Reader:
 
     def python(self, code: str) -> None:
         self._run([sys.executable, "-c", self._replaced(code)])
-
-    def sql(self, statement: str) -> None:
-        with psycopg.connect(self._database_url) as connection:
-            assert connection.execute(self._replaced(statement)).rowcount == 1, statement
 
     def shell(self, line: str) -> None:
         line = self._replaced(line)
@@ -153,10 +148,12 @@ def checkout(tmp_path: Path, prefect_home: Callable[[], Path]) -> Path:
 def reader(
     checkout: Path, database_url: str, recording_path: Callable[[str], Path]
 ) -> Iterator[Reader]:
-    """Make a reader with its own node, database and recording."""
+    """Make a reader with its own node, data lake, database and recording."""
     ui_port, devnet_port = _free_port(), _free_port()
-    with DevnetServer(Chain(generated(), closed=20, close_every_s=1)) as node:
+    chain = Chain(generated(), closed=20, close_every_s=1)
+    with DevnetServer(chain) as node, LakeServer(ChainLake(chain)) as lakes:
         replacements = {
+            PUBLIC_LAKE: lakes.url,
             "https://rpc.example.org": node.url,
             "postgresql://me@db.example.org/stellar": database_url,
             "postgresql+psycopg://me@db.example.org/stellar": database_url.replace(
@@ -170,7 +167,7 @@ def reader(
             "60010000": "15",
             "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75": TOKEN,
         }
-        reader = Reader(checkout, database_url, replacements, ui_port)
+        reader = Reader(checkout, replacements, ui_port)
         try:
             yield reader
         finally:
@@ -183,9 +180,6 @@ def test_readme_commands_run(reader: Reader, database_url: str) -> None:
     for language, text in BLOCK.findall(README):
         if language == "python":
             reader.python(text)
-            continue
-        if language == "sql":
-            reader.sql(text)
             continue
         for line in text.splitlines():
             if line not in ELSEWHERE:

@@ -7,11 +7,11 @@ from sorobanflow.audit.unlike import Difference
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, subtract
 from sorobanflow.pipeline.retention import RetentionClock
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
 
 WINDOW = LedgerRange(50, 200)
-NODE = Health(latest_ledger=200, oldest_ledger=50)
+NODE = Available(oldest=50, newest=200)
 
 
 def _ranges(*bounds: tuple[int, int]) -> tuple[LedgerRange, ...]:

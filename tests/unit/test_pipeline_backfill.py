@@ -12,10 +12,10 @@ from sorobanflow.pipeline.backfill import (
 from sorobanflow.pipeline.backfill_summary import FanOutSummary, PlanSummary
 from sorobanflow.pipeline.probe import Probe
 from sorobanflow.sources.rpc.stats import RpcStats
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
 
-NODE = Health(latest_ledger=200, oldest_ledger=100)
+NODE = Available(oldest=100, newest=200)
 
 
 def _coverage(*covered: tuple[int, int], gaps: tuple[tuple[int, int], ...] = ()) -> Coverage:
@@ -59,7 +59,7 @@ def test_plan_of_a_covered_range_is_empty() -> None:
     ("first", "last", "message"),
     [
         (10, 9, "start_ledger 10 is above end_ledger 9"),
-        (150, 201, "end_ledger 201 is above the node's newest ledger 200; it has 100 to 200"),
+        (150, 201, "end_ledger 201 is above the source's newest ledger 200; it has 100 to 200"),
     ],
 )
 def test_impossible_range_is_refused(first: int, last: int, message: str) -> None:
@@ -91,7 +91,7 @@ def test_dry_run_shows_plan_and_where_the_estimate_is_from() -> None:
     assert summary.table() == [
         ("ledgers requested", "150 (50-199)"),
         ("covered already", "10"),
-        ("outside the node's retention (below 100)", "50 (50-99)"),
+        ("below the source's oldest ledger 100", "50 (50-99)"),
         ("to index", "90 (100-119, 130-199)"),
         ("chunks", "3 of up to 40 ledgers"),
         ("first chunk", "100-119"),

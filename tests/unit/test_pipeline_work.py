@@ -13,10 +13,10 @@ from sorobanflow.pipeline.work import (
     refuse_lost_start,
     work_to_do,
 )
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
 
-NODE = Health(latest_ledger=1000, oldest_ledger=100)
+NODE = Available(oldest=100, newest=1000)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_first_ledger_above_the_tip_is_refused_with_the_nodes_range() -> None:
 
 
 def test_resuming_stream_keeps_its_start_on_a_node_that_lags() -> None:
-    node = Health(latest_ledger=380, oldest_ledger=100)
+    node = Available(oldest=100, newest=380)
     coverage = Coverage((LedgerRange(400, 420),), indexed_from=400)
     assert first_ledger(None, node, coverage) == 400
 
@@ -77,7 +77,7 @@ def test_start_is_not_refused_for_what_was_promised_stored_or_known_to_be_missin
 
 
 def test_first_run_near_the_beginning_of_the_chain_starts_at_the_oldest() -> None:
-    assert first_ledger(None, Health(latest_ledger=20, oldest_ledger=2), Coverage()) == 2
+    assert first_ledger(None, Available(oldest=2, newest=20), Coverage()) == 2
 
 
 def test_work_is_what_is_neither_covered_nor_a_gap() -> None:
@@ -109,5 +109,5 @@ def test_known_gaps_that_the_node_has_are_tried_again_from_the_newest_on() -> No
 
 def test_no_more_than_a_thousand_ledgers_of_known_gaps_are_tried_in_a_run() -> None:
     coverage = Coverage((), (LedgerRange(1, 5000),))
-    gaps = gaps_to_try(1, Health(latest_ledger=6000, oldest_ledger=1), coverage)
+    gaps = gaps_to_try(1, Available(oldest=1, newest=6000), coverage)
     assert (gaps[0], gaps[-1]) == ((4901, 5000), (4001, 4100))

@@ -7,14 +7,14 @@ from sorobanflow.audit.unlike import Difference
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, clip, merge, single_ledgers
 from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
 
 Sample = int | Literal["all"]
 
 
 def requested_range(
-    start: int | None, end: int | None, node: Health, coverage: Coverage
+    start: int | None, end: int | None, available: Available, coverage: Coverage
 ) -> LedgerRange:
     """Return the ledgers to audit: as requested, else all that the stream should hold by now.
 
@@ -27,12 +27,12 @@ def requested_range(
             "the stream holds no ledgers, so there is nothing to audit; index it first, "
             "or pass start_ledger"
         )
-    newest = min(coverage.newest or node.latest_ledger, node.latest_ledger)
-    last = end or max(newest, node.latest_ledger - LEDGERS_OF_LAG)
-    if last > node.latest_ledger or first > last:
+    newest = min(coverage.newest or available.newest, available.newest)
+    last = end or max(newest, available.newest - LEDGERS_OF_LAG)
+    if last > available.newest or first > last:
         raise ConfigurationError(
             f"the range {first} to {last} cannot be audited: its start must not be above its end, "
-            f"nor its end above the node's newest ledger {node.latest_ledger}"
+            f"nor its end above the node's newest ledger {available.newest}"
         )
     return LedgerRange(first, last)
 

@@ -1,7 +1,7 @@
 """Plan a backfill: which ledgers of a closed range, in which chunks, at what cost.
 
 Live indexing has `work`. Invariant: the chunks hold each ledger to index exactly once,
-and none below the node's oldest ledger or above its newest.
+and none below the source's oldest ledger or above its newest.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, count_ledgers, split, subtract
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
 
 
@@ -17,10 +17,10 @@ class BackfillPlan(NamedTuple):
     """What a backfill does."""
 
     requested: LedgerRange
-    chunks: list[LedgerRange]  # to index, oldest first: the node drops those first
+    chunks: list[LedgerRange]  # to index, oldest first: a node drops those first
     covered: int  # number of requested ledgers that are covered already
-    lost: list[LedgerRange]  # not covered and, as the node says, no longer there
-    oldest: int  # the node's oldest ledger
+    lost: list[LedgerRange]  # not covered and, as the source says, no longer there
+    oldest: int  # the source's oldest ledger
 
     @property
     def ledgers(self) -> int:
@@ -29,25 +29,29 @@ class BackfillPlan(NamedTuple):
 
 
 def plan_backfill(
-    requested: LedgerRange, node: Health, coverage: Coverage, chunk_ledgers: int, force: bool
+    requested: LedgerRange,
+    available: Available,
+    coverage: Coverage,
+    chunk_ledgers: int,
+    force: bool,
 ) -> BackfillPlan:
     """Plan chunks of at most `chunk_ledgers`; `force`: of the covered ledgers as well.
 
-    A recorded gap that the node has after all is work too.
+    A recorded gap that the source has after all is work too.
 
     Raises:
-        ConfigurationError: the range is empty, or ends above the node's newest ledger.
+        ConfigurationError: the range is empty, or ends above the source's newest ledger.
     """
-    _check(requested, node)
+    _check(requested, available)
     missing = subtract(requested, coverage.covered)
     todo = [requested] if force else missing
-    at_node = clip(todo, LedgerRange(node.oldest_ledger, LAST_LEDGER))
+    at_node = clip(todo, LedgerRange(available.oldest, LAST_LEDGER))
     return BackfillPlan(
         requested,
         split(at_node, chunk_ledgers),
         requested.size - count_ledgers(missing),
-        clip(missing, LedgerRange(0, node.oldest_ledger - 1)),
-        node.oldest_ledger,
+        clip(missing, LedgerRange(0, available.oldest - 1)),
+        available.oldest,
     )
 
 
@@ -65,12 +69,12 @@ def fail_on_failed_chunks(failed: Mapping[LedgerRange, str]) -> None:
         )
 
 
-def _check(requested: LedgerRange, node: Health) -> None:
+def _check(requested: LedgerRange, available: Available) -> None:
     first, last = requested
     if first > last:
         raise ConfigurationError(f"start_ledger {first} is above end_ledger {last}; swap them")
-    if last > node.latest_ledger:
+    if last > available.newest:
         raise ConfigurationError(
-            f"end_ledger {last} is above the node's newest ledger {node.latest_ledger}; it has "
-            f"{node.oldest_ledger} to {node.latest_ledger}; for ledgers to come, run the index flow"
+            f"end_ledger {last} is above the source's newest ledger {available.newest}; it has "
+            f"{available.oldest} to {available.newest}; for ledgers to come, run the index flow"
         )

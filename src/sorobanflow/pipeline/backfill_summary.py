@@ -35,7 +35,7 @@ class PlanSummary(RunSummary):
         lines = [
             ("ledgers requested", f"{plan.requested.size:,} ({plan.requested})"),
             ("covered already", f"{plan.covered:,}"),
-            (f"outside the node's retention (below {plan.oldest})", sized_ranges_text(plan.lost)),
+            (f"below the source's oldest ledger {plan.oldest}", sized_ranges_text(plan.lost)),
             ("to index", sized_ranges_text(plan.chunks)),
         ]
         if plan.chunks:

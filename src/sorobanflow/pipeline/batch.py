@@ -5,6 +5,7 @@ batch's own, so that the batches before it are still committed. The stages, in o
 
     FETCHING   steps are running; what they brought can be decoded already
     DECODING   every item was handed to the decoder, which may be another process
+    MADE       the rows are there, and with them the number of items
     WRITING    the step upsert-batch is running; the pipeline drops the batch after it
     FAILED     `error` says why; nothing further happens to the batch
 """
@@ -32,6 +33,7 @@ class Stage(Enum):
 
     FETCHING = auto()
     DECODING = auto()
+    MADE = auto()
     WRITING = auto()
     FAILED = auto()
 
@@ -80,7 +82,7 @@ class Batch:
     """A batch of whole ledgers; its first round of steps starts immediately.
 
     Attributes:
-        items: Number of events and transactions that arrived.
+        items: Number of events and transactions that arrived; of whole ledgers, once it is MADE.
         size_bytes: Bytes of their XDR.
         fetch_s: Seconds from the beginning to the last item.
     """
@@ -98,6 +100,7 @@ class Batch:
         self._arrived: list[FetchedItems] = []
         self._decoding: Decoding | None = None
         self._rows: Awaited | None = None
+        self._made: BatchRows | None = None
         self._upsert: Awaited | None = None
         self._start_round()
 
@@ -126,8 +129,13 @@ class Batch:
         )
 
     @property
-    def can_write(self) -> bool:
-        """Whether the rows are made."""
+    def is_measured(self) -> bool:
+        """Whether it is known how much the batch holds."""
+        return self.stage not in (Stage.FETCHING, Stage.DECODING)
+
+    @property
+    def can_take_rows(self) -> bool:
+        """Whether `take_rows` has something to do."""
         return self.stage is Stage.DECODING and self._rows is not None and self._rows.is_done
 
     @property
@@ -170,6 +178,7 @@ class Batch:
                 items = self._arrived.pop(0)
                 self._decoding.add_events(items.events)
                 self._decoding.add_transactions(items.transactions)
+                self._decoding.add_objects(items.objects)
             if not self._arrived and not self._running:
                 self._rows = self._tools.watch(self._decoding.finish())
                 self.stage = Stage.DECODING
@@ -178,13 +187,23 @@ class Batch:
         self._decoded_at = time.monotonic()
         self._decode_s += self._decoded_at - began
 
-    def write(self, engine: Engine, stream: str, replaced: Claims | None) -> None:
-        """Start to write the rows; `replaced`: see `upsert_batch`."""
+    def take_rows(self) -> None:
+        """Take the rows that were made, unless too many items were bad."""
         assert self._rows is not None
         try:
             rows: BatchRows = self._rows.future.result()
             refuse_mass_failure(rows)
-            step = UpsertStep(engine, rows, stream, replaced)
+            self._made = rows
+            self.items = max(self.items, len(rows.events) + len(rows.transactions))
+            self.stage = Stage.MADE
+        except Exception as error:
+            self._fail(error)
+
+    def write(self, engine: Engine, stream: str, replaced: Claims | None) -> None:
+        """Start to write the rows; `replaced`: see `upsert_batch`."""
+        assert self._made is not None
+        try:
+            step = UpsertStep(engine, self._made, stream, replaced)
             self._upsert = self._tools.start(step, after=self._round)
             self.stage = Stage.WRITING
         except Exception as error:

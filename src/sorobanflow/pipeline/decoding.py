@@ -2,7 +2,7 @@
 
 Python runs one thread at a time, so a process beside this one pays where there is a
 second core. Invariants: the rows are the same wherever they are made; a process that
-dies costs only time. Items and rows cross the boundary, never XDR objects.
+dies costs only time. Items, compressed ledgers and rows cross the boundary, never XDR objects.
 """
 
 import gc
@@ -17,10 +17,10 @@ from typing import NamedTuple, Protocol, Self
 from loky import ProcessPoolExecutor
 from loky.backend import get_context
 
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.ledgers import Anchor, LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import RowMaker, make_rows
-from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
 
 #: Default maximum of processes: one writer takes no more rows than four make.
 MAX_PROCESSES = 4
@@ -30,9 +30,13 @@ IDLE_S = 10
 PROCESSES_MIN_ITEMS = 30_000
 
 
-def default_processes() -> int:
-    """One process per core beside the one that this process needs."""
-    return min(MAX_PROCESSES, len(os.sched_getaffinity(0)) - 1)
+def default_processes(whole_ledgers: bool = False) -> int:
+    """One process per core, beside the one that this process needs to fetch items.
+
+    Of whole ledgers nearly all work is decoding.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return min(MAX_PROCESSES, cores if whole_ledgers else cores - 1)
 
 
 class Rows(Protocol):
@@ -54,15 +58,26 @@ class Decoding(Protocol):
     def add_transactions(self, items: Iterable[Transaction | Malformed], /) -> None:
         """Add transactions, in any order."""
 
+    def add_objects(self, objects: Iterable[LedgerObject], /) -> None:
+        """Add whole ledgers, in any order.
+
+        Raises:
+            DecodeError, LedgerProofError: a ledger is refused; at the latest by the rows.
+        """
+
     def finish(self) -> Rows:
         """Make the rows: every item was added."""
 
 
 class Decoders:
-    """Begins batches; starts up to `processes` processes when there is enough work for them."""
+    """Begins batches; starts up to `processes` processes when there is enough work for them.
 
-    def __init__(self, passphrase: str, processes: int) -> None:
+    `anchor`: see `RowMaker`.
+    """
+
+    def __init__(self, passphrase: str, processes: int, anchor: Anchor | None = None) -> None:
         self._passphrase = passphrase
+        self._anchor = anchor
         self._max_processes = processes
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -83,8 +98,9 @@ class Decoders:
         """
         is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
         if self._max_processes and is_worth_it:
-            return _InWorker(_Job(ledgers, [], [], self._passphrase, state), self._submit)
-        return _Here(ledgers, self._passphrase, state)
+            job = _Job(ledgers, [], [], [], self._passphrase, state, self._anchor)
+            return _InWorker(job, self._submit)
+        return _Here(RowMaker(ledgers, self._passphrase, state=state, anchor=self._anchor))
 
     def _submit(self, job: "_Job") -> Rows:
         """Have a batch made by a process, or here if they are busy or gone."""
@@ -123,21 +139,31 @@ class _Job(NamedTuple):
     ledgers: LedgerRange
     events: list[Event | Malformed]
     transactions: list[Transaction | Malformed]
+    objects: list[LedgerObject]
     passphrase: str
     state: bool
+    anchor: Anchor | None
 
     def make(self) -> BatchRows:
-        ledgers, events, transactions, passphrase, state = self
-        return make_rows(ledgers, events, transactions, passphrase, state=state)
+        return make_rows(
+            self.ledgers,
+            self.events,
+            self.transactions,
+            self.passphrase,
+            objects=self.objects,
+            state=self.state,
+            anchor=self.anchor,
+        )
 
 
 class _Here:
     """Makes a batch's rows in the calling thread, as items arrive."""
 
-    def __init__(self, ledgers: LedgerRange, passphrase: str, state: bool) -> None:
-        self._maker = RowMaker(ledgers, passphrase, state=state)
-        self.add_events = self._maker.add_events
-        self.add_transactions = self._maker.add_transactions
+    def __init__(self, maker: RowMaker) -> None:
+        self._maker = maker
+        self.add_events = maker.add_events
+        self.add_transactions = maker.add_transactions
+        self.add_objects = maker.add_objects
 
     def finish(self) -> Rows:
         return _made(self._maker.finish())
@@ -151,6 +177,7 @@ class _InWorker:
         self._submit = submit
         self.add_events = job.events.extend
         self.add_transactions = job.transactions.extend
+        self.add_objects = job.objects.extend
 
     def finish(self) -> Rows:
         return self._submit(self._job)

@@ -92,15 +92,17 @@ class Pipeline:
         """Fetch and decode the first batch of a range, and write nothing of it."""
         self._todo = [ledgers]
         batch = self._begin_next()
-        while batch.stage is not Stage.DECODING:
-            if batch.error is not None:
-                raise batch.error
+        while not batch.is_measured:
             if batch.has_fetched:
                 batch.fetch_on(items_left=0)
             elif batch.can_decode:
                 batch.decode()
+            elif batch.can_take_rows:
+                batch.take_rows()
             else:
                 self._wait()
+        if batch.error is not None:
+            raise batch.error
         self._learn(batch)
         return batch
 
@@ -109,6 +111,7 @@ class Pipeline:
         return (  # first what gives work to other threads
             self._finish_first()
             or self._write_next()
+            or self._take_rows()
             or self._begin_another()
             or self._fetch_on()
             or self._decode_first()
@@ -132,19 +135,29 @@ class Pipeline:
         if writing in (MAX_WRITING, len(self._batches)):
             return False
         batch = self._batches[writing]
-        if not batch.can_write:
+        if batch.stage is not Stage.MADE:
             return False
         report(self._hook, StepDone("fetch", batch.fetch_s))
         report(self._hook, StepDone("decode", batch.decode_s))
         batch.write(self._target.engine, self._target.stream.name, self._replaced)
         return True
 
+    def _take_rows(self) -> bool:
+        """Take the rows of the first batch of which they are made, and learn from its size."""
+        batch = next((batch for batch in self._batches if batch.can_take_rows), None)
+        if batch is None:
+            return False
+        batch.take_rows()
+        if batch.stage is Stage.MADE:
+            self._learn(batch)
+        return True
+
     def _begin_another(self) -> bool:
         """Begin another batch if there is room."""
         if not self._todo or len(self._batches) >= MAX_IN_FLIGHT:
             return False
-        fetching = any(batch.stage is Stage.FETCHING for batch in self._batches)
-        if fetching and self._sizer.is_growing:  # it shows how large the next one may be
+        unknown = any(not batch.is_measured for batch in self._batches)
+        if unknown and self._sizer.is_growing:  # it shows how large the next one may be
             return False
         if sum(not batch.knows_ledgers for batch in self._batches) >= MAX_READING:
             return False
@@ -170,8 +183,6 @@ class Pipeline:
         if batch is None:
             return False
         batch.decode()
-        if batch.stage is Stage.DECODING:
-            self._learn(batch)
         return True
 
     def _wait(self) -> None:
@@ -181,7 +192,9 @@ class Pipeline:
     def _begin_next(self) -> Batch:
         """Begin a batch with the first ledgers that are left, never across a hole in them."""
         first, end = self._todo.pop(0)
-        last = min(first + self._sizer.next_size() - 1, end)
+        together = self._source.ledgers_per_object
+        last = (first + self._sizer.next_size() - 1) // together * together + together - 1
+        last = min(last, end)
         if last < end:
             self._todo.insert(0, LedgerRange(last + 1, end))
         max_events = MAX_OVERSHOOT * self._sizer.target

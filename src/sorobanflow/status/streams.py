@@ -5,7 +5,7 @@ from dataclasses import replace
 from sorobanflow.ledgers import LedgerRange, clip
 from sorobanflow.pipeline.retention import RetentionClock
 from sorobanflow.pipeline.work import work_to_do
-from sorobanflow.sources.rpc.wire import Health
+from sorobanflow.sources.source import Available
 from sorobanflow.status.model import Node, Ranges, Stream
 from sorobanflow.store.coverage import Coverage
 
@@ -27,8 +27,8 @@ def compared(
     if stream.indexed_from is None:
         return stream
     end = stream.indexed_from - 1 if stream.covered_end is None else stream.covered_end
-    health = Health(node.latest_ledger, node.oldest_ledger)
-    work = work_to_do(stream.indexed_from, health, coverage)
+    available = Available(*window)
+    work = work_to_do(stream.indexed_from, available, coverage)
     oldest_missing = work.todo[0].first if work.todo else None
     clock = RetentionClock(oldest_missing, node.oldest_ledger, seconds_per_ledger)
     return replace(
