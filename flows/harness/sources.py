@@ -103,6 +103,8 @@ def _open_node(
 ) -> OpenedSource:
     node = patience.retry(PREFECT, lambda: load_block(StellarRpc, settings.rpc))
     workers = settings.max_workers or node.max_workers
+    is_filtered, is_whole = event_filter is not None, settings.source == "ledgers"
+    plan = TransactionPlanner(settings.fetch_plan, is_filtered, workers, node.batch_calls)
     rate = None
     if node.max_requests_per_s:
         name = f"stellar-rpc-{settings.rpc}"
@@ -110,14 +112,9 @@ def _open_node(
     client = stack.enter_context(node.client(hook, workers, rate))
     stack.enter_context(patience.watching(client))
     passphrase = patience.retry("the node to name its network", partial(_network, client))
-    is_whole = settings.source == "ledgers"
-    source: Source
+    source: Source = RpcSource(client, passphrase, event_filter, plan)
     if is_whole:
         source = LedgersSource(client, passphrase)
-    else:
-        filtered = event_filter is not None
-        plan = TransactionPlanner(settings.fetch_plan, filtered, workers, node.batch_calls)
-        source = RpcSource(client, passphrase, event_filter, plan)
     bounds = _bounds(settings.batch_size, node.batch_bounds())
     return OpenedSource(source, client, workers, bounds, node.processes(is_whole))
 

@@ -58,9 +58,9 @@ def test_manifest_that_is_no_manifest_is_refused(data: bytes) -> None:
         read_manifest(data, "/lake")
 
 
-def test_object_states_its_ledgers() -> None:
-    assert stated_ledgers(batch(64, 127)) == LedgerRange(64, 127)
-    assert stated_ledgers(batch(7, 7, bytes(3_000_000))) == LedgerRange(7, 7)
+def test_object_states_its_ledgers_and_how_large_they_are() -> None:
+    assert stated_ledgers(batch(64, 127, bytes(7))) == (LedgerRange(64, 127), 15)
+    assert stated_ledgers(batch(7, 7, bytes(3_000_000))) == (LedgerRange(7, 7), 3_000_008)
 
 
 @pytest.mark.parametrize(

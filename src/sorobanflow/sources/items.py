@@ -110,8 +110,9 @@ class LedgerObject(Struct):
     ledgers: LedgerRange
     data: bytes
     is_batch: bool
+    xdr_bytes: int | None = None  # of `data`, decompressed; None: it is not compressed
 
     @property
     def size_bytes(self) -> int:
-        """The size of what was received."""
-        return len(self.data)
+        """The size of its XDR, which rows are made of; that of `data` if no more is known."""
+        return len(self.data) if self.xdr_bytes is None else self.xdr_bytes

@@ -31,13 +31,13 @@ def fetch_object(client: LakeClient, key: str, ledgers: LedgerRange) -> LedgerOb
         if data is None:
             raise LedgerMissingError(ledgers.first, ledgers.last, key)
         try:
-            stated = stated_ledgers(data)
+            stated, size_bytes = stated_ledgers(data)
         except ValueError as damage:
             said = str(damage)
             continue
         latest_first = min(max(FIRST_LEDGER, ledgers.first), ledgers.last)
         if stated.last == ledgers.last and ledgers.first <= stated.first <= latest_first:
-            return LedgerObject(key, stated, data, is_batch=True)
+            return LedgerObject(key, stated, data, is_batch=True, xdr_bytes=size_bytes)
         said = f"it holds the ledgers {stated}, and its key names {ledgers}"
     raise LakeError(
         f"{client.address}: the object {key} is wrong, also when fetched again: {said}. "
@@ -45,15 +45,17 @@ def fetch_object(client: LakeClient, key: str, ledgers: LedgerRange) -> LedgerOb
     )
 
 
-def stated_ledgers(data: bytes) -> LedgerRange:
-    """Decompress a LedgerCloseMetaBatch to its end; give the range that it states.
+def stated_ledgers(data: bytes) -> tuple[LedgerRange, int]:
+    """Decompress a LedgerCloseMetaBatch to its end; give the range that it states, and its size.
 
     Raises:
         ValueError: it is not whole, or too large.
     """
-    head = b""
+    head, size_bytes = b"", 0
     for part in unzstd(data):
         head += part[: _HEAD_BYTES - len(head)]
+        size_bytes += len(part)
     if len(head) < _HEAD_BYTES:
         raise ValueError(f"it holds {len(head)} bytes")
-    return LedgerRange(int.from_bytes(head[:4], "big"), int.from_bytes(head[4:], "big"))
+    stated = LedgerRange(int.from_bytes(head[:4], "big"), int.from_bytes(head[4:], "big"))
+    return stated, size_bytes
