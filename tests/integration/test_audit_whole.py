@@ -115,8 +115,9 @@ def test_damage_that_a_node_can_see_is_found_and_repaired(
     damage: str, whole: Engine, node: RpcSource, checksums: Checksums
 ) -> None:
     if damage == "position without a header":
-        statement = "UPDATE ledgers SET hash = NULL, proved = false WHERE sequence = 13 RETURNING 1"
-        assert _all(whole, statement)
+        columns = "hash, operation_count, failed_transaction_count, proved"
+        statement = f"UPDATE ledgers SET ({columns}) = (NULL, NULL, NULL, false)"
+        assert _all(whole, f"{statement} WHERE sequence = 13 RETURNING 1")
     before = checksums(whole)
     count = len(_all(whole, f"UPDATE {DAMAGE[damage]} RETURNING 1"))
     differences = _compare(node, whole).differences
@@ -155,6 +156,22 @@ def test_whole_ledgers_restore_what_only_they_tell(whole: Engine, checksums: Che
     assert checksums(whole) != before
     rows = whole_rows(SOURCE, LEDGERS)
     upsert_batch(whole, rows, "all", read_claims(whole, [LEDGERS]))
+    assert checksums(whole) == before
+
+
+def test_counts_follow_the_rows_that_a_node_adds(
+    engine: Engine, whole: Engine, node: RpcSource, checksums: Checksums
+) -> None:
+    """As after a transaction was in quarantine."""
+    before = checksums(whole)
+    [(gone,)] = _all(
+        whole, "DELETE FROM transactions WHERE ledger = 11 AND NOT successful RETURNING hash"
+    )
+    _all(whole, f"DELETE FROM operations WHERE tx_hash = '{gone}' RETURNING 1")
+    count = "operation_count - 1, failed_transaction_count - 1, transaction_count - 1"
+    columns = "operation_count, failed_transaction_count, transaction_count"
+    _all(whole, f"UPDATE ledgers SET ({columns}) = ({count}) WHERE sequence = 11 RETURNING 1")
+    upsert_batch(engine, fetch_rows(node, LEDGERS), "all")
     assert checksums(whole) == before
 
 

@@ -128,6 +128,12 @@ def _unnest(columns: Sequence[str]) -> str:
     return f"unnest({', '.join(f'%s::{_TYPES[name]}[]' for name in columns)})"
 
 
+def _count(rows: str) -> str:
+    """Count rows of a ledger that came whole."""
+    came_whole = "coalesce(new.hash, l.hash) IS NOT NULL"
+    return f"CASE WHEN {came_whole} THEN (SELECT count(*) FROM {rows}) END"  # noqa: S608
+
+
 _NAMES = ledgers.columns.keys()
 _INSERT = (
     f"INSERT INTO ledgers ({', '.join(_NAMES)}) "  # noqa: S608 - names of our own columns
@@ -140,6 +146,8 @@ _AFTER = {
     "transaction_count": "t.n",
     "event_count": "e.n",
     **{name: f"coalesce(new.{name}, l.{name})" for name in HEADER_COLUMNS},
+    "operation_count": _count("operations WHERE ledger = l.sequence"),
+    "failed_transaction_count": _count("transactions WHERE ledger = l.sequence AND NOT successful"),
     "proved": "(new.proved OR l.proved)",
 }
 _UPDATE = (
