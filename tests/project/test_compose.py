@@ -78,7 +78,7 @@ def test_environment_is_documented_and_nothing_needed_has_a_default() -> None:
     secrets = re.findall(r"^(\w*(?:PASSWORD|KEY|URL))=(.*)", example, re.MULTILINE)
     assert [name for name, value in secrets if value] == []
     optional = set(re.findall(r"\$\{(\w+)(?!\w*:\?)", TEXT))
-    assert optional == {"SOROBANFLOW_RPC_HEADERS"}
+    assert optional == {"SOROBANFLOW_RPC_HEADERS", "SOROBANFLOW_LAKE_URL"}
 
 
 def test_each_secret_is_known_where_it_is_needed_only() -> None:
@@ -98,6 +98,7 @@ def test_each_secret_is_known_where_it_is_needed_only() -> None:
         "GRAFANA_PASSWORD": {"grafana"},
         "SOROBANFLOW_RPC_URL": {"setup"},
         "SOROBANFLOW_RPC_HEADERS": {"setup"},
+        "SOROBANFLOW_LAKE_URL": {"setup"},
     }
 
 
