@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from sorobanflow.audit.agreement import fetch_rows
 from sorobanflow.devnet import Chain, DevnetServer, Recording
 from sorobanflow.devnet.supply import LedgerSupply
+from sorobanflow.errors import LedgerProofError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
@@ -27,7 +28,7 @@ from sorobanflow.store.tables import (
     contract_data_entries,
 )
 from tests.integration.index_all import source_of
-from tests.integration.index_whole import whole_rows
+from tests.integration.index_whole import objects_of, whole_rows
 from tests.ledgers import generated
 from tests.whole_ledgers import PASSPHRASES, framed_ledgers, one_object
 
@@ -148,3 +149,22 @@ def test_generated_ledgers_in_both_forms() -> None:
         "token_balances: upgrade": 3,
         "contract_data_entries: eviction": 1,
     }
+
+
+def test_ledgers_outside_of_the_batch_are_ignored() -> None:
+    source, ledgers = generated(transactions_per_ledger=3), LedgerRange(4, 6)
+    objects = objects_of(source, LedgerRange(2, 8))
+    rows = make_rows(ledgers, [], [], source.network.passphrase, objects=objects)
+    assert rows.by_table() == whole_rows(source, ledgers).by_table()
+    assert [*rows.headers] == [4, 5, 6]
+
+
+def test_ledger_that_was_changed_fails_its_batch() -> None:
+    source, ledgers = generated(transactions_per_ledger=3), LedgerRange(4, 6)
+    objects = objects_of(source, ledgers)
+    changed = bytearray(objects[1].data)
+    changed[100] ^= 1  # in the header
+    objects[1].data = bytes(changed)
+    with pytest.raises(LedgerProofError, match="ledger 5") as caught:
+        make_rows(ledgers, [], [], source.network.passphrase, objects=objects)
+    assert caught.value.origin == "ledger 5"
