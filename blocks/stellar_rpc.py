@@ -40,6 +40,9 @@ class StellarRpc(Block):
     """URL of the RPC endpoint. Default: the local devnet."""
     headers: SecretDict | None = None
     """HTTP headers sent with each call, such as an API key."""
+    network_passphrase: str | None = Field(default=None, min_length=1, max_length=64)
+    """Passphrase of the network, for providers of history that offer getLedgers only. Empty:
+    the node is asked."""
     max_workers: int = Field(default=_PROFILE.max_workers, ge=1, le=100)
     """Maximum number of concurrent calls to the node."""
     max_requests_per_s: float | None = Field(default=None, gt=0, le=1000)

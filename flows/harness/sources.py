@@ -13,7 +13,7 @@ from blocks import DataLake, StellarRpc
 from blocks.documents import load_block
 from blocks.rate_limit import shared_rate
 from flows.harness.patience import PREFECT, Patience
-from sorobanflow.errors import ConfigurationError, UnknownHostError
+from sorobanflow.errors import ConfigurationError, RpcRequestError, UnknownHostError
 from sorobanflow.ledgers import Anchor, LedgerRange
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.records import Hook
@@ -111,7 +111,9 @@ def _open_node(
         rate = stack.enter_context(shared_rate(name, node.max_requests_per_s))
     client = stack.enter_context(node.client(hook, workers, rate))
     stack.enter_context(patience.watching(client))
-    passphrase = patience.retry("the node to name its network", partial(_network, client))
+    passphrase = node.network_passphrase or patience.retry(
+        "the node to name its network", partial(_network, client)
+    )
     source: Source = RpcSource(client, passphrase, event_filter, plan)
     if is_whole:
         source = LedgersSource(client, passphrase)
@@ -136,6 +138,11 @@ def _network(client: RpcClient) -> str:
         return client.get_network().passphrase
     except UnknownHostError as error:
         raise ConfigurationError(f"{error}; check the URL of the stellar-rpc block") from error
+    except RpcRequestError as error:
+        raise ConfigurationError(
+            f"the node does not name its network: {error}; set network_passphrase of the "
+            "stellar-rpc block"
+        ) from error
 
 
 def _bounds(batch_size: int | None, bounds: BatchBounds) -> BatchBounds:

@@ -9,12 +9,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from blocks import DataLake
+from blocks import DataLake, StellarRpc
 from flows.audit import audit
 from flows.backfill import backfill
 from flows.backfill_range import backfill_range
 from flows.index import index
-from sorobanflow.devnet import Chain, DevnetServer, write_lake
+from sorobanflow.devnet import Chain, DevnetServer, parse_faults, write_lake
 from sorobanflow.devnet.lake import LakeLayout
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
@@ -173,6 +173,24 @@ def test_whole_ledgers_of_a_node_are_followed(
     with engine.begin() as connection:
         query = "SELECT count(*) FROM ledgers WHERE proved AND hash IS NOT NULL"
         assert connection.execute(text(query)).scalar_one() == 13
+
+
+ONLY_LEDGERS = "getHealth:*=-32601,getNetwork:*=-32601,getLedgerEntries:*=-32601"
+
+
+def test_node_that_offers_getledgers_alone_is_indexed(
+    serve: Serve, save_blocks: SaveBlocks, engine: Engine
+) -> None:
+    chain = Chain(generated(), closed=20, retention=5, has_data_store=True)
+    blocks: Any = save_blocks(serve(chain, faults=parse_faults(ONLY_LEDGERS)).url)
+    blocks["source"] = "ledgers"
+    with pytest.raises(ConfigurationError, match="set network_passphrase of the stellar-rpc block"):
+        backfill(3, 9, **blocks)
+    node: Any = StellarRpc.load(blocks["rpc"])
+    node.network_passphrase = chain.network.passphrase
+    node.save(blocks["rpc"], overwrite=True)
+    assert backfill(3, 9, **blocks).written == [(3, 9)]
+    assert index(**blocks, start_ledger=18).written == [(18, 20)]
 
 
 def test_what_a_node_no_longer_has_is_refused_by_itself(

@@ -114,6 +114,16 @@ def test_ledgers_below_the_oldest_are_asked_for(chain: Chain) -> None:
         assert fetched(source) == expected(stored)
 
 
+@pytest.mark.parametrize(("has_data_store", "oldest"), [(True, 2), (False, 10)])
+def test_node_without_gethealth_says_in_a_page_what_it_has(
+    has_data_store: bool, oldest: int
+) -> None:
+    chain = Chain(generated(), closed=12, retention=3, has_data_store=has_data_store)
+    with source_of(chain, "getHealth:*=-32601") as source:
+        assert source.available()[:2] == (10, 12)
+        assert source.available(LedgerRange(2, 9))[:2] == (oldest, 12)
+
+
 def test_node_without_the_method_says_so(chain: Chain) -> None:
     with (
         source_of(chain, "getLedgers:*=-32601") as source,

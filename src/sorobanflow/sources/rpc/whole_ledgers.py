@@ -11,6 +11,7 @@ from typing import Literal
 from sorobanflow.errors import (
     LedgerOutsideRetentionError,
     RpcProtocolError,
+    RpcRequestError,
     SorobanflowError,
 )
 from sorobanflow.ledgers import LedgerRange, cut
@@ -22,6 +23,9 @@ from sorobanflow.sources.rpc.wire import LedgersPage
 from sorobanflow.sources.source import Available, Fetched, FetchedItems
 
 METHOD = "getLedgers"
+METHOD_NOT_FOUND = -32601
+#: The first ledger of a network that has a LedgerCloseMeta.
+FIRST_LEDGER = 2
 
 
 class LedgersSource:
@@ -45,7 +49,7 @@ class LedgersSource:
 
     def available(self, wanted: LedgerRange | None = None) -> Available:
         """Ask which ledgers it has; for older ones than it states, if they are wanted."""
-        stated = self.client.get_health().available
+        stated = self._stated()
         if wanted is None or wanted.first >= stated.oldest:
             return stated
         try:
@@ -55,6 +59,19 @@ class LedgersSource:
         if not page.ledgers or page.ledgers[0].sequence != wanted.first:
             raise _refusal(page, wanted.first)
         return stated._replace(oldest=wanted.first)
+
+    def _stated(self) -> Available:
+        """Give what getHealth states, or a page of getLedgers where that is all there is."""
+        try:
+            return self.client.get_health().available
+        except RpcRequestError as error:
+            if error.code != METHOD_NOT_FOUND:
+                raise
+        try:
+            page = self.client.get_ledgers(FIRST_LEDGER, limit=1)
+        except LedgerOutsideRetentionError as refusal:
+            page = self.client.get_ledgers(refusal.oldest, limit=1)
+        return Available(page.oldest_ledger, page.latest_ledger)
 
     def begin_batch(
         self, ledgers: LedgerRange, max_events: int, other_batches: int = 0
