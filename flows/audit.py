@@ -180,7 +180,8 @@ def _look(indexer: Indexer, summary: AuditSummary, compared: Compared) -> Look:
     """Look at the stream, and log what is wrong."""
     engine, stream, requested = indexer.target.engine, summary.stream, summary.requested
     assert requested is not None
-    look = look_at(engine, stream, requested, window_of(indexer), compared, summary.anchor)
+    window, progressed = window_of(indexer), indexer.patience.progressed
+    look = look_at(engine, stream, requested, window, compared, summary.anchor, progressed)
     for line in look.lines(MAX_LOGGED_FINDINGS):
         get_run_logger().warning(line)
     return look

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from stellar_sdk import xdr
 
+from sorobanflow.audit import chain
 from sorobanflow.audit.agreement import Compared, compare, fetch_rows
 from sorobanflow.audit.chain import read_proof
 from sorobanflow.audit.unlike import compare_table, stage_made
@@ -40,8 +41,10 @@ def whole(engine: Engine) -> Engine:
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[RpcSource]:
-    chain = Chain(SOURCE, closed=LEDGERS.last)
-    with DevnetServer(chain) as server, RpcClient(server.url) as client:
+    with (
+        DevnetServer(Chain(SOURCE, closed=LEDGERS.last)) as server,
+        RpcClient(server.url) as client,
+    ):
         yield source_of(client)
 
 
@@ -175,20 +178,25 @@ def test_counts_follow_the_rows_that_a_node_adds(
     assert checksums(whole) == before
 
 
-def test_chain_of_the_stream_is_proved_up_to_its_breaks(whole: Engine) -> None:
+@pytest.mark.parametrize("chunk", [1, 2, 4, 100])
+def test_chain_of_the_stream_is_proved_up_to_its_breaks(
+    chunk: int, whole: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "CHUNK_LEDGERS", chunk)
     [(anchor,)] = _all(whole, "SELECT hash FROM ledgers WHERE sequence = 12")
-    proof = read_proof(whole, "all", LEDGERS, Anchor(12, anchor))
+    proof = read_proof(whole, [LEDGERS], Anchor(12, anchor))
     assert [run.ledgers for run in proof.runs] == [LEDGERS]
     assert proof.anchored_hash == anchor
     _all(whole, "UPDATE ledgers SET proved = false WHERE sequence = 4 RETURNING 1")
     _all(whole, "UPDATE ledgers SET hash = 'other' WHERE sequence = 12 RETURNING 1")
-    proof = read_proof(whole, "all", LedgerRange(2, 17), Anchor(12, anchor))
-    assert proof.runs == (((2, 3), False), ((5, 12), False), ((13, 17), True))
+    covered = LedgerRange(2, 7), LedgerRange(9, 17)
+    proof = read_proof(whole, covered, Anchor(12, anchor))
+    runs = [tuple(run.ledgers) for run in proof.runs]
+    assert runs == [(2, 3), (5, 7), (9, 12), (13, 17)]
     assert (proof.breaks, proof.contradicts_anchor) == ([13], True)
-    assert read_proof(whole, "other", LEDGERS, None).runs == ()
 
 
 def test_ledgers_that_a_node_told_are_not_proved(engine: Engine, node: RpcSource) -> None:
     index_whole(SOURCE, engine, LedgerRange(1, 3))
     upsert_batch(engine, fetch_rows(node, LEDGERS), "all")
-    assert read_proof(engine, "all", LEDGERS, None).runs == (((1, 3), False),)
+    assert read_proof(engine, [LEDGERS], None).runs == (((1, 3), False),)

@@ -1,4 +1,4 @@
-from sorobanflow.audit.chain import MAX_RUNS, Proof, Run
+from sorobanflow.audit.chain import Proof, Run
 from sorobanflow.ledgers import Anchor, LedgerRange
 
 HASH, OTHER = "ab" * 32, "cd" * 32
@@ -16,9 +16,9 @@ def test_runs_and_breaks_are_named() -> None:
 
 
 def test_line_of_many_runs_is_bounded() -> None:
-    runs = tuple(Run(LedgerRange(number, number)) for number in range(0, 2 * MAX_RUNS, 2))
+    runs = tuple(Run(LedgerRange(number, number)) for number in range(0, 2000, 2))
     [(_, value)] = Proof(runs).lines()
-    assert value == "1,000 and more (0, 2, 4, …, 1994, 1996, 1998)"
+    assert value == "1,000 (0, 2, 4, …, 1994, 1996, 1998)"
 
 
 def test_anchor_vouches_for_the_ledgers_of_its_run_up_to_its_own() -> None:

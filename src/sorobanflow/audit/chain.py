@@ -4,32 +4,31 @@ What a hash proves reaches backwards: a header names the one before it. So a tru
 anchor, vouches for the ledgers of its run up to its own; those after it only build on it.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Engine, text
 
-from sorobanflow.ledgers import MAX_SHOWN_RANGES, Anchor, LedgerRange
+from sorobanflow.ledgers import MAX_SHOWN_RANGES, Anchor, LedgerRange, split
 
-#: Runs that are read; more than these mean that whole ledgers and others alternate.
-MAX_RUNS = 1000
+#: Ledgers read by one query, which takes seconds.
+CHUNK_LEDGERS = 500_000
 
-_RUNS = text("""
-WITH proved AS (
-    SELECT l.sequence, l.hash, l.previous_hash,
-        lag(l.sequence) OVER before AS sequence_before, lag(l.hash) OVER before AS hash_before
-    FROM ledgers AS l JOIN coverage AS c ON c.ledgers @> l.sequence
-    WHERE c.stream = :stream AND l.proved AND l.sequence BETWEEN :first AND :last
-    WINDOW before AS (ORDER BY l.sequence)
-), linked AS (
-    SELECT sequence, sequence_before IS NOT DISTINCT FROM sequence - 1 AS is_next,
-        hash_before IS NOT DISTINCT FROM previous_hash AS follows
-    FROM proved
-), numbered AS (
-    SELECT *, count(*) FILTER (WHERE NOT (is_next AND follows)) OVER (ORDER BY sequence) AS run
-    FROM linked
-)
-SELECT min(sequence), max(sequence), bool_or(is_next AND NOT follows)
-FROM numbered GROUP BY run ORDER BY 3 DESC, 1 LIMIT :max_runs
+#: The first and last ledgers of the runs; a run of one ledger is both.
+_ENDS = text("""
+SELECT sequence, NOT coalesce(is_next AND follows, false), NOT coalesce(goes_on, false),
+    coalesce(is_next AND NOT follows, false)
+FROM (
+    SELECT l.sequence,
+        lag(l.sequence) OVER chain = l.sequence - 1 AS is_next,
+        lag(l.hash) OVER chain IS NOT DISTINCT FROM l.previous_hash AS follows,
+        lead(l.sequence) OVER chain = l.sequence + 1
+            AND lead(l.previous_hash) OVER chain IS NOT DISTINCT FROM l.hash AS goes_on
+    FROM ledgers AS l WHERE l.proved AND l.sequence BETWEEN :first AND :last
+    WINDOW chain AS (ORDER BY l.sequence)
+) AS proved
+WHERE NOT coalesce(is_next AND follows, false) OR NOT coalesce(goes_on, false)
+ORDER BY sequence
 """)
 _HASH = text("SELECT hash FROM ledgers WHERE sequence = :ledger AND proved")
 
@@ -78,16 +77,41 @@ class Proof(NamedTuple):
         return f"{vouched}; {LedgerRange(anchor.ledger + 1, run.last)} only build on it"
 
 
-def read_proof(engine: Engine, stream: str, ledgers: LedgerRange, anchor: Anchor | None) -> Proof:
-    """Read the runs of these ledgers that the stream covers; of too many, the breaks first."""
-    values = {"stream": stream, **ledgers._asdict(), "max_runs": MAX_RUNS}
+def read_proof(
+    engine: Engine,
+    covered: Iterable[LedgerRange],
+    anchor: Anchor | None,
+    on_chunk: Callable[[], object] = lambda: None,
+) -> Proof:
+    """Read the runs among ledgers that a stream covers; these ranges are ascending and disjoint."""
+    runs: list[Run] = []
+    before = None
+    for chunk in split(covered, CHUNK_LEDGERS):
+        # The last ledger of the chunk before leads over to this one.
+        follows = before == chunk.first - 1
+        for run in _read_runs(engine, chunk._replace(first=chunk.first - follows)):
+            if runs and run.ledgers.first == runs[-1].ledgers.last:
+                last, is_break = runs.pop()
+                run = Run(LedgerRange(last.first, run.ledgers.last), is_break)
+            runs.append(run)
+        before = chunk.last
+        on_chunk()
+    return Proof(tuple(runs), anchor, None if anchor is None else _read_hash(engine, anchor.ledger))
+
+
+def _read_runs(engine: Engine, ledgers: LedgerRange) -> Iterator[Run]:
     with engine.begin() as connection:
-        runs = connection.execute(_RUNS, values).all()
-        known = None
-        if anchor is not None:
-            known = connection.execute(_HASH, {"ledger": anchor.ledger}).scalar()
-    found = sorted(Run(LedgerRange(*ends), cut) for *ends, cut in runs)
-    return Proof(tuple(found), anchor, known)
+        ends = connection.execute(_ENDS, ledgers._asdict()).all()
+    for ledger, is_first, is_last, breaks in ends:
+        if is_first:
+            first, is_break = ledger, breaks
+        if is_last:
+            yield Run(LedgerRange(first, ledger), is_break)
+
+
+def _read_hash(engine: Engine, ledger: int) -> str | None:
+    with engine.begin() as connection:
+        return connection.execute(_HASH, {"ledger": ledger}).scalar()
 
 
 def _runs_text(runs: tuple[Run, ...]) -> str:
@@ -96,5 +120,4 @@ def _runs_text(runs: tuple[Run, ...]) -> str:
     if len(parts) > MAX_SHOWN_RANGES:
         parts[MAX_SHOWN_RANGES // 2 : -MAX_SHOWN_RANGES // 2] = ["…"]
     count = sum(run.ledgers.size for run in runs)
-    more = " and more" if len(runs) == MAX_RUNS else ""
-    return f"{count:,}{more} ({', '.join(parts)})"
+    return f"{count:,} ({', '.join(parts)})"

@@ -3,7 +3,7 @@
 Invariant: without findings, the requested ledgers are whole, as far as they were compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Engine
@@ -13,7 +13,7 @@ from sorobanflow.audit.chain import Proof, read_proof
 from sorobanflow.audit.ranges import repair_order
 from sorobanflow.audit.stored import Quarantined, quarantined
 from sorobanflow.audit.unlike import Difference
-from sorobanflow.ledgers import Anchor, LedgerRange, merge, single_ledgers, subtract
+from sorobanflow.ledgers import Anchor, LedgerRange, clip, merge, single_ledgers, subtract
 from sorobanflow.pipeline.retention import RetentionClock, seconds_per_ledger
 from sorobanflow.store.coverage import read_coverage
 
@@ -96,14 +96,18 @@ def look_at(
     window: LedgerRange,
     compared: Compared,
     anchor: Anchor | None = None,
+    on_chunk: Callable[[], object] = lambda: None,
 ) -> Look:
-    """Look at what a stream holds of the requested ledgers; `window` are those of the node."""
+    """Look at what a stream holds of the requested ledgers; `window` are those of the node.
+
+    `on_chunk` is called now and then, as reading the chain may take minutes.
+    """
     coverage = read_coverage(engine, stream)
     missing, gaps = subtract(requested, coverage.accounted), coverage.gaps_in(requested)
     repairable = repair_order(missing, gaps, compared.differences, window)
     first = repairable[0].first if repairable else None
     clock = RetentionClock(first, window.first, seconds_per_ledger(engine))
-    proof = read_proof(engine, stream, requested, anchor)
+    proof = read_proof(engine, clip(coverage.covered, requested), anchor, on_chunk)
     return Look(missing, gaps, compared, proof, quarantined(engine, requested, stream), clock)
 
 
