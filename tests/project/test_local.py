@@ -46,6 +46,10 @@ def handlers() -> Iterator[None]:
         ({"METRICS_PORT": "70000"}, "METRICS_PORT=70000: expected a port"),
         ({"RECORDING": "nowhere.gz"}, "RECORDING=nowhere.gz: there is no such file"),
         ({"RPC_URL": "http://x", "RECORDING": "y"}, "give one of them"),
+        ({"LAKE": "x", "RECORDING": "y"}, "RECORDING and LAKE are given; give one of them"),
+        ({"LAKE": "nowhere"}, "LAKE=nowhere: there is no such folder"),
+        ({"LAKE": ".", "END": "latest"}, "END=latest: expected a ledger number"),
+        ({"LAKE": "https://me:planted@x", "START": "5"}, "START and END are not both given"),
         ({"DATABASE_URL": "postgres//me:planted@h/db"}, "not a libpq connection string"),
     ],
 )

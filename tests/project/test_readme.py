@@ -33,7 +33,7 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FOREVER = {
     "make ui": "Prefect UI: http",
     "python -m deployments.worker": "started!",
-    "python -m sorobanflow.devnet": "devnet: http",
+    "python -m sorobanflow.devnet --port": "devnet: http",
 }
 #: The tests reach no network.
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
