@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.errors import LedgerProofError
+from sorobanflow.ledgers import Anchor, LedgerRange
 from sorobanflow.pipeline.decoding import (
     PROCESSES_MIN_ITEMS,
     Decoders,
@@ -18,6 +19,8 @@ from sorobanflow.pipeline.decoding import (
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.sources.items import Event, Malformed, Transaction
+from tests.integration.index_whole import objects_of
+from tests.ledgers import generated
 from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction, symbol
 
 LEDGERS = LedgerRange(1000, 1000)
@@ -62,6 +65,31 @@ def test_rows_are_the_same_wherever_they_are_made(decoders: Decoders) -> None:
     assert type(elsewhere.transactions[0]) is TransactionRow  # and no plain tuple
 
 
+def test_whole_ledgers_are_read_wherever_rows_are_made() -> None:
+    source, ledgers = generated(), LedgerRange(1, 3)
+    with Decoders(source.network.passphrase, 1) as decoders:
+        here, elsewhere = (
+            decoders.begin(ledgers, state=True, items_left=left)
+            for left in (0, PROCESSES_MIN_ITEMS)
+        )
+        for decoding in (here, elsewhere):
+            decoding.add_objects(objects_of(source, ledgers))
+        rows = elsewhere.finish().result()
+        assert workers(decoders)
+        assert contents(rows) == contents(here.finish().result())
+    assert rows.headers.keys() == {1, 2, 3}
+    assert len(rows.transactions) == 30
+
+
+def test_ledger_that_is_not_the_anchor_is_refused_by_a_process() -> None:
+    source, ledgers = generated(), LedgerRange(1, 3)
+    with Decoders(source.network.passphrase, 1, Anchor(2, "0" * 64)) as decoders:
+        decoding = decoders.begin(ledgers, state=True, items_left=PROCESSES_MIN_ITEMS)
+        decoding.add_objects(objects_of(source, ledgers))
+        with pytest.raises(LedgerProofError, match=r"ledger 2 .* anchor"):
+            decoding.finish().result()
+
+
 def test_without_processes_everything_is_made_here() -> None:
     with Decoders(NETWORK, 0) as decoders:
         assert make(decoders).result().events
@@ -103,3 +131,4 @@ def test_processes_end_with_the_decoders() -> None:
 def test_default_leaves_a_core_to_the_flow() -> None:
     cores = len(os.sched_getaffinity(0))
     assert default_processes() == min(4, cores - 1)
+    assert default_processes(whole_ledgers=True) == min(4, cores)  # all work is decoding

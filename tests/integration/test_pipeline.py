@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from sorobanflow.devnet import Chain, DevnetServer, Generator, ListedLedgers, parse_faults
+from sorobanflow.devnet import (
+    Chain,
+    ChainLake,
+    DevnetServer,
+    Generator,
+    LakeServer,
+    ListedLedgers,
+    parse_faults,
+)
 from sorobanflow.devnet.supply import Ledger
 from sorobanflow.errors import LedgerOutsideRetentionError, RpcUnavailableError
 from sorobanflow.ledgers import LedgerRange
@@ -19,10 +27,15 @@ from sorobanflow.pipeline.pipeline import MAX_IN_FLIGHT, MAX_WRITING, Pipeline, 
 from sorobanflow.pipeline.runner import Started, Step, ThreadRunner
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
 from sorobanflow.sources.endpoint.retry import RetrySettings
+from sorobanflow.sources.endpoint.transport import HttpSettings
+from sorobanflow.sources.lake.client import LakeClient
+from sorobanflow.sources.lake.http import HttpStore
+from sorobanflow.sources.lake.opening import open_lake
 from sorobanflow.sources.rpc import source as rpc_source
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
+from sorobanflow.sources.source import Source
 from sorobanflow.store.coverage import Stream, open_stream, pin_network, read_coverage
 from tests.ledgers import generated
 
@@ -54,17 +67,15 @@ class Watched(ThreadRunner):
 class Bench:
     """A pipeline with what it needs, and what it wrote."""
 
-    def __init__(self, client: RpcClient, engine: Engine, batch_size: int) -> None:
-        passphrase = client.get_network().passphrase
-        pin_network(engine, passphrase)
+    def __init__(self, source: Source, engine: Engine, batch_size: int) -> None:
+        pin_network(engine, source.passphrase)
         open_stream(engine, Stream())
-        planner = TransactionPlanner("auto", filtered=False, workers=4, batch_calls=10)
         self.runner = Watched(4)
         self.written: list[LedgerRange] = []
         self.pipeline = Pipeline(
             self.runner,
-            RpcSource(client, passphrase, None, planner),
-            Decoders(passphrase, 0),
+            source,
+            Decoders(source.passphrase, 0),
             Target(engine, Stream()),
             BatchSizer(BatchBounds(batch_size, batch_size, batch_size)),
             self._on_written,
@@ -77,6 +88,11 @@ class Bench:
 Open = Callable[..., Bench]
 
 
+def source_of(client: RpcClient) -> RpcSource:
+    planner = TransactionPlanner("auto", filtered=False, workers=4, batch_calls=10)
+    return RpcSource(client, client.get_network().passphrase, None, planner)
+
+
 @pytest.fixture
 def open_bench(engine: Engine) -> Iterator[Open]:
     @contextmanager
@@ -86,7 +102,7 @@ def open_bench(engine: Engine) -> Iterator[Open]:
             DevnetServer(chain, faults=parse_faults(faults)) as server,
             RpcClient(server.url, retry=RetrySettings(attempts=1)) as client,
         ):
-            bench = Bench(client, engine, batch_size)
+            bench = Bench(source_of(client), engine, batch_size)
             with bench.runner:
                 yield bench
 
@@ -100,6 +116,20 @@ def open_bench(engine: Engine) -> Iterator[Open]:
     yield start
     for context in contexts:
         context.__exit__(None, None, None)
+
+
+def test_batches_of_whole_ledgers_end_with_objects_and_grow_by_the_rows_of_the_last(
+    engine: Engine,
+) -> None:
+    lake = ChainLake(Chain(generated(), closed=60), ledgers_per_batch=8)
+    with (
+        LakeServer(lake) as server,
+        LakeClient(HttpStore(server.url, HttpSettings()), 4) as client,
+    ):
+        bench = Bench(open_lake(client), engine, batch_size=100)  # of some 40 items each
+        with bench.runner:
+            bench.pipeline.run(LedgerRange(1, 55))
+    assert bench.written == [(1, 23), (24, 31), (32, 39), (40, 47), (48, 55)]
 
 
 def test_pipeline_indexes_a_range_in_ledger_order(open_bench: Open, engine: Engine) -> None:
@@ -179,7 +209,7 @@ def test_pipeline_bounds_the_batches_in_flight_where_a_dense_stretch_follows_a_q
     held = watch_batches(monkeypatch)
     monkeypatch.setattr(rpc_source, "MIN_EVENTS_PAGE", 40)  # a page shows that a batch is full
     with DevnetServer(chain) as server, RpcClient(server.url) as client:
-        bench = Bench(client, engine, batch_size=20)
+        bench = Bench(source_of(client), engine, batch_size=20)
         with bench.runner:
             bench.pipeline.run(LedgerRange(1, quiet + dense))
     assert max(count for count, _ in held) == MAX_IN_FLIGHT
