@@ -71,7 +71,7 @@ def services() -> Iterator[Services]:
 @contextmanager
 def services_of(postgres: EmbeddedPostgres, prefect_api: str) -> Iterator[Services]:
     """Measure on servers that run already, until the block ends."""
-    _make_template(postgres)
+    make_template(postgres)
     # Prefect reads its settings when it is imported, so not before this.
     from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
@@ -79,7 +79,8 @@ def services_of(postgres: EmbeddedPostgres, prefect_api: str) -> Iterator[Servic
         yield Services(postgres)
 
 
-def _make_template(postgres: EmbeddedPostgres) -> None:
+def make_template(postgres: EmbeddedPostgres) -> None:
+    """Make the database that `fresh_database` copies."""
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     with open_engine(postgres.url_of(TEMPLATE), PoolSettings(max_idle=0)) as engine:
@@ -175,10 +176,17 @@ def machine() -> str:
 
 def recording(name: str) -> Path:
     """Give the path of a recording, in the folder of the tests' data."""
+    return _test_data() / "recordings" / f"{name}.jsonl.gz"
+
+
+def ledger_file(name: str) -> Path:
+    """Give the path of a file of whole ledgers, in the folder of the tests' data."""
+    return _test_data() / "ledgers" / f"{name}.xdr.zst"
+
+
+def _test_data() -> Path:
     beside = Path(__file__).parents[2] / "shared"
-    return (
-        Path(os.environ.get("SOROBANFLOW_TEST_DATA") or beside) / "recordings" / f"{name}.jsonl.gz"
-    )
+    return Path(os.environ.get("SOROBANFLOW_TEST_DATA") or beside)
 
 
 @contextmanager

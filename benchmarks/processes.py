@@ -25,8 +25,7 @@ class Cpu:
     """
 
     def __init__(self, postgres: Path) -> None:
-        postmaster = (postgres / "postmaster.pid").read_text().split()[0]
-        self._postmaster = psutil.Process(int(postmaster))
+        self._postmaster = postmaster(postgres)
         self._before = self._read()
 
     def used(self) -> dict[str, float]:
@@ -41,6 +40,11 @@ class Cpu:
         for child in this.children():
             seconds[_part_of(child)] += _of_tree(child)
         return seconds
+
+
+def postmaster(postgres: Path) -> psutil.Process:
+    """Give the process of the PostgreSQL with this data folder, whose children are its others."""
+    return psutil.Process(int((postgres / "postmaster.pid").read_text().split()[0]))
 
 
 def resident_mib() -> float:

@@ -104,15 +104,18 @@ def _wait_for_server(process: "subprocess.Popen[bytes]", url: str, log: Path) ->
 
 @contextmanager
 def devnet(arguments: Sequence[str]) -> Iterator[str]:
-    """Run the devnet as a process; gives its URL, or a ConfigurationError with what it printed."""
-    command = [sys.executable, "-m", "sorobanflow.devnet", "--port", "0", *arguments]
+    """Run one of the devnet's servers, by default the node, as a process; gives its URL.
+
+    Raises ConfigurationError with what it printed if it does not start.
+    """
+    command = [sys.executable, "-m", "sorobanflow.devnet", *arguments, "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        if not line.startswith("devnet: http://"):
+        if not line.startswith(("devnet: http://", "lake: http://")):
             output = line + process.stdout.read()
             raise ConfigurationError(f"the devnet did not start: {output.strip()[-500:]}")
         print(line.strip())

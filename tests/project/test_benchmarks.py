@@ -13,11 +13,13 @@ from benchmarks import (
     decode,
     growth,
     headline,
+    ledgers,
     live,
     orchestration,
     picture,
 )
 from benchmarks.processes import FLOW, PARTS, Sample
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.embedded import EmbeddedPostgres
 
 SMALLEST = "pubnet-63800060"
@@ -95,6 +97,18 @@ def test_fifths_are_cut_where_a_sample_reached_them() -> None:
     assert fifths["ledger"].to_list() == [25, 70, 90, 100]
     assert fifths["ms"].to_list() == pytest.approx([1000 / 15, 1000 / 45, 100, 100])
     assert fifths["mib"].to_list() == [106, 107, 109, 110]
+
+
+@pytest.mark.long
+def test_ledgers(services: common.Services, recorded: str) -> None:
+    size = ledgers.Size(LedgerRange(10048, 10048), cores=3, transactions=5, memory=100)
+    sources = ledgers.measure_sources(services.postgres, 1, size).set_index("source")
+    assert sources["transactions"].to_list() == [492, 492, 492]
+    assert sources.loc[ledgers.GET_LEDGERS, ledgers.PROOFS] > 0
+    assert len(lines(ledgers.source_table(sources))) == 3
+    cores = ledgers.measure_cores(services.postgres, 1, size).set_index("cores")[ledgers.RATE]
+    assert len(lines(ledgers.core_table(cores))) == 2
+    assert ledgers.measure_memory(services.postgres, size)["ledger"].iloc[-1] == 100
 
 
 @pytest.mark.long
