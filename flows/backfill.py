@@ -20,7 +20,7 @@ from flows.harness.fan_out import FanOut
 from flows.harness.gaps import record_lost
 from flows.harness.indexer import Indexer, in_use, open_indexer
 from flows.harness.outcome import final_state
-from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
+from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers, ledger_range
 from flows.harness.patience import DATABASE, patience
 from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
@@ -103,7 +103,7 @@ def backfill(
     """
     if force and fan_out != "here":  # their progress is read from coverage, which does not grow
         raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
-    requested = LedgerRange(start_ledger, end_ledger)
+    requested = ledger_range(start_ledger, end_ledger)
     settings = Settings(
         rpc,
         database,

@@ -11,12 +11,11 @@ from flows.harness.anchor import check_stored_anchor, read_anchor
 from flows.harness.gaps import index_or_record_gaps
 from flows.harness.indexer import open_indexer
 from flows.harness.outcome import final_state
-from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
+from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers, ledger_range
 from flows.harness.patience import patience
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
-from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import refuse_lost
 from sorobanflow.sources.rpc.stats import RpcStats
@@ -69,7 +68,7 @@ def backfill_range(
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """
-    chunk = LedgerRange(start_ledger, end_ledger)
+    chunk = ledger_range(start_ledger, end_ledger)
     settings = Settings(
         rpc,
         database,

@@ -17,7 +17,7 @@ from sorobanflow.audit.look import Look
 from sorobanflow.audit.ranges import repair_order
 from sorobanflow.audit.replay import replay
 from sorobanflow.audit.summary import AuditSummary
-from sorobanflow.errors import SorobanflowError
+from sorobanflow.errors import LedgerMissingError, SorobanflowError
 from sorobanflow.ledgers import LedgerRange, clip, merge, single_ledgers, subtract
 from sorobanflow.store.coverage import Coverage
 
@@ -57,7 +57,11 @@ def _index_from_lake(
     indexer: Indexer, summary: AuditSummary, lake: str, wanted: Sequence[LedgerRange]
 ) -> list[Failure]:
     with indexer.at_lake(lake) as at_lake:
-        held = at_lake.available(LedgerRange(wanted[0].first, wanted[-1].last))
+        try:
+            held = at_lake.available(LedgerRange(wanted[0].first, wanted[-1].last))
+        except LedgerMissingError as error:  # the node may have others that are to be repaired
+            get_run_logger().warning(f"nothing comes from {lake}: {error}")
+            return []
         return _index(at_lake, summary, clip(wanted, LedgerRange(held.oldest, held.newest)))
 
 

@@ -190,13 +190,13 @@ class ClientStoppedError(FatalError):
 
 @dataclass(eq=False)
 class WrongNetworkError(FatalError):
-    """The database is pinned to the passphrase `expected`, the node answers `got`."""
+    """The database is pinned to the passphrase `expected`, the source states `got`."""
 
     expected: str
     got: str
     template = (
-        "the database holds the network {expected!r}, and the node belongs to {got!r}; "
-        "use a node of the same network, or another database"
+        "the database holds the network {expected!r}, and the source belongs to {got!r}; "
+        "use a source of the same network, or another database"
     )
 
 
@@ -222,7 +222,7 @@ class LedgerMissingError(FatalError):
     origin: str
     template = (
         "the data lake has no object {origin}, which would hold the ledgers {first} to {last}; "
-        "take them from another source"
+        "take them from another source, or correct the layout that the lake's manifest states"
     )
 
 

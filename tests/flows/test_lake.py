@@ -221,6 +221,22 @@ def test_audit_takes_from_the_lake_what_the_node_no_longer_has(
     assert read_coverage(engine, "all").covered == ((3, 4), (6, 20))
 
 
+def test_audit_repairs_from_the_node_what_a_lake_without_these_ledgers_leaves(
+    lake: Path, serve: Serve, save_lake: SaveLake, save_blocks: SaveBlocks, engine: Engine
+) -> None:
+    node = serve(Chain(generated(), closed=20, retention=10))
+    blocks: Any = save_blocks(node.url)
+    index(start_ledger=3, allow_gap=True, **blocks, return_state=True)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE events SET topics = '[]' WHERE ledger = 15"))
+    for ledger in range(1, 11):
+        _object(lake, ledger).unlink()
+    at_lake = save_lake(lake)["source"]
+    state: Any = audit(repair=True, lake=at_lake, **blocks, return_state=True)
+    assert (state.name, _summary(state).written) == ("Completed", [(15, 15)])
+    assert [gap[:2] for gap in _gaps(engine)] == [(3, 10)]
+
+
 @pytest.mark.parametrize("flow", [backfill, backfill_range])
 def test_anchor_with_another_hash_fails_the_run(
     flow: Any, whole_lake: Path, save_lake: SaveLake, engine: Engine
@@ -247,6 +263,7 @@ def test_right_anchor_is_accepted(whole_lake: Path, save_lake: SaveLake, engine:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"start_ledger": 50, "end_ledger": 40}, "start_ledger 50 is above end_ledger 40"),
         ({"end_ledger": 25}, "end_ledger 25 is above the source's newest ledger 24"),
         ({"contract_ids": ["C" + "A" * 55]}, "takes no contract_ids and topics"),
         ({"anchor": "5"}, "anchor '5' is not valid"),

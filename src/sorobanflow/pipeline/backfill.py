@@ -40,7 +40,7 @@ def plan_backfill(
     A recorded gap that the source has after all is work too.
 
     Raises:
-        ConfigurationError: the range is empty, or ends above the source's newest ledger.
+        ConfigurationError: the range ends above the source's newest ledger.
     """
     _check(requested, available)
     missing = subtract(requested, coverage.covered)
@@ -70,11 +70,9 @@ def fail_on_failed_chunks(failed: Mapping[LedgerRange, str]) -> None:
 
 
 def _check(requested: LedgerRange, available: Available) -> None:
-    first, last = requested
-    if first > last:
-        raise ConfigurationError(f"start_ledger {first} is above end_ledger {last}; swap them")
-    if last > available.newest:
+    if requested.last > available.newest:
         raise ConfigurationError(
-            f"end_ledger {last} is above the source's newest ledger {available.newest}; it has "
-            f"{available.oldest} to {available.newest}; for ledgers to come, run the index flow"
+            f"end_ledger {requested.last} is above the source's newest ledger {available.newest}; "
+            f"it has {available.oldest} to {available.newest}; "
+            "for ledgers to come, run the index flow"
         )
