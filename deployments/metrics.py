@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, main_thread
 
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from sqlalchemy import Engine
@@ -125,7 +125,9 @@ def metrics_folder() -> Path:
 def _end_with_stdin() -> None:
     while os.read(0, 1024):
         continue
-    os.kill(os.getpid(), signal.SIGTERM)  # an embedded database is then stopped properly
+    # An embedded database is then stopped properly. The signal goes to the main thread: in
+    # another one it would not end `signal.pause`.
+    signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str]) -> int:
