@@ -11,6 +11,7 @@ from sorobanflow.pipeline.decoding import default_processes
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.records import Hook
 from sorobanflow.sources.endpoint.transport import HttpSettings
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.lake.client import LakeClient
 from sorobanflow.sources.lake.layout import Layout
 from sorobanflow.sources.lake.manifest import MAX_BATCHES_PER_PARTITION, MAX_LEDGERS_PER_BATCH
@@ -109,13 +110,14 @@ class DataLake(Block):
         store = open_store(self.url.get_secret_value(), self._options(), http)
         return LakeClient(store, workers, hook=hook)
 
-    def source(self, client: LakeClient) -> LakeSource:
+    def source(self, client: LakeClient, event_filter: EventFilter | None = None) -> LakeSource:
         """Open the lake with a client of this block; for the errors see `open_lake`."""
         return open_lake(
             client,
             network=self.network_passphrase,
             layout=self._layout(),
             suffix=self.suffix,
+            event_filter=event_filter,
         )
 
     def _layout(self) -> Layout | None:

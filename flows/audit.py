@@ -205,7 +205,7 @@ def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
             except SorobanflowError as error:
                 compared = compared.add(Compared(failures=(Failure(chunk, str(error)),)))
     progress.close(compared.ledgers)
-    if not source.is_filtered:
+    if source.event_filter is None:
         find = partial(find_future_rows, engine, window_of(indexer).last)
         compared = compared.add(indexer.patience.retry(DATABASE, find))
     return compared._replace(differences=tuple(sorted(compared.differences)))

@@ -108,7 +108,7 @@ def _index(indexer: Indexer, pipeline: Pipeline, ledgers: LedgerRange, force: bo
     # Read as late as possible: live indexing or another run may have stored some meanwhile.
     covered = indexer.coverage().covered
     for part in [ledgers] if force else subtract(ledgers, covered):
-        if force and not indexer.source.is_filtered:
+        if force and indexer.source.event_filter is None:
             _replace(indexer, pipeline, part)
         else:
             pipeline.run(part)

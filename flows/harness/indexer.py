@@ -23,8 +23,8 @@ from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
 from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.records import Hook, join_hooks
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.source import Available, Source
 from sorobanflow.store import schema
@@ -131,7 +131,7 @@ class Indexer:
 
     def claims(self, ledgers: Sequence[LedgerRange]) -> Claims:
         """Read what state rows claim of ledgers, with patience; a filtered stream judges none."""
-        if self.source.is_filtered:
+        if self.source.event_filter is not None:
             return Claims()
         claims = self.patience.retry(DATABASE, lambda: read_claims(self.target.engine, ledgers))
         self.patience.progressed()  # it scans whole tables

@@ -73,7 +73,7 @@ def _replay(indexer: Indexer, summary: AuditSummary) -> list[Failure]:
     """Decode the quarantine again, and index the ledgers whose state that changes."""
     engine, passphrase = indexer.target.engine, indexer.source.passphrase
     summary.replayed = replay(engine, passphrase, indexer.patience.progressed)
-    if indexer.source.is_filtered:
+    if indexer.source.event_filter is not None:
         return []
     again = single_ledgers(summary.replayed.ledgers)
     return _index(indexer, summary, clip(again, window_of(indexer)))

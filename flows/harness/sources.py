@@ -13,12 +13,13 @@ from blocks import DataLake, StellarRpc
 from blocks.documents import load_block
 from blocks.rate_limit import shared_rate
 from flows.harness.patience import PREFECT, Patience
+from sorobanflow.decode.event_search import EventSearch
 from sorobanflow.errors import ConfigurationError, RpcRequestError, UnknownHostError
 from sorobanflow.ledgers import Anchor, LedgerRange
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.records import Hook
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.whole_ledgers import LedgersSource
@@ -70,14 +71,14 @@ def open_source(
     """Open the source that the settings name; `patience` may cut it off.
 
     Raises:
-        ConfigurationError: the source's block or address is wrong, or it takes no filter.
+        ConfigurationError: the source's block or address or the filter is wrong.
     """
     _check(settings, event_filter)
     with ExitStack() as stack:
         if settings.source in ("rpc", "ledgers"):
             yield _open_node(settings, event_filter, hook, patience, stack)
         else:
-            yield _open_lake(settings, hook, patience, stack)
+            yield _open_lake(settings, event_filter, hook, patience, stack)
 
 
 def _check(settings: Settings, event_filter: EventFilter | None) -> None:
@@ -88,10 +89,12 @@ def _check(settings: Settings, event_filter: EventFilter | None) -> None:
                 "transactions; use the source 'ledgers' or a data lake, or leave the anchor out"
             )
     elif event_filter is not None:
-        raise ConfigurationError(
-            f"the source {settings.source!r} takes no contract_ids and topics yet; "
-            "leave them out to index everything, or use the source 'rpc'"
-        )
+        EventSearch(event_filter)
+        if settings.anchor is not None:
+            raise ConfigurationError(
+                "an anchor vouches for the ledgers before it by the stored hashes, and a stream "
+                "of contract_ids or topics stores none; leave the anchor out, or the filter"
+            )
 
 
 def _open_node(
@@ -116,19 +119,25 @@ def _open_node(
     )
     source: Source = RpcSource(client, passphrase, event_filter, plan)
     if is_whole:
-        source = LedgersSource(client, passphrase)
+        source = LedgersSource(client, passphrase, event_filter)
     bounds = _bounds(settings.batch_size, node.batch_bounds())
     return OpenedSource(source, client, workers, bounds, node.processes(is_whole))
 
 
 def _open_lake(
-    settings: Settings, hook: Hook, patience: Patience, stack: ExitStack
+    settings: Settings,
+    event_filter: EventFilter | None,
+    hook: Hook,
+    patience: Patience,
+    stack: ExitStack,
 ) -> OpenedSource:
     lake = patience.retry(PREFECT, lambda: load_block(DataLake, settings.source))
     workers = settings.max_workers or lake.max_workers
     client = stack.enter_context(lake.client(hook, workers))
     stack.enter_context(patience.watching(client))
-    source = patience.retry("the data lake to name its network", lambda: lake.source(client))
+    source = patience.retry(
+        "the data lake to name its network", lambda: lake.source(client, event_filter)
+    )
     bounds = _bounds(settings.batch_size, lake.batch_bounds())
     return OpenedSource(source, None, workers, bounds, lake.processes())
 

@@ -20,6 +20,7 @@ from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import read_coverage
+from tests.integration.test_filtered_ledgers import GENERATED
 from tests.ledgers import generated
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
@@ -105,6 +106,30 @@ def test_backfill_from_a_lake_without_a_node_is_that_from_a_node(
     from_node = checksums(engine)
     assert all(from_lake[name] == from_node[name] for name in DETERMINED_BY_BOTH)
     assert from_lake["events"][0] > 100
+
+
+def test_filtered_backfill_from_a_lake_is_that_from_a_node(
+    whole_lake: Path,
+    save_lake: SaveLake,
+    save_blocks: SaveBlocks,
+    serve: Serve,
+    engine: Engine,
+    checksums: Checksums,
+) -> None:
+    of_contract: Any = {"contract_ids": [*GENERATED["rare contract"].contract_ids]}
+    assert backfill(*LEDGERS, **save_lake(whole_lake), **of_contract).written == [LEDGERS]
+    from_lake = checksums(engine)
+    with engine.begin() as connection:
+        names = ", ".join(name for name in from_lake if name != "network")
+        connection.execute(text(f"TRUNCATE {names}"))
+    node = serve(Chain(generated(), closed=LEDGERS.last))
+    backfill(*LEDGERS, **save_blocks(node.url), **of_contract)
+    assert from_lake == checksums(engine)
+    assert 0 < from_lake["ledgers"][0] < LEDGERS.size
+    # getLedgers gives the same, and nothing is left to index.
+    of_node: Any = save_blocks(node.url) | of_contract | {"source": "ledgers"}
+    assert backfill(*LEDGERS, **of_node, force=True).written == [LEDGERS]
+    assert from_lake == checksums(engine)
 
 
 def test_missing_objects_become_gaps_of_exactly_their_ledgers_with_their_keys(
@@ -265,7 +290,8 @@ def test_right_anchor_is_accepted(whole_lake: Path, save_lake: SaveLake, engine:
     [
         ({"start_ledger": 50, "end_ledger": 40}, "start_ledger 50 is above end_ledger 40"),
         ({"end_ledger": 25}, "end_ledger 25 is above the source's newest ledger 24"),
-        ({"contract_ids": ["C" + "A" * 55]}, "takes no contract_ids and topics"),
+        ({"contract_ids": ["C" + "A" * 55]}, "its checksum is wrong"),
+        ({"topics": [["**"]], "anchor": f"5:{'0' * 64}"}, "leave the anchor out, or the filter"),
         ({"anchor": "5"}, "anchor '5' is not valid"),
         ({"anchor": f"30:{'0' * 64}"}, "ledger 30 is not in the range 1-5"),
         ({"anchor": f"5:{'0' * 64}", "source": "rpc"}, "an anchor needs whole ledgers"),

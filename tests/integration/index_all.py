@@ -4,8 +4,8 @@ from sqlalchemy import Engine
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.row_maker import make_rows
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store.coverage import Stream, open_stream, pin_network

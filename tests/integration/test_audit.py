@@ -17,9 +17,9 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.retention import seconds_per_ledger
 from sorobanflow.rows.quarantine import quarantine_row
 from sorobanflow.rows.row_maker import make_rows
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.store.claims import Claims, read_claims
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.upsert import upsert_batch
@@ -63,7 +63,7 @@ def _compare(
     ledgers: LedgerRange = LEDGERS,
 ) -> Compared:
     source = source_of(client, event_filter)
-    claims = Claims() if source.is_filtered else read_claims(engine, [ledgers])
+    claims = read_claims(engine, [ledgers]) if source.event_filter is None else Claims()
     return compare(engine, source, ledgers, claims)
 
 

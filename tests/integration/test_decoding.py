@@ -43,7 +43,7 @@ def fill(decoding: Decoding) -> Rows:
 
 
 def make(decoders: Decoders, items_left: float = PROCESSES_MIN_ITEMS) -> Rows:
-    return fill(decoders.begin(LEDGERS, state=True, items_left=items_left))
+    return fill(decoders.begin(LEDGERS, event_filter=None, items_left=items_left))
 
 
 def contents(batch: BatchRows) -> dict[str, object]:

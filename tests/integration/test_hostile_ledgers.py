@@ -18,7 +18,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.close_meta_types import MAX_QUORUM_DEPTH
 from sorobanflow.decode.close_metas import read_object
-from sorobanflow.decode.raw_ledgers import read_raw_ledger
+from sorobanflow.decode.raw_ledgers import raw_ledger_reader
 from sorobanflow.decode.transactions import network_id
 from sorobanflow.errors import DecodeError, LedgerProofError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
@@ -152,7 +152,7 @@ def test_no_ledger_has_such_a_number_or_time(
     header.scp_value.close_time = xdr.TimePoint(xdr.Uint64(closed_at))
     draft.seal()
     with pytest.raises(DecodeError, match=f"no ledger {sequence} can close at {closed_at}"):
-        read_raw_ledger(draft.meta.to_xdr_bytes(), CORE_NETWORK)
+        raw_ledger_reader(CORE_NETWORK)(draft.meta.to_xdr_bytes(), 0)
 
 
 def test_a_ledger_without_a_set_states_the_hash_of_none(smallest: list[CoreLedger]) -> None:

@@ -12,7 +12,7 @@ from stellar_sdk import xdr
 from sorobanflow.decode.contract_events import ContractEvent
 from sorobanflow.decode.meta_events import MetaEvents
 from sorobanflow.decode.metas import STAGES
-from sorobanflow.decode.raw_ledgers import RawLedger, read_raw_ledger
+from sorobanflow.decode.raw_ledgers import RawLedger, raw_ledger_reader
 from sorobanflow.decode.tx_sets import TxSet
 from tests.integration.ledger_draft import hash_of, hash_of_set
 from tests.integration.ledger_oracle import (
@@ -60,7 +60,7 @@ def test_drawn_ledgers_read_as_stellar_sdk_reads_them(count: int) -> None:
     drawn, forms = Counter[str](), set()
     for seed in range(count):
         meta = drawn_ledger(seed, drawn)
-        raw = read_raw_ledger(meta.to_xdr_bytes(), NETWORK)
+        raw, _ = raw_ledger_reader(NETWORK)(meta.to_xdr_bytes(), 0)
         check_tx_set(raw.tx_set, meta)
         check_parts(raw, body_of(meta))
         forms |= {(meta.v, one.tx_apply_processing.v) for one in body_of(meta).tx_processing}

@@ -36,11 +36,11 @@ from sorobanflow.errors import (
 from sorobanflow.ledgers import LedgerRange, split
 from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.endpoint.transport import HttpSettings
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Transaction
 from sorobanflow.sources.lake.client import LakeClient
 from sorobanflow.sources.lake.opening import open_lake, open_store
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.whole_ledgers import LedgersSource

@@ -192,7 +192,7 @@ def _build(
             )
         )
         here = LedgerRange(ledger, ledger)
-        batch = make_rows(here, events, transactions, passphrase, state=not setup.filtered)
+        batch = make_rows(here, events, transactions, passphrase, event_filter=setup.event_filter)
         upsert_batch(engine, batch, setup.stream.name)
 
 

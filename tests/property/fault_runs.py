@@ -31,8 +31,8 @@ from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.endpoint.breaker import BreakerSettings
 from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.endpoint.transport import HttpSettings
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.stats import RpcStats

@@ -8,6 +8,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import TOLERATED, refuse_mass_failure, shape_of
 from sorobanflow.rows.row_maker import make_rows
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Malformed, Transaction
 from tests.unit.state_items import PASSPHRASE, account_item, make_meta, refund_event
 from tests.unit.wire_items import (
@@ -79,7 +80,7 @@ def test_refunds_are_left_out_and_marked_where_not_all_transactions_are_known() 
 
 
 def test_filtered_stream_makes_no_state() -> None:
-    batch = batch_of(paying(1000, 1, 100, refund=7), state=False)
+    batch = batch_of(paying(1000, 1, 100, refund=7), event_filter=EventFilter())
     assert {table for table, number in batch.counts().items() if number} == {
         "transactions",
         "operations",

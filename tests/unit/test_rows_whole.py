@@ -166,11 +166,6 @@ def test_headers_pass_between_processes() -> None:
     assert (copy.headers, copy.is_whole) == (rows.headers, True)
 
 
-def test_whole_ledgers_make_no_state_if_it_is_not_wanted() -> None:
-    rows = rows_of(whole(LEDGER, paying(LEDGER, 1, 2), fees=[BEFORE]), state=False)
-    assert (rows.account_entries, len(rows.transactions), len(rows.headers)) == ([], 1, 1)
-
-
 def test_missing_ledger_is_refused() -> None:
     with pytest.raises(DecodeError, match=r"ledger 1001 is missing .* 1000-1002"):
         rows_of(whole(LEDGER), whole(LEDGER + 2))

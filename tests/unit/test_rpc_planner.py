@@ -7,10 +7,10 @@ import pytest
 
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Transaction
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsRead, EventsWalk
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.hash_chunk import HashChunk
 from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
 from sorobanflow.sources.rpc.planner import (

@@ -5,8 +5,8 @@ import pytest
 
 from sorobanflow.errors import RpcUnavailableError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, Transaction
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import FetchPlan, TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcBatchFetch, RpcSource
 from sorobanflow.toid import Position

@@ -73,7 +73,7 @@ def compare(engine: Engine, source: RpcSource, ledgers: LedgerRange, claims: Cla
             continue
         refuse_mass_failure(rows)
         with engine.begin() as connection:
-            if not source.is_filtered:
+            if source.event_filter is None:
                 _refuse_silent_node(connection, rows)
             found = find_unlike(connection, rows, source.event_filter, claims)
             found += find_lacking(connection, rows)
@@ -86,9 +86,13 @@ def fetch_rows(source: RpcSource, ledgers: LedgerRange) -> BatchRows:
     """Make the rows of a batch that begins with these ledgers, in the calling thread."""
     batch = source.begin_batch(ledgers, MAX_EVENTS, _OTHER_BATCHES)
     items = fetch_batch(batch)
-    state = not source.is_filtered
-    passphrase = source.passphrase
-    return make_rows(batch.ledgers, items.events, items.transactions, passphrase, state=state)
+    return make_rows(
+        batch.ledgers,
+        items.events,
+        items.transactions,
+        source.passphrase,
+        event_filter=source.event_filter,
+    )
 
 
 def _refuse_silent_node(connection: Connection, rows: BatchRows) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from sorobanflow.audit.sides import FIRST, LAST
 from sorobanflow.rows.change_position import AFTER_TRANSACTIONS
-from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.ledgers import HEADER_COLUMNS
 from sorobanflow.store.only_whole import only_whole
 from sorobanflow.store.tables import (

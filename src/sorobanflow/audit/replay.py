@@ -16,6 +16,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.row_maker import make_rows
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, Malformed, Transaction, is_misplaced
 from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.store.upsert import write_rows
@@ -112,8 +113,9 @@ def _make_rows(connection: Connection, item: _Item, passphrase: str) -> BatchRow
     sent = _decode(item)
     ledgers = LedgerRange(item.ledger, item.ledger)
     if isinstance(sent, Transaction):
-        has_state = item.stream in (None, "all")  # a filtered stream writes none
-        return make_rows(ledgers, [], [sent], passphrase, whole=False, state=has_state)
+        # A filtered stream writes no state; it does not matter here which filter it has.
+        selected = None if item.stream in (None, "all") else EventFilter()
+        return make_rows(ledgers, [], [sent], passphrase, whole=False, event_filter=selected)
     stated = sent.in_successful_contract_call
     if stated is None:
         query = text("SELECT successful FROM transactions WHERE hash = :hash")

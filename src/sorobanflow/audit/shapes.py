@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from sorobanflow.audit.stored import matches
 from sorobanflow.ledgers import LedgerRange, split
-from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.coverage import Stream
 from sorobanflow.store.tables import event_shapes, events, quarantine, token_operations
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from sorobanflow.audit.stored import matches
-from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.tables import (

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sorobanflow.decode.reader import from_base64
 from sorobanflow.decode.scval import read_scval
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.tables import events
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sorobanflow.audit.parts import Part, parts_of
 from sorobanflow.audit.sides import in_quarantine, made_rows, stage_rows, stored_rows
 from sorobanflow.rows.batch_rows import BatchRows
-from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.ledgers import ledger_rows
 from sorobanflow.store.only_whole import came_whole

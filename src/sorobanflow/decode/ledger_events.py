@@ -6,7 +6,7 @@ the events after each transaction (operation 4095), refunds after all transactio
 counted. Invariant: ids ascend. Source: getEvents of stellar-rpc.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeAlias
@@ -18,41 +18,49 @@ from sorobanflow.decode.strkeys import encode_contract
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import MAX_OP, MAX_TX, Position
 
+Selects: TypeAlias = Callable[[ContractEvent], bool]
 _Pairs: TypeAlias = Sequence[tuple[Transaction, MetaEvents]]
 
 
-def ledger_events(transactions: _Pairs) -> list[Event]:
-    """Give the events of a ledger, whose transactions are in the order of application."""
+def ledger_events(transactions: _Pairs, selects: Selects = lambda _: True) -> list[Event]:
+    """Give the events of a ledger, or some: its transactions are in the order of application."""
     return [
-        *_across_ledger(transactions, BEFORE_ALL, 0),
-        *(event for pair in transactions for event in _of_transaction(*pair)),
-        *_across_ledger(transactions, AFTER_ALL, MAX_TX),
+        *_across_ledger(transactions, BEFORE_ALL, 0, selects),
+        *(event for pair in transactions for event in _of_transaction(*pair, selects)),
+        *_across_ledger(transactions, AFTER_ALL, MAX_TX, selects),
     ]
 
 
-def _across_ledger(transactions: _Pairs, stage: str, tx: int) -> Iterator[Event]:
+def _across_ledger(transactions: _Pairs, stage: str, tx: int, selects: Selects) -> Iterator[Event]:
     number = 0
     for transaction, meta in transactions:
         events = meta.staged.get(stage, ())
-        yield from _events(transaction, tx, 0, events, number)
+        yield from _events(transaction, (tx, 0), events, selects, number)
         number += len(events)
 
 
-def _of_transaction(transaction: Transaction, meta: MetaEvents) -> Iterator[Event]:
+def _of_transaction(
+    transaction: Transaction, meta: MetaEvents, selects: Selects
+) -> Iterator[Event]:
     tx = transaction.application_order
     for op, events in enumerate(meta.operations):
-        yield from _events(transaction, tx, op, events)
-    yield from _events(transaction, tx, MAX_OP, meta.staged.get(AFTER_TX, ()))
+        yield from _events(transaction, (tx, op), events, selects)
+    yield from _events(transaction, (tx, MAX_OP), meta.staged.get(AFTER_TX, ()), selects)
 
 
 def _events(
-    transaction: Transaction, tx: int, op: int, events: Sequence[ContractEvent], first: int = 0
+    transaction: Transaction,
+    place: tuple[int, int],
+    events: Sequence[ContractEvent],
+    selects: Selects,
+    first: int = 0,
 ) -> Iterator[Event]:
-    for number, (kind, contract, topics, value) in enumerate(events, start=first):
-        if kind == DIAGNOSTIC:
+    for number, event in enumerate(events, start=first):
+        kind, contract, topics, value = event
+        if kind == DIAGNOSTIC or not selects(event):
             continue
         yield Event(
-            id=Position(transaction.ledger, tx, op, number).event_id,
+            id=Position(transaction.ledger, *place, number).event_id,
             type="system" if kind == SYSTEM else "contract",
             ledger=transaction.ledger,
             ledger_closed_at=_rfc3339(transaction.created_at),

@@ -21,7 +21,7 @@ from hashlib import sha256
 from typing import NamedTuple, NoReturn
 
 from sorobanflow.decode.close_meta import Header
-from sorobanflow.decode.raw_ledgers import Applied, RawLedger
+from sorobanflow.decode.raw_ledgers import Applied, RawLedger, StatedHeader
 from sorobanflow.decode.tx_sets import Envelope
 from sorobanflow.errors import LedgerProofError
 from sorobanflow.ledgers import LedgerRange
@@ -46,6 +46,14 @@ def check_sequence(header: Header, expected: int, origin: str) -> None:
         raise LedgerProofError(expected, "sequence", said, origin)
 
 
+def check_header(stated: StatedHeader, origin: str) -> None:
+    """Raise LedgerProofError if a header does not have the hash that is stated beside it."""
+    header, computed = stated.header, sha256(stated.xdr).hexdigest()
+    if computed != header.hash:
+        said = _unequal("it has", computed, header.hash)
+        raise LedgerProofError(header.sequence, "header", said, origin)
+
+
 def check_chain(before: Header, after: Header, origin: str) -> None:
     """Raise LedgerProofError if a ledger does not state the hash of the one before it."""
     if after.previous_hash != before.hash:
@@ -59,8 +67,8 @@ def prove(ledger: RawLedger, origin: str) -> list[Envelope]:
     Raises:
         LedgerProofError: a check failed.
     """
+    check_header(ledger.stated, origin)
     proof = _Proof(ledger, origin)
-    proof.check_header()
     proof.check_results()
     proof.check_tx_set()
     for applied in ledger.applied:
@@ -73,10 +81,6 @@ class _Proof(NamedTuple):
 
     ledger: RawLedger
     origin: str
-
-    def check_header(self) -> None:
-        stated = self.ledger.stated
-        self._compare("header", "it has", sha256(stated.xdr).hexdigest(), stated.header.hash)
 
     def check_results(self) -> None:
         """Hash the TransactionResultSet."""

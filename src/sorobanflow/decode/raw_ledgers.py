@@ -25,15 +25,17 @@ from sorobanflow.decode.reader import (
     no_arm,
     part,
     uint32,
-    whole,
 )
 from sorobanflow.decode.result_types import TRANSACTION_RESULT
 from sorobanflow.decode.tx_sets import TxSet, read_generalized_tx_set, read_tx_set
+from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LAST_LEDGER
 from sorobanflow.toid import MAX_TX
 
 _MAX_TIME = 253_402_300_799  # the end of the year 9999, the last that a date can have
 _SUCCESS_CODES = (bytes(4), (1).to_bytes(4, "big"))
+#: Bytes of a LedgerHeaderHistoryEntry before it: the hash, and the protocol's version.
+_TO_PREVIOUS_HASH = 36
 _EVICTED_TYPES = ("contract_data", "contract_code", "ttl")
 
 
@@ -77,17 +79,38 @@ def raw_ledger_reader(network: bytes) -> Callable[[bytes, int], tuple[RawLedger,
     return part("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network))
 
 
-def read_raw_ledger(data: bytes, network: bytes) -> RawLedger:
-    """Read bytes that are exactly one LedgerCloseMeta; it raises nothing but DecodeError."""
-    return whole("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network))(data)
+def find_headers(data: bytes, at: int, count: int) -> list[StatedHeader] | None:
+    """Find the headers of ledgers that follow each other, without walking the ledgers.
+
+    The first stands at the front of its ledger. Each one after it states the hash of the one
+    before, which stands nowhere in between. None if it does: only walking can tell more.
+    """
+    stated, end = _read_first_header(data, at)
+    found = [stated]
+    while len(found) < count:
+        at = data.find(bytes.fromhex(stated.header.hash), end)
+        if at < 0:
+            return None
+        try:
+            stated, end = _read_other_header(data, at - _TO_PREVIOUS_HASH)
+        except DecodeError:
+            return None
+        found.append(stated)
+    return found
 
 
-def _read_ledger(data: bytes, at: int, network: bytes) -> tuple[RawLedger, int]:
+def _read_front(data: bytes, at: int) -> tuple[tuple[int, StatedHeader], int]:
+    """Read a LedgerCloseMeta's version and header."""
     (version,) = uint32(data, at)
     if version > 2:
         no_arm("LedgerCloseMeta", version)
     at = CLOSE_META_EXT.skip(data, at + 4) if version else at + 4
     stated, at = _read_header(data, at)
+    return (version, stated), at
+
+
+def _read_ledger(data: bytes, at: int, network: bytes) -> tuple[RawLedger, int]:
+    (version, stated), at = _read_front(data, at)
     read_set = read_generalized_tx_set if version else read_tx_set
     tx_set, at = read_set(data, at, network)
     applied, at = _read_applied(data, at, version)
@@ -124,6 +147,15 @@ def _read_header(data: bytes, at: int) -> tuple[StatedHeader, int]:
     is_without_set = "empty_tx_set" in value["ext"]
     at = EXTENSION_POINT.skip(data, end)
     return StatedHeader(header, data[start:end], *hashes, is_without_set), at
+
+
+def _read_first_header(data: bytes, at: int) -> tuple[StatedHeader, int]:
+    (_, stated), at = _read_whole_front(data, at)
+    return stated, at
+
+
+_read_whole_front = part("LedgerCloseMeta", _read_front)
+_read_other_header = part("LedgerHeaderHistoryEntry", _read_header)
 
 
 def _read_applied(data: bytes, at: int, version: int) -> tuple[list[Applied], int]:

@@ -23,6 +23,7 @@ from sorobanflow.pipeline.decoding import Decoders, Decoding
 from sorobanflow.pipeline.runner import Awaited, Runner, Started, Step
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import refuse_mass_failure
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.source import BatchFetch, Fetched, FetchedItems, FetchStep
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.upsert import Written, upsert_batch
@@ -41,12 +42,14 @@ class Stage(Enum):
 class Tools:
     """What the batches of a pipeline share; `woken` is set when a step or a decoder has ended.
 
-    `state`: see `RowMaker`.
+    `event_filter`: see `RowMaker`.
     """
 
-    def __init__(self, runner: Runner, decoders: Decoders, *, state: bool) -> None:
+    def __init__(
+        self, runner: Runner, decoders: Decoders, event_filter: EventFilter | None
+    ) -> None:
         self.decoders = decoders
-        self.state = state
+        self.event_filter = event_filter
         self.woken = threading.Event()
         self._runner = runner
 
@@ -162,7 +165,7 @@ class Batch:
             if self._decoding is not None:
                 return None
             self._decoding = self._tools.decoders.begin(
-                self.ledgers, state=self._tools.state, items_left=items_left
+                self.ledgers, event_filter=self._tools.event_filter, items_left=items_left
             )
             return self._fetch.rest
         except Exception as error:

@@ -20,6 +20,7 @@ from loky.backend import get_context
 from sorobanflow.ledgers import Anchor, LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import RowMaker, make_rows
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
 
 #: Default maximum of processes: one writer takes no more rows than four make.
@@ -90,17 +91,20 @@ class Decoders:
         if self._pool is not None:
             self._pool.shutdown(kill_workers=True)
 
-    def begin(self, ledgers: LedgerRange, *, state: bool, items_left: float) -> Decoding:
-        """Begin a batch; `state`: see `RowMaker`.
+    def begin(
+        self, ledgers: LedgerRange, *, event_filter: EventFilter | None, items_left: float
+    ) -> Decoding:
+        """Begin a batch; `event_filter`: see `RowMaker`.
 
         Processes start when `items_left`, those expected from this batch on, are enough;
         once they run, they are used.
         """
         is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
         if self._max_processes and is_worth_it:
-            job = _Job(ledgers, [], [], [], self._passphrase, state, self._anchor)
+            job = _Job(ledgers, [], [], [], self._passphrase, event_filter, self._anchor)
             return _InWorker(job, self._submit)
-        return _Here(RowMaker(ledgers, self._passphrase, state=state, anchor=self._anchor))
+        maker = RowMaker(ledgers, self._passphrase, event_filter=event_filter, anchor=self._anchor)
+        return _Here(maker)
 
     def _submit(self, job: "_Job") -> Rows:
         """Have a batch made by a process, or here if they are busy or gone."""
@@ -141,7 +145,7 @@ class _Job(NamedTuple):
     transactions: list[Transaction | Malformed]
     objects: list[LedgerObject]
     passphrase: str
-    state: bool
+    event_filter: EventFilter | None
     anchor: Anchor | None
 
     def make(self) -> BatchRows:
@@ -151,7 +155,7 @@ class _Job(NamedTuple):
             self.transactions,
             self.passphrase,
             objects=self.objects,
-            state=self.state,
+            event_filter=self.event_filter,
             anchor=self.anchor,
         )
 

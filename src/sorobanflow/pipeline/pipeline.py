@@ -63,7 +63,7 @@ class Pipeline:
     ) -> None:
         self._source = source
         self._target = target
-        self._tools = Tools(runner, decoders, state=not source.is_filtered)
+        self._tools = Tools(runner, decoders, source.event_filter)
         self._sizer = sizer
         self._on_written = on_written
         self._hook = hook

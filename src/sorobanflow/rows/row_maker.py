@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.close_metas import read_object
+from sorobanflow.decode.event_search import EventSearch
 from sorobanflow.decode.events import DecodedEvent, decode_event
 from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
 from sorobanflow.errors import DecodeError
@@ -31,6 +32,7 @@ from sorobanflow.rows.token_state import token_rows
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from sorobanflow.rows.whole_ledgers import WholeLedgers
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction, is_misplaced
 
 
@@ -42,11 +44,11 @@ def make_rows(
     *,
     objects: Iterable[LedgerObject] = (),
     whole: bool = True,
-    state: bool = True,
+    event_filter: EventFilter | None = None,
     anchor: tuple[int, str] | None = None,
 ) -> BatchRows:
     """Make the rows of a batch that was fetched completely; see `RowMaker`."""
-    maker = RowMaker(ledgers, passphrase, whole=whole, state=state, anchor=anchor)
+    maker = RowMaker(ledgers, passphrase, whole=whole, event_filter=event_filter, anchor=anchor)
     maker.add_transactions(transactions)
     maker.add_events(events)
     maker.add_objects(objects)
@@ -75,8 +77,9 @@ class RowMaker:
 
     `whole` states that all transactions of the ledgers will be added. If not, refunds of
     fees are left out, and their accounts marked: they add to balances that this batch may
-    not have seen. `state`: whether to make rows of state, which a filter does not show.
-    `anchor`: a ledger, and its hash in hex, which is trusted.
+    not have seen. `event_filter`: what the items were selected by, and is to be selected of whole
+    ledgers; rows of state and headers are not made then. `anchor`: a ledger, and its hash in hex,
+    which is trusted.
     """
 
     def __init__(
@@ -85,18 +88,18 @@ class RowMaker:
         passphrase: str,
         *,
         whole: bool = True,
-        state: bool = True,
+        event_filter: EventFilter | None = None,
         anchor: tuple[int, str] | None = None,
     ) -> None:
         self._ledgers = ledgers
         self._passphrase = passphrase
         self._network = network_id(passphrase)
         self._whole = whole
-        self._makes_state = state
+        self._filter = event_filter
         self._transactions: dict[str, _TransactionEntry] = {}
         self._events: dict[str, _EventEntry] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
-        self._whole_ledgers = WholeLedgers(ledgers, passphrase, state=state, anchor=anchor)
+        self._whole_ledgers = WholeLedgers(ledgers, passphrase, anchor)
 
     def add_objects(self, objects: Iterable[LedgerObject]) -> None:
         """Add whole ledgers, in any order; those outside of the batch are ignored.
@@ -104,9 +107,11 @@ class RowMaker:
         Raises:
             DecodeError: a ledger cannot be read, or was added before.
             LedgerProofError: a ledger is not what its hashes say, or not the anchor.
+            ConfigurationError: the filter cannot select anything.
         """
+        search = None if self._filter is None else EventSearch(self._filter)
         for one in objects:
-            for ledger in read_object(one, self._network):
+            for ledger in read_object(one, self._network, search):
                 if self._ledgers.holds(ledger.header.sequence):
                     self.add_whole_ledger(ledger, one.name)
 
@@ -125,7 +130,7 @@ class RowMaker:
         self._add("event", items)
 
     def finish(self) -> BatchRows:
-        """Return the rows, in chain order; for the errors see `WholeLedgers.add_headers`."""
+        """Return the rows, in chain order; for the errors see `WholeLedgers.check`."""
         rows = BatchRows(self._ledgers)
         self._drop_misplaced_copies()
         entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
@@ -144,7 +149,9 @@ class RowMaker:
         rows.tokens = token_rows(rows.token_operations, rows.token_balances, rows.token_metadata)
         rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
         rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}
-        self._whole_ledgers.add_headers(rows)
+        self._whole_ledgers.check()
+        if self._filter is None:
+            self._whole_ledgers.add_headers(rows)
         return rows
 
     def _drop_misplaced_copies(self) -> None:
@@ -217,7 +224,9 @@ class RowMaker:
         operations = operation_rows(row, decoded)
         known = self._transactions.get(row.hash)
         if known is None:
-            state = state_rows(row, decoded, self._passphrase) if self._makes_state else []
+            state: list[StateRow] = []
+            if self._filter is None:
+                state = state_rows(row, decoded, self._passphrase)
             self._transactions[row.hash] = _TransactionEntry(row, operations, decoded.meta, state)
         elif known[:3] != (row, operations, decoded.meta):
             raise DecodeError(f"a different transaction {row.hash} was delivered before")

@@ -35,12 +35,11 @@ class WholeLedgers:
     """The whole ledgers of a batch, by their sequence."""
 
     def __init__(
-        self, ledgers: LedgerRange, passphrase: str, *, state: bool, anchor: tuple[int, str] | None
+        self, ledgers: LedgerRange, passphrase: str, anchor: tuple[int, str] | None
     ) -> None:
         self.by_sequence: dict[int, WholeLedger] = {}
         self._ledgers = ledgers
         self._passphrase = passphrase
-        self._makes_state = state
         self._anchor = anchor
 
     def add(self, meta: CloseMeta, origin: str) -> None:
@@ -55,19 +54,13 @@ class WholeLedgers:
             raise DecodeError(f"ledger {header.sequence} of {origin} was delivered before")
         if self._anchor is not None and header.sequence == self._anchor[0]:
             _check_anchor(header, self._anchor[1], origin)
-        before, after = _state(meta, self._passphrase) if self._makes_state else ([], [])
+        before, after = _state(meta, self._passphrase)
         self.by_sequence[header.sequence] = WholeLedger(header, origin, before, after)
 
     def add_headers(self, rows: BatchRows) -> None:
-        """Add what the headers say to the rows of the batch, if its ledgers came whole.
-
-        Raises:
-            DecodeError: a ledger of the batch is missing.
-            LedgerProofError: one does not state the hash of the one before it.
-        """
+        """Add what the headers say to the rows of the batch, if its ledgers came whole."""
         if not self.by_sequence:
             return
-        self._check()
         operations = Counter(row.ledger for row in rows.operations)
         failed = Counter(row.ledger for row in rows.transactions if not row.successful)
         rows.is_whole = True
@@ -75,8 +68,16 @@ class WholeLedgers:
             rows.headers[ledger] = header_row(header, operations[ledger], failed[ledger])
             rows.closed_at[ledger] = unix_time(header.closed_at)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Check that the ledgers of the batch are all there, if they came whole.
+
+        Raises:
+            DecodeError: a ledger of the batch is missing.
+            LedgerProofError: one does not state the hash of the one before it.
+        """
         found, first = self.by_sequence, self._ledgers.first
+        if not found:
+            return
         for ledger in range(first, self._ledgers.last + 1):
             if ledger not in found:
                 raise DecodeError(

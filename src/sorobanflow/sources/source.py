@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
 
 StepKind = Literal["fetch-events", "fetch-transactions", "fetch-ledgers"]
@@ -96,8 +97,8 @@ class Source(Protocol):
         """Passphrase of the network."""
 
     @property
-    def is_filtered(self) -> bool:
-        """Whether the items are those of a filter, not all of a ledger's."""
+    def event_filter(self) -> EventFilter | None:
+        """The filter that selects items; of whole ledgers, who decodes them does it. None: all."""
 
     @property
     def address(self) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.sources.endpoint.transport import HttpSettings
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.lake.bucket import SCHEMES, BucketStore
 from sorobanflow.sources.lake.client import LakeClient
 from sorobanflow.sources.lake.folder import FolderStore
@@ -57,6 +58,7 @@ def open_lake(
     network: str | None = None,
     layout: Layout | None = None,
     suffix: str | None = None,
+    event_filter: EventFilter | None = None,
 ) -> LakeSource:
     """Open a lake as a source: read its manifest.
 
@@ -65,6 +67,7 @@ def open_lake(
         layout: That of a lake without a manifest, if it is known.
         suffix: The ending of its objects; default: that of lakes with a manifest, or both are
             tried.
+        event_filter: What the decoder is to select; None: everything.
 
     Raises:
         LakeError: the manifest is wrong, or of another network.
@@ -75,7 +78,8 @@ def open_lake(
         manifest = read_manifest(data, client.address)
         check_network(manifest.network_passphrase, network, client.address)
         counts = manifest.ledgers_per_batch, manifest.batches_per_partition
-        return LakeSource(client, manifest.network_passphrase, [Layout(*counts, suffix or SUFFIX)])
+        layouts = [Layout(*counts, suffix or SUFFIX)]
+        return LakeSource(client, manifest.network_passphrase, layouts, event_filter)
     if network is None:
         raise ConfigurationError(
             f"{client.address} has no manifest {MANIFEST_KEY}, so it does not say its network; "
@@ -84,4 +88,4 @@ def open_lake(
     usual = [Layout(*counts) for counts in _USUAL] if layout is None else [layout]
     endings = (suffix,) if suffix else (SUFFIX, OLDER_SUFFIX)
     layouts = [one._replace(suffix=ending) for one in usual for ending in endings]
-    return LakeSource(client, network, layouts)
+    return LakeSource(client, network, layouts, event_filter)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sorobanflow.errors import LakeError, LedgerMissingError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, cut
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import LedgerObject
 from sorobanflow.sources.lake.client import LakeClient
 from sorobanflow.sources.lake.layout import FIRST_LEDGER, Layout
@@ -24,9 +25,15 @@ class LakeSource:
     a batch may then make calls when it begins.
     """
 
-    def __init__(self, client: LakeClient, passphrase: str, layouts: Sequence[Layout]) -> None:
+    def __init__(
+        self,
+        client: LakeClient,
+        passphrase: str,
+        layouts: Sequence[Layout],
+        event_filter: EventFilter | None = None,
+    ) -> None:
         self.passphrase = passphrase
-        self.is_filtered = False
+        self.event_filter = event_filter
         self._client = client
         self._layouts = layouts
 

@@ -21,9 +21,9 @@ from sorobanflow.sources.endpoint.breaker import BreakerSettings, CircuitBreaker
 from sorobanflow.sources.endpoint.concurrency import Concurrency
 from sorobanflow.sources.endpoint.retry import RetryPolicy, RetrySettings
 from sorobanflow.sources.endpoint.transport import BaseTransport, HttpSettings, Transport
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.rpc.call_sizes import CallSize
 from sorobanflow.sources.rpc.calls import METHODS, Calls
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.health import ask_health
 from sorobanflow.sources.rpc.jsonrpc import (
     decode_as,

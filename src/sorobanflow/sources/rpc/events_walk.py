@@ -12,10 +12,10 @@ import msgspec
 
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import BEFORE_REQUEST, Event, Malformed
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.edge_check import EDGE_LEDGERS
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.positions import Collected
 from sorobanflow.sources.rpc.proof import events_page_end, is_proved, usable_cursor
 from sorobanflow.sources.rpc.wire import EventsPage, Items

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.events_walk import EventsWalk
-from sorobanflow.sources.rpc.filters import EventFilter
 from sorobanflow.sources.rpc.planner import TransactionChunk, TransactionPlanner
 from sorobanflow.sources.source import Available, Fetched, FetchedItems, FetchStep
 
@@ -33,7 +33,6 @@ class RpcSource:
         self.client = client
         self.passphrase = passphrase
         self.event_filter = event_filter
-        self.is_filtered = event_filter is not None
         self.planner = planner
         self.ledgers_per_object = 1
 
@@ -95,7 +94,7 @@ class RpcBatchFetch:
         yield self._start_chunks(self._missing_chunks())
 
     def _start_chunks(self, chunks: Sequence[TransactionChunk]) -> list["TransactionsStep"]:
-        wanted = self._events.wanted if self._source.is_filtered else None
+        wanted = self._events.wanted if self._source.event_filter is not None else None
         steps = [TransactionsStep(self._source.client, chunk, wanted) for chunk in chunks]
         self._chunks += steps
         return steps

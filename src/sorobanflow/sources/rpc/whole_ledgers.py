@@ -15,6 +15,7 @@ from sorobanflow.errors import (
     SorobanflowError,
 )
 from sorobanflow.ledgers import LedgerRange, cut
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import LedgerObject
 from sorobanflow.sources.one_round import OneRound
 from sorobanflow.sources.rpc.client import RpcClient
@@ -31,10 +32,12 @@ FIRST_LEDGER = 2
 class LedgersSource:
     """A node; the ledgers of a batch are shared out among the client's workers."""
 
-    def __init__(self, client: RpcClient, passphrase: str) -> None:
+    def __init__(
+        self, client: RpcClient, passphrase: str, event_filter: EventFilter | None = None
+    ) -> None:
         self.client = client
         self.passphrase = passphrase
-        self.is_filtered = False
+        self.event_filter = event_filter
         self.ledgers_per_object = 1
 
     @property

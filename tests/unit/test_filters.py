@@ -1,7 +1,7 @@
 import pytest
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.sources.rpc.filters import EventFilter
+from sorobanflow.sources.filters import EventFilter
 
 CONTRACT = "C" + "A" * 55
 TRANSFER = "AAAADwAAAAh0cmFuc2Zlcg=="
