@@ -17,6 +17,12 @@ def test_sizer_begins_with_a_few_ledgers_and_aims_at_the_target() -> None:
     assert sizer.expected_items(5) == 50
 
 
+def test_bytes_that_are_searched_are_work_too() -> None:
+    sizer = BatchSizer(BOUNDS)
+    sizer.learn(ledgers=10, items=1, size_bytes=10 * 320 * 2**10)
+    assert sizer.expected_items(5) == 50
+
+
 def test_sizer_never_splits_a_ledger() -> None:
     sizer = BatchSizer(BOUNDS)
     sizer.learn(ledgers=1, items=10_001, size_bytes=10**9)

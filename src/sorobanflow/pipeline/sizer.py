@@ -14,6 +14,8 @@ LARGEST_BATCH = 10_000
 GROWTH = 4
 #: Ledgers of the first batch: nothing is known of what they hold, so it is also cut by its events.
 FIRST_BATCH = 16
+#: Bytes of whole ledgers that are decompressed and searched while one item is decoded.
+SEARCHED_PER_ITEM = 32 * 2**10
 #: Seconds that writing a batch should take: its tasks cost little then, and a crash loses little.
 WRITE_S = 0.8
 
@@ -50,8 +52,11 @@ class BatchSizer:
         return self._largest * GROWTH < self._allowed
 
     def expected_items(self, ledgers: int) -> float:
-        """Items that so many ledgers may hold."""
-        return self._held[0] * ledgers if self._held else 0.0
+        """Items that so many ledgers may hold; bytes that are only searched count as some."""
+        if self._held is None:
+            return 0.0
+        items, size_bytes = self._held
+        return max(items, size_bytes / SEARCHED_PER_ITEM) * ledgers
 
     def next_size(self) -> int:
         """Number of ledgers for the next batch, at least 1."""
