@@ -44,6 +44,7 @@ bench-full: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.backfill 5
 	$(BIN)/python -m benchmarks.ledgers 5
 	$(BIN)/python -m benchmarks.decode 9
+	$(BIN)/python -m benchmarks.filtered 5
 	$(BIN)/python -m benchmarks.orchestration 5
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.bloat

@@ -60,11 +60,11 @@ def backfill_range(
             waits for: the source or the database.
         source: Where ledgers come from: "rpc", the node's events and transactions;
             "ledgers", its whole ledgers (getLedgers); or the name of a data-lake block,
-            which needs no node. Whole ledgers are proved by their hashes; they take no
-            contract_ids and topics.
+            which needs no node. Whole ledgers are proved by their hashes, those that
+            contract_ids and topics cannot select by their headers only.
         anchor: A ledger of the range and the hash of its header, `ledger:hash`, known from
             somewhere that you trust: the run fails if the source gives that ledger another
-            hash. For whole ledgers only.
+            hash. For whole ledgers without a filter only.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """

@@ -82,7 +82,7 @@ def index(
             with a larger lag the run ends as Incomplete. The default is ten minutes of
             ledgers, as far behind as a first run starts. Empty: any lag.
         source: What is read of the node: "rpc", its events and transactions, or "ledgers",
-            its whole ledgers (getLedgers), proved by their hashes and without a filter.
+            its whole ledgers (getLedgers), proved by their hashes.
         rpc: Name of the stellar-rpc block.
         database: Name of the sorobanflow-database block.
     """

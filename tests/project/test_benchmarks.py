@@ -11,6 +11,7 @@ from benchmarks import (
     bloat,
     common,
     decode,
+    filtered,
     growth,
     headline,
     ledgers,
@@ -64,6 +65,12 @@ def test_decode(recorded: str) -> None:
     results = decode.measure(1, [recorded])
     assert results["items"].to_list() == [50, 213]
     assert len(lines(decode.table("item", results.set_index("recording")))) == 2
+
+
+def test_filtered(recorded: str) -> None:
+    results = filtered.measure(1, ["pubnet-63092990"])
+    assert (results["skipped"] < results["everything"] / 5).all()
+    assert len(lines(filtered.table(results))) == 1
 
 
 @pytest.mark.long  # takes a minute, and waits for the server's record of its tasks
