@@ -69,7 +69,7 @@ def test_whole_ledgers_are_read_wherever_rows_are_made() -> None:
     source, ledgers = generated(), LedgerRange(1, 3)
     with Decoders(source.network.passphrase, 1) as decoders:
         here, elsewhere = (
-            decoders.begin(ledgers, state=True, items_left=left)
+            decoders.begin(ledgers, event_filter=None, items_left=left)
             for left in (0, PROCESSES_MIN_ITEMS)
         )
         for decoding in (here, elsewhere):
@@ -84,7 +84,7 @@ def test_whole_ledgers_are_read_wherever_rows_are_made() -> None:
 def test_ledger_that_is_not_the_anchor_is_refused_by_a_process() -> None:
     source, ledgers = generated(), LedgerRange(1, 3)
     with Decoders(source.network.passphrase, 1, Anchor(2, "0" * 64)) as decoders:
-        decoding = decoders.begin(ledgers, state=True, items_left=PROCESSES_MIN_ITEMS)
+        decoding = decoders.begin(ledgers, event_filter=None, items_left=PROCESSES_MIN_ITEMS)
         decoding.add_objects(objects_of(source, ledgers))
         with pytest.raises(LedgerProofError, match=r"ledger 2 .* anchor"):
             decoding.finish().result()
