@@ -126,7 +126,7 @@ class RunSummary:
         if not self.finished:
             return "stopped before anything was indexed"
         if self.gaps:
-            return f"nothing indexed: the node no longer has ledgers {ranges_text(self.gaps)}"
+            return f"nothing indexed: the source does not have ledgers {ranges_text(self.gaps)}"
         return f"nothing new: ledgers {self.coverage} were covered already"
 
     def table(self) -> Lines:
