@@ -18,10 +18,11 @@ from sorobanflow.pipeline.decoding import (
 )
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.transactions import TransactionRow
+from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from tests.integration.index_whole import objects_of
 from tests.ledgers import generated
-from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction, symbol
+from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction, scval, symbol
 
 LEDGERS = LedgerRange(1000, 1000)
 NETWORK = "Test SDF Network ; September 2015"
@@ -65,11 +66,21 @@ def test_rows_are_the_same_wherever_they_are_made(decoders: Decoders) -> None:
     assert type(elsewhere.transactions[0]) is TransactionRow  # and no plain tuple
 
 
-def test_whole_ledgers_are_read_wherever_rows_are_made() -> None:
+@pytest.mark.parametrize(
+    ("event_filter", "transactions", "headers"),
+    [
+        (None, 30, {1, 2, 3}),
+        (EventFilter(topics=((scval(symbol("swap")), "**"),)), 1, set()),
+    ],
+    ids=["everything", "filtered"],
+)
+def test_whole_ledgers_are_read_wherever_rows_are_made(
+    event_filter: EventFilter | None, transactions: int, headers: set[int]
+) -> None:
     source, ledgers = generated(), LedgerRange(1, 3)
     with Decoders(source.network.passphrase, 1) as decoders:
         here, elsewhere = (
-            decoders.begin(ledgers, event_filter=None, items_left=left)
+            decoders.begin(ledgers, event_filter=event_filter, items_left=left)
             for left in (0, PROCESSES_MIN_ITEMS)
         )
         for decoding in (here, elsewhere):
@@ -77,8 +88,8 @@ def test_whole_ledgers_are_read_wherever_rows_are_made() -> None:
         rows = elsewhere.finish().result()
         assert workers(decoders)
         assert contents(rows) == contents(here.finish().result())
-    assert rows.headers.keys() == {1, 2, 3}
-    assert len(rows.transactions) == 30
+    assert rows.headers.keys() == headers
+    assert len(rows.transactions) == transactions
 
 
 def test_ledger_that_is_not_the_anchor_is_refused_by_a_process() -> None:
