@@ -25,7 +25,12 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Decoders, reduced_gc
 from sorobanflow.pipeline.pipeline import Pipeline, Target
 from sorobanflow.pipeline.runner import ThreadRunner
-from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
+from sorobanflow.pipeline.sizer import (
+    FIRST_BATCH,
+    FIRST_WHOLE_LEDGERS,
+    BatchBounds,
+    BatchSizer,
+)
 from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.rpc.whole_ledgers import LedgersSource
@@ -125,7 +130,7 @@ def backfill(
             one.source,
             decoders,
             target,
-            BatchSizer(bounds),
+            BatchSizer(bounds, FIRST_BATCH if name == NODE else FIRST_WHOLE_LEDGERS),
             lambda ledgers, rows: transactions.append(rows["transactions"]),
         )
         cpu, began = Cpu(postgres.folder), time.monotonic()

@@ -40,7 +40,7 @@ from benchmarks.lakes import (
 from benchmarks.processes import POSTGRES, Cpu, resident_mib, sampled
 from sorobanflow.decode.close_metas import read_object
 from sorobanflow.decode.proofs import prove
-from sorobanflow.decode.raw_ledgers import RawLedger, read_raw_ledger
+from sorobanflow.decode.raw_ledgers import RawLedger, raw_ledger_reader
 from sorobanflow.decode.transactions import network_id
 from sorobanflow.ledgers import LedgerRange, split
 from sorobanflow.pipeline.decoding import reduced_gc
@@ -169,7 +169,8 @@ def _fetch(source: Source, ledgers: LedgerRange) -> list[tuple[LedgerRange, Fetc
 
 def _proofs(objects: Iterable[LedgerObject], network: bytes) -> float:
     """Give the CPU seconds of the proofs of ledgers that stand alone in their objects."""
-    ledgers = [read_raw_ledger(each.data, network) for each in objects]
+    read = raw_ledger_reader(network)
+    ledgers = [read(each.data, 0)[0] for each in objects]
     return _cpu(lambda: [_prove(ledger, network) for ledger in ledgers])[0]
 
 

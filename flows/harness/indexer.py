@@ -20,7 +20,12 @@ from flows.harness.sources import Settings, open_source
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Decoders, reduced_gc
 from sorobanflow.pipeline.pipeline import OnWritten, Pipeline, Target
-from sorobanflow.pipeline.sizer import BatchBounds, BatchSizer
+from sorobanflow.pipeline.sizer import (
+    FIRST_BATCH,
+    FIRST_WHOLE_LEDGERS,
+    BatchBounds,
+    BatchSizer,
+)
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.records import Hook, join_hooks
 from sorobanflow.sources.filters import EventFilter
@@ -101,7 +106,8 @@ class Indexer:
 
     def pipeline(self, on_written: OnWritten) -> Pipeline:
         """Make a pipeline; each thread that indexes needs one of its own."""
-        sizer = BatchSizer(self.bounds)
+        is_cut = isinstance(self.source, RpcSource)
+        sizer = BatchSizer(self.bounds, FIRST_BATCH if is_cut else FIRST_WHOLE_LEDGERS)
         self.sizers.append(sizer)
 
         def written(ledgers: LedgerRange, rows: Mapping[str, int]) -> None:

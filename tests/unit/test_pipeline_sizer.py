@@ -1,7 +1,12 @@
 import pytest
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.pipeline.sizer import WRITE_S, BatchBounds, BatchSizer
+from sorobanflow.pipeline.sizer import (
+    FIRST_WHOLE_LEDGERS,
+    WRITE_S,
+    BatchBounds,
+    BatchSizer,
+)
 
 BOUNDS = BatchBounds(start=1000, min_items=100, max_items=8000)
 
@@ -15,6 +20,13 @@ def test_sizer_begins_with_a_few_ledgers_and_aims_at_the_target() -> None:
     sizer.learn(ledgers=64, items=640, size_bytes=0)
     assert (sizer.is_growing, sizer.next_size()) == (False, 100)
     assert sizer.expected_items(5) == 50
+
+
+def test_sizer_begins_with_one_whole_ledger_which_may_be_full() -> None:
+    sizer = BatchSizer(BOUNDS, FIRST_WHOLE_LEDGERS)
+    assert (sizer.is_growing, sizer.next_size()) == (True, 1)
+    sizer.learn(ledgers=1, items=10, size_bytes=0)
+    assert sizer.next_size() == 4
 
 
 def test_bytes_that_are_searched_are_work_too() -> None:

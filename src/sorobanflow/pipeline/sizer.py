@@ -12,8 +12,9 @@ from sorobanflow.errors import ConfigurationError
 LARGEST_BATCH = 10_000
 #: A batch grows by this factor at most over what was measured.
 GROWTH = 4
-#: Ledgers of the first batch: nothing is known of what they hold, so it is also cut by its events.
-FIRST_BATCH = 16
+#: Ledgers of the first batch, of which nothing is known: a node's is cut by its events, too. Whole
+#: ledgers are not, and 16 full ones would be read by one process, before any others start.
+FIRST_BATCH, FIRST_WHOLE_LEDGERS = 16, 1
 #: Bytes of whole ledgers that are decompressed and searched while one item is decoded.
 SEARCHED_PER_ITEM = 32 * 2**10
 #: Seconds that writing a batch should take: its tasks cost little then, and a crash loses little.
@@ -38,12 +39,15 @@ class BatchBounds:
 
 
 class BatchSizer:
-    """Chooses the number of ledgers of a batch from what the last ones held and took to write."""
+    """Chooses the number of ledgers of a batch from what the last ones held and took to write.
 
-    def __init__(self, bounds: BatchBounds) -> None:
+    `first`: ledgers of the first one.
+    """
+
+    def __init__(self, bounds: BatchBounds, first: int = FIRST_BATCH) -> None:
         self._bounds = bounds
         self._held: tuple[float, float] | None = None
-        self._largest = FIRST_BATCH // GROWTH
+        self._largest = first / GROWTH
         self.target = bounds.start
 
     @property
