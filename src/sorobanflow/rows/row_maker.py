@@ -77,9 +77,8 @@ class RowMaker:
 
     `whole` states that all transactions of the ledgers will be added. If not, refunds of
     fees are left out, and their accounts marked: they add to balances that this batch may
-    not have seen. `event_filter`: what the items were selected by, and is to be selected of whole
-    ledgers; rows of state and headers are not made then. `anchor`: a ledger, and its hash in hex,
-    which is trusted.
+    not have seen. `event_filter`: selected the items, and selects of whole ledgers; no rows of
+    state and headers are made then. `anchor`: a ledger, and its hash in hex, which is trusted.
     """
 
     def __init__(
@@ -224,9 +223,7 @@ class RowMaker:
         operations = operation_rows(row, decoded)
         known = self._transactions.get(row.hash)
         if known is None:
-            state: list[StateRow] = []
-            if self._filter is None:
-                state = state_rows(row, decoded, self._passphrase)
+            state = state_rows(row, decoded, self._passphrase) if self._filter is None else []
             self._transactions[row.hash] = _TransactionEntry(row, operations, decoded.meta, state)
         elif known[:3] != (row, operations, decoded.meta):
             raise DecodeError(f"a different transaction {row.hash} was delivered before")
