@@ -180,9 +180,10 @@ def test_ledger_that_fails_a_check_fails_its_chunk_and_the_run(
     assert "1 chunks were not indexed completely: 1-8" in state.message
     assert LakeLayout().key(6) in state.message
     covered = read_coverage(engine, "all").covered
-    assert covered == ((9, 24),)
+    assert covered[-1] == (9, 24)
+    assert not any(part.holds(6) for part in covered)
     with engine.begin() as connection:
-        query = "SELECT count(*) FROM events WHERE ledger BETWEEN 1 AND 8"
+        query = "SELECT count(*) FROM events WHERE ledger = 6"
         assert connection.execute(text(query)).scalar_one() == 0
 
 
@@ -271,9 +272,10 @@ def test_anchor_with_another_hash_fails_the_run(
     assert state.name == "Failed"
     assert "ledger 5 " in state.message
     assert "anchor" in state.message
-    assert not read_coverage(engine, "all").covered
+    assert not any(part.holds(5) for part in read_coverage(engine, "all").covered)
     with engine.begin() as connection:
-        assert connection.execute(text("SELECT count(*) FROM events")).scalar_one() == 0
+        query = "SELECT count(*) FROM events WHERE ledger = 5"
+        assert connection.execute(text(query)).scalar_one() == 0
 
 
 def test_right_anchor_is_accepted(whole_lake: Path, save_lake: SaveLake, engine: Engine) -> None:
