@@ -103,9 +103,9 @@ def no_artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("source", "faults"),
-    [("lake", "object:2-3=tampered/50"), ("ledgers", "getLedgers:2=tampered/50")],
+    [("lake", "object:2-3=tampered/75"), ("ledgers", "getLedgers:2=tampered/75")],
 )
-def test_tampered_ledger_is_refused_until_it_is_sound(
+def test_ledger_with_another_close_time_is_refused_until_it_is_sound(
     source: str, faults: str, databases: Databases
 ) -> None:
     databases.clear()
