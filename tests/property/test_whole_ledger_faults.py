@@ -103,7 +103,7 @@ def no_artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("source", "faults"),
-    [("lake", "object:2-3=tampered/75"), ("ledgers", "getLedgers:2=tampered/75")],
+    [("lake", "object:2-3=tampered/107"), ("ledgers", "getLedgers:2=tampered/75")],
 )
 def test_ledger_with_another_close_time_is_refused_until_it_is_sound(
     source: str, faults: str, databases: Databases
