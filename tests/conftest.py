@@ -48,6 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("prefect_api"))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail where xdist does not group: each process would start a server of its own."""
+    if getattr(session.config.option, "loadgroup", False):
+        grouped = [one for one in session.items if one.get_closest_marker("xdist_group")]
+        assert all("@" in one.nodeid for one in grouped), "pytest and pytest-xdist do not agree"
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Folder with recordings/ and corpus/; absent: skip, under CI fail."""
