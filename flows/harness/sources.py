@@ -51,7 +51,7 @@ class Settings:
         """Give the anchor as a flow's parameter, if its ledger is one of these."""
         if self.anchor is None or not ledgers.holds(self.anchor.ledger):
             return None
-        return f"{self.anchor.ledger}:{self.anchor.hash}"
+        return str(self.anchor)
 
 
 class OpenedSource(NamedTuple):
@@ -107,7 +107,6 @@ def _open_node(
     node = patience.retry(PREFECT, lambda: load_block(StellarRpc, settings.rpc))
     workers = settings.max_workers or node.max_workers
     is_filtered, is_whole = event_filter is not None, settings.source == "ledgers"
-    plan = TransactionPlanner(settings.fetch_plan, is_filtered, workers, node.batch_calls)
     rate = None
     if node.max_requests_per_s:
         name = f"stellar-rpc-{settings.rpc}"
@@ -117,9 +116,12 @@ def _open_node(
     passphrase = node.network_passphrase or patience.retry(
         "the node to name its network", partial(_network, client)
     )
-    source: Source = RpcSource(client, passphrase, event_filter, plan)
+    source: Source
     if is_whole:
         source = LedgersSource(client, passphrase, event_filter)
+    else:
+        plan = TransactionPlanner(settings.fetch_plan, is_filtered, workers, node.batch_calls)
+        source = RpcSource(client, passphrase, event_filter, plan)
     bounds = _bounds(settings.batch_size, node.batch_bounds())
     return OpenedSource(source, client, workers, bounds, node.processes(is_whole))
 

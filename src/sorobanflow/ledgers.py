@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from sorobanflow.errors import ConfigurationError
 
+#: The first ledger of a network that has a LedgerCloseMeta (SEP-54).
+FIRST_LEDGER = 2
 LAST_LEDGER = 2**31 - 1  # a PostgreSQL int4; the network reaches it in some 340 years
 
 #: Ranges that a line for a person names, from both ends.
@@ -21,6 +23,9 @@ class Anchor(NamedTuple):
 
     ledger: int
     hash: str
+
+    def __str__(self) -> str:
+        return f"{self.ledger}:{self.hash}"
 
 
 def parse_anchor(text: str) -> Anchor:

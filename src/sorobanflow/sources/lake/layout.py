@@ -10,8 +10,6 @@ from sorobanflow.ledgers import LedgerRange
 
 #: The ending of objects, and the one that older stores have.
 SUFFIX, OLDER_SUFFIX = ".xdr.zst", ".xdr.zstd"
-#: The first ledger that a public network's lake has; batches are counted from 0.
-FIRST_LEDGER = 2
 _MAX_UINT32 = 0xFFFF_FFFF
 _BATCH = re.compile(r"(?:[^/]{1,40}/)?[0-9A-F]{8}--(\d{1,10})")
 

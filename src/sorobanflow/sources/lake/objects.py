@@ -5,10 +5,9 @@ is worth another call, from a damaged ledger. The full proof is the decoder's.
 """
 
 from sorobanflow.errors import LakeError, LedgerMissingError
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.ledgers import FIRST_LEDGER, LedgerRange
 from sorobanflow.sources.items import LedgerObject
 from sorobanflow.sources.lake.client import LakeClient
-from sorobanflow.sources.lake.layout import FIRST_LEDGER
 from sorobanflow.sources.lake.unzstd import unzstd
 
 MAX_OBJECT_BYTES = 128 * 2**20

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from sorobanflow.errors import LakeError, LedgerMissingError
-from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, cut
+from sorobanflow.ledgers import FIRST_LEDGER, LAST_LEDGER, LedgerRange, cut
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import LedgerObject
 from sorobanflow.sources.lake.client import LakeClient
-from sorobanflow.sources.lake.layout import FIRST_LEDGER, Layout
+from sorobanflow.sources.lake.layout import Layout
 from sorobanflow.sources.lake.objects import fetch_object
 from sorobanflow.sources.one_round import OneRound
 from sorobanflow.sources.source import Available, Fetched, FetchedItems

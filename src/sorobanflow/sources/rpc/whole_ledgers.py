@@ -14,7 +14,7 @@ from sorobanflow.errors import (
     RpcRequestError,
     SorobanflowError,
 )
-from sorobanflow.ledgers import LedgerRange, cut
+from sorobanflow.ledgers import FIRST_LEDGER, LedgerRange, cut
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import LedgerObject
 from sorobanflow.sources.one_round import OneRound
@@ -25,8 +25,6 @@ from sorobanflow.sources.source import Available, Fetched, FetchedItems
 
 METHOD = "getLedgers"
 METHOD_NOT_FOUND = -32601
-#: The first ledger of a network that has a LedgerCloseMeta.
-FIRST_LEDGER = 2
 
 
 class LedgersSource:
