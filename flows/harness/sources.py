@@ -107,6 +107,9 @@ def _open_node(
     node = patience.retry(PREFECT, lambda: load_block(StellarRpc, settings.rpc))
     workers = settings.max_workers or node.max_workers
     is_filtered, is_whole = event_filter is not None, settings.source == "ledgers"
+    plan = None
+    if not is_whole:  # before the node is asked: it refuses what does not fit together
+        plan = TransactionPlanner(settings.fetch_plan, is_filtered, workers, node.batch_calls)
     rate = None
     if node.max_requests_per_s:
         name = f"stellar-rpc-{settings.rpc}"
@@ -117,10 +120,9 @@ def _open_node(
         "the node to name its network", partial(_network, client)
     )
     source: Source
-    if is_whole:
+    if plan is None:
         source = LedgersSource(client, passphrase, event_filter)
     else:
-        plan = TransactionPlanner(settings.fetch_plan, is_filtered, workers, node.batch_calls)
         source = RpcSource(client, passphrase, event_filter, plan)
     bounds = _bounds(settings.batch_size, node.batch_bounds())
     return OpenedSource(source, client, workers, bounds, node.processes(is_whole))
