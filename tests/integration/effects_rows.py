@@ -18,7 +18,7 @@ from sorobanflow.rows.state_rows import AccountRow, ContractDataRow, TokenBalanc
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
 from tests.integration.effects_stated import INSTANCE, REMOVED, Fact, Facts, Statement
-from tests.integration.meta_oracle import change_lists, change_of, entry_of, key_of
+from tests.integration.meta_oracle import KEPT, change_lists, change_of, entry_of, key_of
 
 _UNSET = {
     "account sponsor": None,
@@ -210,7 +210,7 @@ def first_states(meta: xdr.TransactionMeta) -> list[Change]:
     lists = [items for order, items in change_lists(meta) if order not in (OP_BEFORE, OP_AFTER)]
     for item in (item for items in lists for item in items):
         key = item.removed or key_of(item)
-        if key is None or key.to_xdr_bytes() in seen:
+        if key is None or key.type not in KEPT or key.to_xdr_bytes() in seen:
             continue
         seen.add(key.to_xdr_bytes())
         if item.state is not None and item.state.data.ttl is None:

@@ -1,6 +1,6 @@
 """What a TransactionMeta says, by way of stellar-sdk's objects: the other derivation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -82,27 +82,26 @@ def entry_of(item: xdr.LedgerEntryChange) -> xdr.LedgerEntry | None:
 
 
 def key_of(item: xdr.LedgerEntryChange) -> xdr.LedgerKey | None:
-    """The key of an item's entry, of the kept types."""
+    """The key of an item's entry; None for a setting of the network and for a removal."""
     entry = entry_of(item)
-    if entry is None:
+    if entry is None or entry.data.config_setting:
         return None
-    data = entry.data
-    if data.contract_data:
-        part = data.contract_data
-        key = xdr.LedgerKeyContractData(part.contract, part.key, part.durability)
-        return xdr.LedgerKey(data.type, contract_data=key)
-    if data.contract_code:
-        code_key = xdr.LedgerKeyContractCode(data.contract_code.hash)
-        return xdr.LedgerKey(data.type, contract_code=code_key)
-    if data.account:
-        account_key = xdr.LedgerKeyAccount(data.account.account_id)
-        return xdr.LedgerKey(data.type, account=account_key)
-    if data.trust_line:
-        line_key = xdr.LedgerKeyTrustLine(data.trust_line.account_id, data.trust_line.asset)
-        return xdr.LedgerKey(data.type, trust_line=line_key)
-    if data.ttl:
-        return xdr.LedgerKey(data.type, ttl=xdr.LedgerKeyTtl(data.ttl.key_hash))
-    return None
+    name = entry.data.type.name.lower().replace("trustline", "trust_line")
+    body = getattr(entry.data, name)
+    return xdr.LedgerKey(entry.data.type, **{name: _KEYS[name](body)})
+
+
+_KEYS: dict[str, Callable[[Any], Any]] = {
+    "account": lambda one: xdr.LedgerKeyAccount(one.account_id),
+    "trust_line": lambda one: xdr.LedgerKeyTrustLine(one.account_id, one.asset),
+    "offer": lambda one: xdr.LedgerKeyOffer(one.seller_id, one.offer_id),
+    "data": lambda one: xdr.LedgerKeyData(one.account_id, one.data_name),
+    "claimable_balance": lambda one: xdr.LedgerKeyClaimableBalance(one.balance_id),
+    "liquidity_pool": lambda one: xdr.LedgerKeyLiquidityPool(one.liquidity_pool_id),
+    "contract_data": lambda one: xdr.LedgerKeyContractData(one.contract, one.key, one.durability),
+    "contract_code": lambda one: xdr.LedgerKeyContractCode(one.hash),
+    "ttl": lambda one: xdr.LedgerKeyTtl(one.key_hash),
+}
 
 
 def sponsor_of(entry: xdr.LedgerEntry | None) -> Any:
