@@ -7,11 +7,12 @@ from typing import Any
 from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.changes import Change
-from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header
+from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header, Upgrade
 from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.transactions import network_id
 from sorobanflow.sources.items import Event, Transaction
 from tests.integration.meta_oracle import change_of, changes_of
+from tests.integration.sdk_oracle import to_json
 from tests.unit.envelope_hash import sdk_hash
 
 FEE_BUMP = xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP
@@ -37,7 +38,7 @@ def sdk_ledger(data: bytes, passphrase: str) -> CloseMeta:
         [transaction for transaction, _ in applied],
         sorted(events_of(applied), key=lambda event: event.id),
         [fees_of(number, one) for number, one in enumerate(body.tx_processing, 1)],
-        [changes(number, one.changes) for number, one in enumerate(body.upgrades_processing, 1)],
+        [upgrade_of(number, one) for number, one in enumerate(body.upgrades_processing, 1)],
         [evicted_of(key) for key in getattr(body, "evicted_keys", [])],
     )
 
@@ -130,6 +131,10 @@ def fees_of(number: int, one: Any) -> FeeChanges:
     after = getattr(one, "post_tx_apply_fee_processing", None)
     before = changes(number, one.fee_processing)
     return FeeChanges(before, changes(number, after) if after else [])
+
+
+def upgrade_of(number: int, one: xdr.UpgradeEntryMeta) -> Upgrade:
+    return Upgrade(to_json(one.upgrade), changes(number, one.changes))
 
 
 def changes(number: int, items: xdr.LedgerEntryChanges) -> list[Change]:

@@ -49,7 +49,7 @@ def counted(meta: CloseMeta) -> Iterator[str]:
     yield from (f"{event.type} events" for event in meta.events)
     yield from ["fee changes"] * sum(len(fees.before) for fees in meta.fees)
     yield from ["refunds"] * sum(len(fees.after) for fees in meta.fees)
-    yield from (change.type for changes in meta.upgrades for change in changes)
+    yield from (change.type for one in meta.upgrades for change in one.changes)
     yield from (f"evicted {key.type}" for key in meta.evicted)
 
 

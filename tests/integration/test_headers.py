@@ -57,8 +57,8 @@ def test_empty_whole_ledgers_have_rows_with_their_headers(
 ) -> None:
     upsert(batch(5, 6))
     assert stored(engine, "*") == [
-        (5, CLOSED, 0, 0, "a 5", "a 4", 23, 100, 5_000_000, 7, 10**18, 0, 0, True),
-        (6, CLOSED, 0, 0, "a 6", "a 5", 23, 100, 5_000_000, 7, 10**18, 0, 0, True),
+        (5, CLOSED, 0, 0, "a 5", "a 4", 23, 100, 5_000_000, 7, 10**18, 0, 0, True, [], []),
+        (6, CLOSED, 0, 0, "a 6", "a 5", 23, 100, 5_000_000, 7, 10**18, 0, 0, True, [], []),
     ]
 
 

@@ -16,12 +16,12 @@ from sorobanflow.decode.raw_ledgers import RawLedger, raw_ledger_reader
 from sorobanflow.decode.tx_sets import TxSet
 from tests.integration.ledger_draft import hash_of, hash_of_set
 from tests.integration.ledger_oracle import (
-    changes,
     envelopes_of,
     evicted_of,
     fees_of,
     header_of,
     operation_events,
+    upgrade_of,
 )
 from tests.unit.envelope_hash import sdk_hash
 from tests.unit.random_xdr import draw
@@ -90,7 +90,7 @@ def check_parts(raw: RawLedger, body: Any) -> None:
         assert applied.fees == fees_of(number, stated)
         check_events(applied.events, stated.tx_apply_processing)
     assert raw.upgrades == [
-        changes(number, one.changes) for number, one in enumerate(body.upgrades_processing, 1)
+        upgrade_of(number, one) for number, one in enumerate(body.upgrades_processing, 1)
     ]
     evicted = [key for key in getattr(body, "evicted_keys", []) if key.type in EVICTED]
     assert raw.evicted == [evicted_of(key) for key in evicted]

@@ -133,15 +133,27 @@ def test_revision_0007_comes_and_goes_on_stored_rows(engine_of_0001: Engine) -> 
     assert [_all(engine, query) for query in queries] == before
 
 
+def test_revision_0008_comes_and_goes_on_stored_rows(engine_of_0001: Engine) -> None:
+    engine = engine_of_0001
+    schema.upgrade(engine, "0007")
+    queries = (COMMENTS, "SELECT * FROM ledgers")
+    before = [_all(engine, query) for query in queries]
+    schema.upgrade(engine, "0008")
+    assert _all(engine, "SELECT upgrades, evicted_keys FROM ledgers") == [(None, None)]
+    assert not [row for row in _all(engine, COMMENTS) if "behind the point" in (row[2] or "")]
+    schema.downgrade(engine, "0007")
+    assert [_all(engine, query) for query in queries] == before
+
+
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0007.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0008.*deployments\.migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0007.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0008.*deployments\.migrate"):
         schema.prepare(engine_of_0001)
 
 

@@ -1,5 +1,6 @@
 """What only whole ledgers tell, of hand-made ledgers: positions, headers, and what is refused."""
 
+import json
 import pickle
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from sorobanflow.decode.changes import Change
-from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header
+from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header, Upgrade
 from sorobanflow.decode.entries import Entry
 from sorobanflow.errors import DecodeError, LedgerProofError
 from sorobanflow.ledgers import LedgerRange
@@ -43,7 +44,9 @@ def header(ledger: int = LEDGER, **fields: Any) -> Header:
 
 def whole(ledger: int = LEDGER, *transactions: Any, **fields: Any) -> CloseMeta:
     parts: dict[str, Any] = {name: [] for name in ("events", "fees", "upgrades", "evicted")}
-    return CloseMeta(**{"header": header(ledger), "transactions": [*transactions]} | parts | fields)
+    parts |= {"header": header(ledger), "transactions": [*transactions]} | fields
+    parts["upgrades"] = [Upgrade({"version": 23}, changes) for changes in parts["upgrades"]]
+    return CloseMeta(**parts)
 
 
 def rows_of(*ledgers: CloseMeta, **options: Any) -> BatchRows:
@@ -118,6 +121,9 @@ def test_evicted_entries_are_marked_and_temporary_ones_deleted() -> None:
             evicted=[ttl, *map(_evicted, (kept, lost, code))],
         )
     )
+    assert rows.headers[LEDGER].upgrades == '[{"version":23}]'
+    keys = [{one.type: one.key} for one in (kept, lost, code)]
+    assert json.loads(rows.headers[LEDGER].evicted_keys) == keys
     position = (LEDGER, MAX_TX + 2)
     assert {
         (row.key, row.value, row.deleted, row.live_until_ledger, row.evicted)

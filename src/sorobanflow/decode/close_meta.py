@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.entries import Entry
+from sorobanflow.decode.reader import Json
 from sorobanflow.sources.items import Event, Transaction
 
 
@@ -35,6 +36,13 @@ class FeeChanges(NamedTuple):
     after: list[Change]  # of postTxApplyFeeProcessing, after all transactions
 
 
+class Upgrade(NamedTuple):
+    """An upgrade of the network that a ledger applied, after its transactions."""
+
+    value: Json  # the LedgerUpgrade in SEP-51 form
+    changes: list[Change]  # `op_order` is the upgrade's number, from 1
+
+
 class CloseMeta(NamedTuple):
     """One ledger; `fees` and `transactions` are in the order of application."""
 
@@ -42,7 +50,7 @@ class CloseMeta(NamedTuple):
     transactions: list[Transaction]
     events: list[Event]  # in chain order, with the ids that a node gives them
     fees: list[FeeChanges]  # one for each transaction
-    upgrades: list[list[Change]]  # changes of each upgrade; `op_order` is its number, from 1
+    upgrades: list[Upgrade]
     #: Keys of the entries that left the live state, in order, as `read_key` gives them: without
     #: `entry` and `value_xdr`. Contract data, code, and (since protocol 23) their ttl beside them.
     evicted: list[Entry]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sorobanflow.decode.changes import Change
-from sorobanflow.decode.close_meta import FeeChanges, Header
+from sorobanflow.decode.close_meta import FeeChanges, Header, Upgrade
 from sorobanflow.decode.close_meta_types import (
     CLOSE_META_EXT,
     LEDGER_HEADER,
@@ -70,7 +70,7 @@ class RawLedger(NamedTuple):
     stated: StatedHeader
     tx_set: TxSet
     applied: list[Applied]  # in the order of application
-    upgrades: list[list[Change]]
+    upgrades: list[Upgrade]
     evicted: list[Entry]  # keys only
 
 
@@ -180,9 +180,10 @@ def _read_applied_v1(data: bytes, at: int, number: int) -> tuple[Applied, int]:
     return applied, read_changes(data, at, number, applied.fees.after)
 
 
-def _read_upgrade(data: bytes, at: int, number: int) -> tuple[list[Change], int]:
+def _read_upgrade(data: bytes, at: int, number: int) -> tuple[Upgrade, int]:
+    value, at = LEDGER_UPGRADE.read(data, at)
     changes: list[Change] = []
-    return changes, read_changes(data, LEDGER_UPGRADE.skip(data, at), number, changes)
+    return Upgrade(value, changes), read_changes(data, at, number, changes)
 
 
 def _read_each(

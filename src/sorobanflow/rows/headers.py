@@ -1,12 +1,13 @@
-"""Make the columns of `ledgers` that only a whole ledger fills, from its header."""
+"""Make the columns of `ledgers` that only a whole ledger fills."""
 
 from typing import NamedTuple
 
-from sorobanflow.decode.close_meta import Header
+from sorobanflow.decode.close_meta import CloseMeta
+from sorobanflow.rows.values import json_text
 
 
 class HeaderRow(NamedTuple):
-    """Those columns, in their order; hashes are hex, amounts in stroops."""
+    """Those columns, in their order; hashes are hex, amounts in stroops, JSON as text."""
 
     hash: str
     previous_hash: str
@@ -18,10 +19,17 @@ class HeaderRow(NamedTuple):
     operation_count: int
     failed_transaction_count: int
     proved: bool = True
+    upgrades: str = "[]"
+    evicted_keys: str = "[]"
 
 
-def header_row(header: Header, operations: int, failed: int) -> HeaderRow:
-    """Make the columns of a ledger with so many operations and failed transactions."""
+def header_row(ledger: CloseMeta) -> HeaderRow:
+    """Make the columns of a ledger; those that count rows are 0.
+
+    The keys of times to live, which newer protocols list among the evicted, tell nothing more.
+    """
+    header = ledger.header
+    evicted = [{one.type: one.key} for one in ledger.evicted if one.type != "ttl"]
     return HeaderRow(
         header.hash,
         header.previous_hash,
@@ -30,6 +38,8 @@ def header_row(header: Header, operations: int, failed: int) -> HeaderRow:
         header.base_reserve,
         header.fee_pool,
         header.total_coins,
-        operations,
-        failed,
+        operation_count=0,
+        failed_transaction_count=0,
+        upgrades=json_text([one.value for one in ledger.upgrades]),
+        evicted_keys=json_text(evicted),
     )

@@ -17,7 +17,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.change_position import AFTER_TRANSACTIONS, BEFORE_TRANSACTIONS, UPGRADES
 from sorobanflow.rows.contracts import evicted_rows
-from sorobanflow.rows.headers import header_row
+from sorobanflow.rows.headers import HeaderRow, header_row
 from sorobanflow.rows.state import StateRow, rows_of_changes
 from sorobanflow.rows.values import reading, unix_time
 
@@ -26,6 +26,7 @@ class WholeLedger(NamedTuple):
     """A whole ledger without its transactions and events."""
 
     header: Header
+    row: HeaderRow  # without the counts of its rows
     origin: str  # the object that held it
     before: list[StateRow]  # before all transactions
     after: list[StateRow]  # after them
@@ -55,7 +56,8 @@ class WholeLedgers:
         if self._anchor is not None and header.sequence == self._anchor[0]:
             _check_anchor(header, self._anchor[1], origin)
         before, after = _state(meta, self._passphrase)
-        self.by_sequence[header.sequence] = WholeLedger(header, origin, before, after)
+        whole = WholeLedger(header, header_row(meta), origin, before, after)
+        self.by_sequence[header.sequence] = whole
 
     def add_headers(self, rows: BatchRows) -> None:
         """Add what the headers say to the rows of the batch, if its ledgers came whole."""
@@ -64,9 +66,11 @@ class WholeLedgers:
         operations = Counter(row.ledger for row in rows.operations)
         failed = Counter(row.ledger for row in rows.transactions if not row.successful)
         rows.is_whole = True
-        for ledger, (header, *_) in sorted(self.by_sequence.items()):
-            rows.headers[ledger] = header_row(header, operations[ledger], failed[ledger])
-            rows.closed_at[ledger] = unix_time(header.closed_at)
+        for ledger, whole in sorted(self.by_sequence.items()):
+            rows.headers[ledger] = whole.row._replace(
+                operation_count=operations[ledger], failed_transaction_count=failed[ledger]
+            )
+            rows.closed_at[ledger] = unix_time(whole.header.closed_at)
 
     def check(self) -> None:
         """Check that the ledgers of the batch are all there, if they came whole.
@@ -102,7 +106,7 @@ def _state(meta: CloseMeta, passphrase: str) -> tuple[list[StateRow], list[State
     with reading(f"a change of ledger {ledger} outside of its transactions"):
         before = _rows(ledger, BEFORE_TRANSACTIONS, fees_before, passphrase)
         after = _rows(ledger, AFTER_TRANSACTIONS, fees_after, passphrase)
-        after += _rows(ledger, UPGRADES, meta.upgrades, passphrase)
+        after += _rows(ledger, UPGRADES, [one.changes for one in meta.upgrades], passphrase)
         return before, [*after, *evicted_rows(meta)]
 
 

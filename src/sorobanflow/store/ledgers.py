@@ -19,7 +19,7 @@ from sorobanflow.store.tables import ledgers
 
 #: The columns that only whole ledgers fill.
 HEADER_COLUMNS = HeaderRow._fields
-_NO_HEADER = (*[None] * (len(HEADER_COLUMNS) - 1), False)
+_NO_HEADER = tuple(False if name == "proved" else None for name in HEADER_COLUMNS)
 _TYPES = dict(zip(ledgers.columns.keys(), column_types(ledgers), strict=True))
 
 

@@ -37,10 +37,21 @@ ledgers = Table(
         server_default=text("false"),
         comment="whether the whole ledger was read, and its hashes proved",
     ),
-    comment="A ledger of which something is stored. Key: sequence. The columns from hash to "
-    "failed_transaction_count are null unless the ledger came whole, from a data lake or "
-    "getLedgers. Whether a ledger was read at all is what coverage says: an empty one has a row "
-    "only if it came whole.",
+    Column(
+        "upgrades",
+        JSONB,
+        comment="upgrades of the network that it applied, in order, SEP-51; []: none",
+    ),
+    Column(
+        "evicted_keys",
+        JSONB,
+        comment="keys of the entries that it evicted from the live state, in order, SEP-51",
+    ),
+    # Small, and without it the newest header is a scan of all ledgers where none came whole.
+    Index("ix_ledgers_whole", "sequence", postgresql_where=text("hash IS NOT NULL")),
+    comment="A ledger of which something is stored. Key: sequence. The columns from hash on, but "
+    "for proved, are null unless the ledger came whole, from a data lake or getLedgers. Whether a "
+    "ledger was read at all is what coverage says: an empty one has a row only if it came whole.",
 )
 
 events = Table(

@@ -168,7 +168,7 @@ token_metadata = Table(
     key_column("contract_id", "token contract (C…)"),
     text_column("name", "name, as the contract states it"),
     text_column("symbol", "symbol, as the contract states it"),
-    Column("decimals", BigInteger, comment="digits behind the point in amounts, as stated"),
+    Column("decimals", BigInteger, comment="decimal places of amounts, as stated"),
     id_column("admin", "administrator (G… or C…)"),
     id_column("asset", "CODE:ISSUER or native, of an asset contract; or null"),
     id_column("issuer", "issuer of that asset (G…)"),
@@ -216,7 +216,7 @@ token_answers = Table(
     key_column("contract_id", "token contract (C…)"),
     text_column("name", "name, as the contract states it"),
     text_column("symbol", "symbol, as the contract states it"),
-    Column("decimals", BigInteger, comment="digits behind the point in amounts, as stated"),
+    Column("decimals", BigInteger, comment="decimal places of amounts, as stated"),
     id_column("asset", "CODE:ISSUER or native, where the contract id proves it"),
     Column(
         "ledger",
