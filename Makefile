@@ -48,6 +48,7 @@ bench-full: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.orchestration 5
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.bloat
+	$(BIN)/python -m benchmarks.sizes
 	$(BIN)/python -m benchmarks.live
 	$(BIN)/python -m benchmarks.indexes 9
 	$(BIN)/python -m benchmarks.picture

@@ -44,13 +44,13 @@ def main(repeats: int) -> None:
 def measure(database_url: str, repeats: int, recording: str) -> pd.DataFrame:
     """Write into an empty database; gives `rows`, and bytes `once` and `again`, by table."""
     with (
-        _batches(recording) as (client, batches),
+        recorded_batches(recording) as (client, batches),
         plain.open_store(database_url, client) as engine,
     ):
-        _write(engine, batches)
+        write_batches(engine, batches)
         once = _sizes(engine)
         for _ in range(repeats):
-            _write(engine, batches)
+            write_batches(engine, batches)
         again = _sizes(engine)
     names = [one.name for one in (*HISTORY_TABLES, *STATE_TABLES)]
     rows = dict(zip(names, common.count_rows(database_url, *names), strict=True))
@@ -59,7 +59,8 @@ def measure(database_url: str, repeats: int, recording: str) -> pd.DataFrame:
 
 
 @contextmanager
-def _batches(recording: str) -> Iterator[tuple[RpcClient, list[BatchRows]]]:
+def recorded_batches(recording: str) -> Iterator[tuple[RpcClient, list[BatchRows]]]:
+    """Serve a recording; gives a client of the node, and the rows of all its ledgers."""
     options = ["--recording", str(common.recording(recording))]
     with devnet(options) as rpc_url, RpcClient(rpc_url) as client:
         passphrase = client.get_network().passphrase
@@ -67,7 +68,8 @@ def _batches(recording: str) -> Iterator[tuple[RpcClient, list[BatchRows]]]:
         yield client, [plain.rows_of(batch, passphrase) for batch in fetched]
 
 
-def _write(engine: Engine, batches: Sequence[BatchRows]) -> None:
+def write_batches(engine: Engine, batches: Sequence[BatchRows]) -> None:
+    """Write the batches, one after the other."""
     for batch in batches:
         plain.write(engine, batch)
 

@@ -18,6 +18,7 @@ from benchmarks import (
     live,
     orchestration,
     picture,
+    sizes,
 )
 from benchmarks.processes import FLOW, PARTS, Sample
 from sorobanflow.ledgers import LedgerRange
@@ -83,10 +84,21 @@ def test_orchestration(services: common.Services) -> None:
 @pytest.mark.long
 def test_bloat(services: common.Services, recorded: str) -> None:
     with common.fresh_database(services.postgres) as url:
-        sizes = bloat.measure(url, 1, recorded)
-    assert sizes.loc["events", "rows"] == 213
-    assert (sizes["again"] >= sizes["once"]).all()
-    assert len(lines(bloat.table(sizes, 1))) == len(sizes)
+        grown = bloat.measure(url, 1, recorded)
+    assert grown.loc["events", "rows"] == 213
+    assert (grown["again"] >= grown["once"]).all()
+    assert len(lines(bloat.table(grown, 1))) == len(grown)
+
+
+def test_sizes(services: common.Services, recorded: str) -> None:
+    with common.fresh_database(services.postgres) as url:
+        found = sizes.measure(url, recorded)
+    assert found.transactions == 50
+    rows = found.relations.query("table_name == 'transactions' and name == 'rows'")["bytes"]
+    values = found.columns.query("table_name == 'transactions'")["bytes"]
+    assert rows.item() > values.sum() > 0
+    assert "| all tables |" in sizes.table(found)
+    assert len(lines(sizes.detail(found))) > 1
 
 
 def test_growth(services: common.Services) -> None:
