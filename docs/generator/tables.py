@@ -12,12 +12,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import Text
 
 from docs.generator.markdown import code, page, table
-from sorobanflow.store.tables import audit, chain, metadata, progress, state
+from sorobanflow.store.tables import accounts, audit, chain, metadata, progress, state
 
 #: Heading, and the module with its tables.
 GROUPS: tuple[tuple[str, ModuleType], ...] = (
     ("Activity", chain),
-    ("State", state),
+    ("State of contracts and tokens", state),
+    ("State of accounts", accounts),
     ("Progress of indexing", progress),
     ("Memory of audits", audit),
 )

@@ -89,7 +89,7 @@ def _unseen(column: Column[Any]) -> Any:
 
 def _value(column: Column[Any], seed: str) -> Any:
     if column.primary_key:
-        return f"{column.name} {seed}"
+        return f"{column.name} {seed}" if isinstance(column.type, Text) else int(seed)
     drawn = crc32(f"{column.name} {seed}".encode())  # a generator's seed costs ten times as much
     if column.nullable and drawn % 5 == 0:
         return None

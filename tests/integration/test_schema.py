@@ -145,15 +145,50 @@ def test_revision_0008_comes_and_goes_on_stored_rows(engine_of_0001: Engine) -> 
     assert [_all(engine, query) for query in queries] == before
 
 
+BALANCES_0008 = """
+    INSERT INTO contract_data_entries (key_hash, contract_id, durability, key, key_xdr, deleted,
+        ledger, tx_order, op_order, change_order, live_until_ledger, ttl_ledger, ttl_tx_order)
+    SELECT key_hash, 'C1', 'persistent',
+        ('{"vec": [{"symbol": "Balance"}, {"address": "' || holder || '"}]}')::jsonb,
+        '', false, 5, 1, 1, 0, live_until_ledger, 5, 1
+    FROM (VALUES ('ab', 'C2', 4), ('cd', 'C3', 5)) AS v (key_hash, holder, live_until_ledger);
+    INSERT INTO token_balances
+    SELECT 'C1', 'C' || n, 7, NULL, NULL, NULL, source, false, 5, 1, 1, 0
+    FROM (VALUES (2, 'contract_data'), (3, 'contract_data'), (4, 'trustline')) AS v (n, source)
+"""
+POOL_SHARE = """
+    INSERT INTO token_balances VALUES
+    ('L1', 'G1', 15000000, NULL, NULL, NULL, 'pool_share', false, 5, 1, 1, 0)
+"""
+
+
+def test_revision_0009_tells_archived_balances_and_goes_again(engine_of_0001: Engine) -> None:
+    engine = engine_of_0001
+    schema.upgrade(engine, "0008")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(BALANCES_0008)
+    queries = (COMMENTS, "SELECT * FROM token_balances ORDER BY address")
+    before = [_all(engine, query) for query in queries]
+    schema.upgrade(engine, "0009")
+    archived = "SELECT address, archived FROM balances ORDER BY 1"
+    assert _all(engine, archived) == [("C2", True), ("C3", False), ("C4", False)]
+    with engine.begin() as connection:
+        connection.exec_driver_sql(POOL_SHARE)
+    shares = _all(engine, "SELECT scaled_amount, symbol FROM balances WHERE contract_id = 'L1'")
+    assert shares == [(1.5, None)]
+    schema.downgrade(engine, "0008")
+    assert [_all(engine, query) for query in queries] == before
+
+
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0008.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0009.*deployments\.migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0008.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0009.*deployments\.migrate"):
         schema.prepare(engine_of_0001)
 
 

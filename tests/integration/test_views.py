@@ -72,7 +72,7 @@ def test_balances_of_an_address(engine: Engine, query: Callable[[str], list[Any]
     store(engine, token_balances, BALANCE, BALANCE._replace(address="G2"))
     assert query("SELECT * FROM balances WHERE address = 'G1'") == [
         (
-            "G1", "C1", "Gold", "GLD", 18, None, 15 * 10**17, Decimal("1.5"), True,
+            "G1", "C1", "Gold", "GLD", 18, None, 15 * 10**17, Decimal("1.5"), True, None,
             "contract_data", 7, False,
         )
     ]  # fmt: skip
@@ -145,6 +145,26 @@ def test_balances_say_that_a_refund_is_not_known(
     store(engine, token_balances, BALANCE, BALANCE._replace(contract_id="C2", source="account"))
     found = query("SELECT contract_id, refund_unknown FROM balances ORDER BY 1")
     assert found == [("C1", False), ("C2", True)]
+
+
+@pytest.mark.parametrize(
+    ("ttl", "archived"),
+    [
+        ({"live_until_ledger": 8}, False),
+        ({"live_until_ledger": 7}, True),
+        ({"live_until_ledger": None, "evicted": True}, True),
+        ({"live_until_ledger": None, "ttl_ledger": None, "ttl_tx_order": None}, None),
+    ],
+)
+def test_balances_in_contract_data_are_archived_with_their_entry(
+    engine: Engine, query: Callable[[str], list[Any]], ttl: dict[str, Any], archived: bool | None
+) -> None:
+    _ledgers(engine, 7, 8)
+    store(engine, token_balances, BALANCE._replace(key_hash="k1"))
+    store(engine, token_balances, BALANCE._replace(address="G2", source="trustline"))
+    store(engine, contract_data_entries, ENTRY._replace(**ttl))
+    found = query("SELECT address, archived FROM balances ORDER BY 1")
+    assert found == [("G1", archived), ("G2", False)]
 
 
 @pytest.mark.parametrize(

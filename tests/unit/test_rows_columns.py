@@ -8,13 +8,18 @@ from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.state_rows import (
+    AccountDataRow,
     AccountRow,
+    ClaimableBalanceRow,
     ContractCodeRow,
     ContractDataRow,
+    LiquidityPoolRow,
+    OfferRow,
     TokenAnswerRow,
     TokenBalanceRow,
     TokenMetadataRow,
     TokenRow,
+    TrustLineRow,
 )
 from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.rows.transactions import TransactionRow
@@ -29,6 +34,11 @@ ROWS = {
     tables.contract_data_entries: ContractDataRow,
     tables.contract_code: ContractCodeRow,
     tables.account_entries: AccountRow,
+    tables.trust_lines: TrustLineRow,
+    tables.offers: OfferRow,
+    tables.liquidity_pools: LiquidityPoolRow,
+    tables.claimable_balances: ClaimableBalanceRow,
+    tables.account_data: AccountDataRow,
     tables.token_metadata: TokenMetadataRow,
     tables.token_balances: TokenBalanceRow,
 }

@@ -82,7 +82,10 @@ def stored_rows(table: Table, event_filter: EventFilter | None) -> Select[Any]:
     """Select the stored rows that the batch answers for."""
     names = table.primary_key.columns.keys()
     if table in VERSION_GROUPS:
-        arrays = [bindparam(f"claimed_{n}", type_=ARRAY(Text)) for n in range(len(names))]
+        arrays = [
+            bindparam(f"claimed_{n}", type_=ARRAY(key.type))
+            for n, key in enumerate(table.primary_key)
+        ]
         claimed = func.unnest(*arrays).table_valued(*names).render_derived()
         made = made_rows(table).subquery()
         keys = union(select(*(made.c[name] for name in names)), select(claimed)).subquery()

@@ -9,12 +9,17 @@ from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.state_rows import (
+    AccountDataRow,
     AccountRow,
+    ClaimableBalanceRow,
     ContractCodeRow,
     ContractDataRow,
+    LiquidityPoolRow,
+    OfferRow,
     TokenBalanceRow,
     TokenMetadataRow,
     TokenRow,
+    TrustLineRow,
 )
 from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.rows.transactions import TransactionRow
@@ -42,6 +47,11 @@ class BatchRows:
         self.contract_data_entries: list[ContractDataRow] = []
         self.contract_code: list[ContractCodeRow] = []
         self.account_entries: list[AccountRow] = []
+        self.trust_lines: list[TrustLineRow] = []
+        self.offers: list[OfferRow] = []
+        self.liquidity_pools: list[LiquidityPoolRow] = []
+        self.claimable_balances: list[ClaimableBalanceRow] = []
+        self.account_data: list[AccountDataRow] = []
         self.token_metadata: list[TokenMetadataRow] = []
         self.token_balances: list[TokenBalanceRow] = []
         self.tokens: list[TokenRow] = []
@@ -57,6 +67,11 @@ class BatchRows:
             "contract_data_entries": self.contract_data_entries,
             "contract_code": self.contract_code,
             "account_entries": self.account_entries,
+            "trust_lines": self.trust_lines,
+            "offers": self.offers,
+            "liquidity_pools": self.liquidity_pools,
+            "claimable_balances": self.claimable_balances,
+            "account_data": self.account_data,
             "token_metadata": self.token_metadata,
             "token_balances": self.token_balances,
             "tokens": self.tokens,

@@ -81,6 +81,95 @@ class AccountRow(NamedTuple):
     refund_unknown: bool = False
 
 
+class TrustLineRow(NamedTuple):
+    """A row of `trust_lines`; amounts in 1/10,000,000."""
+
+    account_id: str
+    asset: str
+    balance: int | None
+    trust_limit: int | None
+    buying_liabilities: int | None
+    selling_liabilities: int | None
+    authorized: bool | None
+    authorized_to_maintain_liabilities: bool | None
+    clawback_enabled: bool | None
+    pool_use_count: int | None
+    sponsor: str | None
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int
+
+
+class OfferRow(NamedTuple):
+    """A row of `offers`; the amount in 1/10,000,000."""
+
+    offer_id: int
+    seller: str | None
+    selling_asset: str | None
+    buying_asset: str | None
+    amount: int | None
+    price_n: int | None
+    price_d: int | None
+    passive: bool | None
+    sponsor: str | None
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int
+
+
+class LiquidityPoolRow(NamedTuple):
+    """A row of `liquidity_pools`; amounts in 1/10,000,000."""
+
+    pool_id: str
+    asset_a: str | None
+    asset_b: str | None
+    fee_bp: int | None
+    reserve_a: int | None
+    reserve_b: int | None
+    total_shares: int | None
+    trust_line_count: int | None
+    sponsor: str | None
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int
+
+
+class ClaimableBalanceRow(NamedTuple):
+    """A row of `claimable_balances`; the amount in 1/10,000,000, `claimants` is JSON."""
+
+    balance_id: str
+    asset: str | None
+    amount: int | None
+    claimants: str | None
+    clawback_enabled: bool | None
+    sponsor: str | None
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int
+
+
+class AccountDataRow(NamedTuple):
+    """A row of `account_data`."""
+
+    account_id: str
+    name: str
+    value: bytes | None
+    sponsor: str | None
+    deleted: bool
+    ledger: int
+    tx_order: int
+    op_order: int
+    change_order: int
+
+
 class TokenMetadataRow(NamedTuple):
     """A row of `token_metadata`."""
 
@@ -132,3 +221,4 @@ class TokenBalanceRow(NamedTuple):
     tx_order: int
     op_order: int
     change_order: int
+    key_hash: str | None = None

@@ -6,6 +6,7 @@ reads the keys for many ledgers at once; whoever works on them finds the rows by
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, literal, or_, select
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, Range
@@ -17,7 +18,7 @@ from sorobanflow.store.tables import STATE_TABLES, VERSION_GROUPS
 #: Ledgers whose claims are held at a time: on a busy network, some 400 keys each.
 MAX_LEDGERS = 500
 
-Key = tuple[str, ...]
+Key = tuple[Any, ...]
 
 
 # Not a dataclass: Prefect walks through those that are passed to a task.

@@ -82,7 +82,7 @@ def _state_statements(table: Table, is_whole: bool) -> list[bytes]:
         ]
         empty = " AND ".join(f"t.{group.order[0]} IS NULL" for group in groups)
         statements.append(
-            f"DELETE FROM {table.name} AS t USING {_claimed(keys)} "  # noqa: S608
+            f"DELETE FROM {table.name} AS t USING {_unnested(table, '', 'claimed')} "  # noqa: S608
             f"WHERE {_same(keys, 'claimed')} AND {empty}"
         )
     return [statement.encode() for statement in statements]
@@ -94,14 +94,9 @@ def _wrong(table: Table, group: VersionGroup, is_whole: bool) -> str:
     kept = "" if is_whole else f"AND NOT {only_whole(group, 't')} "
     return (
         f"SELECT {', '.join(f't.{key}' for key in keys)} FROM {table.name} AS t "  # noqa: S608
-        f"JOIN {_claimed(keys)} ON {_same(keys, 'claimed')} "
+        f"JOIN {_unnested(table, '', 'claimed')} ON {_same(keys, 'claimed')} "
         f"WHERE t.{date} {_IN_LEDGERS} AND {_not_kept(table)} {kept}FOR UPDATE OF t SKIP LOCKED"
     )
-
-
-def _claimed(keys: Sequence[str]) -> str:
-    arrays = ", ".join(f"%({key})s::text[]" for key in keys)
-    return f"unnest({arrays}) AS claimed ({', '.join(keys)})"
 
 
 def _nothing(table: Table, group: VersionGroup) -> str:
@@ -111,11 +106,16 @@ def _nothing(table: Table, group: VersionGroup) -> str:
 
 
 def _not_kept(table: Table) -> str:
+    kept = _unnested(table, "kept_", "s")
+    return f"NOT EXISTS (SELECT FROM {kept} WHERE {_same(table.primary_key.columns.keys(), 's')})"
+
+
+def _unnested(table: Table, prefix: str, alias: str) -> str:
+    """Make rows of the parameters that hold keys, an array for each column."""
     types = dict(zip(table.columns.keys(), column_types(table), strict=True))
     keys = table.primary_key.columns.keys()
-    arrays = ", ".join(f"%(kept_{key})s::{types[key]}[]" for key in keys)
-    kept = f"unnest({arrays}) AS s ({', '.join(keys)})"
-    return f"NOT EXISTS (SELECT FROM {kept} WHERE {_same(keys, 's')})"
+    arrays = ", ".join(f"%({prefix}{key})s::{types[key]}[]" for key in keys)
+    return f"unnest({arrays}) AS {alias} ({', '.join(keys)})"
 
 
 def _same(keys: Sequence[str], other: str) -> str:

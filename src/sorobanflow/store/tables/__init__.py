@@ -3,6 +3,14 @@
 `rows` makes rows in the order of these columns. Migrations bring a database to them, and add views.
 """
 
+from sorobanflow.store.tables.accounts import (
+    account_data,
+    account_entries,
+    claimable_balances,
+    liquidity_pools,
+    offers,
+    trust_lines,
+)
 from sorobanflow.store.tables.audit import event_shapes
 from sorobanflow.store.tables.chain import (
     events,
@@ -17,7 +25,6 @@ from sorobanflow.store.tables.state import (
     STATE_TABLES,
     VERSION_GROUPS,
     VersionGroup,
-    account_entries,
     contract_code,
     contract_data_entries,
     token_answers,
@@ -31,13 +38,17 @@ __all__ = [
     "STATE_TABLES",
     "VERSION_GROUPS",
     "VersionGroup",
+    "account_data",
     "account_entries",
+    "claimable_balances",
     "contract_code",
     "contract_data_entries",
     "event_shapes",
     "events",
     "ledgers",
+    "liquidity_pools",
     "metadata",
+    "offers",
     "operations",
     "quarantine",
     "token_answers",
@@ -46,6 +57,7 @@ __all__ = [
     "token_operations",
     "tokens",
     "transactions",
+    "trust_lines",
 ]
 
 #: Tables of what happened, in the order in which a batch writes them; `STATE_TABLES` follow.

@@ -5,7 +5,7 @@ Text in keys has the collation "C": it compares by bytes, and is chain order for
 
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, Text, text
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE
 
 metadata = MetaData(
@@ -15,6 +15,10 @@ metadata = MetaData(
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
+
+
+#: The columns of the place of a change, in the order in which they decide.
+CHANGE = ("ledger", "tx_order", "op_order", "change_order")
 
 
 def required_column(name: str, kind: Any, comment: str) -> Column[Any]:  # noqa: ANN401 - a type
@@ -62,3 +66,21 @@ def now_column(name: str, comment: str) -> Column[Any]:
     """Make the column of the time of writing, which is not compared between databases."""
     options: dict[str, Any] = {"server_default": text("now()"), "info": {"volatile": True}}
     return Column(name, DateTime(timezone=True), nullable=False, comment=comment, **options)
+
+
+def change_columns(nullable: bool = False) -> list[Column[int]]:
+    """Make the columns of the place of a row's last change."""
+    comments = {
+        "ledger": "ledger of the last change",
+        "tx_order": "1-based order of its transaction in the ledger; 0: fees before all "
+        "transactions, 1048575: fees after them, 1048576: upgrades, 1048577: evictions",
+        "op_order": "its 1-based operation; 0 before, 4095 after the operations; of fees and "
+        "upgrades, the 1-based transaction or upgrade (0: a refund that an event states)",
+        "change_order": "its index in the list of changes",
+    }
+    return [Column(name, Integer, nullable=nullable, comment=comments[name]) for name in CHANGE]
+
+
+def deleted_column(comment: str) -> Column[bool]:
+    """Make the column that says whether the last change removed the entry."""
+    return Column("deleted", Boolean, nullable=False, comment=comment)

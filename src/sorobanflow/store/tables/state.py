@@ -1,4 +1,4 @@
-"""Tables of current state: contract data, code, accounts, tokens and their balances.
+"""Tables of the state of contracts and tokens; what all tables of state have in common.
 
 Filtered streams write none of them: transactions that no filter selects change state too.
 Invariant: an older change never overwrites a newer one, so ledgers may be stored in any order.
@@ -14,14 +14,22 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Numeric,
-    SmallInteger,
     Table,
     Text,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from sorobanflow.store.tables.columns import id_column, key_column, metadata, text_column
+from sorobanflow.store.tables import accounts
+from sorobanflow.store.tables.columns import (
+    CHANGE,
+    change_columns,
+    deleted_column,
+    id_column,
+    key_column,
+    metadata,
+    text_column,
+)
 
 
 class VersionGroup(NamedTuple):
@@ -29,21 +37,6 @@ class VersionGroup(NamedTuple):
 
     order: tuple[str, ...]  # columns that locate the change, all null while none was seen
     data: tuple[str, ...]  # columns with the values after the change
-
-
-CHANGE = ("ledger", "tx_order", "op_order", "change_order")
-
-
-def _change_columns(nullable: bool = False) -> list[Column[int]]:
-    comments = {
-        "ledger": "ledger of the last change",
-        "tx_order": "1-based order of its transaction in the ledger; 0: fees before all "
-        "transactions, 1048575: fees after them, 1048576: upgrades, 1048577: evictions",
-        "op_order": "its 1-based operation; 0 before, 4095 after the operations; of fees and "
-        "upgrades, the 1-based transaction or upgrade (0: a refund that an event states)",
-        "change_order": "its index in the list of changes",
-    }
-    return [Column(name, Integer, nullable=nullable, comment=comments[name]) for name in CHANGE]
 
 
 def _ttl_columns() -> list[Column[int]]:
@@ -73,10 +66,6 @@ def _evicted() -> Column[bool]:
     )
 
 
-def _deleted(comment: str) -> Column[bool]:
-    return Column("deleted", Boolean, nullable=False, comment=comment)
-
-
 contract_data_entries = Table(
     "contract_data_entries",
     metadata,
@@ -91,8 +80,8 @@ contract_data_entries = Table(
     Column("key_xdr", LargeBinary, nullable=False, comment="key, XDR of the SCVal"),
     Column("value", JSONB, comment="value, a SEP-51 value; null: deleted, or never seen"),
     Column("value_xdr", LargeBinary, comment="value, XDR of the SCVal"),
-    _deleted("whether the last change removed it"),
-    *_change_columns(nullable=True),
+    deleted_column("whether the last change removed it"),
+    *change_columns(nullable=True),
     *_ttl_columns(),
     Column("created_ledger", Integer, comment="ledger of its last creation; null: not seen"),
     Column("created_tx_order", Integer, comment="1-based order of the creating transaction"),
@@ -116,8 +105,8 @@ contract_code = Table(
     key_column("wasm_hash", "SHA-256 of the Wasm, hex"),
     Column("code", LargeBinary, comment="the Wasm; null: deleted, or never seen"),
     Column("size", Integer, comment="its length in bytes"),
-    _deleted("whether the last change removed it"),
-    *_change_columns(nullable=True),
+    deleted_column("whether the last change removed it"),
+    *change_columns(nullable=True),
     *_ttl_columns(),
     Column("first_ledger", Integer, comment="ledger of its upload; null: not seen"),
     Column("first_tx_order", Integer, comment="1-based order of the uploading transaction"),
@@ -125,41 +114,6 @@ contract_code = Table(
     _evicted(),
     comment="The Wasm that contracts run, after the last change that was seen. Key: wasm_hash. "
     "Where ledger is null only its time to live was seen so far. Filtered streams write none.",
-)
-
-account_entries = Table(
-    "account_entries",
-    metadata,
-    key_column("account_id", "account (G…)"),
-    Column("balance", BigInteger, comment="native balance, stroops"),
-    Column("sequence", BigInteger, comment="sequence number"),
-    Column("subentry_count", BigInteger, comment="number of entries that it owns"),
-    id_column("inflation_destination", "account (G…), if set"),
-    Column("flags", BigInteger, comment="AccountFlags, a bit mask"),
-    text_column("home_domain", "home domain, in SEP-51 escapes"),
-    Column("master_weight", SmallInteger, comment="weight of its own key"),
-    Column("low_threshold", SmallInteger, comment="weight that low operations need"),
-    Column("medium_threshold", SmallInteger, comment="weight that medium operations need"),
-    Column("high_threshold", SmallInteger, comment="weight that high operations need"),
-    Column("signers", JSONB, comment='[{"key", "weight", "sponsor"}], keys as in SEP-23'),
-    Column("buying_liabilities", BigInteger, comment="native, of its offers, stroops"),
-    Column("selling_liabilities", BigInteger, comment="native, of its offers, stroops"),
-    Column("sponsored_count", BigInteger, comment="reserves of it that others pay"),
-    Column("sponsoring_count", BigInteger, comment="reserves of others that it pays"),
-    Column("sequence_ledger", BigInteger, comment="ledger that changed its sequence last"),
-    Column("sequence_time", Numeric(20, 0), comment="close time of that, Unix seconds"),
-    id_column("sponsor", "who pays the account's reserve (G…)"),
-    _deleted("whether the last change removed it; then the columns above are null"),
-    *_change_columns(),
-    Column(
-        "refund_unknown",
-        Boolean,
-        nullable=False,
-        server_default=text("false"),
-        comment="whether a refund of fees may be missing from balance: the node stated no fees",
-    ),
-    comment="An account after the last change that was seen. Key: account_id. "
-    "Filtered streams write none.",
 )
 
 token_metadata = Table(
@@ -173,8 +127,8 @@ token_metadata = Table(
     id_column("asset", "CODE:ISSUER or native, of an asset contract; or null"),
     id_column("issuer", "issuer of that asset (G…)"),
     id_column("wasm_hash", "Wasm that it runs; null: it runs none"),
-    _deleted("whether the last change removed the contract's instance"),
-    *_change_columns(),
+    deleted_column("whether the last change removed the contract's instance"),
+    *change_columns(),
     comment="What a token contract's instance says of the token. Key: contract_id. "
     "Filtered streams write none.",
 )
@@ -182,8 +136,8 @@ token_metadata = Table(
 token_balances = Table(
     "token_balances",
     metadata,
-    key_column("contract_id", "token contract (C…)"),
-    key_column("address", "holder (G… or C…)"),
+    key_column("contract_id", "token contract (C…); of shares of a liquidity pool, the pool (L…)"),
+    key_column("address", "holder (G… or C…; a claimable balance B…, a liquidity pool L…)"),
     Column(
         "amount",
         Numeric(39, 0),
@@ -192,10 +146,17 @@ token_balances = Table(
     ),
     Column("authorized", Boolean, comment="whether the holder may use it; null: not said"),
     Column("clawback", Boolean, comment="whether the issuer may take it back; null: not said"),
-    id_column("asset", "CODE:ISSUER or native, where a trust line or account shows it"),
-    Column("source", Text, nullable=False, comment="contract_data, trustline or account"),
-    _deleted("whether the last change removed it"),
-    *_change_columns(),
+    id_column("asset", "CODE:ISSUER or native; null where source is contract_data or pool_share"),
+    Column(
+        "source",
+        Text,
+        nullable=False,
+        comment="contract_data, trustline, account, claimable_balance, liquidity_pool (what it "
+        "holds) or pool_share",
+    ),
+    deleted_column("whether the last change removed it"),
+    *change_columns(),
+    id_column("key_hash", "its entry in contract_data_entries, where source is contract_data"),
     Index(None, "address"),
     comment="A holder's balance of a token after the last change that was seen. "
     "Key: contract_id, address. Filtered streams write none.",
@@ -250,7 +211,12 @@ VERSION_GROUPS: dict[Table, tuple[VersionGroup, ...]] = {
         _TTL,
         VersionGroup(("first_ledger", "first_tx_order"), ("first_tx_hash",)),
     ),
-    account_entries: (_whole_row(account_entries),),
+    accounts.account_entries: (_whole_row(accounts.account_entries),),
+    accounts.trust_lines: (_whole_row(accounts.trust_lines),),
+    accounts.offers: (_whole_row(accounts.offers),),
+    accounts.liquidity_pools: (_whole_row(accounts.liquidity_pools),),
+    accounts.claimable_balances: (_whole_row(accounts.claimable_balances),),
+    accounts.account_data: (_whole_row(accounts.account_data),),
     token_metadata: (_whole_row(token_metadata),),
     token_balances: (_whole_row(token_balances),),
 }
