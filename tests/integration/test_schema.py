@@ -101,7 +101,7 @@ def test_downgrade_to_0001_keeps_what_0001_knows(engine_of_0001: Engine) -> None
 
 def _tables_of_0001() -> set[str]:
     later = {table.name for table in STATE_TABLES}
-    later |= {"audited", "event_shapes", "tokens", "token_answers"}
+    later |= {"audited", "event_shapes", "tokens", "token_answers", "trades", "contract_calls"}
     return {*metadata.tables} - later
 
 
@@ -180,15 +180,63 @@ def test_revision_0009_tells_archived_balances_and_goes_again(engine_of_0001: En
     assert [_all(engine, query) for query in queries] == before
 
 
+DATA_0009 = """
+    INSERT INTO transactions (hash, ledger, application_order, closed_at, successful, result_code,
+        source_account, fee_account, fee_bid, fee_charged, sequence, memo_type, signatures,
+        fee_bump, operation_count, rent_fee_charged)
+    VALUES ('ab', 5, 1, '2026-01-01Z', true, 'tx_success', 'G1', 'G2', 200, 100, 7, 'none', '[]',
+        false, 1, 3);
+    INSERT INTO operations
+    VALUES ('ab', 0, 5, '2026-01-01Z', 'payment', 'G1', 9, '{"amount": "7"}', 'success', true);
+    CREATE INDEX mine ON operations (source_account) WHERE type LIKE 'pay%%';
+    COMMENT ON COLUMN operations.type IS 'its owner''s 100 %% own: words';
+    GRANT SELECT ON operations TO PUBLIC
+"""
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+#: Without NOT NULL: COLUMNS show it, and PostgreSQL 18 gives each of its constraints a name.
+KEYS = """
+    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype <> 'n' ORDER BY 1, 2
+"""
+COLUMNS = """
+    SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default,
+        numeric_precision
+    FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, ordinal_position
+"""
+PRIVILEGES = "SELECT relname, relacl::text FROM pg_class WHERE relname = 'operations'"
+
+
+def test_revision_0010_copies_tables_with_all_that_is_on_them(engine_of_0001: Engine) -> None:
+    engine = engine_of_0001
+    schema.upgrade(engine, "0009")
+    with engine.begin() as connection:
+        for statement in DATA_0009.split(";\n"):
+            connection.exec_driver_sql(statement)
+    everything = ("SELECT * FROM transactions", "SELECT * FROM operations")
+    queries = (*everything, COMMENTS, INDEXES, KEYS, COLUMNS, PRIVILEGES)
+    before = [_all(engine, query) for query in queries]
+    schema.upgrade(engine, "0010")
+    assert _all(engine, "SELECT details, result_code, result, successful FROM operations") == [
+        ({"amount": "7"}, "success", None, True)
+    ]
+    added = "return_value, inclusion_fee_charged, soroban_archived_entries, resource_fee_refund"
+    assert _all(engine, f"SELECT fee_bid, {added} FROM transactions") == [(200, *[None] * 4)]
+    assert set(before[3]) < set(_all(engine, INDEXES))
+    assert set(before[4]) < set(_all(engine, KEYS))
+    assert _all(engine, PRIVILEGES) == before[6]
+    assert _all(engine, "SELECT count(*) FROM contract_creations") == [(0,)]
+    schema.downgrade(engine, "0009")
+    assert [_all(engine, query) for query in queries] == before
+
+
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0009.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0010.*deployments\.migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0009.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0010.*deployments\.migrate"):
         schema.prepare(engine_of_0001)
 
 

@@ -8,7 +8,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import MISPLACED, Event, Malformed, Transaction
-from sorobanflow.store.tables import STATE_TABLES
+from sorobanflow.store.tables import STATE_TABLES, contract_calls, trades
 from sorobanflow.toid import Position
 from tests.unit.wire_items import (
     ALICE,
@@ -55,7 +55,7 @@ def test_an_empty_batch_has_no_rows() -> None:
 
 def test_counts_name_every_table() -> None:
     batch = batch_of([event_at(1000, 1), Malformed("{}", "bad")], [transaction_at(1000, 1)])
-    state = {table.name: 0 for table in STATE_TABLES}
+    state = {table.name: 0 for table in (trades, contract_calls, *STATE_TABLES)}
     wanted = dict.fromkeys(("events", "transactions", "operations", "token_operations"), 1)
     assert batch.counts() == {**wanted, **state, "tokens": 1, "quarantine": 1}
 
@@ -84,7 +84,7 @@ def test_items_delivered_twice_are_one_row() -> None:
     transactions = [transaction_at(1000, 1), transaction_at(1000, 2, 78, status="FAILED")]
     once, twice = batch_of(events, transactions), batch_of(events * 2, transactions * 2)
     assert vars(twice) == vars(once)
-    state = {table.name: 0 for table in STATE_TABLES}
+    state = {table.name: 0 for table in (trades, contract_calls, *STATE_TABLES)}
     wanted = dict.fromkeys(("events", "transactions", "operations", "token_operations"), 1)
     assert twice.counts() == {**wanted, **state, "tokens": 1, "quarantine": 3}
 

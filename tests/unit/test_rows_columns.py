@@ -3,6 +3,7 @@ from sqlalchemy import Table
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.calls import ContractCallRow
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.rows.operations import OperationRow
@@ -22,6 +23,7 @@ from sorobanflow.rows.state_rows import (
     TrustLineRow,
 )
 from sorobanflow.rows.tokens import TokenOperationRow
+from sorobanflow.rows.trades import TradeRow
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.store import tables
 
@@ -30,7 +32,9 @@ ROWS = {
     tables.events: EventRow,
     tables.transactions: TransactionRow,
     tables.operations: OperationRow,
+    tables.trades: TradeRow,
     tables.token_operations: TokenOperationRow,
+    tables.contract_calls: ContractCallRow,
     tables.contract_data_entries: ContractDataRow,
     tables.contract_code: ContractCodeRow,
     tables.account_entries: AccountRow,
@@ -76,6 +80,7 @@ def test_batch_names_all_its_rows_by_their_table() -> None:
 
 
 def test_store_writes_every_table_of_a_batch() -> None:
-    written = (*tables.HISTORY_TABLES, *tables.STATE_TABLES, tables.tokens, tables.quarantine)
+    history = (*tables.HISTORY_TABLES, tables.contract_calls)
+    written = (*history, *tables.STATE_TABLES, tables.tokens, tables.quarantine)
     assert {table.name for table in written} == BATCH.by_table().keys()
     assert written[:-2] == tuple(ROWS)

@@ -7,7 +7,8 @@ from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.operations import OperationRow, operation_rows
-from sorobanflow.rows.transactions import transaction_row
+from sorobanflow.rows.results import operation_results
+from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from tests.unit.wire_items import (
     ALICE,
     ALICE_MUXED,
@@ -22,13 +23,17 @@ from tests.unit.wire_items import (
 )
 
 
+def _rows(row: TransactionRow, decoded: DecodedTransaction) -> list[OperationRow]:
+    return operation_rows(row, decoded.envelope, operation_results(decoded.result))
+
+
 def rows_of(
     operations: list[Any], code: Any, status: str = "FAILED", **changes: Any
 ) -> list[OperationRow]:
     envelope = {"tx": sign(make_body(operations, **changes))}
     item = make_transaction(envelope, make_result(code), status=status)
     decoded = decode_transaction(item)
-    return operation_rows(transaction_row(item, decoded), decoded)
+    return _rows(transaction_row(item, decoded), decoded)
 
 
 def op(body: Any, source: str | None = None) -> dict[str, Any]:
@@ -48,6 +53,7 @@ def test_operation_row_has_every_column() -> None:
             source_muxed_id=None,
             details=f'{{"destination":"{BOB}","asset":"native","amount":"7"}}',
             result_code="success",
+            result=None,
             successful=True,
         )
     ]
@@ -125,7 +131,7 @@ def test_operations_of_a_fee_bump_have_the_inner_results() -> None:
     outer = make_result({"txfee_bump_inner_failed": pair})
     item = make_transaction({"tx_fee_bump": sign(body)}, outer, status="FAILED")
     decoded = decode_transaction(item)
-    [row] = operation_rows(transaction_row(item, decoded), decoded)
+    [row] = _rows(transaction_row(item, decoded), decoded)
     assert (row.source_account, row.result_code, row.successful) == (ALICE, "no_trust", False)
 
 
@@ -143,7 +149,7 @@ def test_operation_reads_what_the_node_itself_writes() -> None:
         {"tx": sign(make_body([op(PAYMENT)] * 2))}, result, Meta(None, [], [])
     )
     row = transaction_row(make_transaction(status="FAILED"), decoded)
-    codes = [row.result_code for row in operation_rows(row, decoded)]
+    codes = [row.result_code for row in _rows(row, decoded)]
     assert codes == ["op_bad_auth", "no_trust"]
 
 
@@ -153,4 +159,4 @@ def test_operation_rows_refuse_another_shape(operation: Any) -> None:
     row = transaction_row(make_transaction(), good)
     bad = good._replace(envelope={"tx": sign(make_body([operation]))})
     with pytest.raises(DecodeError):
-        operation_rows(row, bad)
+        _rows(row, bad)

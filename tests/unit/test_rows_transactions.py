@@ -54,12 +54,14 @@ def test_transaction_row_has_every_column() -> None:
         closed_at=datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC),
         successful=True,
         result_code="tx_success",
+        return_value=None,
         source_account=ALICE,
         source_muxed_id=None,
         fee_account=ALICE,
         fee_account_muxed_id=None,
         fee_bid=100,
         fee_charged=100,
+        inclusion_fee_charged=100,
         sequence=77,
         memo_type="none",
         memo=None,
@@ -80,9 +82,11 @@ def test_transaction_row_has_every_column() -> None:
         operation_count=1,
         soroban_resource_fee=None,
         soroban_resources=None,
+        soroban_archived_entries=None,
         non_refundable_fee_charged=None,
         refundable_fee_charged=None,
         rent_fee_charged=None,
+        resource_fee_refund=None,
     )
 
 
@@ -245,9 +249,9 @@ FEES = {
 @pytest.mark.parametrize(
     ("fees", "wanted"),
     [
-        ({"v1": FEES}, (11, 22, 5)),
-        ("v0", (None, None, None)),
-        (None, (None, None, None)),
+        ({"v1": FEES}, (11, 22, 5, 50060435)),
+        ("v0", (None, None, None, None)),
+        (None, (None, None, None, None)),
     ],
 )
 def test_transaction_row_reads_soroban_columns(fees: Any, wanted: tuple[Any, ...]) -> None:
@@ -259,7 +263,7 @@ def test_transaction_row_reads_soroban_columns(fees: Any, wanted: tuple[Any, ...
         '{"footprint":{"read_only":[],"read_write":[]},'
         '"instructions":1,"disk_read_bytes":2,"write_bytes":3}'
     )
-    assert row[-3:] == wanted
+    assert row[-4:] == wanted
 
 
 @pytest.mark.parametrize(

@@ -41,3 +41,4 @@ class Meta(NamedTuple):
     refunds: list[Refund]  # of its fee events
     #: False for a V4 without fee events: of its refund, if it has one, no change or event tells.
     states_refunds: bool = True
+    return_value: Json = None  # of a Soroban transaction, an SCVal; a V3 states void if it failed

@@ -51,12 +51,12 @@ def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
         no_arm("TransactionMeta", version)
     at = EXTENSION_POINT.skip(data, at)
     at = _read_changes_of(data, at, version, meta.changes)
-    fees, at = _read_soroban(data, at, version)
+    fees, value, at = _read_soroban(data, at, version)
     has_events = True
     if version == 4:
         has_events, at = _read_events(data, at, meta.refunds)
         at = DIAGNOSTIC_EVENTS.skip(data, at)
-    return meta._replace(soroban_fees=fees, states_refunds=has_events), at
+    return Meta(fees, meta.changes, meta.refunds, has_events, value), at
 
 
 read_meta = base64_reader("TransactionMeta", _read_meta)
@@ -79,15 +79,15 @@ def _read_changes_of(data: bytes, at: int, version: int, changes: list[Change]) 
     return at
 
 
-def _read_soroban(data: bytes, at: int, version: int) -> tuple[Json, int]:
-    """Read the fees of a SorobanTransactionMeta or its V2, if there is one."""
+def _read_soroban(data: bytes, at: int, version: int) -> tuple[Json, Json, int]:
+    """Read fees and return value of a SorobanTransactionMeta or its V2, if there is one."""
     if not flag(data, at):
-        return None, at + 4
+        return None, None, at + 4
     fees, at = SOROBAN_FEES.read(data, at + 4)
     if version == 4:
-        return fees, RETURN_VALUE.skip(data, at)
-    at = SC_VAL.skip(data, EVENTS.skip(data, at))
-    return fees, DIAGNOSTIC_EVENTS.skip(data, at)
+        return fees, *RETURN_VALUE.read(data, at)
+    value, at = SC_VAL.read(data, EVENTS.skip(data, at))
+    return fees, value, DIAGNOSTIC_EVENTS.skip(data, at)
 
 
 def _read_events(data: bytes, at: int, refunds: list[Refund]) -> tuple[bool, int]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.calls import ContractCallRow
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.rows.operations import OperationRow
@@ -22,6 +23,7 @@ from sorobanflow.rows.state_rows import (
     TrustLineRow,
 )
 from sorobanflow.rows.tokens import TokenOperationRow
+from sorobanflow.rows.trades import TradeRow
 from sorobanflow.rows.transactions import TransactionRow
 
 _Pickled: TypeAlias = tuple[
@@ -43,7 +45,9 @@ class BatchRows:
         self.events: list[EventRow] = []
         self.transactions: list[TransactionRow] = []
         self.operations: list[OperationRow] = []
+        self.trades: list[TradeRow] = []
         self.token_operations: list[TokenOperationRow] = []
+        self.contract_calls: list[ContractCallRow] = []  # only if asked for
         self.contract_data_entries: list[ContractDataRow] = []
         self.contract_code: list[ContractCodeRow] = []
         self.account_entries: list[AccountRow] = []
@@ -63,7 +67,9 @@ class BatchRows:
             "events": self.events,
             "transactions": self.transactions,
             "operations": self.operations,
+            "trades": self.trades,
             "token_operations": self.token_operations,
+            "contract_calls": self.contract_calls,
             "contract_data_entries": self.contract_data_entries,
             "contract_code": self.contract_code,
             "account_entries": self.account_entries,

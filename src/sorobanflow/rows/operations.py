@@ -1,20 +1,20 @@
 """Make the rows of a transaction's operations; all have one form, name and body as in SEP-51."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sorobanflow.decode.reader import Json
-from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import Account, account
 from sorobanflow.rows.envelopes import transaction_of
-from sorobanflow.rows.results import operation_codes
+from sorobanflow.rows.results import OperationResult
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.rows.values import arm, json_text, name, reading
 
 
 class OperationRow(NamedTuple):
-    """A row of `operations`; details are JSON text."""
+    """A row of `operations`; details and result are JSON text."""
 
     tx_hash: str
     op_index: int
@@ -25,24 +25,32 @@ class OperationRow(NamedTuple):
     source_muxed_id: int | None
     details: str
     result_code: str | None
+    result: str | None
     successful: bool
 
 
-def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[OperationRow]:
-    """Make the rows of the operations, in order; DecodeError if one lacks its form or result."""
+_NOT_APPLIED = OperationResult(None, None)
+
+
+def operation_rows(
+    row: TransactionRow, envelope: Json, results: Sequence[OperationResult] | None
+) -> list[OperationRow]:
+    """Make the rows of the operations, in order; DecodeError if one lacks its form or result.
+
+    `envelope` and `results` are the transaction's; see `operation_results`.
+    """
     with reading(f"an operation of transaction {row.hash}"):
-        operations = transaction_of(decoded.envelope)["operations"]
-        codes = operation_codes(decoded.result)
-        if codes is not None and len(codes) != len(operations):
-            raise DecodeError(f"{len(codes)} results for {len(operations)} operations")
+        operations = transaction_of(envelope)["operations"]
+        if results is not None and len(results) != len(operations):
+            raise DecodeError(f"{len(results)} results for {len(operations)} operations")
         return [
-            _operation_row(row, index, operation, codes[index] if codes else None)
+            _operation_row(row, index, operation, results[index] if results else _NOT_APPLIED)
             for index, operation in enumerate(operations)
         ]
 
 
 def _operation_row(
-    row: TransactionRow, index: int, operation: Json, code: str | None
+    row: TransactionRow, index: int, operation: Json, result: OperationResult
 ) -> OperationRow:
     kind, body = arm(operation["body"])
     own = operation["source_account"]
@@ -56,6 +64,7 @@ def _operation_row(
         source_account=source.address,
         source_muxed_id=source.muxed_id,
         details=json_text(body),
-        result_code=code,
+        result_code=result.code,
+        result=None if result.content is None else json_text(result.content),
         successful=row.successful,
     )

@@ -22,6 +22,13 @@ class Result(NamedTuple):
         return self.code in _SUCCESS
 
 
+class OperationResult(NamedTuple):
+    """The result of an operation: its code, and what its arm holds in SEP-51 form, or None."""
+
+    code: str | None  # None: it was not applied
+    content: Json
+
+
 def open_result(result: Json) -> Result:
     """Split a TransactionResult in SEP-51 form."""
     code, content = arm(result["result"])
@@ -33,17 +40,17 @@ def open_result(result: Json) -> Result:
     return Result(name(code), fee_charged, inner_hash, name(inner_code))
 
 
-def operation_codes(result: Json) -> list[str] | None:
-    """Return the result codes of the operations, in order; None if none was applied."""
+def operation_results(result: Json) -> list[OperationResult] | None:
+    """Return the results of the operations, in order; None if none was applied."""
     _, content = arm(result["result"])
     if isinstance(content, dict):
         _, content = arm(content["result"]["result"])
-    return None if content is None else [_operation_code(operation) for operation in content]
+    return None if content is None else [_operation_result(operation) for operation in content]
 
 
-def _operation_code(result: Json) -> str:
+def _operation_result(result: Json) -> OperationResult:
     code, content = arm(result)
-    if code != "op_inner":
-        return name(code)
-    _, inner = arm(content)
-    return name(arm(inner)[0])
+    if code == "op_inner":
+        _, inner = arm(content)
+        code, content = arm(inner)
+    return OperationResult(name(code), content)

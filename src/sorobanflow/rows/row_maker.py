@@ -9,17 +9,15 @@ from collections.abc import Iterable
 from itertools import chain, groupby
 from typing import Any, NamedTuple
 
-from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.close_metas import read_object
 from sorobanflow.decode.event_search import EventSearch
 from sorobanflow.decode.events import DecodedEvent, decode_event
-from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
+from sorobanflow.decode.transactions import network_id
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow, event_row
-from sorobanflow.rows.operations import OperationRow, operation_rows
 from sorobanflow.rows.quarantine import (
     Item,
     QuarantineRow,
@@ -27,10 +25,11 @@ from sorobanflow.rows.quarantine import (
     quarantine_row,
     stated_ledger,
 )
-from sorobanflow.rows.state import State, StateRow, refunds_of, state_rows
+from sorobanflow.rows.state import State, refunds_of
 from sorobanflow.rows.token_state import token_rows
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
-from sorobanflow.rows.transactions import TransactionRow, transaction_row
+from sorobanflow.rows.transaction_entry import TransactionEntry, TransactionReader
+from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.rows.whole_ledgers import WholeLedgers
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction, is_misplaced
@@ -53,15 +52,6 @@ def make_rows(
     maker.add_events(events)
     maker.add_objects(objects)
     return maker.finish()
-
-
-class _TransactionEntry(NamedTuple):
-    """What a transaction became."""
-
-    row: TransactionRow
-    operations: list[OperationRow]
-    meta: Meta
-    state: list[StateRow]
 
 
 class _EventEntry(NamedTuple):
@@ -93,9 +83,10 @@ class RowMaker:
         self._ledgers = ledgers
         self._passphrase = passphrase
         self._network = network_id(passphrase)
+        self._reader = TransactionReader(passphrase, with_state=event_filter is None)
         self._whole = whole
         self._filter = event_filter
-        self._transactions: dict[str, _TransactionEntry] = {}
+        self._transactions: dict[str, TransactionEntry] = {}
         self._events: dict[str, _EventEntry] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
         self._whole_ledgers = WholeLedgers(ledgers, passphrase, anchor)
@@ -135,6 +126,7 @@ class RowMaker:
         entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
         rows.transactions = [entry.row for entry in entries]
         rows.operations = [operation for entry in entries for operation in entry.operations]
+        rows.trades = [trade for entry in entries for trade in entry.trades]
         events = [self._events[key] for key in sorted(self._events)]
         rows.events = [event.row for event in events]
         rows.token_operations = self._token_operations(events)
@@ -162,7 +154,7 @@ class RowMaker:
             if not (is_misplaced(row.error) and key in readable[kind])
         }
 
-    def _state(self, entries: list[_TransactionEntry]) -> State:
+    def _state(self, entries: list[TransactionEntry]) -> State:
         """Reduce the transactions, in chain order, and what is around them to the state after."""
         state = State(self._passphrase)
         incomplete = {row.ledger for row in self._quarantine.values() if row.kind == "transaction"}
@@ -217,16 +209,9 @@ class RowMaker:
             self._add_event(item)
 
     def _add_transaction(self, item: Transaction) -> None:
-        decoded = decode_transaction(item)
-        check_hash(item, decoded.envelope, self._network)
-        row = transaction_row(item, decoded)
-        operations = operation_rows(row, decoded)
-        known = self._transactions.get(row.hash)
-        if known is None:
-            state = state_rows(row, decoded, self._passphrase) if self._filter is None else []
-            self._transactions[row.hash] = _TransactionEntry(row, operations, decoded.meta, state)
-        elif known[:3] != (row, operations, decoded.meta):
-            raise DecodeError(f"a different transaction {row.hash} was delivered before")
+        entry = self._reader.read(item)
+        if self._transactions.setdefault(entry.row.hash, entry) != entry:
+            raise DecodeError(f"a different transaction {entry.row.hash} was delivered before")
 
     def _add_event(self, item: Event) -> None:
         decoded = decode_event(item)

@@ -7,6 +7,7 @@ from sorobanflow.decode.reader import Json
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.envelopes import open_envelope
+from sorobanflow.rows.fees import fee_columns
 from sorobanflow.rows.results import Result, open_result
 from sorobanflow.rows.values import (
     arm,
@@ -31,12 +32,14 @@ class TransactionRow(NamedTuple):
     closed_at: datetime
     successful: bool
     result_code: str
+    return_value: str | None
     source_account: str
     source_muxed_id: int | None
     fee_account: str
     fee_account_muxed_id: int | None
     fee_bid: int
     fee_charged: int
+    inclusion_fee_charged: int | None
     sequence: int
     memo_type: str
     memo: str | None = None
@@ -57,9 +60,11 @@ class TransactionRow(NamedTuple):
     operation_count: int = 0
     soroban_resource_fee: int | None = None
     soroban_resources: str | None = None
+    soroban_archived_entries: str | None = None
     non_refundable_fee_charged: int | None = None
     refundable_fee_charged: int | None = None
     rent_fee_charged: int | None = None
+    resource_fee_refund: int | None = None
 
 
 def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRow:
@@ -76,12 +81,12 @@ def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> Tr
             closed_at=unix_time(transaction.created_at),
             successful=_successful(transaction, result),
             result_code=result.code,
+            return_value=_return_value(envelope.transaction, result, decoded.meta.return_value),
             source_account=envelope.source.address,
             source_muxed_id=envelope.source.muxed_id,
             fee_account=envelope.fee_source.address,
             fee_account_muxed_id=envelope.fee_source.muxed_id,
             fee_bid=envelope.fee_bid,
-            fee_charged=result.fee_charged,
             sequence=i64(envelope.transaction["seq_num"]),
             memo_type=memo_type,
             memo=memo,
@@ -93,7 +98,8 @@ def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> Tr
             inner_result_code=result.inner_code,
             inner_signatures=None if inner_signatures is None else json_text(inner_signatures),
             operation_count=len(envelope.transaction["operations"]),
-            **_soroban_columns(envelope.transaction["ext"], decoded.meta.soroban_fees),
+            **_soroban_columns(envelope.transaction["ext"]),
+            **fee_columns(envelope, result, decoded.meta),
         )
 
 
@@ -143,17 +149,21 @@ def _time_bounds(bounds: Json) -> dict[str, Json]:
     return {"min_time": u64(bounds["min_time"]), "max_time": u64(bounds["max_time"])}
 
 
-def _soroban_columns(extension: Json, soroban_fees: Json) -> dict[str, Json]:
+def _return_value(transaction: Json, result: Result, value: Json) -> str | None:
+    """Write what a contract call returned; metas state a value of other transactions too."""
+    if value is None or not result.successful:
+        return None
+    kind, _ = arm(transaction["operations"][0]["body"])
+    return json_text(value) if kind == "invoke_host_function" else None
+
+
+def _soroban_columns(extension: Json) -> dict[str, Json]:
     _, data = arm(extension)
-    _, fees = arm("v0" if soroban_fees is None else soroban_fees)
+    if data is None:
+        return {}
+    _, more = arm(data["ext"])
     return {
-        "soroban_resource_fee": None if data is None else i64(data["resource_fee"]),
-        "soroban_resources": None if data is None else json_text(data["resources"]),
-        "non_refundable_fee_charged": _fee(fees, "total_non_refundable_resource_fee_charged"),
-        "refundable_fee_charged": _fee(fees, "total_refundable_resource_fee_charged"),
-        "rent_fee_charged": _fee(fees, "rent_fee_charged"),
+        "soroban_resource_fee": i64(data["resource_fee"]),
+        "soroban_resources": json_text(data["resources"]),
+        "soroban_archived_entries": more and json_text(more["archived_soroban_entries"]),
     }
-
-
-def _fee(fees: Json, field: str) -> int | None:
-    return None if fees is None else i64(fees[field])

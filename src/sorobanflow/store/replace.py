@@ -17,7 +17,13 @@ from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.copy import Row, column_types
 from sorobanflow.store.only_whole import only_whole
-from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES, VERSION_GROUPS, VersionGroup
+from sorobanflow.store.tables import (
+    HISTORY_TABLES,
+    STATE_TABLES,
+    VERSION_GROUPS,
+    VersionGroup,
+    contract_calls,
+)
 
 _IN_LEDGERS = "BETWEEN %(first)s AND %(last)s"
 _ARE_EMPTY = f"""
@@ -31,6 +37,9 @@ _EMPTY_LEDGERS = (
     f"UPDATE ledgers SET transaction_count = 0, event_count = 0 {_ARE_EMPTY} "  # noqa: S608
     "AND (transaction_count, event_count) <> (0, 0)",
 )
+_UNTOLD = (
+    " AND NOT EXISTS (SELECT FROM unnest(%(untold)s::text[]) AS u (hash) WHERE u.hash = t.tx_hash)"
+)
 
 
 def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claims: Claims) -> None:
@@ -39,6 +48,7 @@ def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claim
     for table in HISTORY_TABLES:
         kept = _keys_of(table, by_name[table.name])
         connection.execute(_history_statement(table), {**bounds, **kept})
+    _remove_calls(connection, rows)
     for empty in _EMPTY_LEDGERS:
         ledgers = {"kept": [*rows.closed_at], "is_whole": rows.is_whole}
         connection.execute(empty.encode(), bounds | ledgers)
@@ -49,6 +59,19 @@ def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claim
             kept = _keys_of(table, by_name[table.name])
             for statement in _state_statements(table, rows.is_whole):
                 connection.execute(statement, {**bounds, **claimed, **kept})
+
+
+def _remove_calls(connection: "psycopg.Connection[Any]", rows: BatchRows) -> None:
+    """Remove the calls of transactions that are gone, or whose calls are told anew.
+
+    A source without diagnostics, or a batch that asks for none, leaves those that are stored.
+    """
+    told = {call.tx_hash for call in rows.contract_calls}
+    untold = [row.hash for row in rows.transactions if row.hash not in told]
+    kept = _keys_of(contract_calls, rows.contract_calls)
+    values = {**rows.ledgers._asdict(), **kept, "untold": untold}
+    statement = _history_statement(contract_calls) + _UNTOLD.encode()
+    connection.execute(statement, values)
 
 
 def _keys_of(table: Table, rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -13,10 +13,12 @@ from sorobanflow.store.tables.accounts import (
 )
 from sorobanflow.store.tables.audit import event_shapes
 from sorobanflow.store.tables.chain import (
+    contract_calls,
     events,
     ledgers,
     operations,
     token_operations,
+    trades,
     transactions,
 )
 from sorobanflow.store.tables.columns import metadata
@@ -41,6 +43,7 @@ __all__ = [
     "account_data",
     "account_entries",
     "claimable_balances",
+    "contract_calls",
     "contract_code",
     "contract_data_entries",
     "event_shapes",
@@ -56,9 +59,11 @@ __all__ = [
     "token_metadata",
     "token_operations",
     "tokens",
+    "trades",
     "transactions",
     "trust_lines",
 ]
 
-#: Tables of what happened, in the order in which a batch writes them; `STATE_TABLES` follow.
-HISTORY_TABLES = (events, transactions, operations, token_operations)
+#: Tables of what happened, in the order in which a batch writes them; `contract_calls`, which
+#: ledgers do not determine, and `STATE_TABLES` follow.
+HISTORY_TABLES = (events, transactions, operations, trades, token_operations)

@@ -94,6 +94,11 @@ transactions = Table(
     closed_at_column(),
     required_column("successful", Boolean, "whether it was applied"),
     required_column("result_code", Text, "result code, e.g. tx_success"),
+    Column(
+        "return_value",
+        JSONB,
+        comment="what its contract call returned, a SEP-51 value; null: failed, or no such call",
+    ),
     id_column(
         "source_account", "source (G…), of the inner transaction for a fee bump", nullable=False
     ),
@@ -102,6 +107,12 @@ transactions = Table(
     Column("fee_account_muxed_id", Numeric(20, 0), comment="id of a muxed fee account, u64"),
     required_column("fee_bid", BigInteger, "highest fee offered, stroops"),
     required_column("fee_charged", BigInteger, "fee charged, stroops"),
+    Column(
+        "inclusion_fee_charged",
+        BigInteger,
+        comment="of the fee charged, without the resource fee, stroops; all of it if the "
+        "transaction is classic; null: not known",
+    ),
     required_column("sequence", BigInteger, "sequence number of the source"),
     required_column("memo_type", Text, "none, text, id, hash or return"),
     text_column("memo", "memo: text in SEP-51 escapes, id in decimal, hash in hex"),
@@ -122,9 +133,20 @@ transactions = Table(
     required_column("operation_count", Integer, "number of operations"),
     Column("soroban_resource_fee", BigInteger, comment="resource fee offered, stroops"),
     Column("soroban_resources", JSONB, comment="footprint and limits asked for, SEP-51"),
+    Column(
+        "soroban_archived_entries",
+        JSONB,
+        comment="0-based positions in the footprint's read_write of archived entries that it "
+        "restores before it runs (CAP-66)",
+    ),
     Column("non_refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
     Column("refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
     Column("rent_fee_charged", BigInteger, comment="rent within the refundable fee, stroops"),
+    Column(
+        "resource_fee_refund",
+        BigInteger,
+        comment="of the resource fee offered, stroops; null: classic, or not known",
+    ),
     Index(None, "ledger"),
     Index(None, "source_account", "ledger"),
     comment="A transaction, successful or failed, classic or Soroban. Key: hash.",
@@ -144,9 +166,45 @@ operations = Table(
     text_column(
         "result_code", "its result, e.g. success; null where the transaction was not applied"
     ),
+    Column(
+        "result",
+        JSONB,
+        comment="what the result holds beside its code, e.g. offers claimed, SEP-51; null: nothing",
+    ),
     required_column("successful", Boolean, "whether its transaction was applied"),
     Index(None, "ledger"),
     comment="An operation of a transaction. Key: tx_hash, op_index.",
+)
+
+trades = Table(
+    "trades",
+    metadata,
+    key_column("tx_hash", "its transaction"),
+    number_key("op_index", "0-based operation that made it"),
+    number_key("trade_index", "0-based order in the operation"),
+    ledger_column(),
+    closed_at_column(),
+    required_column("type", Text, "order_book or liquidity_pool"),
+    id_column("seller", "owner of the offer (G…); null for a pool"),
+    Column("offer_id", BigInteger, comment="the offer; null for a pool"),
+    id_column("pool_id", "the liquidity pool (L…); null for an offer"),
+    id_column("buyer", "source of the operation (G…)", nullable=False),
+    id_column("sold_asset", "what seller or pool gave, CODE:ISSUER or native", nullable=False),
+    required_column("sold_amount", BigInteger, "how much of it, in units of 0.0000001"),
+    id_column("bought_asset", "what seller or pool got, CODE:ISSUER or native", nullable=False),
+    required_column("bought_amount", BigInteger, "how much of it, in units of 0.0000001"),
+    Column(
+        "price_n",
+        BigInteger,
+        comment="numerator of bought_amount / sold_amount, reduced; null where nothing was sold",
+    ),
+    Column("price_d", BigInteger, comment="its denominator; null where nothing was sold"),
+    Index(None, "ledger"),
+    Index(None, "seller", "ledger"),
+    Index(None, "buyer", "ledger"),
+    Index(None, "sold_asset", "bought_asset", "ledger"),
+    comment="A trade: an offer or a liquidity pool that an operation of a successful transaction "
+    "took from (ClaimAtom). Key: tx_hash, op_index, trade_index.",
 )
 
 token_operations = Table(
@@ -186,4 +244,26 @@ token_operations = Table(
     Index(None, "from_address", "ledger"),
     Index(None, "to_address", "ledger"),
     comment="A token operation that an event states (SEP-41, CAP-67). Key: event_id.",
+)
+
+contract_calls = Table(
+    "contract_calls",
+    metadata,
+    key_column("tx_hash", "its transaction"),
+    number_key("call_index", "0-based order of the calls in the transaction"),
+    ledger_column(),
+    closed_at_column(),
+    required_column("depth", Integer, "0 of a call that no other one made"),
+    Column("parent_index", Integer, comment="call_index of the call that made it, if any"),
+    id_column("contract_id", "called contract (C…), if the event names one"),
+    required_column("function", Text, "name of the function, in SEP-51 escapes"),
+    required_column("arguments", JSONB, "arguments in order, SEP-51 values"),
+    Column("result", JSONB, comment="what it returned, a SEP-51 value; null where it did not"),
+    required_column("returned", Boolean, "whether its return was seen"),
+    Column("core_metrics", JSONB, comment="of call 0: figures of the transaction, by name"),
+    Index(None, "ledger"),
+    Index(None, "contract_id", "ledger"),
+    comment="A call of a contract's function, as diagnostic events tell it; only if they are asked "
+    "for, and the source has them. They are not on the chain: nothing proves them, and an audit "
+    "does not compare them. Key: tx_hash, call_index.",
 )

@@ -1,0 +1,100 @@
+"""Make the rows of trades from the results of operations; a row says what its ClaimAtom says.
+
+Source: Stellar-transaction.x (ClaimAtom), CAP-38.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import gcd
+from typing import NamedTuple
+
+from sorobanflow.decode.reader import Json
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.addresses import account_of_key, address
+from sorobanflow.rows.assets import asset_text
+from sorobanflow.rows.operations import OperationRow
+from sorobanflow.rows.results import OperationResult
+from sorobanflow.rows.values import arm, i64, reading
+
+#: Where the result of an operation has its claim atoms.
+_CLAIM_ATOMS = {
+    "path_payment_strict_receive": "offers",
+    "path_payment_strict_send": "offers",
+    "manage_sell_offer": "offers_claimed",
+    "manage_buy_offer": "offers_claimed",
+    "create_passive_sell_offer": "offers_claimed",
+}
+
+
+class TradeRow(NamedTuple):
+    """A row of `trades`."""
+
+    tx_hash: str
+    op_index: int
+    trade_index: int
+    ledger: int
+    closed_at: datetime
+    type: str
+    seller: str | None
+    offer_id: int | None
+    pool_id: str | None
+    buyer: str
+    sold_asset: str
+    sold_amount: int
+    bought_asset: str
+    bought_amount: int
+    price_n: int | None
+    price_d: int | None
+
+
+def trade_rows(
+    operations: Sequence[OperationRow], results: Sequence[OperationResult] | None
+) -> list[TradeRow]:
+    """Make the rows of a transaction's trades, in order; none if it was not applied."""
+    return [
+        _trade_row(operation, index, *arm(atom))
+        for operation, (code, content) in zip(operations, results or (), strict=False)
+        if code == "success" and operation.successful and operation.type in _CLAIM_ATOMS
+        for index, atom in enumerate(content[_CLAIM_ATOMS[operation.type]])
+    ]
+
+
+def _trade_row(operation: OperationRow, index: int, kind: str, atom: Json) -> TradeRow:
+    with reading(f"trade {index} of operation {operation.op_index} of {operation.tx_hash}"):
+        is_of_pool = kind == "liquidity_pool"
+        sold, bought = i64(atom["amount_sold"]), i64(atom["amount_bought"])
+        price_n, price_d = _price(sold, bought)
+        return TradeRow(
+            tx_hash=operation.tx_hash,
+            op_index=operation.op_index,
+            trade_index=index,
+            ledger=operation.ledger,
+            closed_at=operation.closed_at,
+            type="liquidity_pool" if is_of_pool else "order_book",
+            seller=None if is_of_pool else _seller(kind, atom),
+            offer_id=None if is_of_pool else i64(atom["offer_id"]),
+            pool_id=address(atom["liquidity_pool_id"], "L") if is_of_pool else None,
+            buyer=operation.source_account,
+            sold_asset=asset_text(atom["asset_sold"]),
+            sold_amount=sold,
+            bought_asset=asset_text(atom["asset_bought"]),
+            bought_amount=bought,
+            price_n=price_n,
+            price_d=price_d,
+        )
+
+
+def _seller(kind: str, atom: Json) -> str:
+    if kind == "order_book":
+        return address(atom["seller_id"], "G")
+    if kind == "v0":
+        return account_of_key(atom["seller_ed25519"]).address
+    raise DecodeError(f"unknown claim atom: {kind!r:.80}")
+
+
+def _price(sold: int, bought: int) -> tuple[int | None, int | None]:
+    """Reduce bought / sold; there is no price where nothing was sold."""
+    if sold == 0:
+        return None, None
+    divisor = gcd(bought, sold)
+    return bought // divisor, sold // divisor

@@ -1,0 +1,42 @@
+"""Make all that one transaction becomes, for `row_maker`; its hash is checked."""
+
+from typing import NamedTuple
+
+from sorobanflow.decode.changes import Meta
+from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
+from sorobanflow.rows.operations import OperationRow, operation_rows
+from sorobanflow.rows.results import operation_results
+from sorobanflow.rows.state import StateRow, state_rows
+from sorobanflow.rows.trades import TradeRow, trade_rows
+from sorobanflow.rows.transactions import TransactionRow, transaction_row
+from sorobanflow.sources.items import Transaction
+
+
+class TransactionEntry(NamedTuple):
+    """What a transaction became."""
+
+    row: TransactionRow
+    operations: list[OperationRow]
+    trades: list[TradeRow]
+    meta: Meta
+    state: list[StateRow]
+
+
+class TransactionReader:
+    """Reads the transactions of a network; `with_state`: also rows of the state tables."""
+
+    def __init__(self, passphrase: str, *, with_state: bool) -> None:
+        self._passphrase = passphrase
+        self._network = network_id(passphrase)
+        self._with_state = with_state
+
+    def read(self, item: Transaction) -> TransactionEntry:
+        """Make the rows; DecodeError if it is not what it should be."""
+        decoded = decode_transaction(item)
+        check_hash(item, decoded.envelope, self._network)
+        row = transaction_row(item, decoded)
+        results = operation_results(decoded.result)
+        operations = operation_rows(row, decoded.envelope, results)
+        trades = trade_rows(operations, results)
+        state = state_rows(row, decoded, self._passphrase) if self._with_state else []
+        return TransactionEntry(row, operations, trades, decoded.meta, state)
