@@ -20,7 +20,7 @@ from flows.harness.parameters import STALL_S, Ledger, StallSeconds
 from flows.harness.patience import DATABASE, patience
 from flows.harness.progress import Progress
 from flows.harness.repair import repair_found, window_of
-from flows.harness.run_page import conclude, tag_run
+from flows.harness.run_page import conclude, name_run, tag_run
 from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
 from sorobanflow.audit.agreement import Compared, Failure, find_future_rows
@@ -49,7 +49,7 @@ CHUNK_LEDGERS = 20
 MAX_TASKS = MAX_LEDGERS // CHUNK_LEDGERS
 #: How often an audit repairs what only its last repair made visible.
 MAX_REPAIRS = 3
-#: Findings in the log; the artifact has up to 1000.
+#: Findings in the log; the artifact has up to 200 of each kind.
 MAX_LOGGED_FINDINGS = 20
 
 
@@ -136,6 +136,7 @@ def _audit(
     coverage, available = indexer.coverage(), indexer.available()
     requested = requested_range(start, end, available, coverage)
     summary.stream, summary.requested = stream.name, requested
+    name_run(f"audit {requested}")
 
     comparable = clip(clip(coverage.covered, requested), window_of(indexer))
     summary.comparable = count_ledgers(comparable)

@@ -22,7 +22,7 @@ from flows.harness.live import LiveIndexing
 from flows.harness.outcome import final_state
 from flows.harness.parameters import STALL_S, Ledger, StallSeconds, Workers
 from flows.harness.patience import patience
-from flows.harness.run_page import conclude, range_text, tag_run
+from flows.harness.run_page import conclude, name_run, range_text, tag_run
 from flows.harness.sources import NodeSource, Settings
 from flows.harness.terminal import run_flow
 from flows.harness.unknown_tokens import name_tokens
@@ -97,6 +97,7 @@ def index(
         ):
             tag_run(indexer)
             live = LiveIndexing(indexer, start_ledger, allow_gap, summary)
+            name_run(f"index from {live.next_ledger}")
             live.catch_up()
             live.follow(follow_s)
             live.check_advance(stall_s)

@@ -4,7 +4,7 @@ Invariant: a report that fails is logged, and fails no run.
 """
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
@@ -16,8 +16,8 @@ from sorobanflow.status.report import headline, to_markdown
 from sorobanflow.texts import markdown_table
 from tasks.policy import only_shown
 
-#: Findings in the artifact of an audit; the summary counts all.
-MAX_FINDINGS = 1000
+#: Findings of each kind in the artifact of an audit; the summary counts all.
+MAX_FINDINGS = 200
 
 
 @only_shown("the summary")
@@ -26,7 +26,7 @@ def report(key: str, summary: Summary) -> None:
     """Write a run's summary as a Markdown artifact: a table per section, and the headline."""
     lines: list[str] = []
     for title, rows in sections(summary.table()):
-        lines += [*markdown_table(rows, (title or "this run", ""), "|---|---:|"), ""]
+        lines += [*markdown_table(rows, (title or "this run", "")), ""]
     description = summary.headline()
     create_markdown_artifact(key=key, markdown="\n".join(lines), description=description)
 
@@ -42,6 +42,9 @@ def report_status(key: str, engine: Engine, client: RpcClient) -> None:
 @only_shown("the findings")
 @task(name="report-findings", cache_policy=NO_CACHE, persist_result=False)
 def report_findings(key: str, summary: AuditSummary) -> None:
-    """Write an audit's findings as a table artifact, a row each."""
-    rows = summary.finding_rows()[:MAX_FINDINGS]
-    create_table_artifact(key=key, table=rows, description=summary.headline())
+    """Write an audit's findings as a Markdown artifact: a list per kind.
+
+    No table, because Prefect's UI cuts cells that are wider than the page.
+    """
+    markdown = summary.findings_markdown(MAX_FINDINGS)
+    create_markdown_artifact(key=key, markdown=markdown, description=summary.headline())

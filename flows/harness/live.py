@@ -35,6 +35,8 @@ POLL_S = 1.0
 class LiveIndexing:
     """One run of live indexing; opens the stream and fills the summary.
 
+    `next_ledger` is the oldest that was missing when it began, else the next one to close.
+
     Raises:
         LedgerOutsideRetentionError: the node no longer has the start.
         ConfigurationError: the node does not have the start yet.
@@ -101,6 +103,9 @@ class LiveIndexing:
                 f"first run: starts a little behind the tip, at ledger {first}; "
                 "set start_ledger to start earlier"
             )
+        work = work_to_do(first, available, coverage)
+        parts = [*work.lost, *work.todo]
+        self.next_ledger = parts[0].first if parts else (coverage.newest or 0) + 1
         return first
 
     def _index_missing(self) -> float:

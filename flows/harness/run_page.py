@@ -1,7 +1,7 @@
 """How a run looks in Prefect's UI: its name, its tags, and its summary.
 
-A run is named at its end, after what it did. Invariant: nothing here fails a run, or
-hides its error.
+While it works a run is named after what it was asked for, at its end after what it did.
+Invariant: nothing here fails a run, or hides its error.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,11 @@ def tag_run(indexer: Indexer) -> None:
     stream = indexer.target.stream.name
     tags = [network_name(indexer.source.passphrase), None if stream == "all" else stream]
     _update(tags=[tag for tag in tags if tag])
+
+
+def name_run(name: str) -> None:
+    """Name the run after what it works on, once that is known."""
+    _update(name=name)
 
 
 def conclude(key: str, summary: Summary, name: str) -> None:

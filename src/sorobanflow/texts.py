@@ -1,11 +1,18 @@
 """How values are written for a person; `ledgers` writes ledger ranges."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import zip_longest
+from textwrap import wrap
 
 from humanize import naturalsize, precisedelta
 
 HOUR_S, DAY_S = 3600, 86_400
+
+#: Characters of a Markdown table's row and of its label: Prefect's UI wraps no cell, and cuts
+#: what is wider than the page.
+ROW_WIDTH, LABEL_WIDTH = 98, 34
 
 
 def duration(seconds: float) -> str:
@@ -30,9 +37,25 @@ def utc(moment: datetime) -> str:
 
 
 def markdown_table(
-    rows: Iterable[tuple[str, str]], header: tuple[str, str] = ("", ""), columns: str = "|---|---|"
+    rows: Iterable[tuple[str, str]], header: tuple[str, str] = ("", "")
 ) -> list[str]:
-    """Give the lines of a Markdown table of two columns; `columns` is the line that aligns them."""
-    escaped = ([cell.replace("|", "\\|") for cell in row] for row in (header, *rows))
-    lines = [f"| {label} | {value} |" for label, value in escaped]
-    return [lines[0], columns, *lines[1:]]
+    """Give the lines of a Markdown table of two columns; what is too wide goes on in a next row."""
+    texts = list(rows)
+    widest = max((len(label) for label, _ in (header, *texts)), default=0)
+    width = ROW_WIDTH - min(widest, LABEL_WIDTH)
+    cells = [header, *(row for label, value in texts for row in _wrapped(label, value, width))]
+    lines = [f"| {markdown_text(label)} | {markdown_text(value)} |" for label, value in cells]
+    return [lines[0], "|---|---|", *lines[1:]]
+
+
+def markdown_text(text: str) -> str:
+    """Escape what would break a table's cell, or make a link or an element of foreign text."""
+    return re.sub(r"([|<\[])", r"\\\1", text)
+
+
+def _wrapped(label: str, value: str, width: int) -> Iterator[tuple[str, str]]:
+    labels, values = (
+        wrap(text, limit, break_on_hyphens=False)
+        for text, limit in ((label, LABEL_WIDTH), (value, width))
+    )
+    return zip_longest(labels or [""], values or [""], fillvalue="")

@@ -158,7 +158,9 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
     assert _without_memory(checksums(engine)) == _without_memory(before)
     artifacts = artifacts_of(state)
     assert artifacts["audit-findings"].description == mended.headline()
-    assert '"ledgers": "20-22"' in str(artifacts["audit-findings"].data)
+    assert "### found: missing (1)\n\n- **20-22**: not stored" in str(
+        artifacts["audit-findings"].data
+    )
     assert str(artifacts["status"].description).split(" (")[0] == "healthy"
 
 

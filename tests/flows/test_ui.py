@@ -40,8 +40,22 @@ def _name(state: Any) -> str:
     return _run_of(state).name
 
 
-def test_name_of_a_run_says_what_it_did(
-    serve: Serve, save_blocks: SaveBlocks, engine: Engine, tmp_path: Path
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that runs are given, those while they work too."""
+    names: list[str] = []
+    update = SyncPrefectClient.update_flow_run
+
+    def note(client: SyncPrefectClient, *run: Any, name: str | None = None, **others: Any) -> Any:
+        names.extend([name] if name else [])
+        return update(client, *run, name=name, **others)
+
+    monkeypatch.setattr(SyncPrefectClient, "update_flow_run", note)
+    return names
+
+
+def test_name_of_a_run_says_what_it_does_and_did(
+    serve: Serve, save_blocks: SaveBlocks, engine: Engine, tmp_path: Path, given: list[str]
 ) -> None:
     chain = Chain(generated(first=100), closed=12)
     blocks = save_blocks(serve(chain).url)
@@ -58,6 +72,9 @@ def test_name_of_a_run_says_what_it_did(
     assert _name(audit(100, 110, **blocks, return_state=True)) == "audit 100-110"
     to = {"folder": str(tmp_path), "database": blocks["database"]}
     assert _name(export("events", **to, return_state=True)) == "export events 100-113"
+    working = [name for name in given if " from " in name]
+    assert working == ["index from 100", "index from 112", "index from 112"]
+    assert given.count("audit 100-110") == 2
 
 
 def test_run_that_came_to_nothing_is_named_after_its_flow(save_blocks: SaveBlocks) -> None:

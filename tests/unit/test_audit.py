@@ -1,12 +1,19 @@
 """The pure parts of an audit: what is missing, what differs, what comes first."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from sorobanflow.audit.agreement import Compared, Failure
+from sorobanflow.audit.chain import Proof
+from sorobanflow.audit.look import Look
 from sorobanflow.audit.ranges import Sample, choose_sample, repair_order, requested_range
+from sorobanflow.audit.summary import AuditSummary
 from sorobanflow.audit.unlike import Difference
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, subtract
 from sorobanflow.pipeline.retention import RetentionClock
+from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
 
@@ -105,3 +112,33 @@ def test_sample_is_spread_evenly_and_holds_the_newest(
 ) -> None:
     covered = _ranges((11, 20), (106, 115))
     assert choose_sample(covered, sample) == expected
+
+
+def _look(*missing: LedgerRange, failed: Sequence[Failure] = ()) -> Look:
+    compared = Compared(4, failures=tuple(failed))
+    return Look([*missing], [], compared, Proof(), [], RetentionClock(None, 1, None))
+
+
+def test_findings_are_listed_by_kind_and_many_are_counted() -> None:
+    missing = [LedgerRange(first, first) for first in (3, 5, 7)]
+    failed = Failure(LedgerRange(9, 10), "the node said <b>no</b>")
+    summary = AuditSummary(RpcStats(), found=_look(*missing, failed=[failed]), left=_look())
+    assert summary.findings_markdown(2).splitlines() == [
+        "### found: missing (3)",
+        "",
+        "- **3**: not stored",
+        "- **5**: not stored",
+        "- and 1 more",
+        "",
+        "### found: failed (1)",
+        "",
+        "- **9-10**: the node said \\<b>no\\</b>",
+    ]
+
+
+def test_audit_without_findings_says_that_all_is_well() -> None:
+    summary = AuditSummary(RpcStats(), requested=LedgerRange(1, 9), found=_look())
+    assert summary.findings_markdown(2) == (
+        "All is well: of ledgers 1-9 none is missing, recorded as a gap or in quarantine, and "
+        "the 4 that were compared agree with the node."
+    )

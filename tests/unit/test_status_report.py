@@ -107,7 +107,7 @@ def test_markdown_is_a_table_that_no_value_breaks() -> None:
     assert to_markdown(status).splitlines() == [
         "**UNHEALTHY: 1 problem (2026-11-26 03:00 UTC)**",
         "",
-        "- stream all: a | b",
+        "- stream all: a \\| b",
         "",
         "|  |  |",
         "|---|---|",

@@ -29,4 +29,19 @@ def test_count_of_one_is_singular() -> None:
 
 
 def test_markdown_table_keeps_bars_of_values_out_of_its_columns() -> None:
-    assert texts.markdown_table([("a", "b | c")]) == ["|  |  |", "|---|---|", "| a | b \\| c |"]
+    lines = texts.markdown_table([("a", "b | c"), ("d", "<b> [e](f)")])
+    assert lines == ["|  |  |", "|---|---|", "| a | b \\| c |", "| d | \\<b> \\[e](f) |"]
+
+
+def test_markdown_table_continues_wide_cells_in_the_next_row() -> None:
+    value = " ".join(f"{n}-{n + 1}," for n in range(51_200_000, 51_200_020, 2))
+    label = "a label of more words than fit into a cell"
+    lines = texts.markdown_table([(label, value), ("hash", "a" * 64), ("none", "")])
+    cells = [line.strip("|").split("|") for line in lines[2:]]
+    assert all(len(line) <= texts.ROW_WIDTH + len("|  |  |") for line in lines)
+    assert " ".join(value.strip() for _, value in cells[:4]).strip() == value
+    assert [label.strip() for label, _ in cells[:2]] == [
+        "a label of more words than fit",
+        "into a cell",
+    ]
+    assert lines[-2:] == [f"| hash | {'a' * 64} |", "| none |  |"]

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from sorobanflow.audit.look import Look
 from sorobanflow.audit.replay import ReplayResult
 from sorobanflow.audit.shapes import Recognition
 from sorobanflow.ledgers import Anchor, LedgerRange, sized_ranges_text
 from sorobanflow.pipeline.summary import RunSummary
+from sorobanflow.texts import markdown_text
 
 
 @dataclass
@@ -80,7 +83,7 @@ class AuditSummary(RunSummary):
         return lines + (super().table() if self.left else [])
 
     def finding_rows(self) -> list[dict[str, str | int]]:
-        """Return a row per finding, for the table artifact."""
+        """Return a row per finding, by look and kind."""
         return [
             {
                 "when": name,
@@ -93,6 +96,31 @@ class AuditSummary(RunSummary):
             if look is not None
             for one in look.findings()
         ]
+
+    def findings_markdown(self, max_per_kind: int) -> str:
+        """List the findings by look and kind; of many, the first ones and how many more."""
+        if self.found is None:
+            return "The audit stopped before it found out anything."
+        lines = []
+        by_kind = itemgetter("when", "finding")
+        for (when, kind), group in groupby(self.finding_rows(), by_kind):
+            rows = list(group)
+            lines += ["", f"### {when}: {kind} ({len(rows):,})", ""]
+            lines += [
+                f"- **{row['ledgers']}**: {markdown_text(str(row['detail']))}"
+                for row in rows[:max_per_kind]
+            ]
+            if (more := len(rows) - max_per_kind) > 0:
+                lines.append(f"- and {more:,} more")
+        return "\n".join(lines).strip() or self._all_well()
+
+    def _all_well(self) -> str:
+        assert self.found is not None
+        return (
+            f"All is well: of ledgers {self.requested} none is missing, recorded as a gap or in "
+            f"quarantine, and the {self.found.compared.ledgers:,} that were compared agree with "
+            "the node."
+        )
 
 
 def _figures(look: Look) -> list[tuple[str, str]]:

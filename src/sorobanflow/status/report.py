@@ -13,7 +13,7 @@ from rich.table import Table
 
 from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
 from sorobanflow.status.model import Database, Quarantine, Run, Status, Stream, network_name
-from sorobanflow.texts import count, duration, markdown_table, size, utc
+from sorobanflow.texts import count, duration, markdown_table, markdown_text, size, utc
 
 WIDTH = 100
 #: Streams and characters of a filter that a person is shown.
@@ -47,7 +47,7 @@ def _grid(lines: Iterable[Line]) -> Table:
 def to_markdown(status: Status) -> str:
     """Give the status as Markdown, for an artifact."""
     notes = [*map(str, status.problems), *(f"note: {one}" for one in status.notes)]
-    lines = [f"- {note}" for note in notes] + ([""] if notes else [])
+    lines = [f"- {markdown_text(note)}" for note in notes] + ([""] if notes else [])
     table = markdown_table((label.strip(), value) for label, value in figures(status))
     return "\n".join([f"**{headline(status)}**", "", *lines, *table])
 
