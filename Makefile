@@ -1,10 +1,49 @@
-# What a person types. Everything is set up on the way; see README.md.
+# What a person types. Everything is set up on the way; see README.md. `make help` prints the
+# lines that begin with "#:".
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test unit lint ui psql bench bench-full clean
+.PHONY: help run ui psql test unit lint bench bench-full audit-deps clean
 .DEFAULT_GOAL := run
+
+#: Commands:
+#:   make run         index what the devnet, your node or a data lake has
+#:   make ui          run the Prefect server, which shows all runs, until Ctrl-C
+#:   make psql        query the embedded database
+#:   make clean       remove the environment, the embedded data and the runs
+#:   make unit        run the unit tests
+#:   make test        run all tests
+#:   make lint        check format, types and imports
+#:   make bench       measure: a few minutes
+#:   make bench-full  measure everything: an hour
+#:   make audit-deps  look for known vulnerabilities of the pinned dependencies
+#:   make help        print this
+#:
+#: Variables, such as make run RPC_URL=https://rpc.example.org START=oldest:
+#:   RPC_URL        run: URL of a node
+#:   RECORDING      run: file of recorded ledgers, instead of a node
+#:   LAKE           run: folder or URL of a data lake, instead of a node
+#:   DATABASE_URL   run: URL of your PostgreSQL, instead of the embedded one
+#:   START          run: first ledger: a number, oldest or latest
+#:   END            run: last ledger, of a data lake
+#:   FOLLOW         run: seconds to follow new ledgers
+#:   METRICS_PORT   run: port of the metrics
+#:   UI_PORT        run, ui: port of the Prefect server (4200)
+#:   DB             psql: database (devnet)
+#:   SQL            psql: statement to run
+#:   PYTHON         first command: Python to use (python3)
+help:
+	@sed -n 's/^#: \{0,1\}//p' Makefile
+
+# A variable that is not one of these would do nothing.
+VARIABLES := $(shell sed -n 's/^\#:   \([A-Z_]*\)  .*/\1/p' Makefile)
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN := $(firstword $(filter-out $(VARIABLES) VENV,$(GIVEN)))
+ifneq ($(UNKNOWN),)
+SIMILAR := $(shell $(PYTHON) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))' '$(UNKNOWN)' $(VARIABLES))
+$(error there is no variable $(UNKNOWN); $(if $(SIMILAR),did you mean $(SIMILAR)?,these are known: $(VARIABLES)))
+endif
 
 # Variables given on the command line reach the programs through the environment,
 # so that no address with a password appears in a printed command.
@@ -59,12 +98,14 @@ audit-deps: | $(VENV)
 	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
 	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
-# uv installs the same in a fraction of the time that pip takes; pip does it where uv cannot.
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+# uv installs the same in a fraction of the time that pip takes; pip does it where uv cannot. uv
+# says what it downloads; the list of what it installed, a hundred lines, is left out.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+UV := $(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt
 define install
-@echo "installing the pinned dependencies into $(VENV) (once, under a minute)"
-@$(PIP) uv && $(UV) --editable '$(1)' || { echo "uv cannot; installing with pip"; $(PIP) --editable '$(1)'; }
+@echo "installing uv, and with it the pinned dependencies, into $(VENV): once, under a minute"
+@$(PIP) --quiet uv && { $(UV) --editable '$(1)' 2>&1 && touch $(VENV)/.with-uv; } | grep -v '^ [-+~] '; \
+	rm $(VENV)/.with-uv 2>/dev/null || { echo "uv cannot; installing with pip: a minute or two"; $(PIP) --editable '$(1)'; }
 endef
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)

@@ -6,39 +6,32 @@
 
 Reads RPC_URL, RECORDING, LAKE, DATABASE_URL, START, END, FOLLOW, UI_PORT,
 METRICS_PORT, DB and SQL from the environment; serves metrics while it indexes. It stops what it
-starts; data and run history stay in `.sorobanflow/`.
+starts; data and run history stay in `.sorobanflow/`. Invariant: importing this takes a tenth of
+a second, so that what has to be started is started first; what takes seconds to import is
+imported meanwhile.
 """
 
-import logging
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
-
-import psycopg
-from psycopg import sql
-from sqlalchemy.exc import OperationalError
 
 from deployments.local_job import DEVNET_DATABASE, HOME, Job, job_from_environment
 from deployments.services import (
     PREFECT_SETTINGS,
-    devnet,
+    WITHOUT_WORKERS,
+    Wait,
     interrupt_on_signals,
     prefect_server,
     server_answers,
+    starting_devnet,
+    starting_prefect_server,
 )
 from sorobanflow.errors import ConfigurationError, SorobanflowError
-from sorobanflow.store.embedded import EmbeddedPostgres
-from sorobanflow.store.engine import public_conninfo
-
-if TYPE_CHECKING:
-    from blocks import DataLake
 
 PREFECT_HOME = HOME / "prefect"
-BLOCK = "local"
+UI_PORT = 4200
 
 
 def run() -> int:
@@ -48,72 +41,35 @@ def run() -> int:
     """
     job = job_from_environment()
     database_url = os.environ.get("DATABASE_URL")
-    psql_command = f"make psql DB={job.database}"
-    if database_url:
-        psql_command = f'psql "{public_conninfo(database_url)}"'
-    ui_port, metrics_port = _port("UI_PORT", 4200), _port("METRICS_PORT", 0)
+    psql_command = _psql_command(job, database_url)
+    ui_port, metrics_port = port_of("UI_PORT", UI_PORT), port_of("METRICS_PORT", 0)
+    ui_hint = _ui_hint(ui_port)
     with ExitStack() as stack:
-        server = stack.enter_context(_prefect_api(ui_port))
-        database_url = database_url or stack.enter_context(_embedded_database(job.database))
-        rpc_url = job.rpc_url
-        if not (rpc_url or job.lake):
-            rpc_url = stack.enter_context(devnet(job.devnet_options))
-        code = _index(job, rpc_url, database_url, metrics_port)
+        # All of them start at the same time, with what takes longest first.
+        wait_for_server = stack.enter_context(_prefect_api(ui_port))
+        wait_for_node = stack.enter_context(_node(job))
+        if not database_url:
+            from deployments.local_database import embedded_database  # noqa: PLC0415
+
+            database_url = stack.enter_context(embedded_database(job.database))
+        from deployments.local_index import index_job  # noqa: PLC0415
+
+        rpc_url = wait_for_node()
+        wait_for_server()
+        code = index_job(job, rpc_url, database_url, metrics_port)
         print(f"to see the rows:  {psql_command}")
-        print(f"to see the runs:  make ui  ({server})")
+        print(f"to see the runs:  {ui_hint}", flush=True)
     return code
 
 
-def _index(job: Job, rpc_url: str | None, database_url: str, metrics_port: int) -> int:
-    # Prefect reads its settings when it is imported: not before they are set.
-    from blocks import Database, DataLake, StellarRpc  # noqa: PLC0415
-    from blocks.documents import load_block  # noqa: PLC0415
-    from blocks.prefect_api import named_api_failures  # noqa: PLC0415
-    from deployments.metrics import metrics_folder, serve_metrics  # noqa: PLC0415
-    from deployments.register_blocks import register_blocks  # noqa: PLC0415
-    from flows.backfill import backfill  # noqa: PLC0415
-    from flows.harness.metrics import VARIABLE  # noqa: PLC0415
-    from flows.harness.terminal import run_and_print  # noqa: PLC0415
-    from flows.index import index  # noqa: PLC0415
-
-    urls = {"RPC_URL": rpc_url, "LAKE_URL": job.lake, "DATABASE_URL": database_url}
-    values = {f"SOROBANFLOW_{name}": url for name, url in urls.items() if url}
-    with named_api_failures():
-        register_blocks(values | {"SOROBANFLOW_BLOCK": BLOCK})
-    folder = metrics_folder()
-    os.environ[VARIABLE] = str(folder)
-    node = None if job.lake else load_block(StellarRpc, BLOCK)
-    database = load_block(Database, BLOCK)
-    parameters = {"rpc": BLOCK, "database": BLOCK, **job.parameters}
-    if job.lake:
-        parameters |= {"source": BLOCK}
-        if not job.has_both_ends:
-            parameters = _ends(load_block(DataLake, BLOCK)) | parameters
-    try:
-        with serve_metrics(folder, node, database, "127.0.0.1", metrics_port) as address:
-            print(f"metrics: {address}")
-            return run_and_print(backfill if job.lake else index, parameters)
-    finally:
-        # Send the run's last log lines before the server stops.
-        for name in ("prefect.flow_runs", "prefect.task_runs"):
-            for handler in logging.getLogger(name).handlers:
-                handler.flush()
-
-
-def _ends(lake: "DataLake") -> dict[str, Any]:
-    """Ask a lake for its oldest and its newest ledger."""
-    with lake.client() as client:
-        available = lake.source(client).available()
-    return {"start_ledger": available.oldest, "end_ledger": available.newest}
-
-
-def ui() -> int:
+def ui(port: int | None = None) -> int:
     """Run the Prefect server with its UI until interrupted."""
-    port = _port("UI_PORT", 4200)
+    port = port or port_of("UI_PORT", UI_PORT)
     if server_answers(f"http://127.0.0.1:{port}"):
         print(f"Prefect UI: http://127.0.0.1:{port}, already running")
         return 0
-    with prefect_server(PREFECT_HOME, port) as url:
+    print(f"starting the Prefect server at http://127.0.0.1:{port}", flush=True)
+    with prefect_server(PREFECT_HOME.resolve(), port) as url:
         print(f"Prefect UI: {url}", flush=True)
         try:
             signal.pause()
@@ -122,39 +78,59 @@ def ui() -> int:
     return 0
 
 
-def psql() -> int:
+def psql(database: str | None = None, statement: str | None = None) -> int:
     """Run the embedded server's own psql on database DB; SQL runs one statement."""
-    statement = os.environ.get("SQL")
-    with _embedded_database(os.environ.get("DB") or DEVNET_DATABASE) as url:
-        command = [str(EmbeddedPostgres.psql_path()), url]
-        return subprocess.call(command + (["-c", statement] if statement else []))
+    from deployments import local_database  # noqa: PLC0415 - not needed by `ui`
+
+    name = database or os.environ.get("DB") or DEVNET_DATABASE
+    return local_database.psql(name, statement or os.environ.get("SQL"))
 
 
 @contextmanager
-def _prefect_api(port: int) -> Iterator[str]:
-    """Provide a Prefect API, the user's or a local one; gives the UI's address."""
+def _prefect_api(port: int) -> Iterator[Wait]:
+    """Start a Prefect server for this run, unless the user has one or one answers."""
     os.environ.update(PREFECT_SETTINGS)
     if api_url := os.environ.get("PREFECT_API_URL"):
-        yield api_url.removesuffix("/api")
+        yield lambda: api_url.removesuffix("/api")
         return
-    home = PREFECT_HOME.resolve()
-    print(f"waiting for the Prefect server at http://127.0.0.1:{port}")
-    with prefect_server(home, port) as url:
+    home, url = PREFECT_HOME.resolve(), f"http://127.0.0.1:{port}"
+    with starting_prefect_server(home, port, WITHOUT_WORKERS) as wait:
+        print(f"starting the Prefect server ({url}), the database and what else a run needs")
         os.environ |= {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(home)}
-        yield url
+        yield wait
 
 
 @contextmanager
-def _embedded_database(name: str) -> Iterator[str]:
-    with EmbeddedPostgres(HOME / "postgres") as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
-            if found.fetchone() is None:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield server.url_of(name)
+def _node(job: Job) -> Iterator[Callable[[], str | None]]:
+    """Start the devnet, unless the job has a node or a lake."""
+    if job.rpc_url or job.lake:
+        yield lambda: job.rpc_url
+        return
+    with starting_devnet(job.devnet_options) as wait:
+        yield wait
 
 
-def _port(variable: str, default: int) -> int:
+def _psql_command(job: Job, database_url: str | None) -> str:
+    if not database_url:
+        return f"make psql DB={job.database}"
+    from sorobanflow.store.engine import public_conninfo  # noqa: PLC0415 - it imports SQLAlchemy
+
+    return f'psql "{public_conninfo(database_url)}"'
+
+
+def _ui_hint(port: int) -> str:
+    """Say where the runs are shown, after this run as well; asked before a server is started."""
+    url = f"http://127.0.0.1:{port}"
+    if api_url := os.environ.get("PREFECT_API_URL"):
+        return api_url.removesuffix("/api")
+    if server_answers(url):
+        return url
+    variable = "" if port == UI_PORT else f" UI_PORT={port}"
+    return f"make ui{variable}  ({url})"
+
+
+def port_of(variable: str, default: int) -> int:
+    """Read a port from the environment; ConfigurationError if it is not valid."""
     text = os.environ.get(variable)
     if not text:
         return default
@@ -173,7 +149,7 @@ def main() -> int:
     HOME.mkdir(exist_ok=True)
     try:
         return commands[sys.argv[1]]()
-    except (SorobanflowError, OperationalError, psycopg.OperationalError) as error:
+    except SorobanflowError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

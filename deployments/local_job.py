@@ -12,7 +12,8 @@ from sorobanflow.ledgers import LAST_LEDGER
 
 HOME = Path(".sorobanflow")
 DEVNET_DATABASE = "devnet"
-DEVNET_FOLLOW_S = 5.0
+#: Two more ledgers close; others closed while the rest of a local run started.
+DEVNET_FOLLOW_S = 2.0
 DEVNET_OPTIONS = ("--ledgers", "60", "--close-every", "1", "--state", str(HOME / "devnet.json"))
 #: The variables that name a source; at most one of them is given.
 SOURCES = ("RPC_URL", "RECORDING", "LAKE")

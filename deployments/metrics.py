@@ -9,6 +9,7 @@ neither waits for node and database nor fails because of them.
 """
 
 import argparse
+import errno
 import logging
 import os
 import signal
@@ -30,6 +31,7 @@ from flows.harness.metrics import VARIABLE
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.metrics.slots import FolderCollector
 from sorobanflow.metrics.state import status_metrics
+from sorobanflow.ports import in_use
 from sorobanflow.status.model import Status
 from sorobanflow.status.read import read_status
 
@@ -108,7 +110,11 @@ def serve_metrics(
         try:
             server, thread = start_http_server(port, host, registry)
         except (OSError, OverflowError) as error:
-            raise ConfigurationError(f"no metrics on {host} port {port}: {error}") from error
+            message = f"no metrics on {host} port {port}: {error}"
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                other = "choose another one for the metrics, with --port or METRICS_PORT="
+                message = in_use(port, other)
+            raise ConfigurationError(message) from error
         try:
             yield f"http://{host}:{server.server_port}/metrics"
         finally:

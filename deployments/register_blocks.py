@@ -45,10 +45,23 @@ def register_blocks(environment: Mapping[str, str]) -> str:
     else:
         DataLake.register_type_and_schema()  # so that the UI has its form
     for kind, given in fields.items():
-        values = _saved_fields(kind, name) | given
+        saved = _saved(kind, name)
+        values = dict(saved or ()) | given
         block = kind.for_profile(profile, **values) if profile else kind(**values)
-        block.save(name, overwrite=True)  # registers the type and its schema too
+        _save(block, saved, name)
     return name
+
+
+def _save(block: Block, saved: Block | None, name: str) -> None:
+    """Save a document if it is not saved as it is, with the block's current schema."""
+    kind = type(block)
+    kind.register_type_and_schema()
+    if (
+        saved is None
+        or dict(saved) != dict(block)
+        or saved._block_schema_id != kind._block_schema_id
+    ):
+        block.save(name, overwrite=True)
 
 
 def _rpc_fields(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -71,13 +84,13 @@ def _database_fields(environment: Mapping[str, str]) -> dict[str, Any]:
     return {"url": SecretStr(url), "credentials": None} if url else {}
 
 
-def _saved_fields(kind: type[Block], name: str) -> dict[str, Any]:
-    """Give the fields of the saved document; none if it is missing or not valid."""
+def _saved(kind: type[Block], name: str) -> Block | None:
+    """Give the saved document; None if it is missing or not valid."""
     try:
         with named_api_failures():
-            return dict(cast(Block, kind.load(name)))
+            return cast(Block, kind.load(name))
     except (ValueError, RuntimeError):
-        return {}
+        return None
 
 
 if __name__ == "__main__":

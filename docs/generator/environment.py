@@ -87,7 +87,7 @@ MAKE_VARIABLES = (
         "`make run`",
         "last ledger of a data lake; `START` and `END` may be empty if it is a folder",
     ),
-    Variable("FOLLOW", "`make run`", "seconds to follow the tip; empty: 5 with the devnet, else 0"),
+    Variable("FOLLOW", "`make run`", "seconds to follow the tip; empty: 2 with the devnet, else 0"),
     Variable("UI_PORT", "`make run`, `make ui`", "port of the Prefect server; empty: 4200"),
     Variable("METRICS_PORT", "`make run`", "port of the metrics; empty: any free port"),
     Variable("DB", "`make psql`", "database of the embedded PostgreSQL; empty: `devnet`"),

@@ -2,16 +2,23 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from deployments.local import main
+from blocks import Database
+from deployments.local import main, psql
+from deployments.local_database import embedded_database
+from deployments.metrics import serve_metrics
 from deployments.services import prefect_server
+from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
+from tests.ledgers import generated
 
 #: What answers like a Prefect server, as another user. It prints its port.
 HEALTHY_AS_NOBODY = """
@@ -70,6 +77,36 @@ def test_bad_input_is_one_line_and_starts_nothing(
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "planted" not in said.err
     assert list((tmp_path / ".sorobanflow").iterdir()) == []
+
+
+def test_psql_names_the_databases_and_creates_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"no data in .*postgres yet; `make run`"):
+        psql("typo")
+    assert list(tmp_path.iterdir()) == []
+    with embedded_database("devnet"):
+        pass
+    with pytest.raises(ConfigurationError, match=r"no database 'typo'; there are: devnet$"):
+        psql("typo")
+    assert psql("devnet", "SELECT 1") == 0
+
+
+def test_port_in_use_says_by_what(tmp_path: Path) -> None:
+    with DevnetServer(Chain(generated(), closed=1)) as other, socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = urlsplit(other.url).port or 0
+        with pytest.raises(ConfigurationError, match=f"port {port} .*by an HTTP server; .*UI_PORT"):
+            prefect_server(tmp_path, port).__enter__()
+        with pytest.raises(ConfigurationError, match=f"port {port} .*METRICS_PORT="):
+            serve_metrics(tmp_path, None, Database(), "127.0.0.1", port).__enter__()
+        with pytest.raises(ConfigurationError, match=f"port {port} .*--port"):
+            DevnetServer(Chain(generated(), closed=1), port)
+        port = silent.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"port {port} .*no HTTP server.*UI_PORT"):
+            prefect_server(tmp_path, port).__enter__()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sorobanflow.devnet
 
-ALLOWED = {"devnet", "errors", "ledgers", "toid"}
+ALLOWED = {"devnet", "errors", "ledgers", "ports", "toid"}
 
 
 def test_devnet_imports_nothing_of_the_indexer() -> None:

@@ -60,7 +60,7 @@ def _serve_node(arguments: Sequence[str]) -> int:
         faults = parse_faults(options.faults)
         server = DevnetServer(chain, options.port, options.latency_ms / 1000, faults)
     except (ConfigurationError, OSError) as error:
-        parser.error(str(error))
+        parser.exit(2, f"error: {error}\n")
     return _serve(server, lambda: _ready(server), lambda: _keep(server, tip))
 
 

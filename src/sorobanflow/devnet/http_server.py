@@ -5,6 +5,7 @@ write. Stopping the server closes its connections too, so no client continues to
 talk to a stopped server. `server` and `lake_server` say what is answered.
 """
 
+import errno
 import socket
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from sorobanflow.devnet.reply import Reply
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.ports import in_use
 
 MAX_REQUEST_BYTES = 512 * 1024
 
@@ -37,6 +40,9 @@ class HttpServer:
         answer: Makes the reply; called on many threads.
         port: 0 takes a free port.
         latency_s: Seconds by which every request is delayed.
+
+    Raises:
+        ConfigurationError: the port is in use, or is none.
     """
 
     def __init__(self, answer: Callable[[Request], Reply], port: int, latency_s: float) -> None:
@@ -89,7 +95,15 @@ class _ThreadingServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, port: int, answer: Callable[[Request], Reply], latency_s: float) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        try:
+            super().__init__(("127.0.0.1", port), _Handler)
+        except OverflowError:
+            raise ConfigurationError(f"port {port}: expected 0 to 65535") from None
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            other = "choose another one with --port; 0 takes a free one"
+            raise ConfigurationError(in_use(port, other)) from error
         self.answer = answer
         self.latency_s = latency_s
         self.stopping = Event()

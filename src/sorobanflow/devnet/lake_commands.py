@@ -43,7 +43,7 @@ def lake(arguments: Sequence[str]) -> int:
         layout = options.ledgers_per_batch, options.batches_per_partition
         held = write_lake(supply, options.folder, LedgerRange(first, last), *layout, progress.show)
     except (ConfigurationError, OSError) as error:
-        parser.error(str(error))
+        parser.exit(2, f"error: {error}\n")
     network = supply.network.passphrase
     print(
         f"lake: {options.folder} ledgers {held}, {progress.objects} object(s), network '{network}'"
@@ -65,7 +65,7 @@ def make_lake_server(arguments: Sequence[str]) -> LakeServer:
         faults = parse_faults(options.faults)
         return LakeServer(lake, options.port, options.latency_ms / 1000, faults)
     except (ConfigurationError, OSError) as error:
-        parser.error(str(error))
+        parser.exit(2, f"error: {error}\n")
 
 
 class _Progress:

@@ -1,0 +1,45 @@
+"""The databases of the embedded PostgreSQL, for the local run and `make psql`."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from deployments.local_job import HOME
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.store.embedded import EmbeddedPostgres
+
+FOLDER = HOME / "postgres"
+_NAMES = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
+
+
+@contextmanager
+def embedded_database(name: str) -> Iterator[str]:
+    """Give the URL of a database of the embedded server, created if missing."""
+    with EmbeddedPostgres(FOLDER) as server:
+        if name not in _names(server):
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield server.url_of(name)
+
+
+def psql(name: str, statement: str | None) -> int:
+    """Run the server's own psql on a database that exists; gives its exit code.
+
+    Raises ConfigurationError if there is none of that name; creates nothing.
+    """
+    if not (FOLDER / "PG_VERSION").exists():
+        raise ConfigurationError(f"no data in {FOLDER} yet; `make run` stores some")
+    with EmbeddedPostgres(FOLDER) as server:
+        if name not in (names := _names(server)):
+            known = ", ".join(sorted(names)) or "none yet: `make run` creates it"
+            raise ConfigurationError(f"there is no database {name!r}; there are: {known}")
+        command = [str(EmbeddedPostgres.psql_path()), server.url_of(name)]
+        return subprocess.call(command + (["-c", statement] if statement else []))
+
+
+def _names(server: EmbeddedPostgres) -> list[str]:
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        return [name for (name,) in connection.execute(_NAMES)]

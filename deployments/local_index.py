@@ -1,0 +1,66 @@
+"""The run within a local run: save the blocks, serve metrics, run the flow, print what it did.
+
+Importing this takes seconds: it imports Prefect, whose settings are in the environment by then,
+and all that a flow needs. So the processes that a run needs are started before.
+"""
+
+import logging
+import os
+from typing import Any
+
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+from blocks import Database, DataLake, StellarRpc
+from blocks.documents import load_block
+from blocks.prefect_api import named_api_failures
+from deployments.local_job import Job
+from deployments.metrics import metrics_folder, serve_metrics
+from deployments.register_blocks import register_blocks
+from flows.backfill import backfill
+from flows.harness.metrics import VARIABLE
+from flows.harness.terminal import DATABASE_AWAY, run_and_print
+from flows.index import index
+from sorobanflow.errors import ConfigurationError
+
+BLOCK = "local"
+
+
+def index_job(job: Job, rpc_url: str | None, database_url: str, metrics_port: int) -> int:
+    """Index what the job names; gives the exit code: 1 if the run left something out."""
+    urls = {"RPC_URL": rpc_url, "LAKE_URL": job.lake, "DATABASE_URL": database_url}
+    values = {f"SOROBANFLOW_{name}": url for name, url in urls.items() if url}
+    with named_api_failures():
+        register_blocks(values | {"SOROBANFLOW_BLOCK": BLOCK})
+    folder = metrics_folder()
+    os.environ[VARIABLE] = str(folder)
+    node = None if job.lake else load_block(StellarRpc, BLOCK)
+    database = load_block(Database, BLOCK)
+    try:
+        with serve_metrics(folder, node, database, "127.0.0.1", metrics_port) as address:
+            print(f"metrics: {address}", flush=True)
+            return _run(job)
+    except DATABASE_AWAY as error:
+        raise ConfigurationError(str(error)) from error
+    finally:
+        # Send the run's last log lines before the server stops.
+        for name in ("prefect.flow_runs", "prefect.task_runs"):
+            for handler in logging.getLogger(name).handlers:
+                handler.flush()
+
+
+def _run(job: Job) -> int:
+    parameters = {"rpc": BLOCK, "database": BLOCK, **job.parameters}
+    if job.lake:
+        parameters |= {"source": BLOCK}
+        if not job.has_both_ends:
+            parameters = _ends(load_block(DataLake, BLOCK)) | parameters
+    # Nobody watches for a heartbeat here, and a run would wait a second for its end.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        return run_and_print(backfill if job.lake else index, parameters)
+
+
+def _ends(lake: DataLake) -> dict[str, Any]:
+    """Ask a lake for its oldest and its newest ledger."""
+    with lake.client() as client:
+        available = lake.source(client).available()
+    return {"start_ledger": available.oldest, "end_ledger": available.newest}
