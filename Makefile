@@ -109,7 +109,7 @@ define install
 endef
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
-	$(call install,.)
+	$(call install,.[all])
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)

