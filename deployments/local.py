@@ -94,8 +94,9 @@ def _prefect_api(port: int) -> Iterator[Wait]:
         yield lambda: api_url.removesuffix("/api")
         return
     home, url = PREFECT_HOME.resolve(), f"http://127.0.0.1:{port}"
+    action = "using" if server_answers(url) else "starting"
+    print(f"{action} the Prefect server at {url}", flush=True)
     with starting_prefect_server(home, port, WITHOUT_WORKERS) as wait:
-        print(f"starting the Prefect server ({url}), the database and what else a run needs")
         os.environ |= {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(home)}
         yield wait
 

@@ -54,14 +54,12 @@ def register_blocks(environment: Mapping[str, str]) -> str:
 
 def _save(block: Block, saved: Block | None, name: str) -> None:
     """Save a document if it is not saved as it is, with the block's current schema."""
-    kind = type(block)
-    kind.register_type_and_schema()
-    if (
-        saved is None
-        or dict(saved) != dict(block)
-        or saved._block_schema_id != kind._block_schema_id
-    ):
-        block.save(name, overwrite=True)
+    if saved is not None and dict(saved) == dict(block):
+        kind = type(block)
+        kind.register_type_and_schema()
+        if saved._block_schema_id == kind._block_schema_id:
+            return
+    block.save(name, overwrite=True)  # registers the type and its schema too
 
 
 def _rpc_fields(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def _look(indexer: Indexer, summary: AuditSummary, compared: Compared) -> Look:
 def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:
     """Compare ledgers with the node, each chunk in a task; and find rows of no ledger yet."""
     compared = Compared()
-    progress = Progress("audit-progress", count_ledgers(ledgers))
+    progress = Progress("audit-progress", count_ledgers(ledgers), "comparing")
     chunks = split(ledgers, CHUNK_LEDGERS)
     source, engine = indexer.node, indexer.target.engine
     for some in (chunks[n : n + MAX_TASKS] for n in range(0, len(chunks), MAX_TASKS)):

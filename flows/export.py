@@ -19,14 +19,16 @@ from pydantic import Field
 
 from blocks import Database
 from blocks.documents import DEFAULT_NAME, load_block
+from flows.harness.bar import View, shown_bar
 from flows.harness.parameters import STALL_S, Ledger, StallSeconds
 from flows.harness.patience import PREFECT, patience
-from flows.harness.progress import Spacing
+from flows.harness.progress import Pace, Spacing
 from flows.harness.run_page import conclude
 from flows.harness.terminal import run_flow
 from sorobanflow.export.files import Format
 from sorobanflow.export.run import ExportSummary, Request
 from sorobanflow.export.run import export as run_export
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store import schema
 
 
@@ -81,9 +83,9 @@ def export(
 
 
 class RowProgress:
-    """Logs from time to time how far the export is; the clock is monotonic.
+    """Says how far the export is, in a bar or from time to time in the log.
 
-    Rows that an attempt before this one read too are no progress.
+    The clock is monotonic. Rows that an attempt before this one read too are no progress.
     """
 
     def __init__(
@@ -94,19 +96,34 @@ class RowProgress:
     ) -> None:
         self._log = log
         self._clock = clock
-        self._began = clock()
+        self._pace = Pace(clock)
         self._lines = Spacing(clock)
+        self._left: LedgerRange | None = None
+        self._first = 0
+        self._bar = shown_bar.get()
+        if self._bar:
+            self._bar.read = self._view
         self._on_progress = on_progress
         self._max_rows = 0
 
-    def show(self, rows: int, ledger: int) -> None:
-        """Log the number of rows so far, if it is time to."""
+    def show(self, rows: int, left: LedgerRange) -> None:
+        """Show the number of rows so far; `left` begins with the ledger of the last one."""
+        self._left = left
+        self._first = self._first or left.first
         if rows > self._max_rows:
             self._max_rows = rows
+            self._pace.note(rows)
             self._on_progress()
-        if self._lines.due():
-            rate = rows / (self._clock() - self._began)
-            self._log(f"at ledger {ledger}: {rows:,} rows, {rate:,.0f} rows/s")
+        if not self._bar and self._lines.due():
+            rate = self._pace.per_second()
+            self._log(f"at ledger {left.first}: {rows:,} rows, {rate:,.0f} rows/s")
+
+    def _view(self) -> View:
+        if self._left is None:
+            return View("exporting")
+        left, rate = self._left, self._pace.per_second()
+        figures = f"{self._max_rows:,} rows, {rate:,.0f}/s, at ledger {left.first} of {left.last}"
+        return View("exporting", left.first - self._first, left.last - self._first, figures)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ class LiveIndexing:
     def follow(self, seconds: float) -> None:
         """Index new ledgers as they close."""
         until = time.monotonic() + seconds
+        if seconds:
+            self._progress.follow(seconds)
         while time.monotonic() < until:
             time.sleep(min(POLL_S, seconds))
             self._index_missing()

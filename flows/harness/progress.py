@@ -1,13 +1,19 @@
-"""Show the progress of a run: log lines, and for a long run a progress artifact in the UI."""
+"""Show the progress of a run: a bar or log lines, and for a long run an artifact in the UI.
+
+A run that was started by hand in a terminal has a bar, every other one has lines.
+"""
 
 import time
+from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from flows.harness.bar import View, shown_bar
 from sorobanflow.texts import duration
 from tasks.policy import only_shown
 
@@ -15,6 +21,8 @@ from tasks.policy import only_shown
 LONG_S, SHOW_S = 10.0, 3.0
 #: Seconds until the first log line; each wait is twice the last, up to the second figure.
 FIRST_LINE_S, MAX_WAIT_S = 5.0, 300.0
+#: Seconds over which a rate is taken; longer where a step takes longer.
+RATE_S = 30.0
 
 
 class Spacing:
@@ -35,20 +43,49 @@ class Spacing:
         return True
 
 
+class Pace:
+    """How fast a number grows now; it falls while the number does not grow."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._samples = deque([(clock(), 0)])
+        self._latest = 0
+
+    def note(self, number: int) -> None:
+        """Take a number of things done, not below the last one."""
+        self._latest = number
+        self._samples.append((self._clock(), number))
+
+    def per_second(self) -> float:
+        """Things per second, over RATE_S or since the last one before that."""
+        now, samples = self._clock(), self._samples
+        while len(samples) > 1 and samples[1][0] <= now - RATE_S:
+            samples.popleft()
+        since, number = samples[0]
+        return (self._latest - number) / (now - since) if now > since else 0.0
+
+
 class Progress:
     """Shows the progress of a run, in its own thread; `ledgers` may be changed meanwhile."""
 
-    def __init__(self, key: str, ledgers: int = 0) -> None:
+    def __init__(self, key: str, ledgers: int = 0, doing: str = "indexing") -> None:
         self.ledgers = ledgers
         self._key = key
+        self._doing = doing
+        self._done = 0
         self._began = self._shown = time.monotonic()
+        self._pace = Pace()
         self._lines = Spacing()
         self._artifact: UUID | None = None
+        self._bar = shown_bar.get()
+        if self._bar:
+            self._bar.read = self._view
 
     def show(self, done: int, figures: str = "") -> None:
         """Log the number of ledgers done and update the artifact, each if it is time to."""
-        if self._lines.due():
-            get_run_logger().info(self._line(done, figures))
+        self._note(done)
+        if not self._bar and self._lines.due():
+            get_run_logger().info(self._line(figures))
         now = time.monotonic()
         if now - self._shown >= SHOW_S and now - self._began >= LONG_S:
             self.tell(done, figures)
@@ -58,8 +95,9 @@ class Progress:
         """Update the artifact now; creates it if needed, and if there is work at all."""
         if not self.ledgers:
             return
+        self._note(done)
         self._shown = time.monotonic()
-        line = self._line(done, figures)
+        line = self._line(figures)
         percent = min(100.0, 100.0 * done / self.ledgers)
         if self._artifact is None:
             artifact = create_progress_artifact(percent, self._key, line)
@@ -67,16 +105,40 @@ class Progress:
         else:
             update_progress_artifact(self._artifact, percent, description=line)
 
+    def follow(self, seconds: float) -> None:
+        """Have the bar show that new ledgers are awaited for some seconds."""
+        if self._bar:
+            until = time.monotonic() + seconds
+            self._bar.read = lambda: _awaiting(self._done, seconds, until - time.monotonic())
+
     def close(self, done: int) -> None:
         """Update the artifact a last time, if there is one."""
         if self._artifact is not None:
             self.tell(done)
+        if self._bar:
+            self._bar.read = lambda: View("finishing")
 
-    def _line(self, done: int, figures: str) -> str:
-        line = f"{done:,} of {self.ledgers:,} ledgers"
-        seconds = time.monotonic() - self._began
-        if done and seconds:
-            rate = done / seconds
-            left = duration((self.ledgers - done) / rate)
+    def _note(self, done: int) -> None:
+        if done > self._done:
+            self._done = done
+            self._pace.note(done)
+
+    def _view(self) -> View:
+        rate, figures = self._pace.per_second(), f"{self._done:,} of {self.ledgers:,} ledgers"
+        if rate:
+            figures += f", {rate:,.1f}/s"
+            left = (self.ledgers - self._done) / rate
+            figures += f", {timedelta(seconds=round(left))} left"
+        return View(self._doing, self._done, self.ledgers, figures)
+
+    def _line(self, figures: str) -> str:
+        line = f"{self._done:,} of {self.ledgers:,} ledgers"
+        if rate := self._pace.per_second():
+            left = duration((self.ledgers - self._done) / rate)
             line += f", {rate:,.1f} ledgers/s, {left} left"
         return f"{line}; {figures}" if figures else line
+
+
+def _awaiting(done: int, seconds: float, left_s: float) -> View:
+    left = timedelta(seconds=max(0, round(left_s)))
+    return View("following", seconds - left_s, seconds, f"{done:,} ledgers stored, {left} left")

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import psycopg
 from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
-from rich.console import Console
-from rich.table import Column, Table
 from sqlalchemy.exc import OperationalError
 
 from blocks.prefect_api import named_api_failures, require_api
+from flows.harness.bar import progress_bar
 from flows.harness.outcome import IncompleteError
+from flows.harness.printed import print_summary
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.pipeline.summary import Summary
 from tasks.policy import quiet_task_runs
@@ -49,20 +49,18 @@ def errors_in_one_line() -> Iterator[None]:
         sys.exit(f"error: {error}")
 
 
-def run_and_print(flow: Callable[..., Any], parameters: dict[str, Any]) -> int:
+def run_and_print(
+    flow: Callable[..., Any], parameters: dict[str, Any], *, verbose: bool = False
+) -> int:
     """Run a flow and print what it did; gives the exit code: 1 if it left something out."""
     quiet_task_runs()
     try:
-        summary: Summary = flow(**parameters)
+        with progress_bar():
+            summary: Summary = flow(**parameters)
     except IncompleteError as error:
         summary = error.summary
         print(f"incomplete: {error}", file=sys.stderr)
-    table = Table("", Column(justify="right"), show_header=False)
-    for line in summary.table():
-        table.add_row(*line)
-    console = Console()
-    console.print(summary.headline(), highlight=False)
-    console.print(table)
+    print_summary(summary, verbose)
     return summary.exit_code
 
 

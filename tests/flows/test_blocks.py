@@ -75,6 +75,9 @@ def test_registering_again_changes_only_what_the_environment_says() -> None:
     register_blocks(name | {"SOROBANFLOW_PROFILE": "high-load", "SOROBANFLOW_LAKE_URL": "/lake"})
     register_blocks(name | {"SOROBANFLOW_RPC_HEADERS": '{"x-key": "k"}'})
     node, database = load_block(StellarRpc, "again"), load_block(Database, "again")
+    written = _written("again")
+    register_blocks(name | {f"SOROBANFLOW_{key}": url for key, url in urls.items()})
+    assert _written("again") == written  # nothing changed: nothing was saved
     assert node.url.get_secret_value() == "https://node/key"
     assert node.headers is not None
     assert node.headers.get_secret_value() == {"x-key": "k"}
@@ -201,3 +204,11 @@ def test_malformed_database_url_is_refused_without_repeating_it() -> None:
     with pytest.raises(ConfigurationError, match="not a libpq connection string") as caught:
         opening.__enter__()
     assert "planted" not in str(caught.value)
+
+
+def _written(name: str) -> list[Any]:
+    """Read when each document of a name was last written."""
+    kinds = (StellarRpc, Database, DataLake)
+    with get_client(sync_client=True) as client:
+        slugs = [kind.get_block_type_slug() for kind in kinds]
+        return [client.read_block_document_by_name(name, slug).updated for slug in slugs]

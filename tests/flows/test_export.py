@@ -17,6 +17,7 @@ from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.export.relation import find_relation
 from sorobanflow.export.run import ExportSummary
+from sorobanflow.ledgers import LedgerRange
 from tests.flows.artifacts import artifacts_of
 from tests.ledgers import generated
 
@@ -122,7 +123,7 @@ def test_progress_is_told_after_five_seconds_and_then_more_rarely() -> None:
         (20.0, 150_000, 7),
         (25.0, 180_000, 8),
     ]:
-        progress.show(rows, ledger)
+        progress.show(rows, LedgerRange(ledger, 9))
     assert lines == [
         "at ledger 6: 100,000 rows, 20,000 rows/s",
         "at ledger 8: 180,000 rows, 12,000 rows/s",

@@ -59,7 +59,7 @@ def run_export(engine: Engine, tmp_path: Path) -> Export:
 
     def run(table: str = "token_operations", **options: Any) -> ExportSummary:
         request = Request(table, folder=tmp_path, **options)
-        return export(engine, request, lambda rows, ledger: None)
+        return export(engine, request, lambda rows, left: None)
 
     return run
 
@@ -299,8 +299,8 @@ def test_rows_written_meanwhile_are_not_in_it(engine: Engine, tmp_path: Path) ->
     )
     progress = []
 
-    def change(rows: int, ledger: int) -> None:
-        progress.append((rows, ledger))
+    def change(rows: int, left: LedgerRange) -> None:
+        progress.append((rows, left))
         _run(
             engine,
             "DELETE FROM token_operations WHERE event_id LIKE '9%'",
@@ -308,7 +308,7 @@ def test_rows_written_meanwhile_are_not_in_it(engine: Engine, tmp_path: Path) ->
         )
 
     summary = export(engine, Request("token_operations", folder=tmp_path), change)
-    assert progress == [(FRAME_ROWS, 5), (count, 5)]
+    assert progress == [(FRAME_ROWS, LedgerRange(5, 10)), (count, LedgerRange(5, 10))]
     rows = _rows(summary)
     assert {row["ledger"] for row in rows} == {5}
     assert len({row["event_id"] for row in rows}) == count

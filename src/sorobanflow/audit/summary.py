@@ -63,6 +63,10 @@ class AuditSummary(RunSummary):
             return f"{where}: whole; {self.found.compared.ledgers:,} compared with the node"
         return f"{where}: whole again, after {_short(self.found)}"
 
+    def brief(self) -> list[tuple[str, str]]:
+        """What was found and what is left, without what is none."""
+        return [line for line in self.table() if line[1] not in ("none", "0")]
+
     def table(self) -> list[tuple[str, str]]:
         """Label and value per line, for a person."""
         if self.found is None:

@@ -61,6 +61,10 @@ class ExportSummary:
             f"to {len(self.files)} {noun} in {self.manifest.parent} in {self.seconds:.1f} s"
         )
 
+    def brief(self) -> list[tuple[str, str]]:
+        """All of it."""
+        return self.table()
+
     def table(self) -> list[tuple[str, str]]:
         """Label and value per line, for a person."""
         return [
@@ -72,10 +76,13 @@ class ExportSummary:
         ]
 
 
-def export(engine: Engine, request: Request, on_frame: Callable[[int, int], None]) -> ExportSummary:
+def export(
+    engine: Engine, request: Request, on_frame: Callable[[int, LedgerRange], None]
+) -> ExportSummary:
     """Write a covered ledger range to files; a ConfigurationError leaves everything unchanged.
 
-    After each frame `on_frame` gets the number of rows so far and the last ledger.
+    After each frame `on_frame` gets the number of rows so far and what is left of the ledgers,
+    that of the last row included.
     """
     began = time.monotonic()
     relation = find_relation(engine, request.table)
@@ -89,7 +96,7 @@ def export(engine: Engine, request: Request, on_frame: Callable[[int, int], None
     ):
         for frame in frames:
             files.write(frame)
-            on_frame(files.rows, int(frame[relation.ledger].iloc[-1]))
+            on_frame(files.rows, LedgerRange(int(frame[relation.ledger].iloc[-1]), ledgers.last))
         written = files.publish(facts)
     return ExportSummary(relation.name, ledgers, written, files.manifest, time.monotonic() - began)
 

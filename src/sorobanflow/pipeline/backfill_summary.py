@@ -27,6 +27,10 @@ class PlanSummary(RunSummary):
             f"{plan.requested} in {count(len(plan.chunks), 'chunk')}; nothing was written"
         )
 
+    def brief(self) -> Lines:
+        """All of it."""
+        return self.table()
+
     def table(self) -> Lines:
         """The plan and, if there is anything to index, the estimate."""
         plan = self.plan
@@ -83,6 +87,10 @@ class FanOutSummary(RunSummary):
             f"{early}indexed {count(self.ledgers, 'ledger')} ({ranges_text(self.written)}) "
             f"in {count(self.started, 'run')} in {self.seconds:,.1f} s"
         )
+
+    def brief(self) -> Lines:
+        """Health, and what the runs did."""
+        return [("health", self.health), *self.table()]
 
     def table(self) -> Lines:
         """What the runs did; rows are in their own summaries."""

@@ -29,6 +29,9 @@ class Summary(Protocol):
     def headline(self) -> str:
         """One sentence: what was done."""
 
+    def brief(self) -> Lines:
+        """The lines that a person looks at first, some of them not in `table`."""
+
     def table(self) -> Lines:
         """Label and value per line, for a person; see `sections` for what a colon means."""
 
@@ -128,6 +131,17 @@ class RunSummary:
         if self.gaps:
             return f"nothing indexed: the source does not have ledgers {ranges_text(self.gaps)}"
         return f"nothing new: ledgers {self.coverage} were covered already"
+
+    def brief(self) -> Lines:
+        """Health, what is stored now, and how fast it came."""
+        lines = [("health", self.health)]
+        if self.finished:
+            lines.append(("ledgers covered", f"{self.coverage.count:,} ({self.coverage})"))
+        if self.written:
+            tables = {name: rows for name, rows in self.rows.items() if rows}
+            rows = f"{sum(tables.values()):,} in {count(len(tables), 'table')}"
+            lines += [("rows stored", rows), ("per second", self._rates())]
+        return [*lines, ("RPC", self._calls())]
 
     def table(self) -> Lines:
         """How the run went, then the details in groups."""

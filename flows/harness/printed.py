@@ -1,0 +1,23 @@
+"""What a flow that was run by hand prints at its end: at most 15 lines, unless all is asked for."""
+
+from rich.console import Console
+from rich.table import Table
+
+from sorobanflow.pipeline.summary import Summary
+
+#: Of a summary's table; with the headline and the line that says where the rest is, 15.
+MAX_LINES = 13
+
+
+def print_summary(summary: Summary, verbose: bool = False) -> None:
+    """Print the headline and the figures that a person looks at first, or all."""
+    every_line = summary.table()
+    lines = every_line if verbose else summary.brief()[:MAX_LINES]
+    grid = Table.grid(padding=(0, 2))
+    for label, value in lines:
+        grid.add_row(f"  {label}", value)
+    console = Console(highlight=False)
+    console.print(summary.headline(), soft_wrap=True)
+    console.print(grid)
+    if len(lines) < len(every_line):
+        console.print("  (all figures: --verbose, or the run's page)", style="dim")
