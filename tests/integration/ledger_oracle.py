@@ -130,7 +130,17 @@ def event_of(transaction: Transaction, place: tuple[int, int, int], event: Any) 
 def fees_of(number: int, one: Any) -> FeeChanges:
     after = getattr(one, "post_tx_apply_fee_processing", None)
     before = changes(number, one.fee_processing)
-    return FeeChanges(before, changes(number, after) if after else [])
+    charged, refunded = -gain_of(one.fee_processing), gain_of(after) if after else 0
+    return FeeChanges(before, changes(number, after) if after else [], charged, refunded)
+
+
+def gain_of(items: xdr.LedgerEntryChanges) -> int:
+    """Sum what each account has after changes, less what it had before."""
+    balances: dict[bytes, list[int]] = {}
+    for item in items.ledger_entry_changes:
+        account = (item.state or item.updated).data.account
+        balances.setdefault(account.account_id.to_xdr_bytes(), []).append(account.balance.int64)
+    return sum(last - first for first, *_, last in balances.values())
 
 
 def upgrade_of(number: int, one: xdr.UpgradeEntryMeta) -> Upgrade:

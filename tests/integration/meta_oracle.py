@@ -27,7 +27,23 @@ def sdk_meta(text: str) -> Meta:
     changes = [change for order, items in change_lists(meta) for change in changes_of(order, items)]
     refunds = [refund for event in getattr(body, "events", []) for refund in refunds_of(event)]
     fees = None if soroban is None else to_json(soroban.ext)
-    return Meta(fees, changes, refunds, meta.v4 is None or len(meta.v4.events) > 0)
+    has_events = meta.v4 is None or len(meta.v4.events) > 0
+    value = None if soroban is None else soroban.return_value
+    returned = None if value is None else to_json(value)
+    return Meta(fees, changes, refunds, has_events, refund_after(meta), returned)
+
+
+def refund_after(meta: xdr.TransactionMeta) -> int | None:
+    """Add up what the changes after the operations give to accounts; those of one are known."""
+    if meta.v < 3:
+        return 0
+    balances: dict[bytes, list[int]] = {}
+    for item in (meta.v3 or meta.v4).tx_changes_after.ledger_entry_changes:
+        account = (item.state or item.updated).data.account
+        balances.setdefault(account.account_id.to_xdr_bytes(), []).append(account.balance.int64)
+    if len(balances) > 1:
+        return None
+    return sum(last - first for first, *_, last in balances.values())
 
 
 def change_lists(meta: xdr.TransactionMeta) -> Lists:

@@ -28,7 +28,7 @@ from sorobanflow.audit.sides import FIRST, LAST
 from sorobanflow.rows.change_position import AFTER_TRANSACTIONS
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.ledgers import HEADER_COLUMNS
-from sorobanflow.store.only_whole import only_whole
+from sorobanflow.store.only_whole import LEFT_OPEN, came_whole, only_whole
 from sorobanflow.store.tables import (
     VERSION_GROUPS,
     VersionGroup,
@@ -61,8 +61,7 @@ def parts_of(
     if table is ledgers:
         yield _ledgers_part(made, stored, event_filter, is_whole)
     elif table not in VERSION_GROUPS:
-        columns = [one.name for one in table.columns if not one.primary_key]
-        yield Part(columns, func.coalesce(made.c.ledger, stored.c.ledger))
+        yield from _history_parts(table, made, stored, is_whole)
     for group in VERSION_GROUPS.get(table, ()):
         part = _state_part(table, group, made, stored)
         if is_whole:
@@ -71,6 +70,21 @@ def parts_of(
             known = not_(and_(_is_only_whole(group), _is_older(group)))
             yield part._replace(is_determined=and_(part.is_determined, known))
             yield from _refunded_parts(table, group, made, stored)
+
+
+def _history_parts(
+    table: Table, made: Subquery, stored: Subquery, is_whole: bool
+) -> Iterator[Part]:
+    """Judge all columns; where the stored ledger came whole, no column that a node leaves null."""
+    ledger = func.coalesce(made.c.ledger, stored.c.ledger)
+    left_open = () if is_whole else LEFT_OPEN.get(table, ())
+    columns = [one.name for one in table.columns if not one.primary_key]
+    yield Part([name for name in columns if name not in left_open], ledger)
+    for name in left_open:
+        told = or_(
+            made.c[name].is_not(None), literal_column(f"NOT {came_whole('t.ledger')}", Boolean)
+        )
+        yield Part([name], ledger, told)
 
 
 def _ledgers_part(

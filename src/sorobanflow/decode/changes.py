@@ -41,4 +41,7 @@ class Meta(NamedTuple):
     refunds: list[Refund]  # of its fee events
     #: False for a V4 without fee events: of its refund, if it has one, no change or event tells.
     states_refunds: bool = True
+    #: Stroops that the changes after the operations give back to the payer of the fee, as before
+    #: protocol 23; None: these changes do not tell.
+    refund_after: int | None = 0
     return_value: Json = None  # of a Soroban transaction, an SCVal; a V3 states void if it failed

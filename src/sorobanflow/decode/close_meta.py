@@ -34,6 +34,8 @@ class FeeChanges(NamedTuple):
 
     before: list[Change]  # of feeProcessing, before all transactions
     after: list[Change]  # of postTxApplyFeeProcessing, after all transactions
+    charged: int | None = None  # stroops of the former, the refund included; None: not told
+    refunded: int | None = None  # stroops of the latter; None: not told
 
 
 class Upgrade(NamedTuple):
@@ -49,7 +51,7 @@ class CloseMeta(NamedTuple):
     header: Header
     transactions: list[Transaction]
     events: list[Event]  # in chain order, with the ids that a node gives them
-    fees: list[FeeChanges]  # one for each transaction
+    fees: list[FeeChanges]  # one for each transaction; without changes if the ledger is searched
     upgrades: list[Upgrade]
     #: Keys of the entries that left the live state, in order, as `read_key` gives them: without
     #: `entry` and `value_xdr`. Contract data, code, and (since protocol 23) their ttl beside them.

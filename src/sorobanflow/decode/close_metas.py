@@ -135,8 +135,11 @@ def _close_meta(
     if search is not None:
         events = ledger_events(of_metas, search.selects)
         named = {event.tx_hash for event in events}
-        transactions = [one for one in transactions if one.tx_hash in named]
-        return CloseMeta(header, transactions, events, [], [], [])
+        found = [
+            pair for pair in zip(transactions, applied, strict=True) if pair[0].tx_hash in named
+        ]
+        fees = [one.fees._replace(before=[], after=[]) for _, one in found]
+        return CloseMeta(header, [item for item, _ in found], events, fees, [], [])
     return CloseMeta(
         header=header,
         transactions=transactions,

@@ -3,13 +3,18 @@
 Source: Stellar-ledger.x.
 """
 
+from struct import Struct
+
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.entries import is_instance, read_entry, read_key, skip_entry
 from sorobanflow.decode.entry_types import LEDGER_KEY
-from sorobanflow.decode.reader import Json, Skip, count_items, enum, no_arm, uint32
+from sorobanflow.decode.reader import INT64, Json, Skip, count_items, enum, no_arm, uint32
+from sorobanflow.decode.strkeys import ACCOUNT_ID
 
 _KIND = enum("LedgerEntryChangeType", ["created", "updated", "removed", "state", "restored"])
-_REMOVED = 2
+_REMOVED, _STATE = 2, 3
+#: Of a change that is no removal: its kind, and the type of its entry.
+_KIND_AND_TYPE = Struct(">I4xI").unpack_from
 _SKIPS: dict[int, Skip] = {
     kind: LEDGER_KEY.skip if kind == _REMOVED else skip_entry for kind in range(5)
 }
@@ -34,6 +39,23 @@ def read_changes(data: bytes, at: int, op_order: int, changes: list[Change]) -> 
         if entry.is_instance and kind != "removed":
             instances[entry.key_hash] = entry.entry["val"]
     return at
+
+
+def balance_gain(data: bytes, at: int, changes: list[Change]) -> int | None:
+    """Compute the stroops that an account gained by LedgerEntryChanges, read as `changes`.
+
+    None if they are not of one account, or do not show its state before.
+    """
+    if count_items(data, at) == 0:
+        return 0
+    if not changes or _KIND_AND_TYPE(data, at + 4) != (_STATE, 0):
+        return None
+    account, balance_at = ACCOUNT_ID.read(data, at + 16)
+    if any(one.type != "account" or one.key["account_id"] != account for one in changes):
+        return None
+    before, _ = INT64.read(data, balance_at)
+    after = changes[-1].entry
+    return None if after is None else int(after["balance"]) - int(before)
 
 
 def skip_changes(data: bytes, at: int) -> int:

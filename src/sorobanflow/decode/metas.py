@@ -14,7 +14,7 @@ from sorobanflow.decode.contract_events import (
     event_head,
     skip_event,
 )
-from sorobanflow.decode.entry_changes import read_changes
+from sorobanflow.decode.entry_changes import balance_gain, read_changes
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     INT64,
@@ -44,26 +44,32 @@ RETURN_VALUE = optional(SC_VAL)
 def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
     (version,) = uint32(data, at)
     at += 4
-    meta = Meta(None, [], [])
-    if version <= 2:
-        return meta, _read_changes_of(data, at, version, meta.changes)
     if version > 4:
         no_arm("TransactionMeta", version)
-    at = EXTENSION_POINT.skip(data, at)
-    at = _read_changes_of(data, at, version, meta.changes)
+    if version >= 3:
+        at = EXTENSION_POINT.skip(data, at)
+    meta = Meta(None, [], [])
+    after_at = _read_operations(data, at, version, meta.changes)
+    if version < 2:
+        return meta, after_at
+    before = len(meta.changes)
+    at = read_changes(data, after_at, OP_AFTER, meta.changes)
+    if version == 2:
+        return meta, at
+    refund = balance_gain(data, after_at, meta.changes[before:])
     fees, value, at = _read_soroban(data, at, version)
     has_events = True
     if version == 4:
         has_events, at = _read_events(data, at, meta.refunds)
         at = DIAGNOSTIC_EVENTS.skip(data, at)
-    return Meta(fees, meta.changes, meta.refunds, has_events, value), at
+    return Meta(fees, meta.changes, meta.refunds, has_events, refund, value), at
 
 
 read_meta = base64_reader("TransactionMeta", _read_meta)
 
 
-def _read_changes_of(data: bytes, at: int, version: int, changes: list[Change]) -> int:
-    """Read the changes before, of and after the operations."""
+def _read_operations(data: bytes, at: int, version: int, changes: list[Change]) -> int:
+    """Read the changes before and of the operations."""
     if version >= 1:
         at = read_changes(data, at, OP_BEFORE, changes)
     count = count_items(data, at, OP_AFTER - 1)
@@ -74,8 +80,6 @@ def _read_changes_of(data: bytes, at: int, version: int, changes: list[Change]) 
         at = read_changes(data, at, number, changes)
         if version == 4:
             at = EVENTS.skip(data, at)
-    if version >= 2:
-        at = read_changes(data, at, OP_AFTER, changes)
     return at
 
 

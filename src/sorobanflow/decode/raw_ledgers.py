@@ -16,7 +16,7 @@ from sorobanflow.decode.close_meta_types import (
     SCP_INFO,
 )
 from sorobanflow.decode.entries import Entry, read_key, skip_entry
-from sorobanflow.decode.entry_changes import read_changes
+from sorobanflow.decode.entry_changes import balance_gain, read_changes
 from sorobanflow.decode.meta_events import MetaEvents, read_meta_events
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
@@ -167,8 +167,10 @@ def _read_applied_v0(data: bytes, at: int, number: int) -> tuple[Applied, int]:
     """Read a TransactionResultMeta."""
     result_at = at + 32
     fees_at = TRANSACTION_RESULT.skip(data, result_at)
-    fees = FeeChanges([], [])
-    meta_at = read_changes(data, fees_at, number, fees.before)
+    before: list[Change] = []
+    meta_at = read_changes(data, fees_at, number, before)
+    charged = balance_gain(data, fees_at, before)
+    fees = FeeChanges(before, [], -charged if charged else None, 0)
     events, end = read_meta_events(data, meta_at)
     result, meta = data[result_at:fees_at], data[meta_at:end]
     return Applied(data[at:result_at], result, meta, events, fees), end
@@ -177,7 +179,10 @@ def _read_applied_v0(data: bytes, at: int, number: int) -> tuple[Applied, int]:
 def _read_applied_v1(data: bytes, at: int, number: int) -> tuple[Applied, int]:
     """Read a TransactionResultMetaV1."""
     applied, at = _read_applied_v0(data, EXTENSION_POINT.skip(data, at), number)
-    return applied, read_changes(data, at, number, applied.fees.after)
+    after: list[Change] = []
+    end = read_changes(data, at, number, after)
+    fees = applied.fees._replace(after=after, refunded=balance_gain(data, at, after))
+    return applied._replace(fees=fees), end
 
 
 def _read_upgrade(data: bytes, at: int, number: int) -> tuple[Upgrade, int]:

@@ -1,7 +1,10 @@
 """Make the columns of a transaction's fees, in stroops.
 
-Invariant: what they say follows from envelope, result and meta alone, so it is the same whatever
-source gave them; null where these cannot tell. Source: Stellar-ledger.x, CAP-46-07, CAP-67.
+A Soroban transaction pays its whole bid for resources at first, and an inclusion fee; what it did
+not use is refunded. So the fee charged is inclusion fee + resource fee - refund. Envelope, result
+and meta tell the parts if the network states them (SorobanTransactionMetaExtV1, fee events), or
+refunds in the meta's changes, as before protocol 23; a whole ledger always does. What cannot be
+told is null. Source: Stellar-ledger.x, CAP-67, stellar-core's issue 4188.
 """
 
 from sorobanflow.decode.changes import Meta
@@ -13,27 +16,49 @@ from sorobanflow.rows.values import arm, i64
 
 def fee_columns(envelope: Envelope, result: Result, meta: Meta) -> dict[str, Json]:
     """Return the columns of `transactions` that say what was charged."""
+    charged = result.fee_charged
     _, data = arm(envelope.transaction["ext"])
     if data is None:
-        charged = result.fee_charged
         return {"fee_charged": charged, "inclusion_fee_charged": charged}
+    resource_fee = i64(data["resource_fee"])
     _, fees = arm("v0" if meta.soroban_fees is None else meta.soroban_fees)
-    non_refundable = _fee(fees, "total_non_refundable_resource_fee_charged")
-    refundable = _fee(fees, "total_refundable_resource_fee_charged")
-    refund = None
-    if non_refundable is not None and refundable is not None:
-        refund = i64(data["resource_fee"]) - non_refundable - refundable
+    non_refundable, refundable, rent = (
+        None if fees is None else i64(fees[field]) for field in _STATED
+    )
+    if non_refundable is None or refundable is None:
+        refund = _refund(meta)
+    else:
+        refund = resource_fee - non_refundable - refundable
     return {
-        "fee_charged": result.fee_charged,
-        "inclusion_fee_charged": None
-        if refund is None
-        else result.fee_charged - i64(data["resource_fee"]) + refund,
+        "fee_charged": charged,
+        "inclusion_fee_charged": _inclusion(charged - resource_fee, refund, envelope, meta),
         "non_refundable_fee_charged": non_refundable,
         "refundable_fee_charged": refundable,
-        "rent_fee_charged": _fee(fees, "rent_fee_charged"),
+        "rent_fee_charged": rent,
         "resource_fee_refund": refund,
     }
 
 
-def _fee(fees: Json, field: str) -> int | None:
-    return None if fees is None else i64(fees[field])
+_STATED = (
+    "total_non_refundable_resource_fee_charged",
+    "total_refundable_resource_fee_charged",
+    "rent_fee_charged",
+)
+
+
+def _refund(meta: Meta) -> int | None:
+    """Add up refunds; since protocol 23 only fee events tell them, and not all metas have these."""
+    if meta.refund_after is None or not (meta.refund_after or meta.states_refunds):
+        return None
+    return meta.refund_after + sum(refund.stroops or 0 for refund in meta.refunds)
+
+
+def _inclusion(rest: int, refund: int | None, envelope: Envelope, meta: Meta) -> int | None:
+    """Add the refund to what the charge is above the resource fee.
+
+    In protocol 20 the charge of a fee bump is as if nothing was refunded. Such a charge is above
+    the resource fee; one below it is of a later protocol, as is a refund after all transactions.
+    """
+    if refund is None or (envelope.fee_bump and refund and rest >= 0 and not meta.refunds):
+        return None
+    return rest + refund

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from sorobanflow.decode.changes import Meta
+from sorobanflow.decode.close_meta import FeeChanges
 from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
 from sorobanflow.rows.operations import OperationRow, operation_rows
 from sorobanflow.rows.results import operation_results
@@ -20,6 +21,18 @@ class TransactionEntry(NamedTuple):
     trades: list[TradeRow]
     meta: Meta
     state: list[StateRow]
+
+    def with_fees(self, fees: FeeChanges) -> "TransactionEntry":
+        """Take what a whole ledger says of its fee, where the meta leaves parts of it open."""
+        row, meta = self.row, self.meta
+        if row.soroban_resource_fee is None or fees.charged is None:
+            return self
+        refund = row.resource_fee_refund
+        if refund is None and meta.refund_after is not None and fees.refunded is not None:
+            refund = meta.refund_after + fees.refunded
+        inclusion = fees.charged - row.soroban_resource_fee
+        told = row._replace(inclusion_fee_charged=inclusion, resource_fee_refund=refund)
+        return self._replace(row=told)
 
 
 class TransactionReader:

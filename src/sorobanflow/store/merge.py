@@ -17,7 +17,7 @@ from sqlalchemy import Table
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.copy import Row, array_parameters, execute_with_rows, sort_by_key
-from sorobanflow.store.only_whole import came_whole, only_whole
+from sorobanflow.store.only_whole import LEFT_OPEN, came_whole, only_whole
 from sorobanflow.store.tables import VERSION_GROUPS, VersionGroup
 
 #: Rows per statement; a row may have some 100 KiB, and the server holds a statement in memory.
@@ -50,7 +50,8 @@ def _merge_statement(table: Table, *, replace: bool, is_whole: bool) -> bytes:
     if groups := VERSION_GROUPS.get(table):
         update = _take_newer_groups(groups, _of_key(table, groups), replace, is_whole)
     else:
-        update = _take_incoming([name for name in columns if name not in keys])
+        kept = () if is_whole else LEFT_OPEN.get(table, ())
+        update = _take_incoming([name for name in columns if name not in keys], kept)
     return (
         f"INSERT INTO {table.name} AS t ({', '.join(columns)}) "  # noqa: S608
         f"SELECT * FROM unnest({array_parameters(table)}) "
@@ -58,10 +59,15 @@ def _merge_statement(table: Table, *, replace: bool, is_whole: bool) -> bytes:
     ).encode()
 
 
-def _take_incoming(columns: Sequence[str]) -> str:
-    """Take the incoming row if it differs."""
-    assignments = ", ".join(f"{name} = excluded.{name}" for name in columns)
-    return f"{assignments} WHERE {_differ(columns)}"
+def _take_incoming(columns: Sequence[str], kept: Sequence[str]) -> str:
+    """Take the incoming row if it differs; no null for a `kept` column that came whole."""
+    values = {name: f"excluded.{name}" for name in columns}
+    for name in kept:
+        told = f"CASE WHEN {came_whole('t.ledger')} THEN t.{name} END"
+        values[name] = f"coalesce(excluded.{name}, {told})"
+    assignments = ", ".join(f"{name} = {value}" for name, value in values.items())
+    incoming = ", ".join(values.values())
+    return f"{assignments} WHERE {_row('t', columns)} IS DISTINCT FROM ({incoming})"
 
 
 def _of_key(table: Table, groups: Sequence[VersionGroup]) -> list[str]:

@@ -1,11 +1,15 @@
 """What only whole ledgers tell, as conditions in SQL, for what merges, replaces and compares.
 
 A ledger that came whole (a LedgerCloseMeta) holds changes of state that no answer of a node shows:
-those of fees outside of the transactions, of upgrades and of evictions.
+those of fees outside of the transactions, of upgrades and of evictions. Of history it tells what
+`LEFT_OPEN` lists.
 """
 
 from sorobanflow.rows.change_position import AFTER_TRANSACTIONS, BEFORE_TRANSACTIONS
-from sorobanflow.store.tables import VersionGroup
+from sorobanflow.store.tables import VersionGroup, transactions
+
+#: Columns of history that a node leaves null where its metas do not tell them.
+LEFT_OPEN = {transactions: ("inclusion_fee_charged", "resource_fee_refund")}
 
 
 def only_whole(group: VersionGroup, alias: str) -> str:

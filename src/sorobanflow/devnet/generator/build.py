@@ -151,9 +151,9 @@ def _account_changes(draw: Draw, owner: Keypair, balance: int) -> list[xdr.Ledge
 
 
 def _soroban_meta(soroban: Soroban, wrapping: Wrapping) -> xdr.SorobanTransactionMetaV2:
-    fees = xdr.SorobanTransactionMetaExtV1(
-        EXT, xdr.Int64(wrapping.fee // 4), xdr.Int64(wrapping.fee // 8), xdr.Int64(0)
-    )
+    used = wrapping.fee // 4
+    rest = wrapping.fee // 2 - used - wrapping.refund
+    fees = xdr.SorobanTransactionMetaExtV1(EXT, xdr.Int64(used), xdr.Int64(rest), xdr.Int64(0))
     value = None if wrapping.failed else soroban.return_value
     return xdr.SorobanTransactionMetaV2(xdr.SorobanTransactionMetaExt(1, fees), value)
 
