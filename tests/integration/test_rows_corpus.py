@@ -3,16 +3,17 @@
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stellar_sdk import xdr
+from stellar_sdk import StrKey, xdr
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
+from sorobanflow.rows.trades import TradeRow
 from sorobanflow.sources.items import Transaction
 
 Corpus = Callable[[str], list[dict[str, Any]]]
@@ -67,11 +68,16 @@ def test_every_effects_case_becomes_rows(corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "operations"),
-    [("pubnet-30822015", 2085), ("pubnet-51000294", 878), ("pubnet-63092990", 686)],
+    ("name", "operations", "trades"),
+    [
+        ("pubnet-30822015", 2085, 5),
+        ("pubnet-51000294", 878, 194),
+        ("pubnet-63092990", 686, 59),
+        ("pubnet-63800060", 239, 17),
+    ],
 )
 def test_every_recorded_transaction_becomes_rows(
-    recording_path: Callable[[str], Path], name: str, operations: int
+    recording_path: Callable[[str], Path], name: str, operations: int, trades: int
 ) -> None:
     with gzip.open(recording_path(name), "rt") as lines:
         header, *ledgers = [json.loads(line) for line in lines]
@@ -80,6 +86,50 @@ def test_every_recorded_transaction_becomes_rows(
     assert batch.quarantine == []
     assert len(batch.transactions) == header["transactions"]
     assert len(batch.operations) == operations
+    claimed = [atom for item in transactions for atom in claims(item)]
+    assert sorted(map(claim, batch.trades)) == sorted(claimed)
+    assert len(claimed) == trades
+    for row in batch.transactions:
+        assert row.inclusion_fee_charged is not None
+        resources = (row.soroban_resource_fee or 0) - (row.resource_fee_refund or 0)
+        assert row.inclusion_fee_charged + resources == row.fee_charged
+
+
+def claim(row: TradeRow) -> tuple[Any, ...]:
+    """The numbers of a trade, and where it is from."""
+    source = row.pool_id or f"{row.seller} {row.offer_id}"
+    return row.tx_hash, row.op_index, row.trade_index, source, row.sold_amount, row.bought_amount
+
+
+def claims(transaction: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """The claim atoms of a transaction that was applied, by way of stellar-sdk."""
+    result = xdr.TransactionResult.from_xdr(transaction["result_xdr"]).result
+    if result.inner_result_pair:
+        result = result.inner_result_pair.result.result
+    if result.code != xdr.TransactionResultCode.txSUCCESS:
+        return
+    for index, operation in enumerate(result.results):
+        for number, atom in enumerate(atoms_of(operation.tr)):
+            body = atom.v0 or atom.order_book or atom.liquidity_pool
+            sold, bought = body.amount_sold.int64, body.amount_bought.int64
+            yield transaction["hash"], index, number, source_of(body), sold, bought
+
+
+def atoms_of(result: xdr.OperationResultTr) -> list[xdr.ClaimAtom]:
+    for value in vars(result).values():
+        success = getattr(value, "success", None)
+        for name in ("offers", "offers_claimed"):
+            if hasattr(success, name):
+                return list(getattr(success, name))
+    return []
+
+
+def source_of(atom: Any) -> str:
+    if isinstance(atom, xdr.ClaimLiquidityAtom):
+        return StrKey.encode_liquidity_pool(atom.liquidity_pool_id.pool_id.hash)
+    old = isinstance(atom, xdr.ClaimOfferAtomV0)
+    key = atom.seller_ed25519 if old else atom.seller_id.account_id.ed25519
+    return f"{StrKey.encode_ed25519_public_key(key.uint256)} {atom.offer_id.int64}"
 
 
 def test_a_soroban_fee_bump_of_pubnet(recording_path: Callable[[str], Path]) -> None:

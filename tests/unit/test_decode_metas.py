@@ -130,7 +130,7 @@ def stored(value: Any) -> int:
 def test_read_meta_gives_the_fees_of_version_4(fees: Any, returned: Any) -> None:
     soroban = {"ext": fees, "return_value": returned}
     read = read_meta(meta_v4(soroban_meta=soroban, diagnostic_events=[DIAGNOSTIC, DIAGNOSTIC]))
-    assert read.soroban_fees == fees
+    assert (read.soroban_fees, read.return_value) == (fees, returned)
 
 
 @pytest.mark.parametrize("fees", ["v0", FEES])
@@ -141,7 +141,36 @@ def test_read_meta_gives_the_fees_of_version_3(fees: Any) -> None:
         "return_value": {"u32": 9},
         "diagnostic_events": [DIAGNOSTIC],
     }
-    assert read_meta(meta(3, BODY | {"soroban_meta": soroban})).soroban_fees == fees
+    read = read_meta(meta(3, BODY | {"soroban_meta": soroban}))
+    assert (read.soroban_fees, read.return_value) == (fees, {"u32": 9})
+
+
+def of_balance(balance: int, account: str = ALICE) -> dict[str, Any]:
+    return entry("account", ACCOUNT | {"account_id": account, "balance": str(balance)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "refund"),
+    [
+        ([], 0),
+        ([{"state": of_balance(5)}, {"updated": of_balance(12)}], 7),
+        ([{"state": of_balance(5)}, {"updated": of_balance(12)}] * 2, 7),
+        ([{"state": of_balance(5)}, {"updated": of_balance(5)}, {"updated": of_balance(4)}], -1),
+        ([{"updated": of_balance(12)}], None),
+        ([{"state": of_balance(5)}], None),
+        ([{"state": of_balance(5)}, {"removed": {"account": {"account_id": ALICE}}}], None),
+        ([{"state": of_balance(5, BOB)}, {"updated": of_balance(12)}], None),
+        ([{"state": of_balance(5)}, {"updated": of_balance(12)}, CREATED], None),
+        ([{"state": entry("ttl", TTL)}, {"updated": of_balance(12)}], None),
+        ([OFFER_REMOVED], None),
+    ],
+)
+def test_changes_after_the_operations_of_one_account_are_its_refund(
+    changes: list[Any], refund: int | None
+) -> None:
+    assert read_meta(meta_v4(tx_changes_after=changes)).refund_after == refund
+    body = BODY | {"soroban_meta": None, "tx_changes_after": changes}
+    assert read_meta(meta(3, body)).refund_after == refund
 
 
 def test_a_negative_fee_behind_all_transactions_is_a_refund() -> None:

@@ -1,7 +1,9 @@
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from stellar_sdk import StrKey
 
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
@@ -21,6 +23,9 @@ from tests.unit.wire_items import (
     make_transaction,
     sign,
 )
+
+LAST = {"destination": BOB, "asset": "native", "amount": "7"}
+CLAIMABLE = StrKey.encode_claimable_balance(bytes(33))
 
 
 def _rows(row: TransactionRow, decoded: DecodedTransaction) -> list[OperationRow]:
@@ -81,6 +86,9 @@ def test_operation_rows_keep_order_and_results() -> None:
     }
     operations = [op(CREATE_ACCOUNT), op(offer), op(PAYMENT), op("inflation"), op(PAYMENT)]
     rows = rows_of(operations, code)
+    assert [row.result for row in rows] == [
+        *(None, '{"offers_claimed":[],"offer":"deleted"}', None, None, None),
+    ]
     assert [(row.op_index, row.type, row.result_code) for row in rows] == [
         (0, "create_account", "already_exist"),
         (1, "manage_sell_offer", "success"),
@@ -117,7 +125,32 @@ def test_operation_inherits_a_muxed_source() -> None:
 
 def test_operations_that_were_not_applied_have_no_result() -> None:
     rows = rows_of([op(PAYMENT), op(PAYMENT)], "txbad_seq")
-    assert [row.result_code for row in rows] == [None, None]
+    assert [(row.result_code, row.result) for row in rows] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("account_merge", "9223372036854775807"),
+        ("inflation", [{"destination": BOB, "amount": "7"}]),
+        ("create_claimable_balance", CLAIMABLE),
+        ("invoke_host_function", "ab" * 32),
+        ("path_payment_strict_send", {"offers": [], "last": LAST}),
+    ],
+)
+def test_operation_has_what_its_result_holds(kind: str, content: Any) -> None:
+    code = {"tx_success": [{"op_inner": {kind: {"success": content}}}]}
+    [row] = rows_of([op(PAYMENT)], code, "SUCCESS")
+    assert row.result is not None
+    assert (row.result_code, json.loads(row.result)) == ("success", content)
+
+
+def test_operation_names_the_asset_without_an_issuer() -> None:
+    asset = {"credit_alphanum4": {"asset_code": "USD", "issuer": BOB}}
+    code = {"tx_failed": [{"op_inner": {"path_payment_strict_send": {"no_issuer": asset}}}]}
+    [row] = rows_of([op(PAYMENT)], code)
+    assert row.result is not None
+    assert (row.result_code, json.loads(row.result)) == ("no_issuer", asset)
 
 
 def test_operations_of_a_fee_bump_have_the_inner_results() -> None:

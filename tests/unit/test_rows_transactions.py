@@ -249,9 +249,9 @@ FEES = {
 @pytest.mark.parametrize(
     ("fees", "wanted"),
     [
-        ({"v1": FEES}, (11, 22, 5, 50060435)),
-        ("v0", (None, None, None, None)),
-        (None, (None, None, None, None)),
+        ({"v1": FEES}, (11, 22, 5)),
+        ("v0", (None, None, None)),
+        (None, (None, None, None)),
     ],
 )
 def test_transaction_row_reads_soroban_columns(fees: Any, wanted: tuple[Any, ...]) -> None:
@@ -263,7 +263,39 @@ def test_transaction_row_reads_soroban_columns(fees: Any, wanted: tuple[Any, ...
         '{"footprint":{"read_only":[],"read_write":[]},'
         '"instructions":1,"disk_read_bytes":2,"write_bytes":3}'
     )
-    assert row[-4:] == wanted
+    assert row[-4:-1] == wanted
+
+
+def test_transaction_row_has_the_archived_entries_that_it_restores() -> None:
+    restoring = {"v1": {**SOROBAN["v1"], "ext": {"v1": {"archived_soroban_entries": [0, 7]}}}}
+    for ext, wanted in ((SOROBAN, None), (restoring, "[0,7]")):
+        decoded = DecodedTransaction({"tx": sign(make_body(ext=ext))}, make_result(), NO_CHANGES)
+        row = transaction_row(make_transaction(), decoded)
+        assert row.soroban_archived_entries == wanted
+
+
+CALL = {"invoke_host_function": {"host_function": {"upload_contract_wasm": ""}, "auth": []}}
+TRAPPED = {"tx_failed": [{"op_inner": {"invoke_host_function": "trapped"}}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "result", "value", "wanted"),
+    [
+        (CALL, make_result(), {"i128": "-7"}, '{"i128":"-7"}'),
+        (CALL, make_result(), "void", '"void"'),
+        (CALL, make_result(), None, None),
+        (CALL, make_result(TRAPPED), "void", None),
+        ({"extend_footprint_ttl": {}}, make_result(), "void", None),
+    ],
+)
+def test_transaction_row_has_what_a_contract_call_returned(
+    body: Any, result: Any, value: Any, wanted: str | None
+) -> None:
+    operations = [{"source_account": None, "body": body}]
+    meta = NO_CHANGES._replace(return_value=value)
+    decoded = DecodedTransaction({"tx": sign(make_body(operations))}, result, meta)
+    status = "FAILED" if "tx_failed" in result["result"] else "SUCCESS"
+    assert transaction_row(make_transaction(status=status), decoded).return_value == wanted
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ A Soroban transaction pays its whole bid for resources at first, and an inclusio
 not use is refunded. So the fee charged is inclusion fee + resource fee - refund. Envelope, result
 and meta tell the parts if the network states them (SorobanTransactionMetaExtV1, fee events), or
 refunds in the meta's changes, as before protocol 23; a whole ledger always does. What cannot be
-told is null. Source: Stellar-ledger.x, CAP-67, stellar-core's issue 4188.
+told, or cannot be true, is null. Source: Stellar-ledger.x, CAP-67, stellar-core's issue 4188.
 """
 
 from sorobanflow.decode.changes import Meta
@@ -29,6 +29,7 @@ def fee_columns(envelope: Envelope, result: Result, meta: Meta) -> dict[str, Jso
         refund = _refund(meta)
     else:
         refund = resource_fee - non_refundable - refundable
+    refund = possible(refund, resource_fee)
     return {
         "fee_charged": charged,
         "inclusion_fee_charged": _inclusion(charged - resource_fee, refund, envelope, meta),
@@ -61,4 +62,9 @@ def _inclusion(rest: int, refund: int | None, envelope: Envelope, meta: Meta) ->
     """
     if refund is None or (envelope.fee_bump and refund and rest >= 0 and not meta.refunds):
         return None
-    return rest + refund
+    return possible(rest + refund)
+
+
+def possible(stroops: int | None, limit: int = 2**63 - 1) -> int | None:
+    """Give an amount that was computed if it is one of 0 to the limit, else None."""
+    return stroops if stroops is not None and 0 <= stroops <= limit else None

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.close_meta import FeeChanges
 from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
+from sorobanflow.rows.fees import possible
 from sorobanflow.rows.operations import OperationRow, operation_rows
 from sorobanflow.rows.results import operation_results
 from sorobanflow.rows.state import StateRow, state_rows
@@ -25,12 +26,12 @@ class TransactionEntry(NamedTuple):
     def with_fees(self, fees: FeeChanges) -> "TransactionEntry":
         """Take what a whole ledger says of its fee, where the meta leaves parts of it open."""
         row, meta = self.row, self.meta
-        if row.soroban_resource_fee is None or fees.charged is None:
+        resource_fee, refund = row.soroban_resource_fee, row.resource_fee_refund
+        if resource_fee is None or fees.charged is None:
             return self
-        refund = row.resource_fee_refund
         if refund is None and meta.refund_after is not None and fees.refunded is not None:
-            refund = meta.refund_after + fees.refunded
-        inclusion = fees.charged - row.soroban_resource_fee
+            refund = possible(meta.refund_after + fees.refunded, resource_fee)
+        inclusion = possible(fees.charged - resource_fee)
         told = row._replace(inclusion_fee_charged=inclusion, resource_fee_refund=refund)
         return self._replace(row=told)
 

@@ -1,0 +1,194 @@
+"""Trades are what claim atoms say, in their order, and only those that were applied."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from stellar_sdk import StrKey
+
+from sorobanflow.decode.transactions import decode_transaction
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.operations import OperationRow
+from sorobanflow.rows.results import OperationResult
+from sorobanflow.rows.trades import TradeRow, trade_rows
+from sorobanflow.rows.transaction_entry import TransactionReader
+from tests.unit.wire_items import (
+    ALICE,
+    BOB,
+    CAROL,
+    NETWORK,
+    TX_HASH,
+    make_body,
+    make_result,
+    make_transaction,
+    sign,
+    with_its_hash,
+)
+
+USD = {"credit_alphanum4": {"asset_code": "USD", "issuer": BOB}}
+LONG = {"credit_alphanum12": {"asset_code": "LONGNAME", "issuer": CAROL}}
+POOL = StrKey.encode_liquidity_pool(bytes(range(32)))
+CLOSED = datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC)
+LAST = {"destination": BOB, "asset": "native", "amount": "7"}
+
+
+def traded(sold: Any, sold_amount: int, bought: Any, bought_amount: int) -> dict[str, Any]:
+    return {
+        "asset_sold": sold,
+        "amount_sold": str(sold_amount),
+        "asset_bought": bought,
+        "amount_bought": str(bought_amount),
+    }
+
+
+def order(seller: str, offer: int, *amounts: Any) -> dict[str, Any]:
+    return {"order_book": {"seller_id": seller, "offer_id": str(offer), **traded(*amounts)}}
+
+
+def pool(*amounts: Any) -> dict[str, Any]:
+    return {"liquidity_pool": {"liquidity_pool_id": POOL, **traded(*amounts)}}
+
+
+def manage(*atoms: Any) -> dict[str, Any]:
+    return {"offers_claimed": [*atoms], "offer": "deleted"}
+
+
+def path(*atoms: Any) -> dict[str, Any]:
+    return {"offers": [*atoms], "last": LAST}
+
+
+def operation(kind: str, index: int = 0, successful: bool = True) -> OperationRow:
+    return OperationRow(
+        TX_HASH, index, 1000, CLOSED, kind, ALICE, None, "{}", "success", None, successful
+    )
+
+
+def trades_of(kind: str, content: Any) -> list[TradeRow]:
+    return trade_rows([operation(kind)], [OperationResult("success", content)])
+
+
+def test_trade_row_of_an_offer_has_every_column() -> None:
+    assert trades_of("manage_sell_offer", manage(order(BOB, 9, USD, 30, "native", 45))) == [
+        TradeRow(
+            tx_hash=TX_HASH,
+            op_index=0,
+            trade_index=0,
+            ledger=1000,
+            closed_at=CLOSED,
+            type="order_book",
+            seller=BOB,
+            offer_id=9,
+            pool_id=None,
+            buyer=ALICE,
+            sold_asset=f"USD:{BOB}",
+            sold_amount=30,
+            bought_asset="native",
+            bought_amount=45,
+            price_n=3,
+            price_d=2,
+        )
+    ]
+
+
+def test_trade_row_of_a_pool_names_it_instead_of_a_seller() -> None:
+    [row] = trades_of("path_payment_strict_send", path(pool("native", 7, LONG, 21)))
+    assert (row.type, row.seller, row.offer_id, row.pool_id) == ("liquidity_pool", None, None, POOL)
+    assert (row.sold_asset, row.bought_asset) == ("native", f"LONGNAME:{CAROL}")
+    assert (row.price_n, row.price_d) == (3, 1)
+
+
+def test_seller_of_an_atom_before_protocol_18_is_a_raw_key() -> None:
+    key = StrKey.decode_ed25519_public_key(BOB).hex()
+    atom = {"v0": {"seller_ed25519": key, "offer_id": "9", **traded(USD, 1, "native", 1)}}
+    [row] = trades_of("manage_buy_offer", manage(atom))
+    assert (row.type, row.seller, row.offer_id) == ("order_book", BOB, 9)
+
+
+@pytest.mark.parametrize(
+    ("sold", "bought", "price"),
+    [
+        (0, 0, (None, None)),
+        (0, 5, (None, None)),
+        (5, 0, (0, 1)),
+        (2**63 - 1, 2**63 - 2, (2**63 - 2, 2**63 - 1)),
+        (2**62, 2**61, (1, 2)),
+    ],
+)
+def test_price_is_the_reduced_fraction(sold: int, bought: int, price: Any) -> None:
+    [row] = trades_of("create_passive_sell_offer", manage(order(BOB, 9, USD, sold, LONG, bought)))
+    assert (row.sold_amount, row.bought_amount) == (sold, bought)
+    assert (row.price_n, row.price_d) == price
+
+
+def test_trades_keep_the_order_of_hops_and_offers() -> None:
+    hops = path(
+        order(BOB, 1, USD, 10, "native", 5),
+        order(CAROL, 2, USD, 20, "native", 10),
+        pool(LONG, 3, USD, 30),
+    )
+    rows = trades_of("path_payment_strict_receive", hops)
+    assert [(row.trade_index, row.seller, row.sold_asset) for row in rows] == [
+        (0, BOB, f"USD:{BOB}"),
+        (1, CAROL, f"USD:{BOB}"),
+        (2, None, f"LONGNAME:{CAROL}"),
+    ]
+
+
+def test_trades_are_of_their_own_operation() -> None:
+    atom = order(BOB, 9, USD, 30, "native", 45)
+    results = [
+        OperationResult("success", None),
+        OperationResult("success", manage(atom)),
+        OperationResult("success", path()),
+        OperationResult("success", path(atom, atom)),
+    ]
+    kinds = ("payment", "manage_buy_offer", "path_payment_strict_send", "path_payment_strict_send")
+    rows = trade_rows([operation(kind, n) for n, kind in enumerate(kinds)], results)
+    assert [(row.op_index, row.trade_index) for row in rows] == [(1, 0), (3, 0), (3, 1)]
+
+
+def test_failed_transaction_has_no_trades_though_an_operation_succeeded() -> None:
+    operations = [operation("manage_sell_offer", successful=False)]
+    content = manage(order(BOB, 9, USD, 30, "native", 45))
+    assert trade_rows(operations, [OperationResult("success", content)]) == []
+    assert trade_rows(operations, None) == []
+
+
+@pytest.mark.parametrize(
+    "atom",
+    [
+        {"v7": traded(USD, 1, USD, 1)},
+        {"order_book": traded(USD, 1, USD, 1)},
+        order(POOL, 1, USD, 1, USD, 1),
+        order(BOB, 1, "pool_share", 1, USD, 1),
+        order(BOB, 1, USD, 2**63, USD, 1),
+    ],
+)
+def test_atom_of_another_form_is_refused(atom: Any) -> None:
+    with pytest.raises(DecodeError):
+        trades_of("manage_sell_offer", manage(atom))
+
+
+def test_transaction_gives_the_trades_and_results_of_its_operations() -> None:
+    offer = {
+        "manage_buy_offer": {
+            "selling": "native",
+            "buying": USD,
+            "buy_amount": "1",
+            "price": {"n": 1, "d": 2},
+            "offer_id": "0",
+        }
+    }
+    own = [{"source_account": CAROL, "body": offer}]
+    content = manage(order(BOB, 9, USD, 30, "native", 45), pool(USD, 2, "native", 4))
+    result = make_result({"tx_success": [{"op_inner": {"manage_buy_offer": {"success": content}}}]})
+    item = with_its_hash(make_transaction({"tx": sign(make_body(own))}, result))
+    assert decode_transaction(item).result == result
+    entry = TransactionReader(NETWORK, with_state=False).read(item)
+    [row] = entry.operations
+    assert row.result is not None
+    assert row.result.startswith('{"offers_claimed":[{"order_book":{"seller_id":"' + BOB)
+    assert [(one.buyer, one.seller, one.pool_id) for one in entry.trades] == [
+        (CAROL, BOB, None),
+        (CAROL, None, POOL),
+    ]
