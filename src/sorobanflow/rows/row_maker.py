@@ -109,7 +109,7 @@ class RowMaker:
         """Add a ledger of the batch that was read and proved; see `add_objects`."""
         self._whole_ledgers.add(ledger, origin)
         self.add_transactions(ledger.transactions)
-        for item, fees in zip(ledger.transactions, ledger.fees, strict=True):
+        for item, fees in zip(ledger.transactions, ledger.fees, strict=False):
             if (entry := self._transactions.get(item.tx_hash)) is not None:
                 self._transactions[item.tx_hash] = entry.with_fees(fees)
         self.add_events(ledger.events)
