@@ -2,10 +2,9 @@
 
     SOROBANFLOW_NOTIFY_URL    a webhook (Slack, Teams, Mattermost, …); gets {"text": "…"}
 
-Run as `python -m deployments.automations` against the Prefect API in use. One
-automation reports each run that ends as failed, crashed or incomplete; the other
-reports that no run of `index` has succeeded for a while, for whatever reason:
-late, stuck, or no worker. Both are examples to change in the UI.
+Run as `sorobanflow alerts`. One automation reports each run that ends as failed, crashed
+or incomplete; the other reports that no run of `index` has succeeded for a while, for
+whatever reason: late, stuck, or no worker. Both are examples to change in the UI.
 """
 
 import os
@@ -86,9 +85,14 @@ def _resource(labels: dict[str, str | list[str]]) -> ResourceSpecification:
     return ResourceSpecification.model_validate(prefixed)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Save the automations, and print their names."""
     if not (url := os.environ.get("SOROBANFLOW_NOTIFY_URL")):
         sys.exit("error: SOROBANFLOW_NOTIFY_URL is not set; set it to the webhook's address")
     with errors_in_one_line():
         for name in register_automations(url):
             print(f"saved the automation {name!r}")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,7 @@ from deployments.services import (
     starting_devnet,
     starting_prefect_server,
 )
+from flows.harness.encoding import print_any_text
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 
 PREFECT_HOME = HOME / "prefect"
@@ -147,6 +148,7 @@ def main() -> int:
         print(f"usage: python -m deployments.local {'|'.join(commands)}", file=sys.stderr)
         return 2
     interrupt_on_signals()
+    print_any_text()
     HOME.mkdir(exist_ok=True)
     try:
         return commands[sys.argv[1]]()

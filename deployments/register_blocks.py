@@ -5,8 +5,8 @@
     SOROBANFLOW_PROFILE (development, production or high-load),
     SOROBANFLOW_BLOCK (name of the documents; default: default)
 
-Run as `python -m deployments.register_blocks` against the Prefect API in use. Run
-again, it changes only what the environment names, and keeps the other fields.
+Run as `sorobanflow blocks`. Run again, it changes only what the environment names, and
+keeps the other fields.
 """
 
 import os
@@ -91,9 +91,14 @@ def _saved(kind: type[Block], name: str) -> Block | None:
         return None
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Save the blocks that the environment names, and print which."""
     with errors_in_one_line():
         saved = register_blocks(os.environ)
     kinds = ["stellar-rpc", "sorobanflow-database"]
     kinds += ["data-lake"] if os.environ.get("SOROBANFLOW_LAKE_URL") else []
     print(f"saved the blocks {', '.join(f'{kind}/{saved}' for kind in kinds)}")
+
+
+if __name__ == "__main__":
+    main()

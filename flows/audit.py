@@ -6,35 +6,31 @@ Looks, repairs if asked, and looks again, with the parts of `sorobanflow.audit`.
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Literal
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
-from blocks.documents import DEFAULT_NAME
+from flows.harness.described_flow import described_flow
 from flows.harness.indexer import Indexer, open_indexer
 from flows.harness.outcome import final_state
-from flows.harness.parameters import STALL_S, Ledger, StallSeconds
 from flows.harness.patience import DATABASE, patience
 from flows.harness.progress import Progress
 from flows.harness.repair import repair_found, window_of
 from flows.harness.run_page import conclude, name_run, tag_run
 from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
+from flows.parameters.audit import Audit
 from sorobanflow.audit.agreement import Compared, Failure, find_future_rows
 from sorobanflow.audit.look import Look, look_at
 from sorobanflow.audit.metrics import write_metrics
-from sorobanflow.audit.ranges import Sample, choose_sample, requested_range
+from sorobanflow.audit.ranges import choose_sample, requested_range
 from sorobanflow.audit.shapes import recognize
 from sorobanflow.audit.summary import AuditSummary
-from sorobanflow.errors import ConfigurationError, SorobanflowError
+from sorobanflow.errors import SorobanflowError
 from sorobanflow.ledgers import (
     LedgerRange,
     clip,
     count_ledgers,
-    parse_anchor,
     split,
 )
 from sorobanflow.pipeline.summary import RunSummary
@@ -53,97 +49,42 @@ MAX_REPAIRS = 3
 MAX_LOGGED_FINDINGS = 20
 
 
-@flow(
-    name="audit", flow_run_name="audit", validate_parameters=True, persist_result=False, retries=0
-)
-def audit(
-    start_ledger: Ledger | None = None,
-    end_ledger: Ledger | None = None,
-    sample: Annotated[int, Field(ge=0)] | Literal["all"] = 20,
-    repair: bool = False,
-    contract_ids: list[str] | None = None,
-    topics: list[list[str]] | None = None,
-    metrics_file: str | None = None,
-    anchor: str | None = None,
-    stall_s: StallSeconds = STALL_S,
-    lake: str | None = None,
-    rpc: str = DEFAULT_NAME,
-    database: str = DEFAULT_NAME,
-) -> State[RunSummary]:
-    """Find what a stream lacks and where it differs from the node; repair it if asked.
-
-    Reads the blocks `stellar-rpc` and `sorobanflow-database`. Without `repair` it
-    writes only what audits remember of event shapes. With `repair` it indexes missing
-    and differing ledgers, those first that the node drops first, and for the stream of
-    everything removes rows that these ledgers do not make; records as gaps what
-    neither the node nor `lake` has; replays the quarantine; looks again. A second run
-    finds what is still wrong; a crash half-way loses the batches in flight. The run ends as
-    Incomplete (in a terminal: exit code 1) if ledgers are missing or differ at the end,
-    if the chain of whole ledgers is broken, if anything failed, or if it recorded a gap
-    or put items in quarantine.
-
-    Args:
-        start_ledger: First ledger to audit. Empty: the stream's first.
-        end_ledger: Last ledger to audit. Empty: the newest covered, or a minute before the tip.
-        sample: Covered ledgers to compare, evenly spaced over those that the node still
-            has, the newest included; "all" compares each of them. Of a compared ledger,
-            all rows are made again and compared.
-        repair: Repair what was found.
-        contract_ids: Audit the stream of these contracts. Empty: of everything.
-        topics: Audit the stream of these topics, as given to the index flow.
-        metrics_file: Write the figures here, for node_exporter's textfile collector.
-        anchor: A ledger and its hash that you trust, as `ledger:hash`. The summary says for
-            which of the ledgers that came whole it vouches. Another hash is a finding.
-        stall_s: Seconds without progress after which the run fails, whatever it waits for:
-            the node or the database. Progress is a chunk of ledgers that was compared, a
-            batch that was committed, an item that was decoded again. Raise it if the state
-            tables are so large that reading one through takes longer.
-        lake: Name of a data-lake block: repair asks it for what the node no longer has,
-            gaps and missing ledgers, of the stream of everything. Empty: none.
-        rpc: Name of the stellar-rpc block.
-        database: Name of the sorobanflow-database block.
-    """
-    trusted = None if anchor is None else parse_anchor(anchor)
-    summary = AuditSummary(RpcStats(), anchor=trusted)
-    settings = Settings(rpc, database, contract_ids, topics)
-    if lake and (contract_ids or topics):
-        raise ConfigurationError("a lake repairs the stream of everything only; leave one out")
+@described_flow(Audit, name="audit", flow_run_name="audit")
+def audit(given: Audit) -> State[RunSummary]:
+    """Look at the stream, repair it if asked, and report what was found and what is left."""
+    summary = AuditSummary(RpcStats(), anchor=given.trusted)
+    settings = Settings(given.rpc, given.database, given.contract_ids, given.topics)
     try:
-        with patience(stall_s) as patient, open_indexer(settings, summary, patient) as indexer:
+        with (
+            patience(given.stall_s) as patient,
+            open_indexer(settings, summary, patient) as indexer,
+        ):
             tag_run(indexer)
-            _audit(indexer, summary, start_ledger, end_ledger, sample, repair, lake)
+            _audit(indexer, summary, given)
             report_status("status", indexer.target.engine, indexer.node.client)
-        if metrics_file is not None:
-            write_metrics(Path(metrics_file), summary)
+        if given.metrics_file is not None:
+            write_metrics(given.metrics_file, summary)
     finally:
         conclude("audit", summary, f"audit {summary.requested or 'nothing'}")
         report_findings("audit-findings", summary)
     return final_state(summary)
 
 
-def _audit(
-    indexer: Indexer,
-    summary: AuditSummary,
-    start: int | None,
-    end: int | None,
-    sample: Sample,
-    repair: bool,
-    lake: str | None,
-) -> None:
+def _audit(indexer: Indexer, summary: AuditSummary, given: Audit) -> None:
     """Look at the stream, repair it and look again."""
     engine, stream = indexer.target.engine, indexer.target.stream
     indexer.patience.waits_for = lambda: f"the audit of {stream.name}, in the database"
     coverage, available = indexer.coverage(), indexer.available()
-    requested = requested_range(start, end, available, coverage)
+    requested = requested_range(given.start_ledger, given.end_ledger, available, coverage)
     summary.stream, summary.requested = stream.name, requested
     name_run(f"audit {requested}")
 
     comparable = clip(clip(coverage.covered, requested), window_of(indexer))
     summary.comparable = count_ledgers(comparable)
-    sampled = choose_sample(comparable, sample)
+    sampled = choose_sample(comparable, given.sample)
     summary.found = _look(indexer, summary, _compare(indexer, sampled))
-    if repair and not summary.found.whole:
-        _repair_and_look(indexer, summary, requested, summary.found, lake)
+    if given.repair and not summary.found.whole:
+        _repair_and_look(indexer, summary, requested, summary.found, given.lake)
 
     coverage = indexer.coverage()
     covered = clip(coverage.covered, requested)

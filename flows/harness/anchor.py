@@ -8,24 +8,9 @@ from sqlalchemy import text
 from flows.harness.indexer import Indexer
 from flows.harness.patience import DATABASE
 from sorobanflow.errors import ConfigurationError, LedgerProofError
-from sorobanflow.ledgers import Anchor, LedgerRange, parse_anchor
+from sorobanflow.ledgers import Anchor
 
 _STORED = text("SELECT hash FROM ledgers WHERE sequence = :ledger")
-
-
-def read_anchor(given: str | None, ledgers: LedgerRange) -> Anchor | None:
-    """Read the anchor that a flow was given for a range.
-
-    Raises:
-        ConfigurationError: it is not `ledger:hash`, or of no ledger of the range.
-    """
-    anchor = parse_anchor(given) if given else None
-    if anchor is not None and not ledgers.holds(anchor.ledger):
-        raise ConfigurationError(
-            f"the anchor's ledger {anchor.ledger} is not in the range {ledgers}; give the hash of "
-            "one of its ledgers, best of the last: it vouches for all before it"
-        )
-    return anchor
 
 
 def check_stored_anchor(indexer: Indexer, anchor: Anchor | None) -> None:

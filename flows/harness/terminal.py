@@ -1,41 +1,56 @@
-"""The command line of a flow: its parameters, and what is printed.
+"""A flow that is run by hand: its parameters, its errors in one line, and what is printed.
 
     python -m flows.index start_ledger=oldest follow_s=30
 
-The value of a parameter is JSON or, if it is not, text; as on Prefect's own command line.
+Exit codes: 0 done, 1 failed or left something out, 2 refused before a run was started.
 """
 
+import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-import psycopg
-from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
-from sqlalchemy.exc import OperationalError
+from prefect.flows import Flow
 
 from blocks.prefect_api import named_api_failures, require_api
 from flows.harness.bar import progress_bar
+from flows.harness.calm_log import EXPECTED, calm_log
+from flows.harness.described_flow import PARAMETERS
+from flows.harness.encoding import print_any_text
 from flows.harness.outcome import IncompleteError
 from flows.harness.printed import print_summary
-from sorobanflow.errors import ConfigurationError, SorobanflowError
+from flows.harness.saved_blocks import refuse_unknown_blocks
+from flows.parameters.reading import read_parameters
+from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.summary import Summary
 from tasks.policy import quiet_task_runs
 
-BAD_PARAMETERS = (ParameterTypeError, ParameterBindError, SignatureMismatchError)
-DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
+REFUSED = 2
 
 
-def run_flow(flow: Callable[..., Any], arguments: Sequence[str]) -> int:
-    """Run a flow with parameters from the command line; gives the exit code."""
+def run_flow(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
+    """Run a flow with `name=value` arguments; gives the exit code."""
+    print_any_text()
+    try:
+        given = dict(map(_parameter, arguments))
+        parameters: Any = read_parameters(PARAMETERS[flow.name], given)
+    except ConfigurationError as error:
+        return _fail(error, REFUSED)
+    return run_checked(flow, vars(parameters))
+
+
+def run_checked(flow: Flow[..., Any], parameters: Mapping[str, Any], as_json: bool = False) -> int:
+    """Run a flow with parameters that are valid by themselves; gives the exit code."""
+    code = REFUSED
     try:
         require_api()
         with named_api_failures():
-            return run_and_print(flow, dict(map(_parameter, arguments)))
-    except (SorobanflowError, *BAD_PARAMETERS, *DATABASE_AWAY) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+            refuse_unknown_blocks(PARAMETERS[flow.name], parameters)
+            code = 1
+            return run_and_print(flow, parameters, as_json)
+    except EXPECTED as error:
+        return _fail(error, code)
 
 
 @contextmanager
@@ -45,30 +60,48 @@ def errors_in_one_line() -> Iterator[None]:
         require_api()
         with named_api_failures():
             yield
-    except (SorobanflowError, *DATABASE_AWAY) as error:
+    except EXPECTED as error:
         sys.exit(f"error: {error}")
 
 
 def run_and_print(
-    flow: Callable[..., Any], parameters: dict[str, Any], *, verbose: bool = False
+    flow: Flow[..., Any],
+    parameters: Mapping[str, Any],
+    *,
+    verbose: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Run a flow and print what it did; gives the exit code: 1 if it left something out."""
     quiet_task_runs()
     try:
-        with progress_bar():
+        with calm_log(), progress_bar():
             summary: Summary = flow(**parameters)
     except IncompleteError as error:
         summary = error.summary
         print(f"incomplete: {error}", file=sys.stderr)
-    print_summary(summary, verbose)
+    if as_json:
+        print(json.dumps(_facts(summary)))
+    else:
+        print_summary(summary, verbose)
     return summary.exit_code
 
 
-def _parameter(argument: str) -> tuple[str, Any]:
+def _facts(summary: Summary) -> dict[str, Any]:
+    """Give what a program may want to know: the sentence, the exit code, and the figures."""
+    return {
+        "headline": summary.headline(),
+        "exit_code": summary.exit_code,
+        "figures": dict(summary.table()),
+    }
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+def _parameter(argument: str) -> tuple[str, str]:
     name, separator, text = argument.partition("=")
     if not separator or not name.isidentifier():
         raise ConfigurationError(f"{argument!r} is not a parameter; expected name=value")
-    try:
-        return name, msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return name, text
+    return name, text

@@ -10,6 +10,8 @@ from sorobanflow.errors import ConfigurationError
 #: The first ledger of a network that has a LedgerCloseMeta (SEP-54).
 FIRST_LEDGER = 2
 LAST_LEDGER = 2**31 - 1  # a PostgreSQL int4; the network reaches it in some 340 years
+#: How far behind the tip a first run starts by default, and a node may lag: ten minutes.
+LEDGERS_BEHIND_TIP = 120
 
 #: Ranges that a line for a person names, from both ends.
 MAX_SHOWN_RANGES = 6

@@ -412,7 +412,7 @@ def test_exit_code_says_whether_the_stream_is_whole(
     assert run_flow(audit, ["sample=0", *arguments]) == 1
     assert "not whole: missing 3 (20-22)" in capsys.readouterr().out
     assert run_flow(audit, ["sample=0", "repair=true", *arguments]) == 0
-    assert run_flow(audit, ["sample=all", "rpc=nobody"]) == 1
+    assert run_flow(audit, ["sample=all", "rpc=nobody"]) == 2
 
 
 def test_stream_that_was_never_indexed_is_refused(

@@ -7,14 +7,19 @@ Invariant: nothing here remembers progress; coverage does.
 from typing import Literal, NamedTuple
 
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError, NodeBehindError
-from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, split, subtract
+from sorobanflow.ledgers import (
+    LAST_LEDGER,
+    LEDGERS_BEHIND_TIP,
+    LedgerRange,
+    clip,
+    split,
+    subtract,
+)
 from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
 
 Start = int | Literal["oldest", "latest"] | None
 
-#: How far behind the tip a first run starts by default, and a node may lag: ten minutes.
-LEDGERS_BEHIND_TIP = 120
 #: How many parts of known gaps a run tries again, and the ledgers of a part.
 MAX_GAPS, GAP_LEDGERS = 10, 100
 

@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sorobanflow.ledgers import LEDGERS_BEHIND_TIP
 from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
-from sorobanflow.pipeline.work import LEDGERS_BEHIND_TIP
 from sorobanflow.status.model import (
     MAX_SHOWN,
     Database,

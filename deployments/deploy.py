@@ -1,0 +1,34 @@
+"""Deploy: the work pool, the blocks, and the deployments of `prefect.yaml` with their schedules.
+
+Run as `sorobanflow deploy`. A second run changes what has changed.
+"""
+
+import os
+import subprocess
+import sys
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
+
+from deployments import register_blocks
+from deployments.home import ROOT
+from flows.harness.terminal import errors_in_one_line
+
+POOL = "local"
+ADDRESSES = ("SOROBANFLOW_RPC_URL", "SOROBANFLOW_DATABASE_URL", "SOROBANFLOW_LAKE_URL")
+
+
+def main() -> int:
+    """Create or update everything; gives the exit code."""
+    with errors_in_one_line(), get_client(sync_client=True) as client:
+        try:
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+            print(f"created the work pool {POOL!r}")
+        except ObjectAlreadyExists:
+            pass  # with what was changed of it in the UI
+    if any(os.environ.get(name) for name in ADDRESSES):
+        register_blocks.main()
+    # The runs start in the folder of prefect.yaml, which it takes from PWD.
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    return subprocess.call(command, cwd=ROOT, env=os.environ | {"PWD": str(ROOT)})

@@ -1,0 +1,91 @@
+"""Where commands work: the folder with `.sorobanflow`, and a Prefect server.
+
+`.sorobanflow` keeps the embedded database, the run history and the counters of metrics.
+"""
+
+import os
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from deployments.local import PREFECT_HOME, UI_PORT, port_of
+from deployments.services import (
+    PREFECT_SETTINGS,
+    WITHOUT_WORKERS,
+    Wait,
+    server_answers,
+    starting_prefect_server,
+)
+from sorobanflow.errors import ConfigurationError
+
+#: The clone, or the folder of an image, that this program is of.
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ".sorobanflow"
+
+
+def is_home(folder: Path) -> bool:
+    """Whether commands that are typed in this folder keep their data there."""
+    return (folder / DATA).is_dir() or folder.samefile(ROOT)
+
+
+def enter_home() -> None:
+    """Work in this folder if it has data, else in the clone, and say so.
+
+    Paths that were given relative to this folder have to be made absolute before.
+    """
+    if not is_home(Path.cwd()):
+        print(f"using the data in {ROOT / DATA}", file=sys.stderr)
+        os.chdir(ROOT)
+    Path(DATA).mkdir(exist_ok=True)
+
+
+@contextmanager
+def connecting() -> Iterator[Wait]:
+    """Enter home, with a Prefect API: the user's, the local server, or one for this command.
+
+    Prefect is to be imported within this, which sets its settings. What is given waits for the
+    server, and gives the address of its UI.
+    """
+    enter_home()
+    if api_url := _api_of_user():
+        yield lambda: api_url.removesuffix("/api")
+        return
+    home, url = PREFECT_HOME.resolve(), _local_server()
+    with starting_prefect_server(home, port_of("UI_PORT", UI_PORT), WITHOUT_WORKERS) as wait:
+        os.environ |= {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(home)}
+        yield wait
+
+
+def use_running_api() -> None:
+    """Enter home, with the user's Prefect API or the local server, which has to run.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    enter_home()
+    url = _local_server()
+    if not _api_of_user():
+        if not server_answers(url):
+            raise ConfigurationError(
+                f"no Prefect server answers at {url}, and PREFECT_API_URL is not set; "
+                "start one with `sorobanflow ui`"
+            )
+        os.environ["PREFECT_API_URL"] = f"{url}/api"
+
+
+def _local_server() -> str:
+    return f"http://127.0.0.1:{port_of('UI_PORT', UI_PORT)}"
+
+
+def _api_of_user() -> str | None:
+    """Give the API that the environment or Prefect's active profile names; prepare to use it."""
+    os.environ.update(PREFECT_SETTINGS)
+    folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    if "PREFECT_API_URL" not in os.environ:
+        with suppress(OSError, ValueError):  # Prefect says what is wrong with a file
+            profiles = tomllib.loads((folder / "profiles.toml").read_text())
+            active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
+            return profiles["profiles"].get(active, {}).get("PREFECT_API_URL")
+    return os.environ.get("PREFECT_API_URL")
