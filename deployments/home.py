@@ -53,6 +53,8 @@ def connecting() -> Iterator[Wait]:
         yield lambda: api_url.removesuffix("/api")
         return
     home, url = PREFECT_HOME.resolve(), _local_server()
+    if not server_answers(url):
+        print(f"starting a Prefect server for this command ({url})", file=sys.stderr)
     with starting_prefect_server(home, port_of("UI_PORT", UI_PORT), WITHOUT_WORKERS) as wait:
         os.environ |= {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(home)}
         yield wait
@@ -82,10 +84,14 @@ def _local_server() -> str:
 def _api_of_user() -> str | None:
     """Give the API that the environment or Prefect's active profile names; prepare to use it."""
     os.environ.update(PREFECT_SETTINGS)
+    return os.environ.get("PREFECT_API_URL") or _api_of_profile()
+
+
+def _api_of_profile() -> str | None:
     folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
-    if "PREFECT_API_URL" not in os.environ:
-        with suppress(OSError, ValueError):  # Prefect says what is wrong with a file
-            profiles = tomllib.loads((folder / "profiles.toml").read_text())
-            active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
-            return profiles["profiles"].get(active, {}).get("PREFECT_API_URL")
-    return os.environ.get("PREFECT_API_URL")
+    with suppress(OSError, ValueError):  # Prefect says what is wrong with a file
+        profiles = tomllib.loads((folder / "profiles.toml").read_text())
+        active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
+        settings: dict[str, str] = profiles["profiles"].get(active, {})
+        return settings.get("PREFECT_API_URL")
+    return None

@@ -17,8 +17,9 @@ from deployments.local_job import Job
 from deployments.metrics import metrics_folder, serve_metrics
 from deployments.register_blocks import register_blocks
 from flows.backfill import backfill
+from flows.harness.calm_log import DATABASE_AWAY
 from flows.harness.metrics import VARIABLE
-from flows.harness.terminal import DATABASE_AWAY, run_and_print
+from flows.harness.terminal import run_and_print
 from flows.index import index
 from sorobanflow.errors import ConfigurationError
 

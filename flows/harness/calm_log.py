@@ -13,8 +13,9 @@ from sqlalchemy.exc import OperationalError
 
 from sorobanflow.errors import SorobanflowError
 
+DATABASE_AWAY = (psycopg.OperationalError, OperationalError)
 #: Errors that a person can act on without a trace.
-EXPECTED = (SorobanflowError, psycopg.OperationalError, OperationalError)
+EXPECTED = (SorobanflowError, *DATABASE_AWAY)
 _FLOW_RUNS = "prefect.flow_runs"
 
 
