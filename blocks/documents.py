@@ -34,5 +34,5 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
         raise ConfigurationError(
             f"the {kind.get_block_type_slug()} block {name!r} "
             + ("is not saved: save it" if missing else "is no longer valid: save it again")
-            + " in the Prefect UI or with `python -m deployments.register_blocks`"
+            + " in the Prefect UI or with `sorobanflow blocks`"
         ) from None

@@ -9,13 +9,16 @@ from prefect.settings import PREFECT_API_URL
 from sorobanflow.errors import ConfigurationError, PrefectUnavailableError
 
 _REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
-_START = "start a server with `make ui`, and set PREFECT_API_URL=http://127.0.0.1:4200/api"
+_START = "start a server with `sorobanflow ui`"
 
 
 def require_api() -> None:
     """Raise ConfigurationError if no server is set: Prefect would start one for this run only."""
     if not PREFECT_API_URL.value():
-        raise ConfigurationError(f"PREFECT_API_URL is not set: {_START}, or that of your server")
+        raise ConfigurationError(
+            "PREFECT_API_URL is not set: run `sorobanflow` with the same command, which starts a "
+            "Prefect server if none answers, or set it to your server's address, with /api"
+        )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 --
 --     psql -v ON_ERROR_STOP=1 -f deployments/roles.sql "$OWNER_URL"
 --
--- Run it as the role that migrates, or as a superuser, after `python -m deployments.migrate`.
+-- Run it as the role that migrates, or as a superuser, after `sorobanflow migrate`.
 -- A second run changes nothing. Neither role can log in: create users, and grant one of them,
 --     CREATE USER me PASSWORD '…' IN ROLE sorobanflow_indexer;
 -- Tables and views of later migrations get the same privileges. The role PUBLIC loses all its
@@ -16,7 +16,7 @@ DECLARE
     role text;
 BEGIN
     IF owner IS NULL THEN
-        RAISE EXCEPTION 'there are no tables yet: run python -m deployments.migrate first';
+        RAISE EXCEPTION 'there are no tables yet: run sorobanflow migrate first';
     END IF;
     later := format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA public ', owner);
 

@@ -31,7 +31,7 @@ def check_stored_anchor(indexer: Indexer, anchor: Anchor | None) -> None:
     if stored is None:
         raise ConfigurationError(
             f"the anchor's ledger {anchor.ledger} is stored without a hash, as it came as events "
-            "and transactions; index it again with force=true, or give a later ledger"
+            "and transactions; index it again with force, or give a later ledger"
         )
     if stored != anchor.hash:
         said = f"the database holds the hash {stored}, the trusted anchor is {anchor.hash}"

@@ -171,8 +171,7 @@ def _concurrency_limit(client: SyncPrefectClient) -> float:
         limit = client.read_deployment_by_name(DEPLOYMENT).global_concurrency_limit
     except ObjectNotFound:
         raise ConfigurationError(
-            f"there is no deployment {DEPLOYMENT}; "
-            "create it with `prefect --no-prompt deploy --all`"
+            f"there is no deployment {DEPLOYMENT}; create it with `sorobanflow deploy`"
         ) from None
     return limit.limit if limit else inf
 

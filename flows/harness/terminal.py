@@ -8,7 +8,7 @@ Exit codes: 0 done, 1 failed or left something out, 2 refused before a run was s
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from prefect.flows import Flow
@@ -42,15 +42,16 @@ def run_flow(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
 
 def run_checked(flow: Flow[..., Any], parameters: Mapping[str, Any], as_json: bool = False) -> int:
     """Run a flow with parameters that are valid by themselves; gives the exit code."""
-    code = REFUSED
     try:
         require_api()
         with named_api_failures():
-            refuse_unknown_blocks(PARAMETERS[flow.name], parameters)
-            code = 1
+            try:
+                refuse_unknown_blocks(PARAMETERS[flow.name], parameters)
+            except ConfigurationError as error:
+                return _fail(error, REFUSED)
             return run_and_print(flow, parameters, as_json)
     except EXPECTED as error:
-        return _fail(error, code)
+        return _fail(error, 1)
 
 
 @contextmanager
@@ -104,4 +105,7 @@ def _parameter(argument: str) -> tuple[str, str]:
     name, separator, text = argument.partition("=")
     if not separator or not name.isidentifier():
         raise ConfigurationError(f"{argument!r} is not a parameter; expected name=value")
+    with suppress(ValueError):
+        if isinstance(value := json.loads(text), str):
+            return name, value  # quoted, as on Prefect's own command line
     return name, text

@@ -128,7 +128,7 @@ def test_api_masks_secrets_and_nothing_prints_them() -> None:
 
 def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() -> None:
     assert load_block(StellarRpc, "default") == StellarRpc()
-    with pytest.raises(ConfigurationError, match=r"'nobody'.*register_blocks"):
+    with pytest.raises(ConfigurationError, match=r"'nobody'.*sorobanflow blocks"):
         load_block(StellarRpc, "nobody")
     with pytest.raises(ConfigurationError, match=r"data-lake.*'default' is not saved"):
         load_block(DataLake, "default")

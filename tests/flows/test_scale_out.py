@@ -152,7 +152,7 @@ def test_fan_out_without_the_deployment_names_the_command_that_makes_it(
         client.delete_deployment(client.read_deployment_by_name(DEPLOYMENT).id)
     with (
         DevnetServer(Chain(generated(), closed=3)) as server,
-        pytest.raises(ConfigurationError, match=r"no deployment backfill-range.* deploy --all"),
+        pytest.raises(ConfigurationError, match=r"no deployment backfill.* `sorobanflow deploy`"),
     ):
         backfill(1, 3, **save_blocks(server.url), fan_out="deployments")
 

@@ -169,4 +169,4 @@ def test_database_without_tables_is_refused(database_url: str) -> None:
     command = [str(EmbeddedPostgres.psql_path()), "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
     done = subprocess.run([*command, database_url], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "run python -m deployments.migrate first" in done.stderr
+    assert "run sorobanflow migrate first" in done.stderr

@@ -82,7 +82,7 @@ def _database_problems(status: Status, database: Database, limits: Limits) -> It
         yield Problem(
             "schema",
             f"the database's schema is revision {database.revision}, this program needs "
-            f"{status.program_revision}; run `python -m deployments.migrate`, "
+            f"{status.program_revision}; run `sorobanflow migrate`, "
             "or use the program's version that created the schema",
         )
     if status.node and database.passphrase not in (None, status.node.passphrase):
@@ -123,7 +123,7 @@ def _missing_problems(stream: Stream, now: datetime) -> Iterator[tuple[str, str]
         yield "lost", f"the node no longer has {stream.lost}; {next_run}; {longer}"
     if stream.gaps_at_node.count:
         text = f"recorded as a gap, but the node has them: {stream.gaps_at_node}"
-        yield "gap", f"{text}; run `python -m flows.audit repair=true`"
+        yield "gap", f"{text}; run `sorobanflow audit --repair`"
     if new := [gap for gap in stream.newest_gaps if now - gap.first_seen < NEWS]:
         ledgers = Ranges.of(sorted(gap.ledgers for gap in new))
         at_least = "at least " if len(new) == MAX_SHOWN else ""
@@ -139,5 +139,5 @@ def _gap_notes(stream: Stream, now: datetime) -> Iterator[Problem]:
 def _quarantine(items: QuarantineCount, now: datetime) -> Problem:
     text = f"in quarantine: {items}, the newest from {utc(items.newest)}"
     if now - items.newest < NEWS:
-        text += "; run `python -m flows.audit repair=true` to decode again"
+        text += "; run `sorobanflow audit --repair` to decode again"
     return Problem("quarantine", text, items.stream)

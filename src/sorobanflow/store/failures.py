@@ -63,7 +63,7 @@ def _named(error: psycopg.Error) -> SorobanflowError | None:
     if state in _NO_SUCH_TABLE_OR_COLUMN:
         return SchemaError(
             f"the database's schema is not the one that this program needs: {message} ({state}); "
-            "run `python -m deployments.migrate`, or the version of the program that created it"
+            "run `sorobanflow migrate`, or the version of the program that created it"
         )
     if state in _LIMITS or (state[:2] in _TRANSIENT and state not in _FINAL):
         return DatabaseUnavailableError(f"{message} ({state}){_LIMITS.get(state, '')}")

@@ -43,7 +43,7 @@ def prepare(engine: Engine) -> None:
     if found != needed:
         raise SchemaError(
             f"the database's schema is revision {found}, but this program needs {needed}; run "
-            "`python -m deployments.migrate`, or the version of the program that created it"
+            "`sorobanflow migrate`, or the version of the program that created it"
         )
 
 
