@@ -23,28 +23,22 @@ from flows.parameters.reading import (
     read_parameters,
 )
 
-_JSON = Parameter(
-    name="--json",
-    help="Print the summary as JSON.",
-    negative=(),
-    show_default=False,
-    group=Group("Output"),
-)
+_OUTPUT = Group("Output")
+#: What a flow prints at its end, by the name of the function in `flows.harness.printed`.
+_SHOW = {"json": ("print_json", "as a JSON object"), "verbose": ("print_all", "with every figure")}
 
 
 def flow_command(name: str, kind: type) -> Callable[..., int]:
     """Make the function of a command; it gives the exit code."""
     arguments = [_argument(field, one) for field, one in parameter_schemas(kind).items()]
-    printed = Argument(
-        "as_json", Argument.KEYWORD_ONLY, default=False, annotation=Annotated[bool, _JSON]
-    )
-    signature = Signature([*arguments, printed])
+    signature = Signature([*arguments, *map(_output, _SHOW)])
 
     def command(*first: Any, **rest: Any) -> int:  # noqa: ANN401 - texts and flags
         given = signature.bind(*first, **rest).arguments
         given = {name: value for name, value in given.items() if value is not None}
-        as_json = given.pop("as_json", False)
-        return _run(name, vars(read_parameters(kind, given, option)), as_json)
+        shown = [show for flag, (show, _) in _SHOW.items() if given.pop(flag, False)]
+        parameters = vars(read_parameters(kind, given, option))
+        return _run(name, parameters, shown[0] if shown else "print_summary")
 
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__doc__ = kind.__doc__
@@ -70,6 +64,16 @@ def _argument(field: str, schema: Schema) -> Argument:
         Argument.POSITIONAL_OR_KEYWORD if is_required else Argument.KEYWORD_ONLY,
         default=Argument.empty if is_required else None,
         annotation=Annotated[_typed(schema), parameter],
+    )
+
+
+def _output(flag: str) -> Argument:
+    """Describe a flag that says how the summary is printed."""
+    parameter = Parameter(
+        help=f"Print the summary {_SHOW[flag][1]}.", negative=(), show_default=False, group=_OUTPUT
+    )
+    return Argument(
+        flag, Argument.KEYWORD_ONLY, default=False, annotation=Annotated[bool, parameter]
     )
 
 
@@ -102,7 +106,7 @@ def _arms(schema: Schema) -> list[Schema]:
     return [arm for arm in arms_of(schema) if arm.get("type") != "null"]
 
 
-def _run(name: str, parameters: Mapping[str, Any], as_json: bool) -> int:
+def _run(name: str, parameters: Mapping[str, Any], show: str) -> int:
     """Run a flow, on the user's Prefect server or a local one; gives the exit code."""
     if not is_home(Path.cwd()):
         parameters = {
@@ -110,8 +114,9 @@ def _run(name: str, parameters: Mapping[str, Any], as_json: bool) -> int:
             for field, value in parameters.items()
         }
     with connecting() as wait:
+        from flows.harness import printed  # noqa: PLC0415 - see the invariant
         from flows.harness.terminal import run_checked  # noqa: PLC0415 - see the invariant
 
         flow = getattr(import_module(f"flows.{name}"), name)
         wait()
-        return run_checked(flow, parameters, as_json)
+        return run_checked(flow, parameters, getattr(printed, show))

@@ -1,5 +1,7 @@
 """What a flow that was run by hand prints at its end: at most 15 lines, unless all is asked for."""
 
+import json
+
 from rich.console import Console
 from rich.table import Table
 
@@ -21,3 +23,15 @@ def print_summary(summary: Summary, verbose: bool = False) -> None:
     console.print(grid)
     if len(lines) < len(every_line):
         console.print("  (all figures: --verbose, or the run's page)", style="dim")
+
+
+def print_all(summary: Summary) -> None:
+    """Print the headline and every figure."""
+    print_summary(summary, verbose=True)
+
+
+def print_json(summary: Summary) -> None:
+    """Print the headline, the exit code and every figure, as text, in a JSON object."""
+    figures = dict(summary.table())
+    said = {"headline": summary.headline(), "exit_code": summary.exit_code, "figures": figures}
+    print(json.dumps(said))

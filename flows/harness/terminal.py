@@ -7,7 +7,7 @@ Exit codes: 0 done, 1 failed or left something out, 2 refused before a run was s
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -28,6 +28,9 @@ from tasks.policy import quiet_task_runs
 
 REFUSED = 2
 
+#: Prints the summary.
+Show = Callable[[Summary], object]
+
 
 def run_flow(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
     """Run a flow with `name=value` arguments; gives the exit code."""
@@ -40,7 +43,9 @@ def run_flow(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
     return run_checked(flow, vars(parameters))
 
 
-def run_checked(flow: Flow[..., Any], parameters: Mapping[str, Any], as_json: bool = False) -> int:
+def run_checked(
+    flow: Flow[..., Any], parameters: Mapping[str, Any], show: Show = print_summary
+) -> int:
     """Run a flow with parameters that are valid by themselves; gives the exit code."""
     try:
         require_api()
@@ -49,7 +54,7 @@ def run_checked(flow: Flow[..., Any], parameters: Mapping[str, Any], as_json: bo
                 refuse_unknown_blocks(PARAMETERS[flow.name], parameters)
             except ConfigurationError as error:
                 return _fail(error, REFUSED)
-            return run_and_print(flow, parameters, as_json)
+            return run_and_print(flow, parameters, show)
     except EXPECTED as error:
         return _fail(error, 1)
 
@@ -66,11 +71,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def run_and_print(
-    flow: Flow[..., Any],
-    parameters: Mapping[str, Any],
-    *,
-    verbose: bool = False,
-    as_json: bool = False,
+    flow: Flow[..., Any], parameters: Mapping[str, Any], show: Show = print_summary
 ) -> int:
     """Run a flow and print what it did; gives the exit code: 1 if it left something out."""
     quiet_task_runs()
@@ -80,20 +81,8 @@ def run_and_print(
     except IncompleteError as error:
         summary = error.summary
         print(f"incomplete: {error}", file=sys.stderr)
-    if as_json:
-        print(json.dumps(_facts(summary)))
-    else:
-        print_summary(summary, verbose)
+    show(summary)
     return summary.exit_code
-
-
-def _facts(summary: Summary) -> dict[str, Any]:
-    """Give what a program may want to know: the sentence, the exit code, and the figures."""
-    return {
-        "headline": summary.headline(),
-        "exit_code": summary.exit_code,
-        "figures": dict(summary.table()),
-    }
 
 
 def _fail(error: Exception, code: int) -> int:
