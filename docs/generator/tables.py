@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import Text
 
 from docs.generator.markdown import code, page, table
+from docs.generator.questions import QUESTIONS
 from sorobanflow.store.tables import accounts, audit, chain, metadata, progress, state
 
 #: Heading, and the module with its tables.
@@ -57,7 +58,8 @@ def tables_page(engine: Engine) -> str:
         for one in metadata.tables.values():
             if vars(module).get(one.name) is one:
                 parts += _table(one)
-    parts += ["## Views", *_views(engine)]
+    parts += ["## Views", *_views(engine), "## Questions and answers"]
+    parts += [f"{question}\n\n```sql\n{query.strip()}\n```" for question, query in QUESTIONS]
     return page("Tables", *parts)
 
 

@@ -46,7 +46,12 @@ def sdk_envelope(text: str) -> Json:
 
 def sdk_result(text: str) -> Json:
     """Read a TransactionResult; likewise."""
-    return _spelt(to_json(unpack(TransactionResult, text)))
+    return result_json(unpack(TransactionResult, text))
+
+
+def result_json(result: TransactionResult) -> Json:
+    """Write a TransactionResult in its SEP-51 form."""
+    return _spelt(to_json(result))
 
 
 def unpack(kind: type[XdrT], text: str) -> XdrT:

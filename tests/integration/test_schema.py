@@ -20,6 +20,8 @@ from sorobanflow.store.tables import STATE_TABLES, metadata
 from sorobanflow.store.upsert import upsert_batch
 
 VIEWS = {"balances", "contract_creations", "contract_storage", "transfers"}
+VIEWS |= {"account_spendable", "trust_line_spendable", "pool_providers", "claimable"}
+VIEWS |= {"trade_prices", "path_payments", "contract_invocations", "timeline"}
 OF_0001 = """
     INSERT INTO network VALUES (true, 'Test SDF Network ; September 2015');
     INSERT INTO coverage (stream, ledgers) VALUES ('all', '{[5,8)}');
@@ -231,12 +233,12 @@ def test_revision_0010_copies_tables_with_all_that_is_on_them(engine_of_0001: En
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0010.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0011.*deployments\.migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0010.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0011.*deployments\.migrate"):
         schema.prepare(engine_of_0001)
 
 
