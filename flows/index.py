@@ -21,6 +21,7 @@ from flows.harness.patience import patience
 from flows.harness.run_page import conclude, name_run, range_text, tag_run
 from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
+from flows.harness.turn import scheduled_run
 from flows.harness.unknown_tokens import name_tokens
 from flows.parameters.index import Index
 from sorobanflow.pipeline.summary import RunSummary
@@ -47,7 +48,9 @@ def index(given: Index) -> State[RunSummary]:
             open_indexer(settings, summary, patient) as indexer,
         ):
             tag_run(indexer)
-            live = LiveIndexing(indexer, given.start_ledger, given.allow_gap, summary)
+            live = LiveIndexing(
+                indexer, given.start_ledger, given.allow_gap, summary, scheduled_run()
+            )
             name_run(f"index from {live.next_ledger}")
             live.catch_up()
             live.follow(given.follow_s)

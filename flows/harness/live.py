@@ -14,6 +14,7 @@ from flows.harness.indexer import Indexer
 from flows.harness.patience import LEDGERS
 from flows.harness.progress import Progress
 from flows.harness.stall import fail_on_stalled_stream, next_ledger_text
+from flows.harness.turn import Turn
 from sorobanflow.ledgers import LedgerRange, ranges_text
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.pipeline.work import (
@@ -33,7 +34,9 @@ POLL_S = 1.0
 
 
 class LiveIndexing:
-    """One run of live indexing; opens the stream and fills the summary.
+    """One run of live indexing; opens the stream, takes it over, and fills the summary.
+
+    `run` is the id of a scheduled run; None: it was started by hand.
 
     `next_ledger` is the oldest that was missing when it began, else the next one to close.
 
@@ -43,28 +46,35 @@ class LiveIndexing:
     """
 
     def __init__(
-        self, indexer: Indexer, start: Start, allow_gap: bool, summary: RunSummary
+        self,
+        indexer: Indexer,
+        start: Start,
+        allow_gap: bool,
+        summary: RunSummary,
+        run: str | None = None,
     ) -> None:
         self._indexer = indexer
+        self._turn = Turn(indexer, run)
         self._pipeline = indexer.pipeline(self._written)
         self._progress = Progress("index-progress")
         self._summary = summary
         self._first = indexer.patience.retry(LEDGERS, lambda: self._open(start, allow_gap))
+        self._turn.take()
 
     def catch_up(self) -> None:
         """Index what is missing up to the node's newest ledger, then what it has of old gaps."""
-        while self._index_missing() > CAUGHT_UP_S:
+        while self._index_missing() > CAUGHT_UP_S and not self._turn.is_over():
             continue
         if self._before.gaps:
             self._index_known_gaps()
         self._take_stock()
 
     def follow(self, seconds: float) -> None:
-        """Index new ledgers as they close."""
+        """Index new ledgers as they close, until another run takes over."""
         until = time.monotonic() + seconds
         if seconds:
             self._progress.follow(seconds)
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._turn.is_over():
             time.sleep(min(POLL_S, seconds))
             self._index_missing()
         self._take_stock()
@@ -75,8 +85,11 @@ class LiveIndexing:
         self._take_stock()
 
     def check_lag(self, max_ledgers: int | None) -> None:
-        """Note in the summary how many ledgers the stream lags behind the node, if too many."""
-        if max_ledgers is None:
+        """Note in the summary how many ledgers the stream lags behind the node, if too many.
+
+        If another run has taken over, what is left is its work.
+        """
+        if max_ledgers is None or self._turn.is_over():
             return
         work = self._missing(self._indexer.available())
         lag = sum(part.size for part in (*work.todo, *work.lost))
@@ -137,6 +150,8 @@ class LiveIndexing:
     def _written(self, ledgers: LedgerRange, rows: Mapping[str, int]) -> None:
         summary = self._summary
         summary.add(ledgers, rows)
+        if self._turn.is_over():
+            self._pipeline.end()
         transactions, events = summary.rows["transactions"], summary.rows["events"]
         figures = (
             f"at ledger {ledgers.last}, {summary.per_second(transactions):,.0f} transactions/s, "

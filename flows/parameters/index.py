@@ -35,7 +35,8 @@ class Index:
     where coverage ends; the very first run starts 120 ledgers behind the tip. An earlier start
     extends the stream backwards; a later one changes nothing."""
     follow_s: Annotated[float, Field(ge=0, le=86_400)] = 0
-    """Seconds to follow the tip after reaching it."""
+    """Seconds to follow the tip after reaching it. A run of a schedule follows until the next
+    one takes over, if that comes earlier."""
     contract_ids: ContractIds = None
     topics: Topics = None
     source: Literal["rpc", "ledgers"] = "rpc"

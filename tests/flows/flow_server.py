@@ -1,7 +1,8 @@
 """Runs flows in processes that may be killed, without seconds of imports for each.
 
 A server of a test: it imports the flows once, then forks a process for each line
-`flow [arguments as JSON]` of its standard input. It answers `pid`, and later
+`flow [arguments as JSON]` of its standard input. `scheduled-index` is the flow index in a run
+with the tag that Prefect gives to runs of a schedule. It answers `pid`, and later
 `pid exit-code`, negative where a signal ended the process.
 """
 
@@ -110,21 +111,29 @@ def open_flow_server(
 def _serve() -> None:
     # What Prefect imports with the first run; else each process would do it anew.
     import prefect.flow_engine  # noqa: PLC0415
-    import prefect.task_engine  # noqa: F401, PLC0415
+    import prefect.task_engine  # noqa: PLC0415
 
     from flows.audit import audit  # noqa: PLC0415 - not in the tests' own process
     from flows.backfill import backfill  # noqa: PLC0415
     from flows.backfill_range import backfill_range  # noqa: PLC0415
     from flows.export import export  # noqa: PLC0415
     from flows.harness.terminal import run_flow  # noqa: PLC0415
+    from flows.harness.turn import SCHEDULED  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
+
+    def scheduled_index(**parameters: Any) -> object:
+        with prefect.tags(SCHEDULED):
+            return index(**parameters)
 
     if "--no-events" in sys.argv:
         from prefect.events.clients import NullEventsClient  # noqa: PLC0415
         from prefect.events.worker import EventsWorker  # noqa: PLC0415
 
         EventsWorker.set_client_override(NullEventsClient)
-    flows = {flow.name.encode(): flow for flow in (audit, backfill, backfill_range, export, index)}
+    flows: dict[bytes, Callable[..., Any]] = {
+        flow.name.encode(): flow for flow in (audit, backfill, backfill_range, export, index)
+    }
+    flows[b"scheduled-index"] = scheduled_index
 
     assert threading.active_count() == 1, "a fork copies no other thread"
     gc.freeze()

@@ -104,6 +104,7 @@ def test_downgrade_to_0001_keeps_what_0001_knows(engine_of_0001: Engine) -> None
 def _tables_of_0001() -> set[str]:
     later = {table.name for table in STATE_TABLES}
     later |= {"audited", "event_shapes", "tokens", "token_answers", "trades", "contract_calls"}
+    later |= {"live_streams"}
     return {*metadata.tables} - later
 
 
@@ -233,12 +234,12 @@ def test_revision_0010_copies_tables_with_all_that_is_on_them(engine_of_0001: En
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0011.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0012.*sorobanflow migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0011.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0012.*sorobanflow migrate"):
         schema.prepare(engine_of_0001)
 
 

@@ -31,10 +31,12 @@ def test_parameters_are_described(deployment: dict[str, Any]) -> None:
     assert undescribed == []
 
 
-def test_index_runs_every_minute_one_at_a_time_and_lets_the_running_one_finish() -> None:
+def test_index_follows_until_the_next_run_takes_over() -> None:
     (index,) = [one for one in DEPLOYMENTS if one["name"] == "index"]
-    assert [schedule["interval"] for schedule in index["schedules"]] == [60]
-    assert index["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert [schedule["interval"] for schedule in index["schedules"]] == [300]
+    # Longer than the interval: a start that comes late, or fails, leaves no pause.
+    assert index["parameters"] == {"follow_s": 900}
+    assert index["concurrency_limit"] == {"limit": 2, "collision_strategy": "CANCEL_NEW"}
 
 
 @pytest.mark.parametrize("package", ["flows", "deployments"])

@@ -70,9 +70,16 @@ class Pipeline:
         self._batches: deque[Batch] = deque()  # as they began; those being written first
         self._todo: list[LedgerRange] = []  # ascending
         self._replaced: Claims | None = None
+        self._ends = False
+
+    def end(self) -> None:
+        """Begin no more batches, now or later; those that have begun are still committed."""
+        self._ends = True
 
     def run(self, ledgers: LedgerRange, replaced: Claims | None = None) -> None:
-        """Index a range; returns when all of it is committed. `replaced`: see `upsert_batch`.
+        """Index a range; returns when all of it is committed, or the pipeline was to `end`.
+
+        `replaced`: see `upsert_batch`.
 
         Raises:
             SorobanflowError: a batch could not be fetched or stored. Those that began before
@@ -81,7 +88,7 @@ class Pipeline:
         self._todo, self._replaced = [ledgers], replaced
         self._batches.clear()
         try:
-            while self._todo or self._batches:
+            while self._batches or (self._todo and not self._ends):
                 if not self._proceed():
                     self._wait()
         except BaseException as error:
@@ -154,7 +161,7 @@ class Pipeline:
 
     def _begin_another(self) -> bool:
         """Begin another batch if there is room."""
-        if not self._todo or len(self._batches) >= MAX_IN_FLIGHT:
+        if self._ends or not self._todo or len(self._batches) >= MAX_IN_FLIGHT:
             return False
         unknown = any(not batch.is_measured for batch in self._batches)
         if unknown and self._sizer.is_growing:  # it shows how large the next one may be

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.texts import duration
 
-#: Newest ledgers that live indexing, which runs every minute, may still lack.
+#: Newest ledgers that live indexing may still lack: a minute.
 LEDGERS_OF_LAG = 12
 #: Stored ledgers over which the time between closes is measured: an hour and a half.
 MEASURED_LEDGERS = 1000

@@ -24,6 +24,7 @@ from sorobanflow.store.ledgers import (
     read_neighbours,
 )
 from sorobanflow.store.merge import merge_rows
+from sorobanflow.store.notify import notify
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.replace import remove_surplus
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES, contract_calls
@@ -86,6 +87,8 @@ def _write(
         quarantined = read_quarantine(connection, rows.ledgers)
         covered = add_coverage(connection, stream, rows.ledgers) if covers else None
         neighbours = read_neighbours(connection, rows) if rows.headers else None
+        if covers:
+            notify(connection, stream, rows.ledgers)
     if neighbours is not None:
         found = [] if stored is None else stored.fetchall()
         check_headers(rows, found, neighbours.fetchall(), replaces=replaces)

@@ -22,6 +22,7 @@ from sorobanflow.store.tables.chain import (
     transactions,
 )
 from sorobanflow.store.tables.columns import metadata
+from sorobanflow.store.tables.live import live_streams
 from sorobanflow.store.tables.progress import quarantine
 from sorobanflow.store.tables.state import (
     STATE_TABLES,
@@ -50,6 +51,7 @@ __all__ = [
     "events",
     "ledgers",
     "liquidity_pools",
+    "live_streams",
     "metadata",
     "offers",
     "operations",

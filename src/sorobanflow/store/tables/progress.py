@@ -1,7 +1,7 @@
 """Tables of the indexing itself: coverage, gaps, quarantine, the network."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from sorobanflow.store.tables.columns import (
     id_column,
@@ -49,6 +49,14 @@ network = Table(
         comment="always true: one row",
     ),
     required_column("passphrase", Text, "passphrase of the network"),
+    Column(
+        "database_id",
+        UUID,
+        nullable=False,
+        server_default=text("gen_random_uuid()"),
+        comment="names this database, and its copies, in the tags of Prefect's runs",
+        info={"volatile": True},
+    ),
     CheckConstraint("one_row", name="one_row"),
     comment="The network that this database holds, pinned by the first run. One row.",
 )
