@@ -106,10 +106,8 @@ def test_runs_and_state_are_served(
 def _assert_all_exported(families: list[Metric]) -> None:
     """What is exported is in the catalogue, and the other way round."""
     exported = {family.name + "_total" * (family.type == "counter") for family in families}
-    # Both runs have ended, and with them what holds for running processes.
-    of_running = {spec.full_name for spec in COUNTED if spec.mode.startswith("live")}
     everything = {spec.full_name for spec in (*COUNTED, *READ)}
-    assert exported == everything - of_running - OF_FAULTS - OF_TROUBLE
+    assert exported == everything - OF_FAULTS - OF_TROUBLE
 
 
 def test_state_of_a_node_that_is_away(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from sorobanflow.metrics.catalogue import COUNTED
 from sorobanflow.metrics.slots import FolderCollector, open_metrics
 
 #: Counts one call, says so, and stays until its input ends.
@@ -92,8 +93,12 @@ def test_others_metrics_are_left_out(start: Start, tmp_path: Path) -> None:
     assert all(name.startswith("sorobanflow_") for name in names)
 
 
-def test_folder_that_is_not_there_has_no_metrics(tmp_path: Path) -> None:
-    assert list(FolderCollector(tmp_path / "later").collect()) == []
+def test_gauges_of_processes_are_zero_where_none_has_run(tmp_path: Path) -> None:
+    families = {one.name: one for one in FolderCollector(tmp_path / "later").collect()}
+    assert families.keys() == {spec.full_name for spec in COUNTED if spec.mode.startswith("live")}
+    assert {sample.value for one in families.values() for sample in one.samples} == {0.0}
+    states = families["sorobanflow_pool_connections"].samples
+    assert [sample.labels for sample in states] == [{"state": "in_use"}, {"state": "idle"}]
 
 
 def test_open_metrics_refuses_a_folder_that_is_a_file(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class Metrics:
         """Create the series whose labels are known: a rate misses a counter's first value."""
         for method in METHODS:
             self._of("rpc_calls_total", method, "ok")
+            self._of("rpc_retry_wait_seconds_total", method)
             self._of("rpc_breaker_state", method).set(BREAKER_STATES["closed"])
             for state in BREAKER_STATES:
                 self._of("rpc_breaker_transitions_total", method, state)

@@ -7,18 +7,25 @@ process that holds its lock, which the kernel releases when the process ends, ho
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Metric, values
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from sorobanflow.metrics.catalogue import COUNTED
 from sorobanflow.metrics.sink import Metrics
+from sorobanflow.sources.rpc.calls import METHODS
 
 MAX_SLOTS = 1000
 #: Initial size of a file: three times what the metrics take.
 FILE_BYTES = 2**17
+#: The labels that the gauges of running processes have, where they have one.
+LABELS_AT_REST: Mapping[str, Sequence[str]] = {
+    "rpc_breaker_state": METHODS,
+    "pool_connections": ("in_use", "idle"),
+}
 
 
 def open_metrics(folder: Path) -> Metrics:
@@ -35,7 +42,10 @@ def open_metrics(folder: Path) -> Metrics:
 
 
 class FolderCollector:
-    """Gives the sums of what the processes of a folder counted; it may be created later."""
+    """Gives the sums of what the processes of a folder counted; it may be created later.
+
+    The gauges of running processes are 0 where none runs, so that a dashboard shows them too.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -44,7 +54,7 @@ class FolderCollector:
     def collect(self) -> Iterable[Metric]:
         """Read the files."""
         if not self._folder.is_dir():
-            return []
+            return _at_rest(set())
         files = self._folder.glob("gauge_live*.db")
         for number in {int(path.stem.split("_")[-1]) for path in files}:
             if (lock := _lock(self._folder, number)) is not None:  # no process has it
@@ -53,7 +63,18 @@ class FolderCollector:
         sums = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
         metrics = sums.collect()  # type: ignore[no-untyped-call]
         # Other libraries in these processes may count with the same client.
-        return [one for one in metrics if one.name.removesuffix("_total") in self._names]
+        ours = [one for one in metrics if one.name.removesuffix("_total") in self._names]
+        return [*ours, *_at_rest({one.name for one in ours})]
+
+
+def _at_rest(counted: Container[str]) -> Iterator[Metric]:
+    """Give the gauges of running processes that no process has set."""
+    for spec in COUNTED:
+        if spec.mode.startswith("live") and spec.full_name not in counted:
+            gauge = GaugeMetricFamily(spec.full_name, spec.meaning, labels=spec.labels)
+            for value in LABELS_AT_REST.get(spec.name, (None,)):
+                gauge.add_metric([] if value is None else [value], 0.0)
+            yield gauge
 
 
 def _take_slot(folder: Path) -> int:
