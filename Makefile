@@ -103,8 +103,8 @@ audit-deps: | $(VENV)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 UV := $(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt
 define install
-@echo "installing uv, and with it the pinned dependencies, into $(VENV): once, under a minute"
-@$(PIP) --quiet uv && { $(UV) --editable '$(1)' 2>&1 && touch $(VENV)/.with-uv; } | grep -v '^ [-+~] '; \
+@echo "installing uv, then with it the pinned dependencies, into $(VENV): once, under a minute"
+@$(PIP) --quiet uv && { $(UV) --editable '$(1)' 2>&1 && touch $(VENV)/.with-uv; } | grep --line-buffered -v '^ [-+~] '; \
 	rm $(VENV)/.with-uv 2>/dev/null || { echo "uv cannot; installing with pip: a minute or two"; $(PIP) --editable '$(1)'; }
 endef
 
@@ -118,6 +118,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
 
 $(VENV):
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; choose one with make PYTHON=...")'
+	@echo "creating the environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
 clean:

@@ -30,6 +30,7 @@ from deployments.services import (
 )
 from flows.harness.encoding import print_any_text
 from sorobanflow.errors import ConfigurationError, SorobanflowError
+from sorobanflow.ports import in_use, what_listens
 
 PREFECT_HOME = HOME / "prefect"
 UI_PORT = 4200
@@ -44,6 +45,8 @@ def run() -> int:
     database_url = os.environ.get("DATABASE_URL")
     psql_command = _psql_command(job, database_url)
     ui_port, metrics_port = port_of("UI_PORT", UI_PORT), port_of("METRICS_PORT", 0)
+    if metrics_port and what_listens(metrics_port):
+        raise ConfigurationError(in_use(metrics_port, "choose another METRICS_PORT="))
     ui_hint = _ui_hint(ui_port)
     with ExitStack() as stack:
         # All of them start at the same time, with what takes longest first.
@@ -95,9 +98,11 @@ def _prefect_api(port: int) -> Iterator[Wait]:
         yield lambda: api_url.removesuffix("/api")
         return
     home, url = PREFECT_HOME.resolve(), f"http://127.0.0.1:{port}"
-    action = "using" if server_answers(url) else "starting"
-    print(f"{action} the Prefect server at {url}", flush=True)
+    said = f"using the Prefect server at {url}"
+    if not server_answers(url):
+        said = f"starting the Prefect server at {url}: 10 s, the first time 20"
     with starting_prefect_server(home, port, WITHOUT_WORKERS) as wait:
+        print(said, flush=True)
         os.environ |= {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(home)}
         yield wait
 
