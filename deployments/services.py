@@ -133,7 +133,8 @@ def _wait_for_server(process: "subprocess.Popen[bytes]", url: str, log: Path) ->
             )
         if waited_s > next_line_s:
             next_line_s += STILL_WAITING_S
-            print(f"waiting for the Prefect server, {waited_s:.0f} s so far", flush=True)
+            said = f"waiting for the Prefect server, {waited_s:.0f} s so far"
+            print(said, file=sys.stderr, flush=True)
         time.sleep(0.1)
     return url
 
