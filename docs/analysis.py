@@ -40,6 +40,7 @@ FROM (
   SELECT contract_id, amount,
     row_number() OVER (PARTITION BY contract_id ORDER BY amount DESC) AS place
   FROM balances WHERE contract_id IN :tokens AND amount > 0
+    AND source NOT IN ('claimable_balance', 'liquidity_pool')
 ) AS b GROUP BY contract_id
 """
 CALLS = """

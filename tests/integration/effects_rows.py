@@ -12,8 +12,9 @@ from stellar_sdk import MuxedAccount, StrKey, xdr
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.entry_rows import state_rows
 from sorobanflow.rows.row_maker import make_rows
-from sorobanflow.rows.state import State, state_rows
+from sorobanflow.rows.state import State
 from sorobanflow.rows.state_rows import AccountRow, ContractDataRow, TokenBalanceRow
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
@@ -30,6 +31,8 @@ _UNSET = {
     "signer": 0,
     "signer sponsor": None,
 }
+#: The other program states no effects of what claimable balances and pools hold.
+_EFFECTS_OF = ("account", "trustline", "contract_data")
 _TOTALS = {"mint": "minted", "burn": "burned", "clawback": "burned"}
 
 
@@ -53,6 +56,7 @@ class Case:
         meta = self._decoded.meta._replace(changes=changes)
         decoded = self._decoded._replace(meta=meta)
         state.add(state_rows(row, decoded, self.passphrase))
+        state.finish()
         return state
 
 
@@ -93,6 +97,8 @@ class Told:
 
     def _tell_balances(self) -> None:
         for row in self._table("token_balances"):
+            if row.source not in _EFFECTS_OF:
+                continue
             before = self._before.token_balances.get((row.contract_id, row.address))
             moved = row.amount - (before.amount if before else 0)
             is_fee = row.op_order in (OP_BEFORE, OP_AFTER)

@@ -14,6 +14,10 @@ INSTANCE = xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE
 KEPT = {
     xdr.LedgerEntryType.ACCOUNT: "account",
     xdr.LedgerEntryType.TRUSTLINE: "trustline",
+    xdr.LedgerEntryType.OFFER: "offer",
+    xdr.LedgerEntryType.DATA: "data",
+    xdr.LedgerEntryType.CLAIMABLE_BALANCE: "claimable_balance",
+    xdr.LedgerEntryType.LIQUIDITY_POOL: "liquidity_pool",
     xdr.LedgerEntryType.CONTRACT_DATA: "contract_data",
     xdr.LedgerEntryType.CONTRACT_CODE: "contract_code",
     xdr.LedgerEntryType.TTL: "ttl",
@@ -71,6 +75,8 @@ def changes_of(op_order: int, items: list[xdr.LedgerEntryChange]) -> Iterator[Ch
         if kind == "state" or key is None or key.type not in KEPT:
             continue
         before = instance_before(items[:order], key)
+        if item.removed and (key.claimable_balance or key.liquidity_pool):
+            before = entry_before(items[:order], key)
         yield change_of(op_order, order, kind, key, entry_of(item), before)
 
 
@@ -131,6 +137,13 @@ def instance_before(items: list[xdr.LedgerEntryChange], key: xdr.LedgerKey) -> A
         entry = entry_of(item)
         if entry is not None and key_of(item) == key:
             return to_json(entry.data.contract_data.val)
+    return None
+
+
+def entry_before(items: list[xdr.LedgerEntryChange], key: xdr.LedgerKey) -> Any:
+    states = [item for item in items if item.state]
+    if states and key_of(states[-1]) == key:
+        return to_json(states[-1].state.data)[KEPT[key.type]]
     return None
 
 

@@ -110,7 +110,7 @@ DAMAGE = {
     "part of a fee": "transactions SET inclusion_fee_charged = 1 WHERE NOT fee_bump",
     "evicted": "contract_data_entries SET evicted = true WHERE ttl_tx_order < 99",
     "event count": "ledgers SET event_count = 0",
-    "position without a header": f"account_entries SET tx_order = {MAX_TX + 1} WHERE ledger = 13",
+    "position without a header": f"account_entries SET tx_order = {MAX_TX + 1} WHERE ledger = 12",
 }
 
 
@@ -121,7 +121,7 @@ def test_damage_that_a_node_can_see_is_found_and_repaired(
     if damage == "position without a header":
         columns = "hash, operation_count, failed_transaction_count, proved"
         statement = f"UPDATE ledgers SET ({columns}) = (NULL, NULL, NULL, false)"
-        assert _all(whole, f"{statement} WHERE sequence = 13 RETURNING 1")
+        assert _all(whole, f"{statement} WHERE sequence = 12 RETURNING 1")
     before = checksums(whole)
     count = len(_all(whole, f"UPDATE {DAMAGE[damage]} RETURNING 1"))
     differences = _compare(node, whole).differences

@@ -7,7 +7,8 @@ from stellar_sdk import xdr
 
 from sorobanflow.decode.changes import Change, Meta, Refund
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
-from sorobanflow.rows.state import State, state_rows
+from sorobanflow.rows.entry_rows import state_rows
+from sorobanflow.rows.state import State
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from tests.unit.wire_items import make_transaction
 
@@ -122,6 +123,7 @@ def state_of(*changes: Change, **fields: Any) -> State:
     """The state behind one transaction: number 3 of ledger 1000."""
     state = State(PASSPHRASE)
     state.add(state_rows(*decoded(*changes, **fields), PASSPHRASE))
+    state.finish()
     return state
 
 

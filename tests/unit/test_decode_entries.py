@@ -43,7 +43,7 @@ PREDICATE = {
     ]
 }
 CODE12 = {"credit_alphanum12": {"asset_code": "LONGERCODE12", "issuer": BOB}}
-SKIPPED = {
+CLASSIC: dict[str, Any] = {
     "offer": {
         "seller_id": ALICE,
         "offer_id": "1",
@@ -77,15 +77,15 @@ SKIPPED = {
             }
         },
     },
-    "config_setting": {"live_soroban_state_size_window": ["1", "2"]},
 }
-SKIPPED_KEYS: dict[str, Any] = {
+CLASSIC_KEYS: dict[str, Any] = {
     "offer": {"seller_id": ALICE, "offer_id": "1"},
-    "data": {"account_id": ALICE, "data_name": "n"},
+    "data": {"account_id": ALICE, "data_name": "n" * 63},
     "claimable_balance": {"balance_id": BALANCE},
     "liquidity_pool": {"liquidity_pool_id": POOL},
-    "config_setting": {"config_setting_id": "freeze_bypass_txs_delta"},
 }
+SETTING: Any = {"live_soroban_state_size_window": ["1", "2"]}
+SETTING_KEY: Any = {"config_setting_id": "freeze_bypass_txs_delta"}
 ASSETS = [
     *("native", ASSET, CODE12, {"pool_share": POOL}),
     {"credit_alphanum4": {"asset_code": "", "issuer": BOB}},
@@ -113,6 +113,7 @@ def read(data: bytes) -> Any:
         ("account", ACCOUNT, {"account_id": ALICE}),
         ("account", ACCOUNT | {"inflation_dest": None, "ext": "v0"}, {"account_id": ALICE}),
         ("trustline", TRUSTLINE, {"account_id": ALICE, "asset": ASSET}),
+        *((name, CLASSIC[name], CLASSIC_KEYS[name]) for name in CLASSIC),
     ],
 )
 def test_read_entry_gives_the_sep_51_body(name: str, body: Any, key: Any) -> None:
@@ -172,10 +173,9 @@ def test_read_entry_names_the_sponsor() -> None:
     assert read(xdr.LedgerEntry.from_json_dict(unsponsored).to_xdr_bytes()).sponsor is None
 
 
-@pytest.mark.parametrize("name", SKIPPED)
-def test_entries_and_keys_of_other_types_are_walked_past(name: str) -> None:
-    assert read(entry_xdr(name, SKIPPED[name])) is None
-    assert whole("LedgerKey", read_key)(key_xdr(name, SKIPPED_KEYS[name])) is None
+def test_entries_and_keys_of_network_settings_are_walked_past() -> None:
+    assert read(entry_xdr("config_setting", SETTING)) is None
+    assert whole("LedgerKey", read_key)(key_xdr("config_setting", SETTING_KEY)) is None
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,7 @@ def test_entries_and_keys_of_other_types_are_walked_past(name: str) -> None:
     [
         ("account", {"account_id": ALICE}),
         ("trustline", {"account_id": ALICE, "asset": ASSET}),
+        *CLASSIC_KEYS.items(),
         ("contract_data", DATA_KEY),
         ("contract_code", {"hash": WASM_HASH}),
         ("ttl", {"key_hash": "ef" * 32}),
@@ -230,7 +231,7 @@ def test_read_entry_refuses(name: str, body: Any, old: str, new: str, reason: st
 
 
 def test_predicates_do_not_nest_without_end() -> None:
-    data = entry_xdr("claimable_balance", SKIPPED["claimable_balance"])
+    data = entry_xdr("claimable_balance", CLASSIC["claimable_balance"])
     unconditional, deep = bytes(4), bytes.fromhex("00000003 00000001") * 10_000
     at = data.index(xdr.ClaimPredicate.from_json_dict(PREDICATE).to_xdr_bytes())
     with pytest.raises(DecodeError, match="ClaimPredicate"):
@@ -254,7 +255,7 @@ TOO_MANY = {
         "00000015" + (BOB_ID + "000000ff") * 21,
     ),
     "3 predicates": (
-        *("claimable_balance", SKIPPED["claimable_balance"]),
+        *("claimable_balance", CLASSIC["claimable_balance"]),
         *("00000002 00000002 00000000", "00000002 00000003 00000000 00000000"),
     ),
     "65 bytes of payload": (

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from stellar_sdk import StrKey
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Meta, Refund
 from sorobanflow.decode.metas import read_meta
@@ -30,7 +31,9 @@ UPDATED = {"updated": entry("account", ACCOUNT)}
 STATE = {"state": entry("account", ACCOUNT)}
 REMOVED = {"removed": {"contract_data": DATA_KEY}}
 RESTORED = {"restored": entry("contract_code", CODE, sponsor=BOB)}
-OFFER_REMOVED = {"removed": {"offer": {"seller_id": ALICE, "offer_id": "1"}}}
+SETTING_REMOVED = {"removed": {"config_setting": {"config_setting_id": "state_archival"}}}
+POOL_KEY = {"liquidity_pool_id": StrKey.encode_liquidity_pool(b"p" * 32)}
+BALANCE_KEY = {"balance_id": StrKey.encode_claimable_balance(bytes(1) + b"b" * 32)}
 INSTANCE_KEY = {k: v for k, v in instance(0)["data"]["contract_data"].items() if k in DATA_KEY}
 FEES = {
     "v1": {
@@ -72,7 +75,10 @@ def test_read_meta_of_version_1_has_changes_before_the_operations() -> None:
 
 @pytest.mark.parametrize("version", [2, 3, 4])
 def test_read_meta_gives_changes_before_of_and_behind_the_operations(version: int) -> None:
-    changes = {"tx_changes_before": [STATE, UPDATED], "tx_changes_after": [REMOVED, OFFER_REMOVED]}
+    changes = {
+        "tx_changes_before": [STATE, UPDATED],
+        "tx_changes_after": [REMOVED, SETTING_REMOVED],
+    }
     last = {} if version == 2 else {"ext": "v0", "soroban_meta": None}
     if version == 4:
         last |= {"events": [], "diagnostic_events": []}
@@ -120,6 +126,35 @@ def test_an_instance_before_is_of_the_same_list_and_key() -> None:
     assert [change.before for change in read.changes] == [None, None]
 
 
+def pool(fee: int) -> dict[str, Any]:
+    product = {
+        "params": {"asset_a": "native", "asset_b": TRUSTLINE["asset"], "fee": fee},
+        "reserve_a": "1",
+        "reserve_b": "2",
+        "total_pool_shares": "3",
+        "pool_shares_trust_line_count": "4",
+    }
+    return POOL_KEY | {"body": {"liquidity_pool_constant_product": product}}
+
+
+def claimable(amount: int) -> dict[str, Any]:
+    body = {"claimants": [], "asset": "native", "amount": f"{amount}", "ext": "v0"}
+    return BALANCE_KEY | body
+
+
+def test_a_removed_pool_or_claimable_balance_says_what_it_was() -> None:
+    read = in_one_operation(
+        {"state": entry("liquidity_pool", pool(30))},
+        {"removed": {"liquidity_pool": POOL_KEY}},
+        {"state": entry("claimable_balance", claimable(5))},
+        {"removed": {"claimable_balance": BALANCE_KEY}},
+        {"removed": {"liquidity_pool": POOL_KEY}},
+        {"state": entry("liquidity_pool", pool(30))},
+        {"updated": entry("liquidity_pool", pool(31))},
+    )
+    assert [change.before for change in read.changes] == [pool(30), claimable(5), None, None]
+
+
 def stored(value: Any) -> int:
     (item,) = value["contract_instance"]["storage"]
     return int(item["val"]["u32"])
@@ -162,7 +197,7 @@ def of_balance(balance: int, account: str = ALICE) -> dict[str, Any]:
         ([{"state": of_balance(5, BOB)}, {"updated": of_balance(12)}], None),
         ([{"state": of_balance(5)}, {"updated": of_balance(12)}, CREATED], None),
         ([{"state": entry("ttl", TTL)}, {"updated": of_balance(12)}], None),
-        ([OFFER_REMOVED], None),
+        ([SETTING_REMOVED], None),
     ],
 )
 def test_changes_after_the_operations_of_one_account_are_its_refund(
@@ -219,7 +254,7 @@ def test_a_negative_fee_of_another_stage_is_no_refund(stage: str) -> None:
 
 def full_meta() -> bytes:
     """Something of everything."""
-    changes = [CREATED, STATE, UPDATED, REMOVED, RESTORED, OFFER_REMOVED, {"state": instance(1)}]
+    changes = [CREATED, STATE, UPDATED, REMOVED, RESTORED, SETTING_REMOVED, {"state": instance(1)}]
     staged = [{"stage": "after_all_txs", "event": event([FEE, PAYER], {"i128": "-5"})}]
     text = meta_v4(
         tx_changes_before=[STATE],

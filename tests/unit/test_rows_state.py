@@ -4,7 +4,8 @@ import pytest
 
 from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.errors import DecodeError
-from sorobanflow.rows.state import refunds_of, state_rows
+from sorobanflow.rows.entry_rows import state_rows
+from sorobanflow.rows.state import refunds_of
 from tests.unit.state_items import (
     INSTANCE,
     NATIVE_CONTRACT,
@@ -125,13 +126,8 @@ def test_removed_trust_line_is_a_deleted_balance_of_zero() -> None:
     assert (row.amount, row.authorized, row.deleted) == (0, None, True)
 
 
-def test_trust_line_of_a_pool_is_no_balance() -> None:
-    pool = {"pool_share": "ab" * 32}
-    assert not state_of(trustline_change("updated", BOB, 1, asset=pool)).token_balances
-
-
 def test_unknown_asset_of_a_trust_line_is_refused() -> None:
-    with pytest.raises(DecodeError, match="unknown asset of a trust line: 'nft'"):
+    with pytest.raises(DecodeError, match="unknown asset: 'nft'"):
         state_of(trustline_change("updated", BOB, 1, asset={"nft": "x"}))
 
 

@@ -15,7 +15,7 @@ class Change(NamedTuple):
     op_order: int  # OP_BEFORE, the operation's number from 1, or OP_AFTER
     change_order: int  # index in its LedgerEntryChanges, all items counted
     kind: str  # created, updated, removed or restored
-    type: str  # account, trustline, contract_data, contract_code or ttl
+    type: str  # a name of LedgerEntryType, such as offer; not config_setting
     key: Json  # body of the LedgerKey in SEP-51 form
     # SHA-256, hex, of the LedgerKey of contract data or code; of a ttl that of its entry.
     key_hash: str | None
@@ -23,7 +23,9 @@ class Change(NamedTuple):
     sponsor: str | None  # account (G…) that sponsors the entry's reserve, if any
     key_xdr: bytes | None  # of a contract data's key, an SCVal
     value_xdr: bytes | None  # of a contract data's value, an SCVal; or the Wasm; None if removed
-    before: Json  # the SCVal of a contract's instance before, if the meta shows it
+    # What the meta shows of the entry before: of a contract's instance the SCVal; of a claimable
+    # balance or a pool that was removed, whose keys name no asset, the entry.
+    before: Json
 
 
 class Refund(NamedTuple):

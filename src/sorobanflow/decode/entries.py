@@ -1,4 +1,4 @@
-"""Read the ledger entries and keys whose state is kept, for `metas`; skip the others.
+"""Read the ledger entries and keys whose state is kept, for `metas`; skip network settings.
 
 Invariant: hashes and XDR are taken from the bytes that were read, never encoded again.
 """
@@ -10,11 +10,15 @@ from typing import NamedTuple, TypeAlias
 from sorobanflow.decode.composites import optional, struct, union
 from sorobanflow.decode.entry_types import (
     ACCOUNT,
+    CLAIMABLE_BALANCE,
     CODE_EXT,
+    DATA,
     DURABILITY,
     ENTRIES,
     KEYS,
     LEDGER_KEY,
+    LIQUIDITY_POOL,
+    OFFER,
     TRUSTLINE,
     TTL,
 )
@@ -162,13 +166,16 @@ _ENTRY_EXT = union("LedgerEntryExt", {0: ("v0", None), 1: ("v1", _ENTRY_V1)})
 _READ_ENTRY: dict[int, _ReadEntry] = {
     0: _read_plain("account", ACCOUNT, "account_id"),
     1: _read_plain("trustline", TRUSTLINE, "account_id", "asset"),
+    2: _read_plain("offer", OFFER, "seller_id", "offer_id"),
+    3: _read_plain("data", DATA, "account_id", "data_name"),
+    4: _read_plain("claimable_balance", CLAIMABLE_BALANCE, "balance_id"),
+    5: _read_plain("liquidity_pool", LIQUIDITY_POOL, "liquidity_pool_id"),
     6: _read_data,
     7: _read_code,
     9: _read_plain("ttl", TTL, "key_hash"),
 }
 _READ_KEY: dict[int, _ReadEntry] = {
-    0: _read_plain_key(0),
-    1: _read_plain_key(1),
+    **{kind: _read_plain_key(kind) for kind in range(6)},
     6: _read_data_key,
     7: _read_code_key,
     9: _read_plain_key(9),

@@ -151,10 +151,12 @@ OFFER = struct(
 )
 DATA_NAME = opaque(escape, 64)
 DATA_VALUE = opaque(bytes.hex, 64)
-_DATA = struct(account_id=ACCOUNT_ID, name=DATA_NAME, value=DATA_VALUE, ext=EXTENSION_POINT)
+DATA = struct(
+    account_id=ACCOUNT_ID, data_name=DATA_NAME, data_value=DATA_VALUE, ext=EXTENSION_POINT
+)
 
 _BALANCE_V1 = struct(ext=EXTENSION_POINT, flags=UINT32)
-_CLAIMABLE_BALANCE = struct(
+CLAIMABLE_BALANCE = struct(
     balance_id=CLAIMABLE_BALANCE_ID,
     claimants=CLAIMANTS,
     asset=ASSET,
@@ -162,11 +164,14 @@ _CLAIMABLE_BALANCE = struct(
     ext=union("ClaimableBalanceEntryExt", {0: ("v0", None), 1: ("v1", _BALANCE_V1)}),
 )
 _CONSTANT_PRODUCT = struct(
-    asset_a=ASSET, asset_b=ASSET, fee=INT32, reserves_shares_trustlines=fixed(32)
+    params=struct(asset_a=ASSET, asset_b=ASSET, fee=INT32),
+    reserve_a=INT64,
+    reserve_b=INT64,
+    total_pool_shares=INT64,
+    pool_shares_trust_line_count=INT64,
 )
-_POOL = struct(
-    pool_id=POOL_ID, body=union("LiquidityPoolEntry", {0: ("constant", _CONSTANT_PRODUCT)})
-)
+_POOL_BODY = {0: ("liquidity_pool_constant_product", _CONSTANT_PRODUCT)}
+LIQUIDITY_POOL = struct(liquidity_pool_id=POOL_ID, body=union("LiquidityPoolEntryBody", _POOL_BODY))
 
 
 def _skip_setting(data: bytes, at: int) -> int:
@@ -184,9 +189,9 @@ ENTRIES = {
     0: ACCOUNT,
     1: TRUSTLINE,
     2: OFFER,
-    3: _DATA,
-    4: _CLAIMABLE_BALANCE,
-    5: _POOL,
+    3: DATA,
+    4: CLAIMABLE_BALANCE,
+    5: LIQUIDITY_POOL,
     6: struct(ext=EXTENSION_POINT, key=DATA_KEY, val=SC_VAL),
     7: struct(ext=CODE_EXT, hash=HASH, code=opaque(bytes.hex)),
     8: _SETTING,

@@ -135,11 +135,9 @@ class RowMaker:
         rows.token_operations = self._token_operations(events)
         rows.quarantine = _by_key(self._quarantine)
         state = self._state(entries)
-        rows.contract_data_entries = _by_key(state.contract_data_entries)
-        rows.contract_code = _by_key(state.contract_code)
-        rows.account_entries = _by_key(state.account_entries)
-        rows.token_metadata = _by_key(state.token_metadata)
-        rows.token_balances = _by_key(state.token_balances)
+        tables = rows.by_table()
+        for table, by_key in state.finish().items():
+            tables[table] += _by_key(by_key)
         rows.tokens = token_rows(rows.token_operations, rows.token_balances, rows.token_metadata)
         rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
         rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}

@@ -3,28 +3,24 @@
 Invariant: the stored result does not depend on how the ledgers were divided into batches.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias, TypeVar
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
-from sorobanflow.decode.changes import Change, Meta, Refund
-from sorobanflow.decode.entries import Entry
-from sorobanflow.decode.transactions import DecodedTransaction
-from sorobanflow.errors import DecodeError
-from sorobanflow.rows.accounts import account_row
+from sorobanflow.decode.changes import Meta, Refund
+from sorobanflow.rows.balances import account_balance
 from sorobanflow.rows.change_position import ChangePosition
-from sorobanflow.rows.contracts import code_row, data_row, entries_with_ttl, ttl_row
+from sorobanflow.rows.entry_rows import Changed, PendingChange, pending_rows
 from sorobanflow.rows.state_rows import (
+    AccountDataRow,
     AccountRow,
+    ClaimableBalanceRow,
     ContractCodeRow,
     ContractDataRow,
+    LiquidityPoolRow,
+    OfferRow,
     TokenBalanceRow,
     TokenMetadataRow,
-)
-from sorobanflow.rows.token_state import (
-    account_balance,
-    contract_balance,
-    token_metadata,
-    trustline_balance,
+    TrustLineRow,
 )
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.rows.values import reading
@@ -32,9 +28,6 @@ from sorobanflow.toid import MAX_TX
 
 MAX_BALANCE = 2**63 - 1
 
-StateRow: TypeAlias = (
-    AccountRow | ContractCodeRow | ContractDataRow | TokenBalanceRow | TokenMetadataRow
-)
 ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
 
 _TTL = ("live_until_ledger", "evicted", "ttl_ledger", "ttl_tx_order")
@@ -51,52 +44,6 @@ _CODE_PARTS = {
 }
 
 
-def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str) -> list[StateRow]:
-    """Make the rows of a transaction's changes, in order; DecodeError for a bad entry or refund."""
-    if any((refund.stroops or 0) > row.fee_bid for refund in decoded.meta.refunds):
-        raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
-    with reading(f"a change of transaction {row.hash}"):
-        changes = decoded.meta.changes
-        owners = entries_with_ttl(changes, decoded.envelope)
-        rows = _rows(changes, (row.ledger, row.application_order), owners, row.hash, passphrase)
-        return [changed for changed in rows if changed is not None]
-
-
-def rows_of_changes(
-    changes: list[Change], ledger: int, tx_order: int, passphrase: str
-) -> list[StateRow]:
-    """Make the rows of changes outside of transactions, in order."""
-    rows = _rows(changes, (ledger, tx_order), entries_with_ttl(changes), None, passphrase)
-    return [changed for changed in rows if changed is not None]
-
-
-def _rows(
-    changes: list[Change],
-    place: tuple[int, int],
-    owners: Mapping[str | None, Change | Entry],
-    tx_hash: str | None,
-    passphrase: str,
-) -> Iterator[StateRow | None]:
-    for change in changes:
-        position = ChangePosition(*place, change.op_order, change.change_order)
-        if change.type == "account":
-            account = account_row(change, position)
-            yield account
-            yield account_balance(account, passphrase)
-        elif change.type == "trustline":
-            yield trustline_balance(change, position, passphrase)
-        elif change.type == "contract_code":
-            yield code_row(change, position, tx_hash)
-        elif change.type == "contract_data":
-            yield data_row(change, position, tx_hash)
-            yield contract_balance(change, position)
-            yield token_metadata(change, position, passphrase)
-        elif change.key_hash in owners:
-            yield ttl_row(change, position, owners[change.key_hash])
-        else:
-            raise DecodeError(f"no entry for the time to live {change.key_hash}")
-
-
 def refunds_of(row: TransactionRow, meta: Meta) -> list[Refund]:
     """List the refunds of a transaction; one of an unknown amount if its meta would not state it.
 
@@ -108,37 +55,81 @@ def refunds_of(row: TransactionRow, meta: Meta) -> list[Refund]:
 
 
 class State:
-    """The newest row of each key, by table; rows are added in chain order."""
+    """The newest row of each key, by table; rows are added in chain order.
+
+    `finish` completes them: until then, rows of pending changes are missing.
+    """
 
     def __init__(self, passphrase: str) -> None:
         self._passphrase = passphrase
+        self._pending: dict[tuple[str, ...], PendingChange] = {}
         self.contract_data_entries: dict[str, ContractDataRow] = {}
         self.contract_code: dict[str, ContractCodeRow] = {}
         self.account_entries: dict[str, AccountRow] = {}
+        self.trust_lines: dict[tuple[str, str], TrustLineRow] = {}
+        self.offers: dict[int, OfferRow] = {}
+        self.liquidity_pools: dict[str, LiquidityPoolRow] = {}
+        self.claimable_balances: dict[str, ClaimableBalanceRow] = {}
+        self.account_data: dict[tuple[str, str], AccountDataRow] = {}
         self.token_metadata: dict[str, TokenMetadataRow] = {}
         self.token_balances: dict[tuple[str, str], TokenBalanceRow] = {}
+        # By type of row: the rows that a newer one replaces whole; their key stands first.
+        self._of_one_key: dict[type, dict[Any, Any]] = {
+            AccountRow: self.account_entries,
+            OfferRow: self.offers,
+            LiquidityPoolRow: self.liquidity_pools,
+            ClaimableBalanceRow: self.claimable_balances,
+            TokenMetadataRow: self.token_metadata,
+        }
+        self._of_two_keys: dict[type, dict[Any, Any]] = {
+            TrustLineRow: self.trust_lines,
+            AccountDataRow: self.account_data,
+            TokenBalanceRow: self.token_balances,
+        }
 
-    def add(self, rows: Iterable[StateRow]) -> None:
+    def finish(self) -> dict[str, dict[Any, Any]]:
+        """Make the rows of pending changes; return all rows by the name of their table."""
+        for pending in self._pending.values():
+            with reading(f"the newest change of {' '.join(pending.key)}"):
+                self.add(pending_rows(pending, self._passphrase))
+        self._pending.clear()
+        return {
+            "contract_data_entries": self.contract_data_entries,
+            "contract_code": self.contract_code,
+            "account_entries": self.account_entries,
+            "trust_lines": self.trust_lines,
+            "offers": self.offers,
+            "liquidity_pools": self.liquidity_pools,
+            "claimable_balances": self.claimable_balances,
+            "account_data": self.account_data,
+            "token_metadata": self.token_metadata,
+            "token_balances": self.token_balances,
+        }
+
+    def add(self, rows: Iterable[Changed]) -> None:
         """Add rows that are newer than all before."""
         for row in rows:
-            if isinstance(row, TokenBalanceRow):
-                self.token_balances[row.contract_id, row.address] = row
-            elif isinstance(row, AccountRow):
-                self.account_entries[row.account_id] = row
+            kind = type(row)
+            if isinstance(row, PendingChange):
+                self._pending[row.key] = row
+            elif kind in self._of_two_keys:
+                self._of_two_keys[kind][row[:2]] = row
+            elif kind in self._of_one_key:
+                self._of_one_key[kind][row[0]] = row
             elif isinstance(row, ContractDataRow):
                 data = self.contract_data_entries.get(row.key_hash)
                 self.contract_data_entries[row.key_hash] = _newest(data, row, _DATA_PARTS)
             elif isinstance(row, ContractCodeRow):
                 code = self.contract_code.get(row.wasm_hash)
                 self.contract_code[row.wasm_hash] = _newest(code, row, _CODE_PARTS)
-            else:
-                self.token_metadata[row.contract_id] = row
 
     def refund(self, ledger: int, number: int, refund: Refund) -> None:
         """Add a refund of fees, numbered from 0, after all transactions of the last ledger.
 
         One of an unknown amount marks the account until a later ledger states its balance.
         """
+        if pending := self._pending.pop(("account", refund.account), None):
+            self.add(pending_rows(pending, self._passphrase))
         row = self.account_entries.get(refund.account)
         # The payer's own transaction changed it in this ledger, so it is here. An account
         # that was merged meanwhile is refunded nothing.

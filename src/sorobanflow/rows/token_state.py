@@ -1,14 +1,11 @@
-"""Make the rows of balances and token metadata that ledger entries state.
+"""Make the rows of tokens: what their contracts' instances say of them, and which were seen.
 
-Balances are in accounts (the native asset), trust lines (issued assets) and contract data under
-`Vec["Balance", address]`. The contract id of an asset is computed, even if it was never deployed.
 Invariant: a contract may store what it likes, so an unknown form is no error.
 Source: stellar-core's asset contract, SEP-41, the token types of the Soroban SDK.
 """
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import TypeAlias
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json
@@ -16,7 +13,6 @@ from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.state_rows import (
-    AccountRow,
     TokenAnswerRow,
     TokenBalanceRow,
     TokenMetadataRow,
@@ -27,8 +23,6 @@ from sorobanflow.rows.values import (
     arm,
     content,
     hash_hex,
-    i64,
-    i128,
     reading,
     symbol_map,
     text,
@@ -37,46 +31,8 @@ from sorobanflow.rows.values import (
 
 #: Longest name or symbol of a token that is taken from a node's answer, in characters.
 MAX_TEXT = 256
-_AUTHORIZED = 1  # TrustLineFlags
-_CLAWBACK_ENABLED = 4
-
-_NATIVE = "native"
 _INSTANCE = "ledger_key_contract_instance"
-_Balance: TypeAlias = tuple[int | None, bool | None, bool | None]  # amount, authorized, clawback
-_NO_BALANCE: _Balance = (0, None, None)
 _NO_TOKEN: dict[str, Json] = dict.fromkeys(("name", "symbol", "decimals", "admin", "wasm_hash"))
-
-
-def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
-    """Make the row of an account's native balance, in stroops."""
-    contract_id = _contract_of(_NATIVE, passphrase)
-    authorized, clawback = (None, None) if row.deleted else (True, False)
-    values = row.balance or 0, authorized, clawback, _NATIVE, "account"
-    return TokenBalanceRow(contract_id, row.account_id, *values, *row[-6:-1])
-
-
-def trustline_balance(
-    change: Change, position: ChangePosition, passphrase: str
-) -> TokenBalanceRow | None:
-    """Make the row of a trust line; None if it holds shares of a pool, which are no asset."""
-    asset = _asset(change.key["asset"])
-    if asset is None:
-        return None
-    contract_id, holder = _contract_of(asset, passphrase), address(change.key["account_id"], "G")
-    deleted = change.entry is None
-    values = _NO_BALANCE if deleted else _trust(change.entry)
-    return TokenBalanceRow(contract_id, holder, *values, asset, "trustline", deleted, *position)
-
-
-def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRow | None:
-    """Make the row of a contract data entry that holds a balance; None for any other."""
-    holder = _holder(change.key)
-    if holder is None:
-        return None
-    contract_id, holder = address(change.key["contract"], "C"), address(holder)
-    deleted = change.entry is None
-    values = _NO_BALANCE if deleted else _balance(change.entry["val"])
-    return TokenBalanceRow(contract_id, holder, *values, None, "contract_data", deleted, *position)
 
 
 def token_metadata(
@@ -127,7 +83,8 @@ def token_rows(
     for row in chain.from_iterable(rows):
         if row.asset is not None or row.contract_id not in assets:
             assets[row.contract_id] = row.asset
-    return [TokenRow(contract_id, assets[contract_id]) for contract_id in sorted(assets)]
+    # Balances of a pool's shares name the pool (L…), which has no contract.
+    return [TokenRow(one, assets[one]) for one in sorted(assets) if one.startswith("C")]
 
 
 def _proven_asset(columns: dict[str, Json], contract_id: str, passphrase: str) -> str | None:
@@ -136,53 +93,6 @@ def _proven_asset(columns: dict[str, Json], contract_id: str, passphrase: str) -
     if name is None or columns["wasm_hash"] is not None:
         return None
     return name if asset_contract_id(name, passphrase) == contract_id else None
-
-
-def _contract_of(asset: str, passphrase: str) -> str:
-    contract_id = asset_contract_id(asset, passphrase)
-    if contract_id is None:
-        raise DecodeError(f"not an asset: {asset!r:.80}")
-    return contract_id
-
-
-def _asset(value: Json) -> str | None:
-    kind, body = arm(value)
-    if kind in ("credit_alphanum4", "credit_alphanum12"):
-        return f"{text(body['asset_code'])}:{address(body['issuer'], 'G')}"
-    if kind == "pool_share":
-        return None
-    raise DecodeError(f"unknown asset of a trust line: {kind!r:.80}")
-
-
-def _trust(entry: Json) -> _Balance:
-    flags = u32(entry["flags"])
-    return i64(entry["balance"]), bool(flags & _AUTHORIZED), bool(flags & _CLAWBACK_ENABLED)
-
-
-def _holder(key: Json) -> Json:
-    """Return the address of a key `Vec["Balance", address]`, else None."""
-    parts = key["key"].get("vec") if isinstance(key["key"], dict) else None
-    if not parts or len(parts) != 2 or parts[0] != {"symbol": "Balance"}:
-        return None
-    is_current = key["durability"] == "persistent" and str(key["contract"]).startswith("C")
-    return content(parts[1], "address") if is_current else None
-
-
-def _balance(value: Json) -> _Balance:
-    """Read i128, or the asset contract's map of amount, authorized and clawback."""
-    plain = content(value, "i128")
-    if plain is not None:
-        return i128(plain), None, None
-    fields = symbol_map(value) or {}
-    amount = content(fields.get("amount"), "i128")
-    if amount is None:
-        return None, None, None
-    return i128(amount), _flag(fields.get("authorized")), _flag(fields.get("clawback"))
-
-
-def _flag(value: Json) -> bool | None:
-    flag = content(value, "bool")
-    return flag if isinstance(flag, bool) else None
 
 
 def _described(instance: Json) -> dict[str, Json] | None:

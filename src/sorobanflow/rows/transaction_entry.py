@@ -5,10 +5,10 @@ from typing import NamedTuple
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.close_meta import FeeChanges
 from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
+from sorobanflow.rows.entry_rows import Changed, state_rows
 from sorobanflow.rows.fees import possible
 from sorobanflow.rows.operations import OperationRow, operation_rows
 from sorobanflow.rows.results import operation_results
-from sorobanflow.rows.state import StateRow, state_rows
 from sorobanflow.rows.trades import TradeRow, trade_rows
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from sorobanflow.sources.items import Transaction
@@ -21,7 +21,7 @@ class TransactionEntry(NamedTuple):
     operations: list[OperationRow]
     trades: list[TradeRow]
     meta: Meta
-    state: list[StateRow]
+    state: list[Changed]
 
     def with_fees(self, fees: FeeChanges) -> "TransactionEntry":
         """Take what a whole ledger says of its fee, where the meta leaves parts of it open."""

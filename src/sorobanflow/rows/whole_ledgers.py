@@ -17,8 +17,8 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.change_position import AFTER_TRANSACTIONS, BEFORE_TRANSACTIONS, UPGRADES
 from sorobanflow.rows.contracts import evicted_rows
+from sorobanflow.rows.entry_rows import Changed, rows_of_changes
 from sorobanflow.rows.headers import HeaderRow, header_row
-from sorobanflow.rows.state import StateRow, rows_of_changes
 from sorobanflow.rows.values import reading, unix_time
 
 
@@ -28,8 +28,8 @@ class WholeLedger(NamedTuple):
     header: Header
     row: HeaderRow  # without the counts of its rows
     origin: str  # the object that held it
-    before: list[StateRow]  # before all transactions
-    after: list[StateRow]  # after them
+    before: list[Changed]  # before all transactions
+    after: list[Changed]  # after them
 
 
 class WholeLedgers:
@@ -99,7 +99,7 @@ def _check_anchor(header: Header, trusted: str, origin: str) -> None:
         raise LedgerProofError(header.sequence, "anchor", said, origin)
 
 
-def _state(meta: CloseMeta, passphrase: str) -> tuple[list[StateRow], list[StateRow]]:
+def _state(meta: CloseMeta, passphrase: str) -> tuple[list[Changed], list[Changed]]:
     """Make the rows of state before and after the transactions of a ledger."""
     ledger = meta.header.sequence
     fees_before, fees_after = [one.before for one in meta.fees], [one.after for one in meta.fees]
@@ -112,7 +112,7 @@ def _state(meta: CloseMeta, passphrase: str) -> tuple[list[StateRow], list[State
 
 def _rows(
     ledger: int, tx_order: int, lists: Iterable[list[Change]], passphrase: str
-) -> list[StateRow]:
+) -> list[Changed]:
     """Make the rows of lists of changes; the list's number from 1 stands for the operation's."""
     numbered = [
         change._replace(op_order=number)

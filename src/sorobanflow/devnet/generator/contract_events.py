@@ -39,6 +39,14 @@ def asset_event(
     return contract_event(asset_contract(name), topics, data)
 
 
+def transfers(*moved: tuple[Asset, str, str, int]) -> tuple[xdr.ContractEvent, ...]:
+    """Make the events of transfers: the asset, from whom, to whom, how much."""
+    return tuple(
+        asset_event(asset, "transfer", [giver, taker], scval.to_int128(amount))
+        for asset, giver, taker, amount in moved
+    )
+
+
 def token_event(
     contract_id: str, verb: str, parties: Sequence[str], data: xdr.SCVal
 ) -> xdr.ContractEvent:

@@ -6,7 +6,7 @@ transaction: each entry is plausible, but they do not add up along the chain.
 
 from hashlib import sha256
 
-from stellar_sdk import Asset, Keypair, StrKey, scval, xdr
+from stellar_sdk import Asset, Claimant, Keypair, LiquidityPoolAsset, StrKey, scval, xdr
 
 from sorobanflow.devnet.generator.contract_events import EXT, address, symbol
 
@@ -21,9 +21,15 @@ INSTANCE_KEY = xdr.SCVal(xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE)
 Storage = list[tuple[xdr.SCVal, xdr.SCVal]]
 
 
-def entry(ledger: int, data: xdr.LedgerEntryData) -> xdr.LedgerEntry:
-    """Make an entry that was last changed in a ledger."""
-    return xdr.LedgerEntry(xdr.Uint32(ledger), data, _NO_EXT)
+def entry(
+    ledger: int, data: xdr.LedgerEntryData, sponsor: Keypair | None = None
+) -> xdr.LedgerEntry:
+    """Make an entry that was last changed in a ledger, and whose reserve its sponsor pays."""
+    if sponsor is None:
+        return xdr.LedgerEntry(xdr.Uint32(ledger), data, _NO_EXT)
+    paid_by = xdr.SponsorshipDescriptor(sponsor.xdr_account_id())
+    v1 = xdr.LedgerEntryExtensionV1(paid_by, xdr.LedgerEntryExtensionV1Ext(0))
+    return xdr.LedgerEntry(xdr.Uint32(ledger), data, xdr.LedgerEntryExt(1, v1))
 
 
 def created(new: xdr.LedgerEntry) -> list[xdr.LedgerEntryChange]:
@@ -73,15 +79,64 @@ def trustline_data(
     owner: Keypair, asset: Asset, balance: int, authorized: bool = True
 ) -> xdr.LedgerEntryData:
     """Make a trustline: balance in the asset's 10^-7."""
+    return _line(owner, asset.to_trust_line_asset_xdr_object(), balance, int(authorized))
+
+
+def shares_data(owner: Keypair, pool: LiquidityPoolAsset, balance: int) -> xdr.LedgerEntryData:
+    """Make the trustline of a pool's shares; it has no flags."""
+    kind = xdr.AssetType.ASSET_TYPE_POOL_SHARE
+    return _line(owner, xdr.TrustLineAsset(kind, liquidity_pool_id=pool_id(pool)), balance, 0)
+
+
+def _line(
+    owner: Keypair, asset: xdr.TrustLineAsset, balance: int, flags: int
+) -> xdr.LedgerEntryData:
     line = xdr.TrustLineEntry(
         owner.xdr_account_id(),
-        asset.to_trust_line_asset_xdr_object(),
+        asset,
         xdr.Int64(balance),
         xdr.Int64(2**63 - 1),
-        xdr.Uint32(int(authorized)),
+        xdr.Uint32(flags),
         xdr.TrustLineEntryExt(0),
     )
     return xdr.LedgerEntryData(_KIND.TRUSTLINE, trust_line=line)
+
+
+def offer_data(
+    seller: Keypair, number: int, selling: Asset, buying: Asset, amount: int, price: tuple[int, int]
+) -> xdr.LedgerEntryData:
+    """Make an offer: amount in 10^-7, price as a fraction."""
+    offer = xdr.OfferEntry(
+        seller.xdr_account_id(),
+        xdr.Int64(number),
+        selling.to_xdr_object(),
+        buying.to_xdr_object(),
+        xdr.Int64(amount),
+        xdr.Price(*map(xdr.Int32, price)),
+        xdr.Uint32(0),
+        xdr.OfferEntryExt(0),
+    )
+    return xdr.LedgerEntryData(_KIND.OFFER, offer=offer)
+
+
+def pool_data(
+    pool: LiquidityPoolAsset, reserve_a: int, reserve_b: int, shares: int
+) -> xdr.LedgerEntryData:
+    """Make a liquidity pool of three holders: amounts in 10^-7."""
+    parameters = xdr.LiquidityPoolConstantProductParameters(
+        pool.asset_a.to_xdr_object(), pool.asset_b.to_xdr_object(), xdr.Int32(pool.fee)
+    )
+    product = xdr.LiquidityPoolEntryConstantProduct(
+        parameters, xdr.Int64(reserve_a), xdr.Int64(reserve_b), xdr.Int64(shares), xdr.Int64(3)
+    )
+    kind = xdr.LiquidityPoolType.LIQUIDITY_POOL_CONSTANT_PRODUCT
+    entry = xdr.LiquidityPoolEntry(pool_id(pool), xdr.LiquidityPoolEntryBody(kind, product))
+    return xdr.LedgerEntryData(_KIND.LIQUIDITY_POOL, liquidity_pool=entry)
+
+
+def pool_id(pool: LiquidityPoolAsset) -> xdr.PoolID:
+    """Make the id of a pool."""
+    return xdr.PoolID(xdr.Hash(bytes.fromhex(pool.liquidity_pool_id)))
 
 
 def account_data_entry(owner: Keypair, name: str, value: bytes) -> xdr.LedgerEntryData:
@@ -93,6 +148,20 @@ def account_data_entry(owner: Keypair, name: str, value: bytes) -> xdr.LedgerEnt
         xdr.DataEntryExt(0),
     )
     return xdr.LedgerEntryData(_KIND.DATA, data=data)
+
+
+def claimable_data(
+    balance_id: xdr.ClaimableBalanceID, claimant: Claimant, asset: Asset, amount: int
+) -> xdr.LedgerEntryData:
+    """Make a claimable balance: amount in the asset's 10^-7."""
+    balance = xdr.ClaimableBalanceEntry(
+        balance_id,
+        [claimant.to_xdr_object()],
+        asset.to_xdr_object(),
+        xdr.Int64(amount),
+        xdr.ClaimableBalanceEntryExt(0),
+    )
+    return xdr.LedgerEntryData(_KIND.CLAIMABLE_BALANCE, claimable_balance=balance)
 
 
 def contract_data(contract_id: str, key: xdr.SCVal, value: xdr.SCVal) -> xdr.LedgerEntryData:

@@ -25,8 +25,10 @@ from stellar_sdk import (
 )
 
 from sorobanflow.devnet.generator import entries
+from sorobanflow.devnet.generator import scenes_claims as claims
 from sorobanflow.devnet.generator import scenes_classic as classic
 from sorobanflow.devnet.generator import scenes_contracts as contracts
+from sorobanflow.devnet.generator import scenes_market as market
 from sorobanflow.devnet.generator import scenes_tokens as tokens
 from sorobanflow.devnet.generator.build import build
 from sorobanflow.devnet.generator.cast import (
@@ -54,12 +56,12 @@ SCENES = (
     classic.new_account,
     tokens.token_supply,
     contracts.create,
-    classic.clawback,
+    market.trade,
     contracts.upgrade,
     tokens.asset_admin,
     classic.authorize,
     contracts.extend,
-    classic.claimable_balance,
+    claims.claimable_balance,
     contracts.create_asset_contract,
     contracts.close_entry,
     contracts.restore,

@@ -2,10 +2,8 @@
 
 from stellar_sdk import (
     Asset,
-    Claimant,
     Clawback,
     CreateAccount,
-    CreateClaimableBalance,
     HashMemo,
     IdMemo,
     Keypair,
@@ -14,7 +12,6 @@ from stellar_sdk import (
     Payment,
     ReturnHashMemo,
     SetTrustLineFlags,
-    StrKey,
     TextMemo,
     TrustLineFlags,
     scval,
@@ -44,7 +41,7 @@ def payments(draw: Draw) -> Draft:
 
 
 def issue_and_redeem(draw: Draw) -> Draft:
-    """Pay from the issuer (a mint), and back to it (a burn)."""
+    """Pay from the issuer (a mint), and back to it (a burn); take the asset back (a clawback)."""
     (holder,) = draw.accounts(1)
     asset = draw.random.choice(assets())
     mint, burn = draw.amount(), draw.amount()
@@ -53,35 +50,17 @@ def issue_and_redeem(draw: Draw) -> Draft:
             draw,
             Payment(holder.public_key, asset, decimal(mint), issuer().public_key),
             asset_event(asset, "mint", [holder.public_key], amount_to(mint, memo_value(draw))),
-            _line_changes(draw, holder, asset, mint),
+            line_changes(draw, holder, asset, mint),
         ),
         _pay(
             draw,
             Payment(issuer().public_key, asset, decimal(burn), holder.public_key),
             asset_event(asset, "burn", [holder.public_key], scval.to_int128(burn)),
-            _line_changes(draw, holder, asset, -burn),
+            line_changes(draw, holder, asset, -burn),
         ),
+        _clawback(draw, holder, asset),
     )
     return Draft(issuer(), steps)
-
-
-def clawback(draw: Draw) -> Draft:
-    """Take an asset back from a holder."""
-    (holder,) = draw.accounts(1)
-    asset, amount = draw.random.choice(assets()), draw.amount()
-    code = xdr.ClawbackResultCode
-    step = Step(
-        Clawback(asset, holder.public_key, decimal(amount)),
-        xdr.OperationResultTr(
-            _KIND.CLAWBACK, clawback_result=xdr.ClawbackResult(code.CLAWBACK_SUCCESS)
-        ),
-        xdr.OperationResultTr(
-            _KIND.CLAWBACK, clawback_result=xdr.ClawbackResult(code.CLAWBACK_UNDERFUNDED)
-        ),
-        (asset_event(asset, "clawback", [holder.public_key], scval.to_int128(amount)),),
-        tuple(_line_changes(draw, holder, asset, -amount)),
-    )
-    return Draft(issuer(), (step,))
 
 
 def authorize(draw: Draw) -> Draft:
@@ -98,7 +77,7 @@ def authorize(draw: Draw) -> Draft:
         _flags_result(xdr.SetTrustLineFlagsResultCode.SET_TRUST_LINE_FLAGS_SUCCESS),
         _flags_result(xdr.SetTrustLineFlagsResultCode.SET_TRUST_LINE_FLAGS_CANT_REVOKE),
         (asset_event(asset, "set_authorized", [holder.public_key], scval.to_bool(authorized)),),
-        tuple(_updated(draw, old, new)),
+        tuple(updated(draw, old, new)),
     )
     return Draft(issuer(), (step,))
 
@@ -121,24 +100,6 @@ def new_account(draw: Draw) -> Draft:
         tuple(entries.created(entries.entry(draw.ledger, account))),
     )
     return Draft(source, (creation, _note(draw, source)))
-
-
-def claimable_balance(draw: Draw) -> Draft:
-    """Create a claimable balance, which is a transfer to it."""
-    source, claimant = draw.accounts(2)
-    asset, amount = assets()[0], draw.amount()
-    balance = draw.random.randbytes(32)
-    # The strkey of a claimable balance starts with its type.
-    holder = StrKey.encode_claimable_balance(b"\x00" + balance)
-    code = xdr.CreateClaimableBalanceResultCode
-    step = Step(
-        CreateClaimableBalance(asset, decimal(amount), [Claimant(claimant.public_key)]),
-        _balance_result(code.CREATE_CLAIMABLE_BALANCE_SUCCESS, balance),
-        _balance_result(code.CREATE_CLAIMABLE_BALANCE_UNDERFUNDED, None),
-        (asset_event(asset, "transfer", [source.public_key, holder], scval.to_int128(amount)),),
-        tuple(_line_changes(draw, source, asset, -amount)),
-    )
-    return Draft(source, (step,))
 
 
 def memo_value(draw: Draw) -> xdr.SCVal | None:
@@ -170,8 +131,8 @@ def _payment(
             asset, "transfer", [source.public_key, target.public_key], amount_to(amount, muxed)
         ),
         [
-            *_line_changes(draw, source, asset, -amount),
-            *_line_changes(draw, target, asset, amount),
+            *line_changes(draw, source, asset, -amount),
+            *line_changes(draw, target, asset, amount),
         ],
     )
 
@@ -196,6 +157,21 @@ def _pay(
     )
 
 
+def _clawback(draw: Draw, holder: Keypair, asset: Asset) -> Step:
+    code, amount = xdr.ClawbackResultCode, draw.amount()
+    return Step(
+        Clawback(asset, holder.public_key, decimal(amount)),
+        xdr.OperationResultTr(
+            _KIND.CLAWBACK, clawback_result=xdr.ClawbackResult(code.CLAWBACK_SUCCESS)
+        ),
+        xdr.OperationResultTr(
+            _KIND.CLAWBACK, clawback_result=xdr.ClawbackResult(code.CLAWBACK_UNDERFUNDED)
+        ),
+        (asset_event(asset, "clawback", [holder.public_key], scval.to_int128(amount)),),
+        tuple(line_changes(draw, holder, asset, -amount)),
+    )
+
+
 def _note(draw: Draw, source: Keypair) -> Step:
     code = xdr.ManageDataResultCode
     name, value = f"note {draw.number}", draw.random.randbytes(8)
@@ -216,9 +192,10 @@ def _note(draw: Draw, source: Keypair) -> Step:
     )
 
 
-def _line_changes(
+def line_changes(
     draw: Draw, owner: Keypair, asset: Asset, difference: int
 ) -> list[xdr.LedgerEntryChange]:
+    """Return the changes of a holder's account or trust line."""
     before = 10**15
     if asset.is_native():
         old = entries.account_data(owner, before, draw.sequence - 1)
@@ -226,12 +203,13 @@ def _line_changes(
     else:
         old = entries.trustline_data(owner, asset, before)
         new = entries.trustline_data(owner, asset, before + difference)
-    return _updated(draw, old, new)
+    return updated(draw, old, new)
 
 
-def _updated(
+def updated(
     draw: Draw, old: xdr.LedgerEntryData, new: xdr.LedgerEntryData
 ) -> list[xdr.LedgerEntryChange]:
+    """Return the changes of an entry in the draw's ledger."""
     return entries.updated(entries.entry(draw.ledger - 1, old), entries.entry(draw.ledger, new))
 
 
@@ -243,14 +221,3 @@ def _flags_result(code: xdr.SetTrustLineFlagsResultCode) -> xdr.OperationResultT
 def _creation_result(code: xdr.CreateAccountResultCode) -> xdr.OperationResultTr:
     result = xdr.CreateAccountResult(code)
     return xdr.OperationResultTr(_KIND.CREATE_ACCOUNT, create_account_result=result)
-
-
-def _balance_result(
-    code: xdr.CreateClaimableBalanceResultCode, balance: bytes | None
-) -> xdr.OperationResultTr:
-    kind = xdr.ClaimableBalanceIDType.CLAIMABLE_BALANCE_ID_TYPE_V0
-    id_ = None if balance is None else xdr.ClaimableBalanceID(kind, xdr.Hash(balance))
-    result = xdr.CreateClaimableBalanceResult(code, id_)
-    return xdr.OperationResultTr(
-        _KIND.CREATE_CLAIMABLE_BALANCE, create_claimable_balance_result=result
-    )

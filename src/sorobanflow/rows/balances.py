@@ -1,0 +1,134 @@
+"""Make the rows of what addresses hold of tokens, from the entries that state it.
+
+Accounts hold the native asset; trust lines, issued assets or shares of a pool; claimable balances
+and liquidity pools, any asset; contract data, a token under `Vec["Balance", address]`. The
+contract id of an asset is computed, even if it was never deployed.
+Invariant: a contract may store what it likes, so an unknown form is no error.
+Source: stellar-core's asset contract, SEP-41, CAP-67 (addresses of balances and pools).
+"""
+
+from typing import TypeAlias
+
+from sorobanflow.decode.changes import Change
+from sorobanflow.decode.reader import Json
+from sorobanflow.errors import DecodeError
+from sorobanflow.rows.addresses import address
+from sorobanflow.rows.assets import asset_text
+from sorobanflow.rows.change_position import ChangePosition
+from sorobanflow.rows.classic import pool_assets
+from sorobanflow.rows.state_rows import (
+    AccountRow,
+    ClaimableBalanceRow,
+    LiquidityPoolRow,
+    TokenBalanceRow,
+    TrustLineRow,
+)
+from sorobanflow.rows.tokens import asset_contract_id
+from sorobanflow.rows.values import content, i128, symbol_map
+
+_NATIVE = "native"
+_Balance: TypeAlias = tuple[int | None, bool | None, bool | None]  # amount, authorized, clawback
+
+
+def account_balance(row: AccountRow, passphrase: str) -> TokenBalanceRow:
+    """Make the row of an account's native balance, in stroops."""
+    contract_id = _contract_of(_NATIVE, passphrase)
+    authorized, clawback = (None, None) if row.deleted else (True, False)
+    values = row.balance or 0, authorized, clawback, _NATIVE, "account"
+    return TokenBalanceRow(contract_id, row.account_id, *values, *row[-6:-1])
+
+
+def trust_line_balance(row: TrustLineRow, passphrase: str) -> TokenBalanceRow:
+    """Make the row of a trust line; the pool itself stands for the contract of its shares."""
+    amount, contract_id = row.balance or 0, contract_of_line(row.asset, passphrase)
+    if contract_id == row.asset:
+        shares = amount, None, None, None, "pool_share"
+        return TokenBalanceRow(contract_id, row.account_id, *shares, *row[-5:])
+    values = amount, row.authorized, row.clawback_enabled, row.asset, "trustline"
+    return TokenBalanceRow(contract_id, row.account_id, *values, *row[-5:])
+
+
+def contract_of_line(asset: str, passphrase: str) -> str:
+    """Give the contract of a trust line's asset, or the pool of its shares; or a DecodeError."""
+    return _contract_of(asset, passphrase) if ":" in asset else asset
+
+
+def claimable_balance(row: ClaimableBalanceRow, change: Change, passphrase: str) -> TokenBalanceRow:
+    """Make the row of a claimable balance, which holds an asset itself."""
+    asset = row.asset or asset_text(_before(change)["asset"])
+    values = row.amount or 0, None, row.clawback_enabled, asset, "claimable_balance"
+    return TokenBalanceRow(_contract_of(asset, passphrase), row.balance_id, *values, *row[-5:])
+
+
+def pool_balances(row: LiquidityPoolRow, change: Change, passphrase: str) -> list[TokenBalanceRow]:
+    """Make the rows of the two assets that a liquidity pool holds."""
+    assets = pool_assets(change.entry or _before(change))
+    return [
+        TokenBalanceRow(
+            contract_id=_contract_of(asset, passphrase),
+            address=row.pool_id,
+            amount=reserve or 0,
+            authorized=None,
+            clawback=None,
+            asset=asset,
+            source="liquidity_pool",
+            deleted=row.deleted,
+            ledger=row.ledger,
+            tx_order=row.tx_order,
+            op_order=row.op_order,
+            change_order=row.change_order,
+        )
+        for asset, reserve in zip(assets, (row.reserve_a, row.reserve_b), strict=True)
+    ]
+
+
+def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRow | None:
+    """Make the row of a contract data entry that holds a balance; None for any other."""
+    holder = _holder(change.key)
+    if holder is None:
+        return None
+    contract_id, holder = address(change.key["contract"], "C"), address(holder)
+    deleted = change.entry is None
+    values = (0, None, None) if deleted else _balance(change.entry["val"])
+    row = TokenBalanceRow(contract_id, holder, *values, None, "contract_data", deleted, *position)
+    return row._replace(key_hash=change.key_hash)
+
+
+def _contract_of(asset: str, passphrase: str) -> str:
+    contract_id = asset_contract_id(asset, passphrase)
+    if contract_id is None:
+        raise DecodeError(f"not an asset: {asset!r:.80}")
+    return contract_id
+
+
+def _before(change: Change) -> Json:
+    """Return the entry that was removed: its key does not name its assets."""
+    if change.before is None:
+        raise DecodeError(f"no state before the removal of the {change.type} {change.key}")
+    return change.before
+
+
+def _holder(key: Json) -> Json:
+    """Return the address of a key `Vec["Balance", address]`, else None."""
+    parts = key["key"].get("vec") if isinstance(key["key"], dict) else None
+    if not parts or len(parts) != 2 or parts[0] != {"symbol": "Balance"}:
+        return None
+    is_current = key["durability"] == "persistent" and str(key["contract"]).startswith("C")
+    return content(parts[1], "address") if is_current else None
+
+
+def _balance(value: Json) -> _Balance:
+    """Read i128, or the asset contract's map of amount, authorized and clawback."""
+    plain = content(value, "i128")
+    if plain is not None:
+        return i128(plain), None, None
+    fields = symbol_map(value) or {}
+    amount = content(fields.get("amount"), "i128")
+    if amount is None:
+        return None, None, None
+    return i128(amount), _flag(fields.get("authorized")), _flag(fields.get("clawback"))
+
+
+def _flag(value: Json) -> bool | None:
+    flag = content(value, "bool")
+    return flag if isinstance(flag, bool) else None
