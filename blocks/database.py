@@ -69,6 +69,10 @@ class Database(Block):
     """The address in parts. Empty: the URL, or the embedded database."""
     pool: ConnectionPool = Field(default_factory=ConnectionPool)
     """Limits of the connection pool."""
+    contract_calls: bool = False
+    """Whether to store contract calls in the table contract_calls, where the ledgers' metas hold
+    diagnostic events. They take more room than all else of a contract call, and nothing proves
+    them."""
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:

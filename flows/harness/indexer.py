@@ -79,7 +79,14 @@ def open_indexer(
         indexer = Indexer(
             runner,
             source,
-            stack.enter_context(Decoders(source.passphrase, processes, settings.anchor)),
+            stack.enter_context(
+                Decoders(
+                    source.passphrase,
+                    processes,
+                    settings.anchor,
+                    with_calls=database.contract_calls,
+                )
+            ),
             Target(engine, Stream.of_filter(event_filter.canonical_json if event_filter else None)),
             bounds,
             patience,

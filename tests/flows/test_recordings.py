@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from blocks import Database
+from blocks.documents import load_block
+from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, Recording
-from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.chain_facts import ChainFacts
 
 Serve = Callable[..., DevnetServer]
-Index = Callable[..., RunSummary]
 
 COUNTS = {
     "transactions": "SELECT count(*) FROM transactions",
@@ -121,6 +122,8 @@ def _replay(engine: Engine, facts: ChainFacts) -> tuple[dict[int, int], int]:
     return dict(remainders), sum(moved[holder] != 0 for holder in facts.balances)
 
 
+#: Its contract calls are asked for. Others have some, too.
+WITH_CALLS = "pubnet-63092990"
 #: The load generator's network states no fees in events, nor what a transaction used of its
 #: fee: accounts that pay in their first ledger, or their last, are off by one refund.
 REFUND = 1_149_662
@@ -131,7 +134,7 @@ REFUND = 1_149_662
     [
         ("pubnet-30822015", None, 650, 2085, {0: 397}, 275),
         ("pubnet-51000294", None, 541, 878, {0: 1215}, 928),
-        ("pubnet-63092990", None, 236, 686, {0: 650}, 521),
+        (WITH_CALLS, None, 236, 686, {0: 650}, 521),
         ("pubnet-63800060", None, 50, None, {0: 249}, 204),
         ("applyload-10048", 6, 2_952, None, {0: 956, REFUND: 8, -REFUND: 11}, 975),
     ],
@@ -145,12 +148,19 @@ def test_recording_is_indexed_completely(
     moved: int,
     recording_path: Callable[[str], Path],
     serve: Serve,
-    run_index: Index,
+    save_blocks: Callable[[str], dict[str, str]],
     engine: Engine,
 ) -> None:
     path = recording_path(name)
     chain = Chain(Recording(path), closed=ledgers)
-    run_index(serve(chain), start_ledger="oldest")
+    blocks = save_blocks(serve(chain).url)
+    if name == WITH_CALLS:
+        database = load_block(Database, blocks["database"])
+        asking = database.model_copy(update={"contract_calls": True})
+        asking.save(blocks["database"], overwrite=True)
+    index(**blocks, start_ledger="oldest")
+    calls = 40 if name == WITH_CALLS else 0
+    assert _rows(engine, "SELECT count(*) FROM contract_calls") == [(calls,)]
     facts = ChainFacts(path, ledgers)
     assert facts.counts["transactions"] == transactions
     assert operations in (None, facts.counts["operations"])

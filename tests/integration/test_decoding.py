@@ -22,18 +22,21 @@ from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, Malformed, Transaction
 from tests.integration.index_whole import objects_of
 from tests.ledgers import generated
+from tests.unit.meta_xdr import event, meta_v4
 from tests.unit.wire_items import ALICE, BOB, make_event, make_transaction, scval, symbol
 
 LEDGERS = LedgerRange(1000, 1000)
 NETWORK = "Test SDF Network ; September 2015"
 TRANSFER = [symbol("transfer"), {"address": ALICE}, {"address": BOB}]
 EVENTS: list[Event | Malformed] = [make_event(TRANSFER, {"i128": "1"}), Malformed("{}", "bad")]
-TRANSACTIONS: list[Transaction | Malformed] = [make_transaction()]
+CALLED = event([symbol("fn_call"), {"bytes": "ab" * 32}, symbol("f")], "void", "diagnostic")
+META = meta_v4(diagnostic_events=[{"in_successful_contract_call": True, "event": CALLED}])
+TRANSACTIONS: list[Transaction | Malformed] = [make_transaction(result_meta_xdr=META)]
 
 
 @pytest.fixture
 def decoders() -> Iterator[Decoders]:
-    with Decoders(NETWORK, 1) as decoders:
+    with Decoders(NETWORK, 1, with_calls=True) as decoders:
         yield decoders
 
 
@@ -60,6 +63,7 @@ def test_rows_are_the_same_wherever_they_are_made(decoders: Decoders) -> None:
     here = make(decoders, items_left=PROCESSES_MIN_ITEMS - 1).result()
     assert decoders._pool is None
     assert (len(here.events), len(here.transactions), len(here.quarantine)) == (1, 1, 1)
+    assert len(here.contract_calls) == 1
     elsewhere = make(decoders).result()
     assert workers(decoders)
     assert contents(elsewhere) == contents(here)

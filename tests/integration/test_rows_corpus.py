@@ -132,6 +132,38 @@ def source_of(atom: Any) -> str:
     return f"{StrKey.encode_ed25519_public_key(key.uint256)} {atom.offer_id.int64}"
 
 
+@pytest.mark.parametrize(("name", "calls"), [("pubnet-51000294", 11), ("pubnet-63092990", 40)])
+def test_every_recorded_call_has_a_row(
+    recording_path: Callable[[str], Path], name: str, calls: int
+) -> None:
+    with gzip.open(recording_path(name), "rt") as lines:
+        header, ledger = [json.loads(line) for line in lines]
+    items = [wrap(one) for one in ledger["transactions"]]
+    rows = make_rows(LedgerRange(1, 1), [], items, header["passphrase"], with_calls=True)
+    told = Counter(one for item in items for one in diagnostics_of(item))
+    assert told["fn_call"] == len(rows.contract_calls) == calls
+    assert told["fn_return"] == sum(row.returned for row in rows.contract_calls)
+    assert told["core_metrics"] == sum(
+        len(json.loads(row.core_metrics)) for row in rows.contract_calls if row.core_metrics
+    )
+    successful = {row.hash for row in rows.transactions if row.successful}
+    assert all(row.returned for row in rows.contract_calls if row.tx_hash in successful)
+    [outer] = [row for row in rows.contract_calls if row.function in ("swap_routed", "swap")][:1]
+    inner = {row.parent_index for row in rows.contract_calls if row.tx_hash == outer.tx_hash}
+    assert {None, outer.call_index} < inner  # two levels of calls below it
+    returned = {row.hash: row.return_value for row in rows.transactions}
+    assert (outer.depth, outer.result) == (0, returned[outer.tx_hash])
+
+
+def diagnostics_of(item: Transaction) -> Iterator[str]:
+    """The names of a transaction's diagnostic events, by way of stellar-sdk."""
+    meta = xdr.TransactionMeta.from_xdr(item.result_meta_xdr).v4
+    for one in meta.diagnostic_events if meta and meta.soroban_meta else []:
+        body = one.event.body.v0
+        if one.event.type == xdr.ContractEventType.DIAGNOSTIC:
+            yield body.topics[0].sym.sc_symbol.decode()
+
+
 def test_a_soroban_fee_bump_of_pubnet(recording_path: Callable[[str], Path]) -> None:
     with gzip.open(recording_path("pubnet-63092990"), "rt") as lines:
         header, ledger = [json.loads(line) for line in lines]

@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import SchemaError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.calls import ContractCallRow
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.state_rows import TokenBalanceRow, TokenRow
+from sorobanflow.rows.transactions import transaction_row
+from sorobanflow.store.claims import Claims
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position
+from tests.unit.wire_items import make_transaction
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,6 +40,11 @@ def _batch(first: int, last: int, events: list[EventRow]) -> BatchRows:
     batch.events = events
     batch.closed_at = {event.ledger: event.closed_at for event in events}
     return batch
+
+
+FILLED = transaction_row(make_transaction(), decode_transaction(make_transaction()))._replace(
+    ledger=5, closed_at=CLOSED
+)
 
 
 def _all(engine: Engine, query: str) -> list[Any]:
@@ -137,6 +147,36 @@ def test_streams_side_by_side_count_each_others_rows(engine: Engine) -> None:
 
 def _quarantined(key: str) -> QuarantineRow:
     return QuarantineRow("event", key, 5, '{"id": 1}', "DecodeError", "bad XDR")
+
+
+def _calls(*counts: int) -> BatchRows:
+    """Ledger 5 with a transaction for each number of contract calls."""
+    batch = _batch(5, 5, [_event(5, 0)])
+    for number, count in enumerate(counts, 1):
+        row = FILLED._replace(hash=f"{number:064x}", application_order=number)
+        batch.transactions.append(row)
+        call = ContractCallRow(row.hash, 0, 5, CLOSED, 0, None, "C1", "f", "[]", None, False, None)
+        batch.contract_calls += [call._replace(call_index=index) for index in range(count)]
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("again", "left"),
+    [
+        ((2, 3), {1: 2, 2: 3}),
+        ((1, 3), {1: 1, 2: 3}),
+        ((0, 4), {1: 2, 2: 4}),  # a source that tells the calls of some transactions
+        ((0, 0), {1: 2, 2: 3}),  # one without diagnostics, or nobody asked for them
+        ((0,), {1: 2}),  # the second transaction is gone
+    ],
+)
+def test_replaced_ledger_keeps_the_calls_that_are_not_told_anew(
+    again: tuple[int, ...], left: dict[int, int], engine: Engine, stream: str
+) -> None:
+    upsert_batch(engine, _calls(2, 3), stream)
+    upsert_batch(engine, _calls(*again), stream, Claims())
+    counted = "SELECT right(tx_hash, 1)::int, count(*) FROM contract_calls GROUP BY 1"
+    assert dict(_all(engine, counted)) == left
 
 
 def test_quarantine_keeps_the_payload_and_counts_attempts(engine: Engine, stream: str) -> None:

@@ -1,7 +1,9 @@
 """What a meta states about ledger entries whose state is kept, from `metas` to `rows.state`."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from sorobanflow.decode.contract_events import ContractEvent
 from sorobanflow.decode.reader import Json
 
 #: `op_order` of a change before the operations, and of one after them.
@@ -47,3 +49,4 @@ class Meta(NamedTuple):
     #: protocol 23; None: these changes do not tell.
     refund_after: int | None = 0
     return_value: Json = None  # of a Soroban transaction, an SCVal; a V3 states void if it failed
+    diagnostics: Sequence[ContractEvent] = ()  # of DiagnosticEvents, if they are asked for

@@ -52,13 +52,16 @@ def skip_event(data: bytes, at: int) -> int:
     return skip_values(data, at, topics + 1)
 
 
+def _read_diagnostic_event(data: bytes, at: int) -> tuple[ContractEvent, int]:
+    flag(data, at)  # whether the call succeeded
+    return read_event(data, at + 4)
+
+
 def _skip_diagnostic_event(data: bytes, at: int) -> int:
     flag(data, at)
     return skip_event(data, at + 4)
 
 
 EVENTS = array(XdrType(read_event, skip_event))
-#: DiagnosticEvents are only skipped: they are not on the chain.
-DIAGNOSTIC_EVENTS = array(
-    XdrType(lambda data, at: (None, _skip_diagnostic_event(data, at)), _skip_diagnostic_event)
-)
+#: DiagnosticEvents are not on the chain: they are skipped unless they are asked for.
+DIAGNOSTIC_EVENTS = array(XdrType(_read_diagnostic_event, _skip_diagnostic_event))

@@ -5,12 +5,17 @@ unknown arm are an error wherever they are. A meta of pubnet-63092990 takes 0.07
 0.43 (medians). Source: Stellar-ledger.x.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change, Meta, Refund
 from sorobanflow.decode.composites import optional, struct, union
 from sorobanflow.decode.contract_events import (
     CONTRACT,
     DIAGNOSTIC_EVENTS,
     EVENTS,
+    ContractEvent,
     event_head,
     skip_event,
 )
@@ -28,6 +33,9 @@ from sorobanflow.decode.reader import (
 )
 from sorobanflow.decode.scval import SC_VAL
 
+Diagnostics: TypeAlias = Callable[[bytes, int], tuple[Sequence[ContractEvent], int]]
+
+_NO_EVENTS: Sequence[ContractEvent] = ()
 STAGES = ("before_all_txs", "after_tx", "after_all_txs")
 STAGE = enum("TransactionEventStage", STAGES)
 
@@ -41,7 +49,7 @@ SOROBAN_FEES = union("SorobanTransactionMetaExt", {0: ("v0", None), 1: ("v1", _F
 RETURN_VALUE = optional(SC_VAL)
 
 
-def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
+def _read_meta(data: bytes, at: int, diagnostics: Diagnostics) -> tuple[Meta, int]:
     (version,) = uint32(data, at)
     at += 4
     if version > 4:
@@ -57,15 +65,24 @@ def _read_meta(data: bytes, at: int) -> tuple[Meta, int]:
     if version == 2:
         return meta, at
     refund = balance_gain(data, after_at, meta.changes[before:])
-    fees, value, at = _read_soroban(data, at, version)
-    has_events = True
+    fees, value, has_diagnostics, at = _read_soroban(data, at, version)
+    has_events, events = True, _NO_EVENTS
     if version == 4:
         has_events, at = _read_events(data, at, meta.refunds)
-        at = DIAGNOSTIC_EVENTS.skip(data, at)
-    return Meta(fees, meta.changes, meta.refunds, has_events, refund, value), at
+    if has_diagnostics:
+        events, at = diagnostics(data, at)
+    return Meta(fees, meta.changes, meta.refunds, has_events, refund, value, events), at
 
 
-read_meta = base64_reader("TransactionMeta", _read_meta)
+def _skip_diagnostics(data: bytes, at: int) -> tuple[Sequence[ContractEvent], int]:
+    return _NO_EVENTS, DIAGNOSTIC_EVENTS.skip(data, at)
+
+
+read_meta = base64_reader("TransactionMeta", partial(_read_meta, diagnostics=_skip_diagnostics))
+#: The same with its `diagnostics`.
+read_meta_with_diagnostics = base64_reader(
+    "TransactionMeta", partial(_read_meta, diagnostics=DIAGNOSTIC_EVENTS.read)
+)
 
 
 def _read_operations(data: bytes, at: int, version: int, changes: list[Change]) -> int:
@@ -83,15 +100,19 @@ def _read_operations(data: bytes, at: int, version: int, changes: list[Change]) 
     return at
 
 
-def _read_soroban(data: bytes, at: int, version: int) -> tuple[Json, Json, int]:
-    """Read fees and return value of a SorobanTransactionMeta or its V2, if there is one."""
+def _read_soroban(data: bytes, at: int, version: int) -> tuple[Json, Json, bool, int]:
+    """Read fees and return value of a SorobanTransactionMeta or its V2, if there is one.
+
+    Tells whether diagnostic events follow: of a V3 at once, of a V4 after the transaction's.
+    """
     if not flag(data, at):
-        return None, None, at + 4
+        return None, None, version == 4, at + 4
     fees, at = SOROBAN_FEES.read(data, at + 4)
     if version == 4:
-        return fees, *RETURN_VALUE.read(data, at)
-    value, at = SC_VAL.read(data, EVENTS.skip(data, at))
-    return fees, value, DIAGNOSTIC_EVENTS.skip(data, at)
+        value, at = RETURN_VALUE.read(data, at)
+    else:
+        value, at = SC_VAL.read(data, EVENTS.skip(data, at))
+    return fees, value, True, at
 
 
 def _read_events(data: bytes, at: int, refunds: list[Refund]) -> tuple[bool, int]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
-from sorobanflow.decode.metas import read_meta
+from sorobanflow.decode.metas import read_meta, read_meta_with_diagnostics
 from sorobanflow.decode.reader import Json, base64_reader, from_base64
 from sorobanflow.decode.result_types import TRANSACTION_RESULT
 from sorobanflow.errors import WrongHashError
@@ -31,12 +31,15 @@ class DecodedTransaction(NamedTuple):
     meta: Meta
 
 
-def decode_transaction(transaction: Transaction) -> DecodedTransaction:
+def decode_transaction(
+    transaction: Transaction, *, with_diagnostics: bool = False
+) -> DecodedTransaction:
     """Decode the three parts; DecodeError if one is not the base64 XDR of its type."""
+    read = read_meta_with_diagnostics if with_diagnostics else read_meta
     return DecodedTransaction(
         read_envelope(transaction.envelope_xdr),
         read_result(transaction.result_xdr),
-        read_meta(transaction.result_meta_xdr),
+        read(transaction.result_meta_xdr),
     )
 
 

@@ -73,12 +73,20 @@ class Decoding(Protocol):
 class Decoders:
     """Begins batches; starts up to `processes` processes when there is enough work for them.
 
-    `anchor`: see `RowMaker`.
+    `anchor`, `with_calls`: see `RowMaker`.
     """
 
-    def __init__(self, passphrase: str, processes: int, anchor: Anchor | None = None) -> None:
+    def __init__(
+        self,
+        passphrase: str,
+        processes: int,
+        anchor: Anchor | None = None,
+        *,
+        with_calls: bool = False,
+    ) -> None:
         self._passphrase = passphrase
         self._anchor = anchor
+        self._with_calls = with_calls
         self._max_processes = processes
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -101,9 +109,15 @@ class Decoders:
         """
         is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
         if self._max_processes and is_worth_it:
-            job = _Job(ledgers, [], [], [], self._passphrase, event_filter, self._anchor)
-            return _InWorker(job, self._submit)
-        maker = RowMaker(ledgers, self._passphrase, event_filter=event_filter, anchor=self._anchor)
+            options = self._passphrase, event_filter, self._anchor, self._with_calls
+            return _InWorker(_Job(ledgers, [], [], [], *options), self._submit)
+        maker = RowMaker(
+            ledgers,
+            self._passphrase,
+            event_filter=event_filter,
+            anchor=self._anchor,
+            with_calls=self._with_calls,
+        )
         return _Here(maker)
 
     def _submit(self, job: "_Job") -> Rows:
@@ -147,6 +161,7 @@ class _Job(NamedTuple):
     passphrase: str
     event_filter: EventFilter | None
     anchor: Anchor | None
+    with_calls: bool
 
     def make(self) -> BatchRows:
         return make_rows(
@@ -157,6 +172,7 @@ class _Job(NamedTuple):
             objects=self.objects,
             event_filter=self.event_filter,
             anchor=self.anchor,
+            with_calls=self.with_calls,
         )
 
 

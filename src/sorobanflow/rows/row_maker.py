@@ -7,7 +7,7 @@ Only a quarantine row of kind `token_operation` stands beside the rows of its ev
 
 from collections.abc import Iterable
 from itertools import chain, groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.close_metas import read_object
@@ -35,6 +35,15 @@ from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction, is_misplaced
 
 
+class RowOptions(TypedDict, total=False):
+    """The options of `RowMaker`."""
+
+    whole: bool
+    event_filter: EventFilter | None
+    anchor: tuple[int, str] | None
+    with_calls: bool
+
+
 def make_rows(
     ledgers: LedgerRange,
     events: Iterable[Event | Malformed],
@@ -42,12 +51,10 @@ def make_rows(
     passphrase: str,
     *,
     objects: Iterable[LedgerObject] = (),
-    whole: bool = True,
-    event_filter: EventFilter | None = None,
-    anchor: tuple[int, str] | None = None,
+    **options: Unpack[RowOptions],
 ) -> BatchRows:
     """Make the rows of a batch that was fetched completely; see `RowMaker`."""
-    maker = RowMaker(ledgers, passphrase, whole=whole, event_filter=event_filter, anchor=anchor)
+    maker = RowMaker(ledgers, passphrase, **options)
     maker.add_transactions(transactions)
     maker.add_events(events)
     maker.add_objects(objects)
@@ -69,6 +76,7 @@ class RowMaker:
     fees are left out, and their accounts marked: they add to balances that this batch may
     not have seen. `event_filter`: selected the items, and selects of whole ledgers; no rows of
     state and headers are made then. `anchor`: a ledger, and its hash in hex, which is trusted.
+    `with_calls`: make rows of contract calls too, where diagnostic events tell them.
     """
 
     def __init__(
@@ -79,11 +87,14 @@ class RowMaker:
         whole: bool = True,
         event_filter: EventFilter | None = None,
         anchor: tuple[int, str] | None = None,
+        with_calls: bool = False,
     ) -> None:
         self._ledgers = ledgers
         self._passphrase = passphrase
         self._network = network_id(passphrase)
-        self._reader = TransactionReader(passphrase, with_state=event_filter is None)
+        self._reader = TransactionReader(
+            passphrase, with_state=event_filter is None, with_calls=with_calls
+        )
         self._whole = whole
         self._filter = event_filter
         self._transactions: dict[str, TransactionEntry] = {}
@@ -129,6 +140,7 @@ class RowMaker:
         entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
         rows.transactions = [entry.row for entry in entries]
         rows.operations = [operation for entry in entries for operation in entry.operations]
+        rows.contract_calls = [call for entry in entries for call in entry.calls]
         rows.trades = [trade for entry in entries for trade in entry.trades]
         events = [self._events[key] for key in sorted(self._events)]
         rows.events = [event.row for event in events]
@@ -211,7 +223,7 @@ class RowMaker:
 
     def _add_transaction(self, item: Transaction) -> None:
         entry = self._reader.read(item)
-        if self._transactions.setdefault(entry.row.hash, entry) != entry:
+        if not self._transactions.setdefault(entry.row.hash, entry).is_same(entry):
             raise DecodeError(f"a different transaction {entry.row.hash} was delivered before")
 
     def _add_event(self, item: Event) -> None:

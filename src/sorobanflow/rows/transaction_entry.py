@@ -1,10 +1,12 @@
 """Make all that one transaction becomes, for `row_maker`; its hash is checked."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.close_meta import FeeChanges
 from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
+from sorobanflow.rows.calls import ContractCallRow, call_rows
 from sorobanflow.rows.entry_rows import Changed, state_rows
 from sorobanflow.rows.fees import possible
 from sorobanflow.rows.operations import OperationRow, operation_rows
@@ -22,6 +24,11 @@ class TransactionEntry(NamedTuple):
     trades: list[TradeRow]
     meta: Meta
     state: list[Changed]
+    calls: Sequence[ContractCallRow] = ()
+
+    def is_same(self, other: "TransactionEntry") -> bool:
+        """Whether both are the same, but for their calls: each node has measured its own."""
+        return self._replace(calls=()) == other._replace(calls=())
 
     def with_fees(self, fees: FeeChanges) -> "TransactionEntry":
         """Take what a whole ledger says of its fee, where the meta leaves parts of it open."""
@@ -37,20 +44,24 @@ class TransactionEntry(NamedTuple):
 
 
 class TransactionReader:
-    """Reads the transactions of a network; `with_state`: also rows of the state tables."""
+    """Reads the transactions of a network; also rows of state and of contract calls if asked."""
 
-    def __init__(self, passphrase: str, *, with_state: bool) -> None:
+    def __init__(
+        self, passphrase: str, *, with_state: bool = False, with_calls: bool = False
+    ) -> None:
         self._passphrase = passphrase
         self._network = network_id(passphrase)
-        self._with_state = with_state
+        self._with_state, self._with_calls = with_state, with_calls
 
     def read(self, item: Transaction) -> TransactionEntry:
         """Make the rows; DecodeError if it is not what it should be."""
-        decoded = decode_transaction(item)
+        decoded = decode_transaction(item, with_diagnostics=self._with_calls)
         check_hash(item, decoded.envelope, self._network)
         row = transaction_row(item, decoded)
         results = operation_results(decoded.result)
         operations = operation_rows(row, decoded.envelope, results)
         trades = trade_rows(operations, results)
         state = state_rows(row, decoded, self._passphrase) if self._with_state else []
-        return TransactionEntry(row, operations, trades, decoded.meta, state)
+        calls = call_rows(row, decoded.meta.diagnostics)
+        meta = decoded.meta._replace(diagnostics=())
+        return TransactionEntry(row, operations, trades, meta, state, calls)

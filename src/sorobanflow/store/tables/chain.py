@@ -257,8 +257,17 @@ contract_calls = Table(
     Column("parent_index", Integer, comment="call_index of the call that made it, if any"),
     id_column("contract_id", "called contract (C…), if the event names one"),
     required_column("function", Text, "name of the function, in SEP-51 escapes"),
-    required_column("arguments", JSONB, "arguments in order, SEP-51 values"),
-    Column("result", JSONB, comment="what it returned, a SEP-51 value; null where it did not"),
+    Column(
+        "arguments",
+        JSONB,
+        comment="arguments in order, SEP-51 values; a single vec or void looks like its items, or "
+        "none; null: larger than 64 KiB",
+    ),
+    Column(
+        "result",
+        JSONB,
+        comment="what it returned, a SEP-51 value; null: it did not, or larger than 64 KiB",
+    ),
     required_column("returned", Boolean, "whether its return was seen"),
     Column("core_metrics", JSONB, comment="of call 0: figures of the transaction, by name"),
     Index(None, "ledger"),

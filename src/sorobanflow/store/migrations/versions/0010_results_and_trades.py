@@ -148,10 +148,15 @@ def _create_contract_calls() -> None:
             comment="name of the function, in SEP-51 escapes",
         ),
         sa.Column(
-            "arguments", JSONB(), nullable=False, comment="arguments in order, SEP-51 values"
+            "arguments",
+            JSONB(),
+            comment="arguments in order, SEP-51 values; a single vec or void looks like its "
+            "items, or none; null: larger than 64 KiB",
         ),
         sa.Column(
-            "result", JSONB(), comment="what it returned, a SEP-51 value; null where it did not"
+            "result",
+            JSONB(),
+            comment="what it returned, a SEP-51 value; null: it did not, or larger than 64 KiB",
         ),
         sa.Column("returned", sa.Boolean(), nullable=False, comment="whether its return was seen"),
         sa.Column(
