@@ -100,7 +100,7 @@ def _prefect_api(port: int) -> Iterator[Wait]:
     home, url = PREFECT_HOME.resolve(), f"http://127.0.0.1:{port}"
     said = f"using the Prefect server at {url}"
     if not server_answers(url):
-        said = f"starting the Prefect server at {url}: 10 s, the first time 20"
+        said = f"starting the Prefect server at {url}: some seconds, the first time more"
     with starting_prefect_server(home, port, WITHOUT_WORKERS) as wait:
         print(said, flush=True)
         os.environ |= {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(home)}

@@ -6,6 +6,7 @@ and all that a flow needs. So the processes that a run needs are started before.
 
 import logging
 import os
+from functools import partial
 from typing import Any
 
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -19,11 +20,13 @@ from deployments.register_blocks import register_blocks
 from flows.backfill import backfill
 from flows.harness.calm_log import DATABASE_AWAY
 from flows.harness.metrics import VARIABLE
+from flows.harness.printed import print_summary
 from flows.harness.terminal import run_and_print
 from flows.index import index
 from sorobanflow.errors import ConfigurationError
 
 BLOCK = "local"
+SHOW = partial(print_summary, rest="on the run's page")
 
 
 def index_job(job: Job, rpc_url: str | None, database_url: str, metrics_port: int) -> int:
@@ -57,7 +60,7 @@ def _run(job: Job) -> int:
             parameters = _ends(load_block(DataLake, BLOCK)) | parameters
     # Nobody watches for a heartbeat here, and a run would wait a second for its end.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return run_and_print(backfill if job.lake else index, parameters)
+        return run_and_print(backfill if job.lake else index, parameters, SHOW)
 
 
 def _ends(lake: DataLake) -> dict[str, Any]:

@@ -11,8 +11,13 @@ from sorobanflow.pipeline.summary import Summary
 MAX_LINES = 13
 
 
-def print_summary(summary: Summary, verbose: bool = False) -> None:
-    """Print the headline and the figures that a person looks at first, or all."""
+def print_summary(
+    summary: Summary, verbose: bool = False, rest: str = "--verbose, or the run's page"
+) -> None:
+    """Print the headline and the figures that a person looks at first, or all.
+
+    `rest` says where all of them are.
+    """
     every_line = summary.table()
     lines = every_line if verbose else summary.brief()[:MAX_LINES]
     grid = Table.grid(padding=(0, 2))
@@ -22,7 +27,7 @@ def print_summary(summary: Summary, verbose: bool = False) -> None:
     console.print(summary.headline(), soft_wrap=True)
     console.print(grid)
     if len(lines) < len(every_line):
-        console.print("  (all figures: --verbose, or the run's page)", style="dim")
+        console.print(f"  (all figures: {rest})", style="dim")
 
 
 def print_all(summary: Summary) -> None:
