@@ -1,10 +1,11 @@
-"""Create or update two automations that send a message when runs fail or stop.
+"""Create or update automations that send a message when a stream's health changes.
 
     SOROBANFLOW_NOTIFY_URL    a webhook (Slack, Teams, Mattermost, …); gets {"text": "…"}
 
-Run as `sorobanflow alerts`. One automation reports each run that ends as failed, crashed
-or incomplete; the other reports that no run of `index` has succeeded for a while, for
-whatever reason: late, stuck, or no worker. Both are examples to change in the UI.
+Run as `sorobanflow alerts`. They react to the events that scheduled runs of `index` emit
+(`flows.harness.alerts`), to their absence, and to scheduled audits that are not successful.
+Runs that somebody starts, cancels or gives wrong parameters send nothing. All of them are
+examples to change in the UI.
 """
 
 import os
@@ -22,67 +23,120 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows.harness.terminal import errors_in_one_line
+from flows.harness.turn import SCHEDULED
 from sorobanflow.texts import duration
 
 BLOCK = "sorobanflow-notify"
-FLOWS = ["index", "backfill", "backfill-range", "audit", "export"]
-MAX_SILENCE = timedelta(minutes=30)
+MAX_SILENCE, REMINDER = timedelta(minutes=30), timedelta(hours=1)
+#: As long as Prefect waits for the end of an outage of the database.
+MAX_OUTAGE = timedelta(days=30)
+#: What earlier versions made.
+REPLACED = ("sorobanflow: a run was not successful", "sorobanflow: index is silent")
 
-_RUN: dict[str, str | list[str]] = {"resource.id": "prefect.flow-run.*"}
-_FAILURE_TEXT = (
-    '{"text": {{ ("sorobanflow: " ~ flow.name ~ " run " ~ flow_run.name ~ " ended as "'
-    ' ~ flow_run.state.name ~ ": " ~ flow_run.state.message) | tojson }}}'
+USABLE, UNUSABLE = "sorobanflow.database.usable", "sorobanflow.database.unusable"
+#: One of both comes from each scheduled run of `index` that gets as far.
+SIGNS_OF_LIFE = {USABLE, UNUSABLE}
+#: An outage is told once per database.
+_EACH = {"prefect.resource.id"}
+
+_TOLD = '{"text": {{ event.payload.text | tojson }}}'
+_SILENCE = '{"text": "sorobanflow: no scheduled run of index has judged its stream for %s"}'
+_AUDIT = (
+    '{"text": {{ ("sorobanflow: " ~ flow_run.name ~ " ended as " ~ flow_run.state.name ~ ": "'
+    " ~ flow_run.state.message) | tojson }}}"
 )
-_SILENCE_TEXT = '{"text": "sorobanflow: no run of index has succeeded for %s"}'
+
+Automation = tuple[str, EventTrigger, str]
 
 
-def register_automations(url: str, max_silence: timedelta = MAX_SILENCE) -> list[str]:
-    """Save the webhook block and both automations; gives their names."""
+def register_automations(
+    url: str, max_silence: timedelta = MAX_SILENCE, reminder: timedelta = REMINDER
+) -> list[str]:
+    """Save the webhook block and the automations; gives their names."""
     headers = SecretDict({"content-type": "application/json"})
     webhook = Webhook(url=SecretStr(url), headers=headers)
     block_id = UUID(str(webhook.save(BLOCK, overwrite=True)))
-    failure = AutomationCore(
-        name="sorobanflow: a run was not successful",
-        description="A run failed, crashed, or left something out (state Incomplete).",
-        trigger=EventTrigger(
-            posture=Posture.Reactive,
-            expect={"prefect.flow-run.*"},
-            # By the type, not the name: Incomplete and TimedOut are of type FAILED.
-            match=_resource(_RUN | {"state-type": ["FAILED", "CRASHED"]}),
-            match_related=_flows(FLOWS),
-            for_each={"prefect.resource.id"},
-        ),
-        actions=[CallWebhook(block_document_id=block_id, payload=_FAILURE_TEXT)],
+    automations = [
+        AutomationCore(
+            name=f"sorobanflow: {name}",
+            trigger=trigger,
+            actions=[CallWebhook(block_document_id=block_id, payload=payload)],
+        )
+        for name, trigger, payload in (
+            *_of_health(reminder),
+            *_of_silence(max_silence, reminder),
+            _of_audits(),
+        )
+    ]
+    _save(automations)
+    return [automation.name for automation in automations]
+
+
+def _of_health(reminder: timedelta) -> list[Automation]:
+    """Automations of what the runs tell; without the database they cannot compare."""
+    told = EventTrigger(posture=Posture.Reactive, expect={"sorobanflow.stream.*"})
+    away = EventTrigger(
+        posture=Posture.Reactive, expect={UNUSABLE}, for_each=_EACH, within=reminder
     )
-    silence_text = _SILENCE_TEXT % duration(max_silence.total_seconds())
-    silence = AutomationCore(
-        name="sorobanflow: index is silent",
-        description="No run of index has succeeded for a while: late, stuck or failing.",
-        trigger=EventTrigger(
-            posture=Posture.Proactive,
-            expect={"prefect.flow-run.Completed"},
-            match=_resource(_RUN),
-            match_related=_flows(["index"]),
-            within=max_silence,
-        ),
-        actions=[CallWebhook(block_document_id=block_id, payload=silence_text)],
+    back = EventTrigger(
+        posture=Posture.Reactive,
+        after={UNUSABLE},
+        expect={USABLE},
+        for_each=_EACH,
+        within=MAX_OUTAGE,
     )
-    with get_client(sync_client=True) as client:
-        for automation in (failure, silence):
-            if saved := client.read_automations_by_name(automation.name):
-                client.update_automation(saved[0].id, automation)
-            else:
-                client.create_automation(automation)
-    return [failure.name, silence.name]
+    return [
+        ("the health of a stream changed", told, _TOLD),
+        ("the database cannot be used", away, _TOLD),
+        ("the database can be used again", back, _TOLD),
+    ]
 
 
-def _flows(names: list[str]) -> ResourceSpecification:
-    return _resource({"resource.role": "flow", "resource.name": names})
+def _of_silence(max_silence: timedelta, reminder: timedelta) -> list[Automation]:
+    """Automations for when nothing runs: the first message, once, and the reminders."""
+    first = EventTrigger(
+        posture=Posture.Proactive,
+        after=SIGNS_OF_LIFE,
+        expect=SIGNS_OF_LIFE,
+        within=max_silence,
+    )
+    again = EventTrigger(posture=Posture.Proactive, expect=SIGNS_OF_LIFE, within=reminder)
+    return [
+        ("nothing runs", first, _SILENCE % duration(max_silence.total_seconds())),
+        ("still nothing runs", again, _SILENCE % duration(reminder.total_seconds())),
+    ]
 
 
-def _resource(labels: dict[str, str | list[str]]) -> ResourceSpecification:
+def _of_audits() -> Automation:
+    trigger = EventTrigger(
+        posture=Posture.Reactive,
+        expect={"prefect.flow-run.*"},
+        # By the type, not the name: Incomplete and TimedOut are of type FAILED.
+        match=_labels({"resource.id": "prefect.flow-run.*", "state-type": ["FAILED", "CRASHED"]}),
+        match_related=[
+            _labels({"resource.role": "flow", "resource.name": "audit"}),
+            _labels({"resource.role": "tag", "resource.id": f"prefect.tag.{SCHEDULED}"}),
+        ],
+        for_each=_EACH,
+    )
+    return "a scheduled audit was not successful", trigger, _AUDIT
+
+
+def _labels(labels: dict[str, str | list[str]]) -> ResourceSpecification:
     prefixed = {f"prefect.{name}": value for name, value in labels.items()}
     return ResourceSpecification.model_validate(prefixed)
+
+
+def _save(automations: list[AutomationCore]) -> None:
+    with get_client(sync_client=True) as client:
+        for name in REPLACED:
+            for saved in client.read_automations_by_name(name):
+                client.delete_automation(saved.id)
+        for automation in automations:
+            if saved_before := client.read_automations_by_name(automation.name):
+                client.update_automation(saved_before[0].id, automation)
+            else:
+                client.create_automation(automation)
 
 
 def main() -> None:

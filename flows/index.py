@@ -10,9 +10,11 @@ Of whole ledgers, fetch-ledgers stands in place of the first two. They are in
 """
 
 import sys
+from functools import partial
 
 from prefect.client.schemas.objects import State
 
+from flows.harness.alerts import StreamAlerts
 from flows.harness.described_flow import described_flow
 from flows.harness.indexer import open_indexer
 from flows.harness.live import LiveIndexing
@@ -31,8 +33,30 @@ from sorobanflow.sources.rpc.stats import RpcStats
 @described_flow(Index, name="index", flow_run_name="index")
 def index(given: Index) -> State[RunSummary]:
     """Catch up with the tip, follow it, and judge how far the stream is then."""
-    summary = RunSummary(RpcStats())
-    settings = Settings(
+    summary, settings, run = RunSummary(RpcStats()), _settings(given), scheduled_run()
+    alerts = StreamAlerts(settings, given.stall_s, given.max_lag_ledgers, scheduled=run is not None)
+    try:
+        with (
+            alerts.of_failure(),
+            patience(given.stall_s) as patient,
+            open_indexer(settings, summary, patient) as indexer,
+        ):
+            tag_run(indexer)
+            live = LiveIndexing(indexer, given.start_ledger, given.allow_gap, summary, run)
+            name_run(f"index from {live.next_ledger}")
+            live.catch_up()
+            live.follow(given.follow_s, partial(alerts.judge_now_and_then, indexer))
+            live.check_advance(given.stall_s)
+            live.check_lag(given.max_lag_ledgers)
+            alerts.judge(indexer)
+            name_tokens(indexer)
+    finally:
+        conclude("index", summary, f"index {_done(summary)}")
+    return final_state(summary)
+
+
+def _settings(given: Index) -> Settings:
+    return Settings(
         given.rpc,
         given.database,
         given.contract_ids,
@@ -42,24 +66,6 @@ def index(given: Index) -> State[RunSummary]:
         given.max_workers,
         given.source,
     )
-    try:
-        with (
-            patience(given.stall_s) as patient,
-            open_indexer(settings, summary, patient) as indexer,
-        ):
-            tag_run(indexer)
-            live = LiveIndexing(
-                indexer, given.start_ledger, given.allow_gap, summary, scheduled_run()
-            )
-            name_run(f"index from {live.next_ledger}")
-            live.catch_up()
-            live.follow(given.follow_s)
-            live.check_advance(given.stall_s)
-            live.check_lag(given.max_lag_ledgers)
-            name_tokens(indexer)
-    finally:
-        conclude("index", summary, f"index {_done(summary)}")
-    return final_state(summary)
 
 
 def _done(summary: RunSummary) -> str:

@@ -4,7 +4,7 @@ Carries out the flow `index`; `sorobanflow.pipeline.work` computes what is missi
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from prefect import get_run_logger
@@ -69,7 +69,7 @@ class LiveIndexing:
             self._index_known_gaps()
         self._take_stock()
 
-    def follow(self, seconds: float) -> None:
+    def follow(self, seconds: float, each_time: Callable[[], object] = lambda: None) -> None:
         """Index new ledgers as they close, until another run takes over."""
         until = time.monotonic() + seconds
         if seconds:
@@ -77,6 +77,7 @@ class LiveIndexing:
         while time.monotonic() < until and not self._turn.is_over():
             time.sleep(min(POLL_S, seconds))
             self._index_missing()
+            each_time()
         self._take_stock()
 
     def check_advance(self, stall_s: float | None) -> None:

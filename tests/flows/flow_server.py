@@ -112,6 +112,7 @@ def _serve() -> None:
     # What Prefect imports with the first run; else each process would do it anew.
     import prefect.flow_engine  # noqa: PLC0415
     import prefect.task_engine  # noqa: PLC0415
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415
 
     from flows.audit import audit  # noqa: PLC0415 - not in the tests' own process
     from flows.backfill import backfill  # noqa: PLC0415
@@ -122,12 +123,14 @@ def _serve() -> None:
     from flows.index import index  # noqa: PLC0415
 
     def scheduled_index(**parameters: Any) -> object:
-        with prefect.tags(SCHEDULED):
-            return index(**parameters)
+        try:
+            with prefect.tags(SCHEDULED):
+                return index(**parameters)
+        finally:  # what an ordinary end of a process waits for
+            EventsWorker.instance().wait_until_empty()
 
     if "--no-events" in sys.argv:
         from prefect.events.clients import NullEventsClient  # noqa: PLC0415
-        from prefect.events.worker import EventsWorker  # noqa: PLC0415
 
         EventsWorker.set_client_override(NullEventsClient)
     flows: dict[bytes, Callable[..., Any]] = {

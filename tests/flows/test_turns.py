@@ -13,7 +13,7 @@ from tests.flows.flow_server import FlowServer
 from tests.ledgers import generated
 
 LAST = 60
-WAIT_S = 30
+WAIT_S = 90
 
 
 def _wait_until(holds: Callable[[], object]) -> None:

@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,6 +19,7 @@ from sorobanflow.devnet import Chain, DevnetServer
 from tests.flows.flow_server import FlowServer
 from tests.ledgers import generated
 
+NOBODY = "http://127.0.0.1:9"
 BLOCKS = {"rpc": "automated", "database": "automated"}
 LONG = timedelta(days=1)
 WAIT_S = 60
@@ -44,52 +46,64 @@ def notified() -> Iterator[tuple[str, "queue.Queue[str]"]]:
         server.shutdown()
 
 
-def test_incomplete_and_failed_runs_are_notified_and_good_ones_are_not(
+def test_outages_are_told_once_each_and_runs_by_hand_or_wrong_parameters_never(
     prefect_api: str,
     flows: FlowServer,
     notified: tuple[str, "queue.Queue[str]"],
     database_url: str,
 ) -> None:
-    def index(**parameters: Any) -> int:
-        return flows.start("index", parameters | BLOCKS).wait()
+    """The node is away, then the database; what runs by hand meet is told to nobody."""
+
+    def save_blocks(rpc_url: str, database: str) -> None:
+        variables = {"BLOCK": "automated", "RPC_URL": rpc_url, "DATABASE_URL": database}
+        register_blocks({f"SOROBANFLOW_{name}": value for name, value in variables.items()})
+
+    def scheduled(number: int, **parameters: Any) -> list[int]:
+        flow = partial(flows.start, "scheduled-index")
+        runs = [flow(BLOCKS | parameters) for _ in range(number)]
+        return [run.wait() for run in runs]
 
     url, texts = notified
-    server = DevnetServer(Chain(generated(first=100), closed=3))
-    with temporary_settings({PREFECT_API_URL: prefect_api}), server:
+    chain = Chain(generated(first=100), closed=3)
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
         register_automations("http://127.0.0.1:9/nobody", LONG)
-        register_automations(url, LONG)  # again: changed, not doubled
+        names = register_automations(url, LONG)  # again: changed, not doubled
         with get_client(sync_client=True) as client:
             ours = [one.name for one in client.read_automations() if "sorobanflow" in one.name]
-        assert len(ours) == len(set(ours)) == 2
-        register_blocks(
-            {
-                "SOROBANFLOW_BLOCK": "automated",
-                "SOROBANFLOW_RPC_URL": server.url,
-                "SOROBANFLOW_DATABASE_URL": database_url,
-            }
-        )
-        assert index(start_ledger=50, allow_gap=True) == 1
+        assert sorted(ours) == sorted(names)
+        with DevnetServer(chain) as node:
+            save_blocks(node.url, database_url)
+            assert scheduled(1) == [0]
+
+        save_blocks(NOBODY, database_url)
+        by_hand = flows.start("index", BLOCKS | {"stall_s": 5})
+        assert [*scheduled(3, stall_s=5), by_hand.wait()] == [1] * 4
+        assert scheduled(1, follow_s=-1) == [1]
         text = texts.get(timeout=WAIT_S)
-        assert text.startswith("sorobanflow: index run ")
-        assert "ended as Incomplete: indexed 3 ledgers (100-102)" in text
-        assert text.endswith("ledgers 50-99 recorded as a gap")
-        assert index() == 0
-        assert index(start_ledger=500) == 1
-        # The next one is of the last run: that between them was a success.
-        text = texts.get(timeout=WAIT_S)
-        assert "ended as Failed: " in text
-        assert "500 is above the node's newest ledger 102" in text
-        assert texts.empty()
+        assert text.startswith("sorobanflow: stream all of devnet is unhealthy: the run of index ")
+        assert "nothing was committed for 5 s" in text
+
+        with DevnetServer(chain) as node:
+            save_blocks(node.url, "postgresql://me@127.0.0.1:9/nothing")
+            assert scheduled(3, stall_s=5) == [1] * 3
+            assert "the database of the block automated cannot be" in texts.get(timeout=WAIT_S)
+            save_blocks(node.url, database_url)
+            chain.close(1)
+            assert scheduled(1) == [0]
+        healthy, usable = sorted(texts.get(timeout=WAIT_S) for _ in range(2))
+    assert healthy.startswith("sorobanflow: stream all of devnet is healthy again, after ")
+    assert usable == "sorobanflow: the database of the block automated can be used again"
+    assert texts.empty()
 
 
 @pytest.mark.long
 def test_silence_is_notified(prefect_api: str, notified: tuple[str, "queue.Queue[str]"]) -> None:
     url, texts = notified
     with temporary_settings({PREFECT_API_URL: prefect_api}):
-        register_automations(url, timedelta(seconds=10))
+        register_automations(url, timedelta(days=2), reminder=timedelta(seconds=10))
         try:
             assert texts.get(timeout=WAIT_S) == (
-                "sorobanflow: no run of index has succeeded for 10 seconds"
+                "sorobanflow: no scheduled run of index has judged its stream for 10 seconds"
             )
         finally:
             register_automations("http://127.0.0.1:9/nobody", LONG)

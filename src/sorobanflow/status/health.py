@@ -44,7 +44,7 @@ NEWS = timedelta(days=1)
 class Limits:
     """What is tolerated, as in the flow `index`."""
 
-    max_lag_ledgers: int = LEDGERS_BEHIND_TIP
+    max_lag_ledgers: float = LEDGERS_BEHIND_TIP
     stall_s: float = 300.0  # without a newer ledger stored while the node has more
     streams: tuple[str, ...] = ()  # to judge; empty: all
 
