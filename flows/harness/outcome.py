@@ -1,6 +1,7 @@
 """The final state of a run: `Completed`, or `Incomplete` if the run left something out.
 
-`Incomplete` is of Prefect's type FAILED, so it is red in the UI. Only what this run left out counts: gaps of earlier runs make no later run fail.
+`Incomplete` is of Prefect's type FAILED, so it is red in the UI. Only what this run left
+out counts: gaps of earlier runs make no later run fail.
 """
 
 from typing import Any
