@@ -1,156 +1,115 @@
-"""The true state after whole ledgers, by way of stellar-sdk's objects: the other derivation.
+"""The true state after ledgers, by way of stellar-sdk's objects: the other derivation.
 
 The last change of a key decides, in the network's order: fees before all transactions, the
 transactions, fees after them, upgrades, evictions.
 """
 
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from stellar_sdk import StrKey, xdr
+from stellar_sdk import xdr
 
-from sorobanflow.rows.batch_rows import BatchRows
-from tests.integration.meta_oracle import KEPT, change_lists, entry_of, key_of
-from tests.integration.sdk_oracle import to_json
+from tests.integration.entry_oracle import KEYS, Values, key_hash, true_rows
+from tests.integration.meta_oracle import change_lists, entry_of, key_of
+from tests.integration.true_items import Applied
 
-EVICTED = (None, True)
+#: `tx_order` of what is outside of transactions.
+FEES_BEFORE, FEES_AFTER, UPGRADES, EVICTIONS = 0, 1048575, 1048576, 1048577
+PLACE = ("ledger", "tx_order", "op_order", "change_order")
 TEMPORARY = xdr.ContractDataDurability.TEMPORARY
+EVICTED = {"live_until_ledger": None, "evicted": True}
+#: The times to live, which are columns of two tables.
+TTL = "ttl"
 
 
-class TrueState(NamedTuple):
-    """What must be stored, by key; of removed entries nothing but that they are removed."""
+class Placed(NamedTuple):
+    """A change, with its place on the chain in the order of `PLACE`."""
 
-    accounts: dict[str, Any]  # balance, sequence, number of subentries, flags
-    native: dict[str, Any]  # amount
-    trust_lines: dict[tuple[str, str], Any]  # of asset and holder: amount
-    data: dict[str, Any]  # of the key's hash: the value's XDR
-    code: dict[str, Any]  # of the code's hash: the code
-    ttl: dict[str, Any]  # of the entry's hash: last ledger, whether it is evicted
+    place: tuple[int, int, int, int]
+    item: xdr.LedgerEntryChange
 
 
-def true_state(ledgers: Iterable[bytes]) -> TrueState:
-    """Walk over ledgers, which follow each other."""
-    state = TrueState({}, {}, {}, {}, {}, {})
-    for ledger in ledgers:
-        meta = xdr.LedgerCloseMeta.from_xdr_bytes(ledger)
-        for item in _changes(meta.v0 or meta.v1 or meta.v2):
-            _apply(state, item)
-        for key in getattr(meta.v1 or meta.v2, "evicted_keys", ()):
-            _evict(state, key)
-    return state
+class TrueState:
+    """What must be stored, by table and key; of removed entries nothing but that they are."""
+
+    def __init__(self, network: bytes) -> None:
+        self.tables: dict[str, dict[tuple[Any, ...], Values]] = {name: {} for name in (*KEYS, TTL)}
+        self._network = network
+        self._entries: dict[bytes, xdr.LedgerEntry | None] = {}
+
+    def add_ledger(self, meta: xdr.LedgerCloseMeta) -> None:
+        """Add a ledger, which follows the ones before."""
+        body: Any = meta.v0 or meta.v1 or meta.v2
+        ledger = body.ledger_header.header.ledger_seq.uint32
+        for placed in ledger_changes(ledger, body):
+            self._apply(placed)
+        for number, key in enumerate(getattr(body, "evicted_keys", ())):
+            self._evict((ledger, EVICTIONS, 0, number), key)
+
+    def add_transactions(self, transactions: Iterable[Applied]) -> None:
+        """Add what a node tells of transactions, in their order."""
+        for one in transactions:
+            for placed in meta_changes(one.ledger, one.order, one.meta):
+                self._apply(placed)
+
+    def _apply(self, placed: Placed) -> None:
+        item = placed.item
+        key = item.removed or key_of(item)
+        if key is None or key.config_setting:
+            return
+        name, entry = key.to_xdr_bytes(), entry_of(item)
+        if item.state is None and key.ttl:
+            until = entry and entry.data.ttl and entry.data.ttl.live_until_ledger_seq.uint32
+            values = {"live_until_ledger": until, "evicted": False}
+            self._keep_ttl(key.ttl.key_hash.hash.hex(), placed.place, values)
+        elif item.state is None:
+            for row in true_rows(key, entry, self._entries.get(name), self._network):
+                self._keep(row.table, row.key, placed.place, row.values)
+        self._entries[name] = entry
+
+    def _evict(self, place: tuple[int, int, int, int], key: xdr.LedgerKey) -> None:
+        if key.ttl:
+            return
+        self._keep_ttl(key_hash(key), place, EVICTED)
+        if key.contract_data and key.contract_data.durability is TEMPORARY:
+            self._keep("contract_data_entries", (key_hash(key),), place, None)
+
+    def _keep(
+        self, table: str, key: tuple[Any, ...], place: tuple[int, ...], values: Values | None
+    ) -> None:
+        of_key = dict(zip(KEYS[table], key, strict=True))
+        of_place = dict(zip(PLACE, place, strict=True))
+        row = of_key | {"deleted": values is None} | (values or {}) | of_place
+        self.tables[table][key] = row
+
+    def _keep_ttl(self, entry_hash: str, place: tuple[int, ...], values: Values) -> None:
+        of_place = {"ttl_ledger": place[0], "ttl_tx_order": place[1]}
+        self.tables[TTL][entry_hash,] = {"key_hash": entry_hash} | values | of_place
 
 
-def stored_state(rows: BatchRows) -> TrueState:
-    """Give the same of a batch's rows."""
-    balances = rows.token_balances
-    contracts = [(row.key_hash, row) for row in rows.contract_data_entries]
-    contracts += [(_code_key_hash(row.wasm_hash), row) for row in rows.contract_code]
-    return TrueState(
-        {
-            row.account_id: _unless(
-                row.deleted, (row.balance, row.sequence, row.subentry_count, row.flags)
-            )
-            for row in rows.account_entries
-        },
-        {
-            row.address: _unless(row.deleted, row.amount)
-            for row in balances
-            if row.source == "account"
-        },
-        {
-            (str(row.asset), row.address): _unless(row.deleted, row.amount)
-            for row in balances
-            if row.source == "trustline"
-        },
-        {
-            row.key_hash: _unless(row.deleted, row.value_xdr)
-            for row in rows.contract_data_entries
-            if row.ledger is not None
-        },
-        {
-            row.wasm_hash: _unless(row.deleted, row.code)
-            for row in rows.contract_code
-            if row.ledger is not None
-        },
-        {
-            key_hash: (row.live_until_ledger, row.evicted)
-            for key_hash, row in contracts
-            if row.ttl_ledger is not None
-        },
-    )
-
-
-def _changes(body: Any) -> Iterator[xdr.LedgerEntryChange]:
-    for one in body.tx_processing:
-        yield from one.fee_processing.ledger_entry_changes
-    for one in body.tx_processing:
-        for _, changes in change_lists(one.tx_apply_processing):
-            yield from changes
-    for one in body.tx_processing:
+def ledger_changes(ledger: int, body: Any) -> Iterator[Placed]:
+    """Give the changes of a ledger in the network's order, without evictions."""
+    for number, one in enumerate(body.tx_processing, 1):
+        yield from _numbered(one.fee_processing, ledger, FEES_BEFORE, number)
+    for number, one in enumerate(body.tx_processing, 1):
+        yield from meta_changes(ledger, number, one.tx_apply_processing)
+    for number, one in enumerate(body.tx_processing, 1):
         after = getattr(one, "post_tx_apply_fee_processing", None)
-        yield from after.ledger_entry_changes if after else ()
-    for upgrade in body.upgrades_processing:
-        yield from upgrade.changes.ledger_entry_changes
+        if after:
+            yield from _numbered(after, ledger, FEES_AFTER, number)
+    for number, upgrade in enumerate(body.upgrades_processing, 1):
+        yield from _numbered(upgrade.changes, ledger, UPGRADES, number)
 
 
-def _apply(state: TrueState, item: xdr.LedgerEntryChange) -> None:
-    key = item.removed or key_of(item)
-    if item.state is not None or key is None or key.type not in KEPT:
-        return
-    entry = entry_of(item)
-    data = None if entry is None else entry.data
-    if key.account:
-        account = _account_id(key.account.account_id)
-        state.accounts[account] = data and _account(data.account)
-        state.native[account] = data and data.account.balance.int64
-    elif key.trust_line:
-        line, holder = key.trust_line.asset, _account_id(key.trust_line.account_id)
-        if line.liquidity_pool_id is None:
-            state.trust_lines[_asset(line), holder] = data and data.trust_line.balance.int64
-    elif key.contract_data:
-        state.data[_hash(key)] = data and data.contract_data.val.to_xdr_bytes()
-    elif key.contract_code:
-        state.code[key.contract_code.hash.hash.hex()] = data and data.contract_code.code
-    elif key.ttl:
-        until = data and data.ttl.live_until_ledger_seq.uint32
-        state.ttl[key.ttl.key_hash.hash.hex()] = (until, False)
+def meta_changes(ledger: int, tx_order: int, meta: xdr.TransactionMeta) -> Iterator[Placed]:
+    """Give the changes of a transaction in their order."""
+    for op_order, items in change_lists(meta):
+        for order, item in enumerate(items):
+            yield Placed((ledger, tx_order, op_order, order), item)
 
 
-def _evict(state: TrueState, key: xdr.LedgerKey) -> None:
-    if key.ttl is None:
-        state.ttl[_hash(key)] = EVICTED
-    if key.contract_data and key.contract_data.durability is TEMPORARY:
-        state.data[_hash(key)] = None
-
-
-def _account(entry: xdr.AccountEntry) -> tuple[int, ...]:
-    return (
-        entry.balance.int64,
-        entry.seq_num.sequence_number.int64,
-        entry.num_sub_entries.uint32,
-        entry.flags.uint32,
-    )
-
-
-def _account_id(account: xdr.AccountID) -> str:
-    assert account.account_id.ed25519 is not None
-    return StrKey.encode_ed25519_public_key(account.account_id.ed25519.uint256)
-
-
-def _asset(line: xdr.TrustLineAsset) -> str:
-    [body] = to_json(line).values()
-    return f"{body['asset_code']}:{body['issuer']}"
-
-
-def _hash(key: xdr.LedgerKey) -> str:
-    return sha256(key.to_xdr_bytes()).hexdigest()
-
-
-def _code_key_hash(wasm_hash: str) -> str:
-    code = xdr.LedgerKeyContractCode(xdr.Hash(bytes.fromhex(wasm_hash)))
-    return _hash(xdr.LedgerKey(xdr.LedgerEntryType.CONTRACT_CODE, contract_code=code))
-
-
-def _unless(deleted: bool, value: Any) -> Any:
-    return None if deleted else value
+def _numbered(
+    changes: xdr.LedgerEntryChanges, ledger: int, tx_order: int, number: int
+) -> Iterator[Placed]:
+    for order, item in enumerate(changes.ledger_entry_changes):
+        yield Placed((ledger, tx_order, number, order), item)
