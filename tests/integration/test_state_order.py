@@ -1,4 +1,4 @@
-"""The state in the tables does not depend on the order in which ledgers arrive."""
+"""The state in the tables, and the trades, do not depend on the order in which ledgers arrive."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ from sorobanflow.store.upsert import upsert_batch
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Ranges = list[LedgerRange]
-STATE_NAMES = [table.name for table in STATE_TABLES]
+NAMES = [*(table.name for table in STATE_TABLES), "trades"]
 
 
 def wire_transactions(source: LedgerSupply, sequence: int) -> list[Transaction]:
@@ -74,11 +74,11 @@ class Chain:
 
 def clear(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(STATE_NAMES)}"))
+        connection.execute(text(f"TRUNCATE {', '.join(NAMES)}"))
 
 
 def state_of(engine: Engine, checksums: Checksums) -> dict[str, tuple[int, str]]:
-    return {name: value for name, value in checksums(engine).items() if name in STATE_NAMES}
+    return {name: value for name, value in checksums(engine).items() if name in NAMES}
 
 
 def check_order(chain: Chain, examples: int, engine: Engine, checksums: Checksums) -> None:
@@ -123,15 +123,21 @@ def test_generated_ledgers_leave_one_state_in_any_order(
 
 
 @pytest.mark.parametrize(
-    ("name", "first", "last"),
-    [("pubnet-30822015", 30822015, 30822025), ("applyload-10048", 10048, 10050)],
+    ("name", "first", "last", "rows"),
+    [
+        ("pubnet-30822015", 30822015, 30822025, {"trades": 5, "trust_lines": 126, "offers": 1084}),
+        ("applyload-10048", 10048, 10050, {"trades": 0, "account_entries": 863}),
+    ],
 )
 def test_recorded_ledgers_leave_one_state_in_any_order(
     name: str,
     first: int,
     last: int,
+    rows: dict[str, int],
     recording_path: Callable[[str], Path],
     engine: Engine,
     checksums: Checksums,
 ) -> None:
     check_order(Chain(Recording(recording_path(name)), first, last), 4, engine, checksums)
+    found = {table: size for table, (size, _) in state_of(engine, checksums).items()}
+    assert {table: found[table] for table in rows} == rows

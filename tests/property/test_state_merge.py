@@ -42,7 +42,7 @@ def batches(changes: list[Change], cuts: set[int]) -> list[list[Change]]:
 
 @pytest.mark.parametrize("table", STATE_TABLES, ids=lambda table: table.name)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_merge_keeps_the_newest_of_each_part(table: Table, data: Any, engine: Engine) -> None:
