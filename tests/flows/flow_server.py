@@ -122,21 +122,24 @@ def _serve() -> None:
     from flows.harness.turn import SCHEDULED  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
 
-    def scheduled_index(**parameters: Any) -> object:
+    def run_as_scheduled(arguments: list[str]) -> int:
+        given = dict(argument.split("=", 1) for argument in arguments)
         try:
             with prefect.tags(SCHEDULED):
-                return index(**parameters)
+                index(**{name: json.loads(value) for name, value in given.items()})
         finally:  # what an ordinary end of a process waits for
             EventsWorker.instance().wait_until_empty()
+        return 0
 
     if "--no-events" in sys.argv:
         from prefect.events.clients import NullEventsClient  # noqa: PLC0415
 
         EventsWorker.set_client_override(NullEventsClient)
-    flows: dict[bytes, Callable[..., Any]] = {
-        flow.name.encode(): flow for flow in (audit, backfill, backfill_range, export, index)
+    runs: dict[bytes, Callable[[list[str]], int]] = {
+        flow.name.encode(): partial(run_flow, flow)
+        for flow in (audit, backfill, backfill_range, export, index)
     }
-    flows[b"scheduled-index"] = scheduled_index
+    runs[b"scheduled-index"] = run_as_scheduled
 
     assert threading.active_count() == 1, "a fork copies no other thread"
     gc.freeze()
@@ -150,7 +153,7 @@ def _serve() -> None:
                 return
             pid = os.fork()
             if not pid:
-                _end_with(partial(run_flow, flows[words[0]], json.loads(words[1])))
+                _end_with(partial(runs[words[0]], json.loads(words[1])))
             running.add(pid)
             os.write(answers, b"%d\n" % pid)
         for pid in [*running]:
