@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from stellar_sdk import xdr
 
+from sorobanflow.sources.items import Transaction
 from tests.integration.ledger_oracle import envelopes_of
 from tests.unit.envelope_hash import sdk_hash
 
@@ -46,6 +47,18 @@ class Applied(NamedTuple):
         if body.inner_result_pair:
             body = body.inner_result_pair.result.result
         return body.results or []
+
+
+def applied_of(item: Transaction) -> Applied:
+    """Unpack a transaction as a node gives it."""
+    return Applied(
+        item.ledger,
+        item.application_order,
+        item.tx_hash,
+        xdr.TransactionEnvelope.from_xdr(item.envelope_xdr),
+        xdr.TransactionResult.from_xdr(item.result_xdr),
+        xdr.TransactionMeta.from_xdr(item.result_meta_xdr),
+    )
 
 
 def recorded_transactions(path: Path) -> Iterator[Applied]:
