@@ -9,6 +9,7 @@ so a command imports what it needs when it runs. A wrong argument is one line an
 nothing was started then.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,9 @@ from flows.parameters.audit import Audit
 from flows.parameters.backfill import Backfill
 from flows.parameters.export import Export
 from flows.parameters.index import Index
+from flows.parameters.shared import STALL_S
 from sorobanflow.errors import ConfigurationError, SorobanflowError
+from sorobanflow.ledgers import LEDGERS_BEHIND_TIP
 
 #: The flows that are commands, each in the module of its name.
 FLOWS: dict[str, type] = {"index": Index, "backfill": Backfill, "audit": Audit, "export": Export}
@@ -58,13 +61,37 @@ for _place, (_name, _kind) in enumerate(FLOWS.items()):
 app.register_install_completion_command(help="Complete commands and options in this shell.")
 
 
-@app.command(group=LOOK, help_flags=())
-def status(*arguments: Arguments) -> int:
-    """Show what is stored, how far it is behind, and what is wrong."""
-    enter_home()
-    from sorobanflow.status.__main__ import main
+@app.command(group=LOOK)
+def status(
+    *,
+    rpc_url: str | None = None,
+    database_url: str | None = None,
+    stream: list[str] | None = None,
+    max_lag_ledgers: Annotated[int, Parameter(show_default=True)] = LEDGERS_BEHIND_TIP,
+    stall_s: Annotated[float, Parameter(show_default=True)] = STALL_S,
+    json: bool = False,
+) -> int:
+    """Show what is stored, how far it is behind the node, and what is wrong.
 
-    return main(arguments, os.environ)
+    Reads SOROBANFLOW_RPC_URL, SOROBANFLOW_RPC_HEADERS and SOROBANFLOW_DATABASE_URL, as
+    `sorobanflow blocks` does; for the last runs PREFECT_API_URL and PREFECT_API_AUTH_STRING or
+    PREFECT_API_KEY. The exit code is 1 if anything is wrong.
+
+    Args:
+        rpc_url: The node's URL. Empty: the environment's, or the local devnet.
+        database_url: A libpq URL. Empty: the environment's, or the embedded database.
+        stream: Judge only these streams, to leave out those that are no longer indexed.
+        max_lag_ledgers: Ledgers that a stream may be behind.
+        stall_s: Seconds without a newer ledger while the node has more.
+        json: Print a JSON object.
+    """
+    use_running_api(required=False)
+    from deployments.status import show
+    from sorobanflow.status.health import Limits
+
+    logging.disable()  # what libraries log about an unreachable node or database is in the status
+    limits = Limits(max_lag_ledgers, stall_s, tuple(stream or ()))
+    return show(os.environ, rpc_url, database_url, limits, json)
 
 
 @app.command(group=LOOK)

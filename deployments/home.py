@@ -38,7 +38,6 @@ def enter_home() -> None:
     if not is_home(Path.cwd()):
         print(f"using the data in {ROOT / DATA}", file=sys.stderr)
         os.chdir(ROOT)
-    Path(DATA).mkdir(exist_ok=True)
 
 
 @contextmanager
@@ -49,6 +48,7 @@ def connecting() -> Iterator[Wait]:
     server, and gives the address of its UI.
     """
     enter_home()
+    Path(DATA).mkdir(exist_ok=True)
     if api_url := _api_of_user():
         yield lambda: api_url.removesuffix("/api")
         return
@@ -60,21 +60,23 @@ def connecting() -> Iterator[Wait]:
         yield wait
 
 
-def use_running_api() -> None:
-    """Enter home, with the user's Prefect API or the local server, which has to run.
+def use_running_api(*, required: bool = True) -> None:
+    """Enter home, with the user's Prefect API or the local server, if it runs.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, and it is required.
     """
     enter_home()
     url = _local_server()
-    if not _api_of_user():
-        if not server_answers(url):
-            raise ConfigurationError(
-                f"no Prefect server answers at {url}, and PREFECT_API_URL is not set; "
-                "start one with `sorobanflow ui`"
-            )
+    if api_url := _api_of_user():
+        os.environ["PREFECT_API_URL"] = api_url
+    elif server_answers(url):
         os.environ["PREFECT_API_URL"] = f"{url}/api"
+    elif required:
+        raise ConfigurationError(
+            f"no Prefect server answers at {url}, and PREFECT_API_URL is not set; "
+            "start one with `sorobanflow ui`"
+        )
 
 
 def _local_server() -> str:

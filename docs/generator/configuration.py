@@ -27,7 +27,7 @@ parameters of its flow. Both are forms in the Prefect UI, which check the bounds
 anything starts. An empty field or parameter has no value (null).
 """
 BLOCKS = """
-Save blocks in the UI, or from the environment with `python -m deployments.register_blocks`. A
+Save blocks in the UI, or from the environment with `sorobanflow blocks`. A
 flow's parameters `rpc`, `database` and `source` name the saved blocks. If no `stellar-rpc` or
 `sorobanflow-database` is saved, a flow uses the defaults below. A secret is encrypted in
 Prefect's database and never shown again.
@@ -36,9 +36,11 @@ PRESETS = """
 `SOROBANFLOW_PROFILE` sets these fields of the blocks. You can change each of them afterwards.
 """
 PARAMETERS = """
-In a terminal: `python -m flows.index name=value …`, with the value as JSON or text. For a
-deployment: `prefect deployment run index/index --param name=value`. In a terminal the exit code
-is 0, or 1 if the run failed or left something out.
+In a terminal: `sorobanflow index --start-ledger 5`, with a minus for each underscore, or
+`python -m flows.index start_ledger=5`. A list is JSON, or several words: `--contract-ids C… C…`.
+`null` is no value. The exit code is 0; 1 if the run failed or left something out; 2 if a
+parameter was refused before a run was started. For a deployment:
+`prefect deployment run index/index --param start_ledger=5`.
 """
 ENVIRONMENT = """
 Only the programs named here read environment variables; the core reads none.

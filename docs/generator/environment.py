@@ -15,8 +15,8 @@ class Variable(NamedTuple):
     meaning: str
 
 
-_REGISTER = "`python -m deployments.register_blocks`"
-_STATUS = "`python -m sorobanflow.status`"
+_REGISTER = "`sorobanflow blocks`"
+_STATUS = "`sorobanflow status`"
 
 VARIABLES = (
     Variable(
@@ -51,17 +51,17 @@ VARIABLES = (
     ),
     Variable(
         "SOROBANFLOW_OWNER_URL",
-        "`python -m deployments.migrate`",
+        "`sorobanflow migrate`",
         "libpq URL of the tables' owner, if the block's user may not change tables",
     ),
     Variable(
         "SOROBANFLOW_NOTIFY_URL",
-        "`python -m deployments.automations`",
+        "`sorobanflow alerts`",
         'webhook that gets a POST of `{"text": "…"}` when runs go wrong; a secret',
     ),
     Variable(
         "SOROBANFLOW_METRICS_DIR",
-        "flows, `python -m deployments.worker`, `python -m deployments.metrics`",
+        "flows, `sorobanflow worker`, `sorobanflow metrics`",
         "folder for the counters of runs, see [metrics](metrics.md); empty: runs count nothing, "
         "and the server serves its own folder",
     ),
@@ -88,7 +88,9 @@ MAKE_VARIABLES = (
         "last ledger of a data lake; `START` and `END` may be empty if it is a folder",
     ),
     Variable("FOLLOW", "`make run`", "seconds to follow the tip; empty: 2 with the devnet, else 0"),
-    Variable("UI_PORT", "`make run`, `make ui`", "port of the Prefect server; empty: 4200"),
+    Variable(
+        "UI_PORT", "`make run`, `make ui`, `sorobanflow`", "port of the Prefect server; empty: 4200"
+    ),
     Variable("METRICS_PORT", "`make run`", "port of the metrics; empty: any free port"),
     Variable("DB", "`make psql`", "database of the embedded PostgreSQL; empty: `devnet`"),
     Variable("SQL", "`make psql`", "statement to run instead of opening a prompt"),

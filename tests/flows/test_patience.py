@@ -12,13 +12,13 @@ import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from sqlalchemy import Engine
 
+from deployments.status import show
 from flows.backfill import backfill
 from flows.harness.terminal import run_flow
 from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer, parse_faults
 from sorobanflow.errors import ConfigurationError, StalledError
 from sorobanflow.pipeline.summary import RunSummary
-from sorobanflow.status.__main__ import main as status
 from sorobanflow.store.coverage import read_coverage
 from tasks.fetch_events import fetch_events
 from tests.flows.conftest import AUTH_STRING
@@ -152,8 +152,8 @@ def test_status_reads_the_runs_of_a_server_with_a_password(
 ) -> None:
     known = {"SOROBANFLOW_RPC_URL": NOWHERE, "SOROBANFLOW_DATABASE_URL": database_url}
     known["PREFECT_API_URL"] = PREFECT_API_URL.value() or ""
-    status([], known | {"PREFECT_API_AUTH_STRING": AUTH_STRING})
+    show(known | {"PREFECT_API_AUTH_STRING": AUTH_STRING})
     assert "cannot be read from Prefect" not in capsys.readouterr().out
-    status([], known)
+    show(known)
     said = " ".join(capsys.readouterr().out.split())
     assert "HTTP 401: set PREFECT_API_AUTH_STRING" in said

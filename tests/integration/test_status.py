@@ -16,13 +16,13 @@ from sqlalchemy import Engine, event, text
 
 from blocks import database as database_block
 from blocks.stellar_rpc import DEVNET_URL
+from deployments.status import DEFAULT_RPC_URL, EMBEDDED_FOLDER, show
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.devnet.fault_text import parse_faults
 from sorobanflow.errors import DatabaseUnavailableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.status.__main__ import DEFAULT_RPC_URL, EMBEDDED_FOLDER, main
 from sorobanflow.status.health import Limits
 from sorobanflow.status.model import Status
 from sorobanflow.status.read import read_status
@@ -348,8 +348,10 @@ Program = Callable[..., subprocess.CompletedProcess[str]]
 def program(tmp_path: Path) -> Program:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         known = {name: value for name, value in os.environ.items() if "PREFECT" not in name}
+        known["UI_PORT"] = "1"  # no Prefect server
+        (tmp_path / ".sorobanflow").mkdir(exist_ok=True)
         return subprocess.run(
-            [sys.executable, "-m", "sorobanflow.status", *arguments],
+            [sys.executable, "-m", "sorobanflow", "status", *arguments],
             capture_output=True,
             text=True,
             cwd=tmp_path,
@@ -394,7 +396,7 @@ def test_program_makes_no_embedded_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["--rpc-url", "http://127.0.0.1:1"], {}) == 1
+    assert show({}, "http://127.0.0.1:1") == 1
     assert "there is no database yet" in " ".join(capsys.readouterr().out.split())
     assert list(tmp_path.iterdir()) == []
 

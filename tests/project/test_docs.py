@@ -20,6 +20,7 @@ import yaml
 from prefect.flows import Flow, load_flow_from_entrypoint
 from sqlalchemy import Engine
 
+from deployments.command_line import app
 from docs.generator.configuration import configuration_page
 from docs.generator.environment import MAKE_VARIABLES, VARIABLES
 from docs.generator.tables import tables_page
@@ -140,14 +141,20 @@ def _python(words: list[str]) -> None:
     found = importlib.util.find_spec(words[1])
     assert found is not None
     assert found.origin is not None
-    if words[1].startswith("flows."):
-        name = words[1].removeprefix("flows.")
-        _parameters(load_flow_from_entrypoint(f"flows.{name}.{name}"), words[2:])
-        return
     source = "".join(file.read_text() for file in Path(found.origin).parent.glob("*.py"))
     own = words[2 : words.index("--")] if "--" in words else words[2:]
     unknown = [word for word in own if word.startswith("--") and f'"{word}"' not in source]
     assert unknown == []
+
+
+def _sorobanflow(words: list[str]) -> None:
+    """Parse the arguments; those that are handed on are checked by `_python`."""
+    handed_on = {"worker": "deployments.worker", "metrics": "deployments.metrics"}
+    handed_on |= {"devnet": "sorobanflow.devnet"}
+    if words[0] in handed_on:
+        _python(["-m", handed_on[words[0]], *words[1:]])
+    else:
+        app.parse_args(words, exit_on_error=False, print_error=False)
 
 
 def _parameters(flow: Flow[..., Any], arguments: list[str]) -> None:
@@ -186,6 +193,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "pytest": _of_environment,
     "python": _python,
     "ruff": _of_environment,
+    "sorobanflow": _sorobanflow,
 }
 
 

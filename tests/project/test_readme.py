@@ -32,8 +32,8 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 #: Commands that run until they are stopped, and what they print when they are ready.
 FOREVER = {
     "make ui": "Prefect UI: http",
-    "python -m deployments.worker": "started!",
-    "python -m sorobanflow.devnet --port": "devnet: http",
+    "sorobanflow worker": "started!",
+    "sorobanflow devnet --port": "devnet: http",
 }
 #: The tests reach no network.
 PUBLIC_LAKE = "https://aws-public-blockchain.s3.us-east-2.amazonaws.com/v1.1/stellar/ledgers/pubnet"
@@ -48,6 +48,8 @@ class Reader:
         self._folder = folder
         self._replacements = replacements
         self._environment = os.environ | {"UI_PORT": str(ui_port), "FOLLOW": "1"}
+        # As if the command were installed from this folder.
+        self._environment["PYTHONPATH"] = f"{folder / 'src'}{os.pathsep}{folder}"
         self._environment.pop("PREFECT_API_URL", None)
         self._forever: list[subprocess.Popen[bytes]] = []
         self.api_url = f"http://127.0.0.1:{ui_port}/api"
@@ -162,7 +164,7 @@ def reader(
             "ledgers.jsonl.gz": str(recording_path("pubnet-63800060")),
             "127.0.0.1:4200": f"127.0.0.1:{ui_port}",
             "--port 8000": f"--port {devnet_port}",
-            "follow_s=30": "follow_s=1",
+            "--follow-s 30": "--follow-s 1",
             "60000000": "1",
             "60010000": "15",
             "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75": TOKEN,
