@@ -1,13 +1,18 @@
 """Load the saved document of a block, or use the defaults instead."""
 
+from difflib import get_close_matches
 from typing import TypeVar, cast
 
+from prefect import get_client
 from prefect.blocks.core import Block
 
 from blocks.prefect_api import named_api_failures, require_api
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 
 DEFAULT_NAME = "default"
+MAX_NAMED = 10  # of the saved documents, in a message
+
+_SAVE = "save it in the Prefect UI or with `sorobanflow blocks`"
 
 BlockT = TypeVar("BlockT", bound=Block)
 
@@ -31,8 +36,19 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
         if missing and name == DEFAULT_NAME and not needed:
             return kind()
         # Not chained: the error may quote the document and its secrets.
+        said = f"the {kind.get_block_type_slug()} block {name!r}"
         raise ConfigurationError(
-            f"the {kind.get_block_type_slug()} block {name!r} "
-            + ("is not saved: save it" if missing else "is no longer valid: save it again")
-            + " in the Prefect UI or with `sorobanflow blocks`"
+            f"{said} is not saved{_others(kind, name)} {_SAVE}"
+            if missing
+            else f"{said} is no longer valid; {_SAVE} again"
         ) from None
+
+
+def _others(kind: type[Block], name: str) -> str:
+    """Name the saved documents, of which one may be meant."""
+    with get_client(sync_client=True) as client:
+        documents = client.read_block_documents_by_type(kind.get_block_type_slug())
+    saved = sorted(one.name for one in documents if one.name)
+    if close := get_close_matches(name, saved, n=1):
+        return f"; did you mean {close[0]}? Else"
+    return f" (saved: {', '.join(saved[:MAX_NAMED])});" if saved else ";"

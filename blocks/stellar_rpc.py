@@ -84,8 +84,10 @@ class StellarRpc(Block):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_deleted_fields(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _drop_deleted_fields(cls, values: Any) -> Any:  # noqa: ANN401 - what is to be validated
         """Accept saved blocks of earlier versions; Prefect keeps the field however often saved."""
+        if not isinstance(values, dict):  # a block, or its name where a parameter takes both
+            return values
         return {name: value for name, value in values.items() if name != "xdr_format"}
 
     @classmethod

@@ -99,7 +99,8 @@ def _metavar(schema: Schema) -> str | None:
         case arms:
             numbers = ["NUMBER" for arm in arms if arm.get("type") in ("integer", "number")]
             choices = [choice for arm in arms for choice in choices_of(arm)]
-            return "|".join(numbers + choices) or "TEXT"
+            texts = ["TEXT" for arm in arms if arm.get("type") == "string" and "enum" not in arm]
+            return "|".join(numbers + choices + texts)
 
 
 def _arms(schema: Schema) -> list[Schema]:

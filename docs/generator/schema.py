@@ -43,7 +43,10 @@ def _line(text: str) -> str:
 
 def _resolved(arm: Schema, definitions: Schema) -> Schema:
     reference = str(arm.get("$ref", "")).rpartition("/")[2]
-    return {"type": reference} if reference in definitions else arm
+    if reference not in definitions:
+        return arm
+    slug = definitions[reference].get("block_type_slug")
+    return {"type": f"block {code(slug)}" if slug else reference}
 
 
 def _kind(arm: Schema) -> str:

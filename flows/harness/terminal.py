@@ -20,7 +20,7 @@ from flows.harness.described_flow import PARAMETERS
 from flows.harness.encoding import print_any_text
 from flows.harness.outcome import IncompleteError
 from flows.harness.printed import print_summary
-from flows.harness.saved_blocks import refuse_unknown_blocks
+from flows.harness.unknown_names import refuse_unknown_names
 from flows.parameters.reading import read_parameters
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.summary import Summary
@@ -51,7 +51,7 @@ def run_checked(
         require_api()
         with named_api_failures():
             try:
-                refuse_unknown_blocks(PARAMETERS[flow.name], parameters)
+                refuse_unknown_names(PARAMETERS[flow.name], parameters)
             except ConfigurationError as error:
                 return _fail(error, REFUSED)
             return run_and_print(flow, parameters, show)

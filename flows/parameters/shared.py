@@ -1,7 +1,7 @@
 """Types that parameters of several flows have, with their bounds and descriptions."""
 
 from dataclasses import dataclass
-from typing import Annotated, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 from pydantic import ConfigDict, Field
 
@@ -47,7 +47,7 @@ AnchorText = Annotated[
     ),
 ]
 AnySource = Annotated[
-    str,
+    Literal["rpc", "ledgers"] | str,
     BlockName("data-lake"),
     Field(
         description='Where ledgers come from: "rpc", the node\'s events and transactions; '
@@ -58,9 +58,13 @@ AnySource = Annotated[
 ]
 
 DEFAULT_BLOCK = "default"
-RpcBlock = Annotated[str, BlockName("stellar-rpc"), Field(description="The stellar-rpc block.")]
+RpcBlock = Annotated[
+    str, BlockName("stellar-rpc"), Field(description="The stellar-rpc block, or its name.")
+]
 DatabaseBlock = Annotated[
-    str, BlockName("sorobanflow-database"), Field(description="The sorobanflow-database block.")
+    str,
+    BlockName("sorobanflow-database"),
+    Field(description="The sorobanflow-database block, or its name."),
 ]
 
 

@@ -1,5 +1,6 @@
 """The blocks: saved and loaded through a real Prefect API, opened on real services."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ from blocks.database import ConnectionPool
 from blocks.documents import load_block
 from blocks.profiles import PoolPreset, ProfileName
 from deployments.register_blocks import register_blocks
+from flows.backfill import backfill
+from flows.index import index
 from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError, DatabaseUnavailableError
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import PoolSettings
 from tests.ledgers import generated
+
+Serve = Callable[..., DevnetServer]
+SaveBlocks = Callable[[str], dict[str, str]]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +138,36 @@ def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() ->
         load_block(StellarRpc, "nobody")
     with pytest.raises(ConfigurationError, match=r"data-lake.*'default' is not saved"):
         load_block(DataLake, "default")
+
+
+def test_name_that_is_not_saved_is_answered_with_those_that_are() -> None:
+    for name in ("mainnet", "testnet"):
+        DataLake(url=SecretStr("/lake")).save(name, overwrite=True)
+    with pytest.raises(ConfigurationError, match=r"'mainet' is not saved; did you mean mainnet\?"):
+        load_block(DataLake, "mainet")
+    with pytest.raises(ConfigurationError, match=r"\(saved: .*mainnet, .*testnet"):
+        load_block(DataLake, "x")
+
+
+def test_block_chosen_in_the_form_is_the_one_that_a_run_uses(
+    serve: Serve, save_blocks: SaveBlocks
+) -> None:
+    blocks = save_blocks(serve(Chain(generated(), closed=3)).url)
+    with get_client(sync_client=True) as client:
+        chosen = client.read_block_document_by_name(blocks["rpc"], "stellar-rpc")
+    form = {"rpc": {"$ref": {"block_document_id": str(chosen.id)}}}
+    state: Any = index(start_ledger="oldest", **blocks | form, return_state=True)
+    assert state.is_completed()
+
+
+def test_form_offers_the_saved_blocks_or_a_name() -> None:
+    offered = {
+        name: [arm.get("$ref", arm.get("type")) for arm in schema.get("anyOf", [])]
+        for name, schema in backfill.parameters.properties.items()
+    }
+    assert offered["rpc"] == ["#/definitions/StellarRpc", "string"]
+    assert offered["source"] == ["string", "#/definitions/DataLake", "string"]
+    assert backfill.parameters.definitions["StellarRpc"]["block_type_slug"] == "stellar-rpc"
 
 
 def test_saved_block_with_a_deleted_field_loads() -> None:

@@ -260,7 +260,7 @@ def test_name_that_is_no_table_with_ledgers_is_refused(
     _run(engine, "CREATE TABLE mine (ledger int)", 'CREATE VIEW "a/b" AS SELECT 1 AS ledger')
     with pytest.raises(ConfigurationError, match="is no table or view with ledgers") as caught:
         run_export(name)
-    _, valid = str(caught.value).split("; choose one of ")
+    _, valid = str(caught.value).split("There are: ")
     names = set(valid.split(", "))
     assert {"events", "ledgers", "operations", "token_operations", "transactions"} < names
     assert not names & {"coverage", "gaps", "network", "mine", "a/b"}

@@ -3,6 +3,7 @@
 Invariant: no digit is lost; a type without an exact counterpart is exported as text.
 """
 
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -55,9 +56,11 @@ def find_relation(engine: Engine, name: str) -> Relation:
     with engine.begin() as connection:
         ledger_columns = _ledger_columns(connection)
         if name not in ledger_columns:
+            close = get_close_matches(name, list(ledger_columns), n=1)
             raise ConfigurationError(
-                f"{name!r} is no table or view with ledgers; choose one of "
-                f"{', '.join(ledger_columns)}"
+                f"{name!r} is no table or view with ledgers; "
+                + (f"did you mean {close[0]}? " if close else "")
+                + f"There are: {', '.join(ledger_columns) or 'none yet'}"
             )
         columns = _columns(connection, name)
     ledger = ledger_columns[name]

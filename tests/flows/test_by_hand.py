@@ -1,0 +1,80 @@
+"""A flow that is run by hand: what is refused before a run, and a failure in one line."""
+
+import io
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from prefect.flows import Flow
+from prefect.logging.handlers import PrefectConsoleHandler
+
+from flows.audit import audit
+from flows.backfill import backfill
+from flows.export import export
+from flows.harness.terminal import run_flow
+from flows.index import index
+from sorobanflow.devnet import Chain, DevnetServer
+from tests.ledgers import generated
+
+Serve = Callable[..., DevnetServer]
+SaveBlocks = Callable[[str], dict[str, str]]
+
+SAVE = "save it in the Prefect UI or with `sorobanflow blocks`"
+RANGE = ("start_ledger=1", "end_ledger=3")
+#: A flow, what is typed after the names of its saved blocks, and what it says.
+REFUSED: list[tuple[Flow[..., Any], tuple[str, ...], str]] = [
+    (index, ("rpc=nobody",), rf"the stellar-rpc block 'nobody' is not saved.* {SAVE}"),
+    (index, ("database=no",), rf"the sorobanflow-database block 'no' is not saved.* {SAVE}"),
+    (backfill, (*RANGE, "source=lak"), rf"the data-lake block 'lak' is not saved.* {SAVE}"),
+    (audit, ("lake=nowhere",), rf"the data-lake block 'nowhere' is not saved.* {SAVE}"),
+    (
+        export,
+        ("table=token_operation",),
+        r"'token_operation' is no table or view with ledgers; did you mean token_operations\? "
+        r"There are: .*transfers.*",
+    ),
+    (index, ("folow_s=3",), r"index has no parameter 'folow_s'; did you mean follow_s\?"),
+    (index, ("30",), "'30' is not a parameter; expected name=value"),
+    (export, ("table=events", "rpc=x"), "export has no parameter 'rpc'; it has table, .*"),
+]
+
+
+def test_unknown_names_are_refused_before_a_run(
+    serve: Serve,
+    save_blocks: SaveBlocks,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    saved = save_blocks(serve(Chain(generated(), closed=3)).url)
+    index(**saved, start_ledger="oldest")
+    capsys.readouterr()
+    caplog.clear()
+    for flow, arguments, said in REFUSED:
+        known = {name: f"{name}={value}" for name, value in saved.items()}
+        if flow is export:
+            del known["rpc"]
+        typed = [*known.values(), *arguments]
+        assert run_flow(flow, typed) == 2
+        told = capsys.readouterr().err
+        assert re.fullmatch(f"error: {said}\n", told), told
+    assert "Beginning flow run" not in caplog.text
+
+
+def test_failure_is_one_line_and_the_log_has_no_trace(
+    save_blocks: SaveBlocks, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+    handlers = [PrefectConsoleHandler(terminal)]
+    monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
+    blocks = save_blocks("http://127.0.0.1:9")
+    typed = [f"{name}={value}" for name, value in blocks.items()]
+    assert run_flow(index, [*typed, "fetch_plan=hashes"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: fetch_plan 'hashes' fetches only transactions that have events")
+    assert told.count("\n") == 1
+    log = terminal.getvalue()
+    assert "Beginning flow run" in log
+    assert "Traceback" not in log
+    assert "hashes" not in log
