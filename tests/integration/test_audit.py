@@ -26,7 +26,16 @@ from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position
 from tests.integration.index_all import source_of
 from tests.ledgers import generated
-from tests.unit.wire_items import ALICE, BOB, TOKEN, address, make_event, scval, symbol
+from tests.unit.wire_items import (
+    ALICE,
+    BOB,
+    TOKEN,
+    address,
+    make_event,
+    make_transaction,
+    scval,
+    symbol,
+)
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 LEDGERS = LedgerRange(1, 12)
@@ -178,6 +187,24 @@ def test_filtered_stream_wants_the_transactions_of_its_events(
     query = f"DELETE FROM transactions WHERE hash = ({own} ORDER BY id LIMIT 1) RETURNING hash"
     [(tx_hash,)] = _all(engine, query)
     assert [one.examples for one in _compare(client, engine, TRANSFERS).differences] == [(tx_hash,)]
+
+
+def test_trades_follow_their_transactions(client: RpcClient, engine: Engine) -> None:
+    """Made up ones are surplus, also for a filter; those of a quarantined transaction count."""
+    query = (
+        "INSERT INTO trades SELECT tx_hash, 99, 0, ledger, closed_at, 'order_book', NULL, NULL, "
+        "NULL, 'G1', 'native', 1, 'native', 1, 1, 1 FROM events "
+        'WHERE topics -> 0 = \'{"symbol": "transfer"}\' LIMIT 1 RETURNING ledger, tx_hash'
+    )
+    [(ledger, tx_hash)] = _all(engine, query)
+    surplus = (ledger, "trades", 0, 1, 0, (f"{tx_hash} 99 0",), 0)
+    assert _compare(client, engine, TRANSFERS).differences == (surplus,)
+    assert _compare(client, engine).differences == (surplus,)
+    batch = make_rows(LEDGERS, [], [], "")
+    item = make_transaction(tx_hash=tx_hash, ledger=ledger)
+    batch.quarantine = [quarantine_row("transaction", item, ledger, DecodeError("bug"))]
+    upsert_batch(engine, batch, "all")
+    assert _differences(client, engine) == []
 
 
 def test_topics_are_read_as_the_node_reads_them(client: RpcClient, engine: Engine) -> None:

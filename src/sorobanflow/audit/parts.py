@@ -80,11 +80,10 @@ def _history_parts(
     left_open = () if is_whole else LEFT_OPEN.get(table, ())
     columns = [one.name for one in table.columns if not one.primary_key]
     yield Part([name for name in columns if name not in left_open], ledger)
+    both = and_(made.c.ledger.is_not(None), stored.c.ledger.is_not(None))
+    by_node = literal_column(f"NOT {came_whole('t.ledger')}", Boolean)
     for name in left_open:
-        told = or_(
-            made.c[name].is_not(None), literal_column(f"NOT {came_whole('t.ledger')}", Boolean)
-        )
-        yield Part([name], ledger, told)
+        yield Part([name], ledger, and_(both, or_(made.c[name].is_not(None), by_node)))
 
 
 def _ledgers_part(

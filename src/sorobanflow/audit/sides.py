@@ -39,17 +39,19 @@ from sorobanflow.store.tables import (
     operations,
     quarantine,
     token_operations,
+    trades,
     transactions,
 )
 
 #: The rows that a filtered stream's rows follow from.
-_FOLLOWED = {token_operations: events, operations: transactions}
+_FOLLOWED = {token_operations: events, operations: transactions, trades: transactions}
 #: The kinds of items in quarantine whose rows a table lacks.
 _KINDS = {
     events: ("event",),
     token_operations: ("event", "token_operation"),
     transactions: ("transaction",),
     operations: ("transaction",),
+    trades: ("transaction",),
 }
 FIRST, LAST = bindparam("first", type_=Integer), bindparam("last", type_=Integer)
 _BAD = bindparam("bad", type_=ARRAY(Text))
