@@ -44,7 +44,11 @@ account_entries = Table(
     key_column("account_id", "account (G…)"),
     Column("balance", BigInteger, comment="native balance, stroops"),
     Column("sequence", BigInteger, comment="sequence number"),
-    Column("subentry_count", BigInteger, comment="number of entries that it owns"),
+    Column(
+        "subentry_count",
+        BigInteger,
+        comment="its trust lines, offers, data and signers; one of pool shares counts as two",
+    ),
     id_column("inflation_destination", "account (G…), if set"),
     Column("flags", BigInteger, comment="AccountFlags, a bit mask"),
     text_column("home_domain", "home domain, in SEP-51 escapes"),
@@ -79,9 +83,19 @@ trust_lines = Table(
     key_column("account_id", "account that holds it (G…)"),
     key_column("asset", "CODE:ISSUER; of shares of a liquidity pool, the pool (L…)"),
     Column("balance", BigInteger, comment="in units of 1/10,000,000"),
-    Column("trust_limit", BigInteger, comment="most that it may hold (limit)"),
-    Column("buying_liabilities", BigInteger, comment="what the account's offers may add to it"),
-    Column("selling_liabilities", BigInteger, comment="what the account's offers may take of it"),
+    Column(
+        "trust_limit", BigInteger, comment="most that it may hold (limit), in units of 1/10,000,000"
+    ),
+    Column(
+        "buying_liabilities",
+        BigInteger,
+        comment="what the account's offers may add to it, in units of 1/10,000,000",
+    ),
+    Column(
+        "selling_liabilities",
+        BigInteger,
+        comment="what the account's offers may take of it, in units of 1/10,000,000",
+    ),
     Column(
         "authorized",
         Boolean,

@@ -169,7 +169,8 @@ operations = Table(
     Column(
         "result",
         JSONB,
-        comment="what the result holds beside its code, e.g. offers claimed, SEP-51; null: nothing",
+        comment="what the result holds beside its code, e.g. offers claimed, SEP-51; null: "
+        "nothing. Of a failed transaction too, where nothing of it stands",
     ),
     required_column("successful", Boolean, "whether its transaction was applied"),
     Index(None, "ledger"),
@@ -190,9 +191,9 @@ trades = Table(
     id_column("pool_id", "the liquidity pool (L…); null for an offer"),
     id_column("buyer", "source of the operation (G…)", nullable=False),
     id_column("sold_asset", "what seller or pool gave, CODE:ISSUER or native", nullable=False),
-    required_column("sold_amount", BigInteger, "how much of it, in units of 0.0000001"),
+    required_column("sold_amount", BigInteger, "how much of it, in units of 1/10,000,000"),
     id_column("bought_asset", "what seller or pool got, CODE:ISSUER or native", nullable=False),
-    required_column("bought_amount", BigInteger, "how much of it, in units of 0.0000001"),
+    required_column("bought_amount", BigInteger, "how much of it, in units of 1/10,000,000"),
     Column(
         "price_n",
         BigInteger,
