@@ -23,7 +23,7 @@ from flows.harness.metrics import VARIABLE
 from flows.harness.printed import print_summary
 from flows.harness.terminal import run_and_print
 from flows.index import index
-from sorobanflow.errors import ConfigurationError
+from sorobanflow.errors import ConfigurationError, SchemaError
 
 BLOCK = "local"
 SHOW = partial(print_summary, rest="on the run's page")
@@ -43,6 +43,9 @@ def index_job(job: Job, rpc_url: str | None, database_url: str, metrics_port: in
         with serve_metrics(folder, node, database, "127.0.0.1", metrics_port) as address:
             print(f"metrics: {address}", flush=True)
             return _run(job)
+    except SchemaError as error:
+        command = "sorobanflow migrate"
+        raise SchemaError(str(error).replace(command, f"{command} --database {BLOCK}")) from error
     except DATABASE_AWAY as error:
         raise ConfigurationError(str(error)) from error
     finally:
