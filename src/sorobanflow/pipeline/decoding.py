@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
@@ -132,12 +133,7 @@ class Decoders:
         with self._lock:
             if self._in_processes > self._max_processes:
                 return None
-            self._pool = self._pool or ProcessPoolExecutor(
-                self._max_processes,
-                context=get_context("loky"),
-                timeout=IDLE_S,
-                initializer=_set_up,
-            )
+            self._pool = self._pool or _start_pool(self._max_processes)
             try:
                 future: Future[BatchRows] = self._pool.submit(job.make)
             except BrokenExecutor:
@@ -149,6 +145,13 @@ class Decoders:
     def _count_done(self, _: object) -> None:
         with self._lock:
             self._in_processes -= 1
+
+
+def _start_pool(processes: int) -> ProcessPoolExecutor:
+    # An idle process may end just as a job comes. Then loky starts another one, and warns.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+    context = get_context("loky")
+    return ProcessPoolExecutor(processes, context=context, timeout=IDLE_S, initializer=_set_up)
 
 
 class _Job(NamedTuple):
