@@ -5,7 +5,7 @@ import pytest
 from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.entry_rows import state_rows
-from sorobanflow.rows.state import refunds_of
+from sorobanflow.rows.state import State, refunds_of
 from tests.unit.state_items import (
     INSTANCE,
     NATIVE_CONTRACT,
@@ -171,6 +171,7 @@ def test_balance_of_a_contract_in_each_form(value: Any, stored: tuple[Any, ...])
     assert (row.contract_id, row.address) == (TOKEN, BOB)
     assert (row.amount, row.authorized, row.clawback) == stored
     assert (row.source, row.asset, row.deleted) == ("contract_data", None, False)
+    assert row.key_hash == change.key_hash
 
 
 def test_removed_balance_entry_is_a_deleted_balance_of_zero() -> None:
@@ -342,6 +343,27 @@ def test_refund_is_added_behind_the_transactions() -> None:
     assert (row.balance, row[-5:]) == (110, (1000, 1048575, 0, 1, False))
     [balance] = state.token_balances.values()
     assert (balance.amount, balance[-5:-1]) == (110, (1000, 1048575, 0, 1))
+
+
+def test_refund_before_its_ledgers_end_gives_way_to_a_later_change() -> None:
+    state = State(PASSPHRASE)
+    first, later = account_entry(ALICE, 100), account_entry(ALICE, 50)
+    state.add(state_rows(*decoded(account_change("updated", ALICE, first)), PASSPHRASE))
+    state.refund(1000, 0, Refund(ALICE, 7))
+    assert state.account_entries[ALICE].balance == 107
+    place = {"ledger": 1001, "application_order": 1, "tx_hash": "cd" * 32}
+    newer = decoded(account_change("updated", ALICE, later), **place)
+    state.add(state_rows(*newer, PASSPHRASE))
+    state.refund(1002, 0, Refund(ALICE, 7))  # none of its transactions is in this ledger
+    [row] = state.finish()["account_entries"].values()
+    assert (row.balance, row.ledger) == (50, 1001)
+    assert state.token_balances[NATIVE_CONTRACT, ALICE].amount == 50
+
+
+def test_trust_line_of_no_asset_is_an_error_of_its_transaction() -> None:
+    asset = {"credit_alphanum4": {"asset_code": "US$", "issuer": USDC_ISSUER}}
+    with pytest.raises(DecodeError, match=r"not an asset: 'US\$:"):
+        state_rows(*decoded(trustline_change("updated", BOB, 1, asset=asset)), PASSPHRASE)
 
 
 def test_refund_of_an_unknown_amount_marks_the_account_where_it_is() -> None:
