@@ -154,6 +154,15 @@ def test_examples_run_where_only_the_wheel_is_installed(
     assert lines[-1] == "2-10"  # no ledger before 2 can be had whole
 
 
+def test_command_of_the_wheel_says_where_it_is(clean_python: Path, tmp_path: Path) -> None:
+    command = [str(clean_python.with_name("sorobanflow")), "index"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"error: .* clone the repository, and run `make` there\n", done.stderr)
+
+
 @pytest.mark.long
 def test_every_module_imports_or_names_its_extra(clean_python: Path, tmp_path: Path) -> None:
     assert _printed(clean_python, IMPORT_ALL, tmp_path) == [
