@@ -11,7 +11,7 @@ ORDER BY ledger DESC, tx_hash, op_index, trade_index LIMIT 20
 """,
     ),
     (
-        "What did an asset cost in lumens, hour by hour?",
+        "What did an asset cost in lumens, hour by hour, where offers and pools sold it?",
         """
 SELECT date_trunc('hour', closed_at) AS hour, min(price) AS low, max(price) AS high,
   sum(scaled_bought_amount) / nullif(sum(scaled_sold_amount), 0) AS average,
