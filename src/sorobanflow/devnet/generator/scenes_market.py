@@ -18,6 +18,7 @@ from sorobanflow.devnet.generator.scenes_classic import decimal, line_changes, u
 
 _KIND = xdr.OperationType
 _ENTRY = xdr.LedgerEntryType
+_EFFECT = xdr.ManageOfferEffect
 _PRICE = 2  # XLM for one of the asset
 _RESERVE = 10**14
 
@@ -33,40 +34,20 @@ def trade(draw: Draw) -> Draft:
 def _sell(draw: Draw, seller: Keypair, maker: Keypair) -> Step:
     asset, sold, rest = assets()[0], draw.amount(), draw.amount()
     theirs, ours = draw.number * 2 + 1, draw.number * 2 + 2
-    taken = xdr.ClaimOfferAtom(
-        maker.xdr_account_id(),
-        xdr.Int64(theirs),
-        NATIVE.to_xdr_object(),
-        xdr.Int64(_PRICE * sold),
-        asset.to_xdr_object(),
-        xdr.Int64(sold),
-    )
-    kind = xdr.ClaimAtomType.CLAIM_ATOM_TYPE_ORDER_BOOK
     new = entries.offer_data(seller, ours, asset, NATIVE, rest, (_PRICE, 1))
     old = entries.offer_data(maker, theirs, NATIVE, asset, _PRICE * sold, (1, _PRICE))
-    success = xdr.ManageOfferSuccessResult(
-        [xdr.ClaimAtom(kind, order_book=taken)],
-        xdr.ManageOfferSuccessResultOffer(xdr.ManageOfferEffect.MANAGE_OFFER_CREATED, new.offer),
-    )
-    code = xdr.ManageSellOfferResultCode
     key = xdr.LedgerKeyOffer(maker.xdr_account_id(), xdr.Int64(theirs))
-    moved = (
-        (asset, seller.public_key, maker.public_key, sold),
-        (NATIVE, maker.public_key, seller.public_key, _PRICE * sold),
-    )
+    created = xdr.ManageOfferSuccessResultOffer(_EFFECT.MANAGE_OFFER_CREATED, new.offer)
+    success = xdr.ManageOfferSuccessResult([_taken_offer(maker, theirs, sold)], created)
+    code = xdr.ManageSellOfferResultCode
     return Step(
         ManageSellOffer(asset, NATIVE, decimal(sold + rest), str(_PRICE)),
-        xdr.OperationResultTr(
-            _KIND.MANAGE_SELL_OFFER,
-            manage_sell_offer_result=xdr.ManageSellOfferResult(
-                code.MANAGE_SELL_OFFER_SUCCESS, success
-            ),
+        _offer_result(code.MANAGE_SELL_OFFER_SUCCESS, success),
+        _offer_result(code.MANAGE_SELL_OFFER_UNDERFUNDED),
+        transfers(
+            (asset, seller.public_key, maker.public_key, sold),
+            (NATIVE, maker.public_key, seller.public_key, _PRICE * sold),
         ),
-        xdr.OperationResultTr(
-            _KIND.MANAGE_SELL_OFFER,
-            manage_sell_offer_result=xdr.ManageSellOfferResult(code.MANAGE_SELL_OFFER_UNDERFUNDED),
-        ),
-        transfers(*moved),
         (
             *entries.removed(
                 entries.entry(draw.ledger - 1, old), xdr.LedgerKey(_ENTRY.OFFER, offer=key)
@@ -82,35 +63,15 @@ def _sell(draw: Draw, seller: Keypair, maker: Keypair) -> Step:
 
 def _pay(draw: Draw, source: Keypair, target: Keypair) -> Step:
     asset, sent = assets()[0], draw.amount()
-    taken = xdr.ClaimLiquidityAtom(
-        entries.pool_id(_pool()),
-        NATIVE.to_xdr_object(),
-        xdr.Int64(_PRICE * sent),
-        asset.to_xdr_object(),
-        xdr.Int64(sent),
-    )
-    kind = xdr.ClaimAtomType.CLAIM_ATOM_TYPE_LIQUIDITY_POOL
     last = xdr.SimplePaymentResult(
         target.xdr_account_id(), NATIVE.to_xdr_object(), xdr.Int64(_PRICE * sent)
     )
-    success = xdr.PathPaymentStrictSendResultSuccess(
-        [xdr.ClaimAtom(kind, liquidity_pool=taken)], last
-    )
+    success = xdr.PathPaymentStrictSendResultSuccess([_taken_of_pool(sent)], last)
     code = xdr.PathPaymentStrictSendResultCode
     return Step(
         PathPaymentStrictSend(target.public_key, asset, decimal(sent), NATIVE, decimal(sent), []),
-        xdr.OperationResultTr(
-            _KIND.PATH_PAYMENT_STRICT_SEND,
-            path_payment_strict_send_result=xdr.PathPaymentStrictSendResult(
-                code.PATH_PAYMENT_STRICT_SEND_SUCCESS, success
-            ),
-        ),
-        xdr.OperationResultTr(
-            _KIND.PATH_PAYMENT_STRICT_SEND,
-            path_payment_strict_send_result=xdr.PathPaymentStrictSendResult(
-                code.PATH_PAYMENT_STRICT_SEND_UNDERFUNDED
-            ),
-        ),
+        _path_result(code.PATH_PAYMENT_STRICT_SEND_SUCCESS, success),
+        _path_result(code.PATH_PAYMENT_STRICT_SEND_UNDERFUNDED),
         transfers(
             (asset, source.public_key, _pool_address(), sent),
             (NATIVE, _pool_address(), target.public_key, _PRICE * sent),
@@ -164,6 +125,48 @@ def _pool_changes(
     old = entries.pool_data(_pool(), _PRICE * _RESERVE, _RESERVE, _RESERVE)
     reserves = _PRICE * _RESERVE + more_a, _RESERVE + more_b
     return updated(draw, old, entries.pool_data(_pool(), *reserves, _RESERVE + shares))
+
+
+def _taken_offer(maker: Keypair, number: int, sold: int) -> xdr.ClaimAtom:
+    """Make the claim of an offer that gave XLM for an amount of the asset."""
+    taken = xdr.ClaimOfferAtom(
+        maker.xdr_account_id(),
+        xdr.Int64(number),
+        NATIVE.to_xdr_object(),
+        xdr.Int64(_PRICE * sold),
+        assets()[0].to_xdr_object(),
+        xdr.Int64(sold),
+    )
+    return xdr.ClaimAtom(xdr.ClaimAtomType.CLAIM_ATOM_TYPE_ORDER_BOOK, order_book=taken)
+
+
+def _taken_of_pool(sold: int) -> xdr.ClaimAtom:
+    """Make the claim of the pool, which gave XLM for an amount of the asset."""
+    taken = xdr.ClaimLiquidityAtom(
+        entries.pool_id(_pool()),
+        NATIVE.to_xdr_object(),
+        xdr.Int64(_PRICE * sold),
+        assets()[0].to_xdr_object(),
+        xdr.Int64(sold),
+    )
+    return xdr.ClaimAtom(xdr.ClaimAtomType.CLAIM_ATOM_TYPE_LIQUIDITY_POOL, liquidity_pool=taken)
+
+
+def _offer_result(
+    code: xdr.ManageSellOfferResultCode, success: xdr.ManageOfferSuccessResult | None = None
+) -> xdr.OperationResultTr:
+    result = xdr.ManageSellOfferResult(code, success)
+    return xdr.OperationResultTr(_KIND.MANAGE_SELL_OFFER, manage_sell_offer_result=result)
+
+
+def _path_result(
+    code: xdr.PathPaymentStrictSendResultCode,
+    success: xdr.PathPaymentStrictSendResultSuccess | None = None,
+) -> xdr.OperationResultTr:
+    result = xdr.PathPaymentStrictSendResult(code, success)
+    return xdr.OperationResultTr(
+        _KIND.PATH_PAYMENT_STRICT_SEND, path_payment_strict_send_result=result
+    )
 
 
 def _deposit_result(code: xdr.LiquidityPoolDepositResultCode) -> xdr.OperationResultTr:
