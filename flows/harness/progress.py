@@ -49,20 +49,20 @@ class Pace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._samples = deque([(clock(), 0)])
-        self._latest = 0
 
     def note(self, number: int) -> None:
         """Take a number of things done, not below the last one."""
-        self._latest = number
-        self._samples.append((self._clock(), number))
+        now = self._clock()
+        self._samples.append((now, number))
+        while len(self._samples) > 1 and self._samples[1][0] <= now - RATE_S:
+            self._samples.popleft()
 
     def per_second(self) -> float:
-        """Things per second, over RATE_S or since the last one before that."""
-        now, samples = self._clock(), self._samples
-        while len(samples) > 1 and samples[1][0] <= now - RATE_S:
-            samples.popleft()
-        since, number = samples[0]
-        return (self._latest - number) / (now - since) if now > since else 0.0
+        """Things per second, over RATE_S or since the last one before that; from any thread."""
+        now, samples = self._clock(), list(self._samples)
+        old = [sample for sample in samples if sample[0] <= now - RATE_S]
+        since, number = old[-1] if old else samples[0]
+        return (samples[-1][1] - number) / (now - since) if now > since else 0.0
 
 
 class Progress:
