@@ -5,7 +5,6 @@ Imports no Prefect, which takes longer than reading all of it.
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,7 @@ from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.status.health import Limits
 from sorobanflow.status.read import read_status
 from sorobanflow.status.report import to_json, to_text
-from sorobanflow.status.runs import read_runs
+from sorobanflow.status.runs import with_runs
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine, public_conninfo
 from sorobanflow.store.pool import PoolSettings
@@ -57,8 +56,7 @@ def show(
         status = read_status(_open(stack, database_url), client, limits=limits)
     if api_url := environment.get("PREFECT_API_URL"):
         key, auth = (environment.get(f"PREFECT_API_{name}") for name in ("KEY", "AUTH_STRING"))
-        runs, problems = read_runs(api_url, key, auth)
-        status = replace(status, runs=runs, problems=(*status.problems, *problems))
+        status = with_runs(status, api_url, key, auth)
     print(to_json(status).decode() if as_json else to_text(status))
     return 0 if status.healthy else 1
 

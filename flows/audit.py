@@ -23,7 +23,7 @@ from flows.parameters.audit import Audit
 from sorobanflow.audit.agreement import Compared, Failure, find_future_rows
 from sorobanflow.audit.look import Look, look_at
 from sorobanflow.audit.metrics import write_metrics
-from sorobanflow.audit.ranges import choose_sample, requested_range
+from sorobanflow.audit.ranges import choose_sample, promised_from, requested_range
 from sorobanflow.audit.shapes import recognize
 from sorobanflow.audit.summary import AuditSummary
 from sorobanflow.errors import SorobanflowError
@@ -77,6 +77,7 @@ def _audit(indexer: Indexer, summary: AuditSummary, given: Audit) -> None:
     coverage, available = indexer.coverage(), indexer.available()
     requested = requested_range(given.start_ledger, given.end_ledger, available, coverage)
     summary.stream, summary.requested = stream.name, requested
+    summary.promised_from = promised_from(given.start_ledger, coverage)
     name_run(f"audit {requested}")
 
     comparable = clip(clip(coverage.covered, requested), window_of(indexer))
@@ -123,7 +124,16 @@ def _look(indexer: Indexer, summary: AuditSummary, compared: Compared) -> Look:
     engine, stream, requested = indexer.target.engine, summary.stream, summary.requested
     assert requested is not None
     window, progressed = window_of(indexer), indexer.patience.progressed
-    look = look_at(engine, stream, requested, window, compared, summary.anchor, progressed)
+    look = look_at(
+        engine,
+        stream,
+        requested,
+        window,
+        compared,
+        summary.anchor,
+        progressed,
+        summary.promised_from,
+    )
     for line in look.lines(MAX_LOGGED_FINDINGS):
         get_run_logger().warning(line)
     return look

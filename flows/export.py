@@ -20,7 +20,7 @@ from flows.harness.bar import View, shown_bar
 from flows.harness.described_flow import described_flow
 from flows.harness.patience import PREFECT, patience
 from flows.harness.progress import Pace, Spacing
-from flows.harness.run_page import conclude
+from flows.harness.run_page import conclude, tag_with_database
 from flows.harness.terminal import run_flow
 from flows.parameters.export import Export
 from sorobanflow.export.run import ExportSummary, Request
@@ -48,6 +48,7 @@ def export(given: Export) -> State[ExportSummary]:
             lambda: stack.enter_context(block.engine(patient.watch_pool)),
         )
         patient.retry("the database's schema", partial(schema.prepare, engine))
+        tag_with_database(engine)
         progress = RowProgress(get_run_logger().info, on_progress=patient.progressed)
         summary = patient.retry(
             f"rows of {given.table}", lambda: run_export(engine, request, progress.show)

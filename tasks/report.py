@@ -6,6 +6,7 @@ Invariant: a report that fails is logged, and fails no run.
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL
 from sqlalchemy import Engine
 
 from sorobanflow.audit.summary import AuditSummary
@@ -13,6 +14,7 @@ from sorobanflow.pipeline.summary import Summary, sections
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.status.read import read_status
 from sorobanflow.status.report import headline, to_markdown
+from sorobanflow.status.runs import with_runs
 from sorobanflow.texts import markdown_table
 from tasks.policy import only_shown
 
@@ -36,6 +38,9 @@ def report(key: str, summary: Summary) -> None:
 def report_status(key: str, engine: Engine, client: RpcClient) -> None:
     """Read the status of node, database and streams, and write it as a Markdown artifact."""
     status = read_status(engine, client)
+    if api_url := PREFECT_API_URL.value():
+        key, auth = PREFECT_API_KEY.value(), PREFECT_API_AUTH_STRING.value()
+        status = with_runs(status, api_url, key, auth)
     create_markdown_artifact(key=key, markdown=to_markdown(status), description=headline(status))
 
 

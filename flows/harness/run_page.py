@@ -8,20 +8,29 @@ from collections.abc import Sequence
 
 from prefect import get_client, get_run_logger
 from prefect.context import FlowRunContext
+from sqlalchemy import Engine
 
-from flows.harness.indexer import Indexer
+from flows.harness.indexer import Indexer, in_use
 from sorobanflow.ledgers import LedgerRange, count_ledgers
 from sorobanflow.pipeline.summary import Summary
-from sorobanflow.status.model import network_name
+from sorobanflow.status.database import read_id
+from sorobanflow.status.model import database_tag, network_name
 from tasks.policy import only_shown
 from tasks.report import report
 
 
 def tag_run(indexer: Indexer) -> None:
-    """Tag the run with the network's short name and the stream, if it is a filtered one."""
+    """Tag the run with the network's short name, the stream if it is filtered, the database."""
     stream = indexer.target.stream.name
     tags = [network_name(indexer.source.passphrase), None if stream == "all" else stream]
-    _update(tags=[tag for tag in tags if tag])
+    tag_with_database(indexer.target.engine, [tag for tag in tags if tag])
+
+
+def tag_with_database(engine: Engine, tags: Sequence[str] = ()) -> None:
+    """Tag the run with these, and with its database, by which the status finds its runs."""
+    with only_shown("the run's tags"):
+        database_id = read_id(engine) if in_use(engine) else None
+        _update(tags=[*tags, database_tag(database_id)] if database_id else tags)
 
 
 def name_run(name: str) -> None:

@@ -7,7 +7,13 @@ import pytest
 from sorobanflow.audit.agreement import Compared, Failure
 from sorobanflow.audit.chain import Proof
 from sorobanflow.audit.look import Look
-from sorobanflow.audit.ranges import Sample, choose_sample, repair_order, requested_range
+from sorobanflow.audit.ranges import (
+    Sample,
+    choose_sample,
+    promised_from,
+    repair_order,
+    requested_range,
+)
 from sorobanflow.audit.summary import AuditSummary
 from sorobanflow.audit.unlike import Difference
 from sorobanflow.errors import ConfigurationError
@@ -45,13 +51,20 @@ def test_gap_that_is_covered_all_the_same_does_not_count() -> None:
         (Coverage(_ranges((60, 195)), indexed_from=55), (55, 195)),
         (Coverage(_ranges((60, 250))), (60, 200)),
         (Coverage(_ranges((60, 150)), _ranges((40, 59))), (40, 188)),
+        (Coverage(_ranges((3, 9), (60, 150)), indexed_from=55), (3, 188)),
     ],
-    ids=["a minute behind the tip", "all that is covered", "node behind", "gaps first"],
+    ids=["a minute behind the tip", "all covered", "node behind", "gaps first", "a backfill first"],
 )
 def test_requested_range_is_what_the_stream_is_to_hold_by_now(
     coverage: Coverage, expected: tuple[int, int]
 ) -> None:
     assert requested_range(None, None, NODE, coverage) == expected
+
+
+def test_before_live_indexing_began_nothing_is_missing_unless_it_is_asked_for() -> None:
+    backfilled = Coverage(_ranges((3, 9), (60, 150)), indexed_from=55)
+    assert (promised_from(None, backfilled), promised_from(4, backfilled)) == (55, 4)
+    assert promised_from(None, Coverage(_ranges((3, 9), (60, 150)))) == 0
 
 
 def test_requested_range_is_what_was_asked_for() -> None:

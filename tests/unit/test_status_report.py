@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -181,6 +182,46 @@ def test_runs_are_asked_for_by_flow_with_the_key_as_bearer() -> None:
     ] * 4
     assert asked[0][2]["flows"] == {"name": {"any_": ["index"]}}
     assert asked[0][2]["limit"] == 3
+
+
+def test_runs_of_other_databases_are_left_out() -> None:
+    """The server of the test gives each query all runs, so that what is left is our choice."""
+    runs = [
+        {"name": name, "start_time": f"2026-11-26T02:{minute}:00Z", "tags": tags}
+        for name, minute, tags in [("away", 50, ["x"]), ("foreign", 40, ["database-ffff"])]
+    ]
+    with _prefect(200, runs) as (url, asked):
+        read, _ = read_runs(url, None, None, "0123456789ab")
+    assert asked[0][2]["flow_runs"]["tags"] == {"all_": ["database-01234567"]}
+    assert "tags" not in asked[1][2]["flow_runs"]
+    # Of the first query all three count; of the second, those without a database.
+    assert [one.name for one in read if one.flow == "index"] == ["away", "away", "foreign"]
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "closed_min", "stored_min", "expected"),
+    [
+        ("Public Global Stellar Network ; September 2015", 9, 9, []),
+        ("Public Global Stellar Network ; September 2015", 11, 0, ["old"]),
+        ("Sorobanflow Devnet ; 2026", 9999, 9, []),
+        ("Sorobanflow Devnet ; 2026", 9999, 11, ["old"]),
+    ],
+)
+def test_stream_whose_newest_ledger_is_old_is_unhealthy_though_it_lags_nothing(
+    passphrase: str, closed_min: int, stored_min: int, expected: list[str]
+) -> None:
+    def ago(minutes: int) -> datetime:
+        return NOW - timedelta(minutes=minutes)
+
+    stream = Stream("all", indexed_from=1, covered_end=7, closed_at=ago(closed_min))
+    stream = replace(stream, advanced_at=ago(stored_min), lag_ledgers=0)
+    database = Database(revision="0004", passphrase=passphrase, streams=(stream,))
+    status = Status(NOW, "0004", "", None, database)
+    problems = judged(status, Limits()).problems
+    assert [one.kind for one in problems] == expected
+    assert all("the newest ledger, 7, " in one.text for one in problems)
+    backfilled = replace(database, streams=(replace(stream, lag_ledgers=None),))
+    assert judged(replace(status, database=backfilled), Limits()).healthy
 
 
 @pytest.mark.parametrize(

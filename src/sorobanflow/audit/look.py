@@ -97,13 +97,16 @@ def look_at(
     compared: Compared,
     anchor: Anchor | None = None,
     on_chunk: Callable[[], object] = lambda: None,
+    promised_from: int = 0,
 ) -> Look:
     """Look at what a stream holds of the requested ledgers; `window` are those of the node.
 
-    `on_chunk` is called now and then, as reading the chain may take minutes.
+    Ledgers before `promised_from` are not missing. `on_chunk` is called now and then, as reading
+    the chain may take minutes.
     """
     coverage = read_coverage(engine, stream)
     missing, gaps = subtract(requested, coverage.accounted), coverage.gaps_in(requested)
+    missing = clip(missing, LedgerRange(promised_from, requested.last))
     repairable = repair_order(missing, gaps, compared.differences, window)
     first = repairable[0].first if repairable else None
     clock = RetentionClock(first, window.first, seconds_per_ledger(engine))

@@ -16,12 +16,14 @@ Sample = int | Literal["all"]
 def requested_range(
     start: int | None, end: int | None, available: Available, coverage: Coverage
 ) -> LedgerRange:
-    """Return the ledgers to audit: as requested, else all that the stream should hold by now.
+    """Return the ledgers to audit: as requested, else from the first that coverage or a gap
+    names to the last that the stream should hold by now.
 
     Raises ConfigurationError if there are none, or the range ends above the node's newest ledger.
     """
-    starts = (part.first for part in coverage.accounted)
-    first = start or coverage.indexed_from or next(starts, None)
+    starts = [part.first for part in coverage.accounted[:1]]
+    starts += [] if coverage.indexed_from is None else [coverage.indexed_from]
+    first = start or min(starts, default=None)
     if first is None:
         raise ConfigurationError(
             "the stream holds no ledgers, so there is nothing to audit; index it first, "
@@ -35,6 +37,14 @@ def requested_range(
             f"nor its end above the node's newest ledger {available.newest}"
         )
     return LedgerRange(first, last)
+
+
+def promised_from(start: int | None, coverage: Coverage) -> int:
+    """Return the first ledger from which on a ledger that is not stored is missing.
+
+    Before live indexing began, only what was backfilled is there, and nothing promised the rest.
+    """
+    return start or coverage.indexed_from or 0
 
 
 def choose_sample(ranges: Sequence[LedgerRange], sample: Sample) -> list[LedgerRange]:

@@ -19,7 +19,8 @@ class AuditSummary(RunSummary):
 
     stream: str = ""
     anchor: Anchor | None = None  # a ledger's hash that is trusted
-    requested: LedgerRange | None = None  # that the stream should hold
+    requested: LedgerRange | None = None  # that are audited
+    promised_from: int = 0  # of these, the stream should hold all from here on
     comparable: int = 0  # number of these that are covered and that the node still has
     found: Look | None = None  # the first look
     left: Look | None = None  # after the repair, if anything was repaired

@@ -45,6 +45,12 @@ def read_passphrase(engine: Engine) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def read_id(engine: Engine) -> str | None:
+    """Read what identifies the database; None: it is not in use, or of an older version."""
+    rows = _rows(engine, "SELECT to_jsonb(n) ->> 'database_id' FROM network AS n")
+    return rows[0][0] if rows else None
+
+
 def read_row_counts(engine: Engine) -> dict[str, int | None]:
     """Estimate the rows of each table: the live count of the statistics, else the planner's."""
     # Both are 0 or less before the first count, also in a table that has rows.

@@ -7,8 +7,10 @@ Problems, which make the exit code 1:
   than the node; or nothing is indexed yet;
 - a stream with live indexing is more than `max_lag_ledgers` behind the node; it
   has stored nothing newer for `stall_s` although the node has more; it has
-  holes; it lacks ledgers that the node no longer has and no gap records; or the
-  node is far behind the stream;
+  holes; it lacks ledgers that the node no longer has and no gap records; the
+  node is far behind the stream; or, with none of these, its newest ledger closed
+  more than ten minutes ago, because the node or the network stands still (of the
+  devnet, whose close times are made up: was stored that long ago);
 - the node has ledgers that are recorded as a gap: an audit with repair fills them;
 - a gap was recorded, or an item put in quarantine, within the last day;
 - there are more items in quarantine than are counted.
@@ -33,6 +35,7 @@ from sorobanflow.status.model import (
     Ranges,
     Status,
     Stream,
+    network_name,
 )
 from sorobanflow.texts import duration, utc
 
@@ -47,6 +50,7 @@ class Limits:
     max_lag_ledgers: float = LEDGERS_BEHIND_TIP
     stall_s: float = 300.0  # without a newer ledger stored while the node has more
     streams: tuple[str, ...] = ()  # to judge; empty: all
+    max_age_s: float = 600.0  # since the newest stored ledger closed
 
     def include(self, stream: str | None) -> bool:
         """Whether the stream is judged; what no stream is known of always is."""
@@ -60,9 +64,12 @@ def judged(status: Status, limits: Limits) -> Status:
         return status
     problems, notes = list(status.problems), list(status.notes)
     problems += _database_problems(status, database, limits)
+    is_made_up = network_name(database.passphrase or "") == "devnet"
     for stream in database.streams:
         if limits.include(stream.name):
-            found = (*_lag_problems(stream, now, limits), *_missing_problems(stream, now))
+            found = [*_lag_problems(stream, now, limits)]
+            found = found or [*_age_problems(stream, now, limits, is_made_up)]
+            found += _missing_problems(stream, now)
             problems += [Problem(kind, text, stream.name) for kind, text in found]
             notes += _gap_notes(stream, now)
     if database.quarantine.more:
@@ -112,6 +119,21 @@ def _lag_problems(stream: Stream, now: datetime, limits: Limits) -> Iterator[tup
     if lag > LEDGERS_OF_LAG and idle_s > limits.stall_s:
         text = f"nothing newer was stored for {duration(idle_s)}, although the node has {lag:,}"
         yield "stalled", f"{text} more ledgers; check that the flow index runs"
+
+
+def _age_problems(
+    stream: Stream, now: datetime, limits: Limits, is_made_up: bool
+) -> Iterator[tuple[str, str]]:
+    done, moment = (
+        ("was stored", stream.advanced_at) if is_made_up else ("closed", stream.closed_at)
+    )
+    if stream.lag_ledgers is None or moment is None:  # only backfilled, or the node is away
+        return
+    age_s = (now - moment).total_seconds()
+    if age_s > limits.max_age_s:
+        text = f"the newest ledger, {stream.covered_end}, {done} {duration(age_s)} ago"
+        limit = f"the limit is {duration(limits.max_age_s)}"
+        yield "old", f"{text}; {limit}; check the node, and whether the network itself advances"
 
 
 def _missing_problems(stream: Stream, now: datetime) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,9 @@ from sorobanflow.texts import count
 #: Ranges and gaps that a status lists, and ranges that a sentence names.
 MAX_SHOWN, MAX_NAMED = 10, 6
 
+#: How tags begin that name a database; see `database_tag`.
+DATABASE_TAG = "database-"
+
 _NETWORKS = {
     "Public Global Stellar Network ; September 2015": "pubnet",
     "Test SDF Network ; September 2015": "testnet",
@@ -28,11 +31,16 @@ def network_name(passphrase: str) -> str | None:
     return _NETWORKS.get(passphrase)
 
 
+def database_tag(database_id: str) -> str:
+    """Give the tag of Prefect's runs that use the database with this id."""
+    return f"{DATABASE_TAG}{database_id[:8]}"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong or worth knowing."""
 
-    # One of node, database, schema, network, empty, behind, stalled, holes, lost, gap,
+    # One of node, database, schema, network, empty, behind, stalled, old, holes, lost, gap,
     # quarantine and prefect.
     kind: str
     text: str  # what it is and what to do, for a person
@@ -151,6 +159,7 @@ class Database:
     seconds_per_ledger: float | None = None  # between closes, as stored
     streams: tuple[Stream, ...] = ()
     quarantine: Quarantine = Quarantine()
+    id: str | None = None  # that its runs are tagged with; None: no run has used it yet
 
 
 @dataclass(frozen=True)

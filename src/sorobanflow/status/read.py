@@ -103,13 +103,16 @@ class _Reader:
         if revision is None:
             return Database(name, size_bytes)
         passphrase = part("the table network", db.read_passphrase)
+        database_id = part("the table network", db.read_id)
         pace = part("the table ledgers", seconds_per_ledger)
         rows = part("rows per table", db.read_row_counts) or {}
         same_network = node is None or passphrase in (None, node.passphrase)
         peer = node if same_network else None
         streams = part("coverage and gaps", lambda engine: _streams(engine, peer, pace)) or ()
         quarantine = part("the table quarantine", db.read_quarantine) or Quarantine()
-        return Database(name, size_bytes, revision, passphrase, rows, pace, streams, quarantine)
+        return Database(
+            name, size_bytes, revision, passphrase, rows, pace, streams, quarantine, database_id
+        )
 
 
 def _streams(engine: Engine, node: Node | None, pace: float | None) -> tuple[Stream, ...]:

@@ -1,16 +1,23 @@
-"""Ask Prefect's REST API for the last runs; of its URL only scheme, host and port are shown."""
+"""Ask Prefect's REST API for the last runs; of its URL only scheme, host and port are shown.
+
+Runs of another database are left out: each run is tagged with its database once it has
+opened it. Runs that ended before count for every database.
+"""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
 import msgspec
 
-from sorobanflow.status.model import Problem, Run
+from sorobanflow.status.model import DATABASE_TAG, Problem, Run, Status, database_tag
 
 #: The flows, and the number of their runs that are read.
 FLOWS = {"index": 3, "backfill": 1, "audit": 1, "export": 1}
 TIMEOUT_S = 3.0
+#: Runs among which those without a database are looked for.
+MAX_UNTAGGED = 20
 _REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
@@ -20,17 +27,36 @@ class _FlowRun(msgspec.Struct):
     start_time: datetime | None = None
     total_run_time: float | None = None
     estimated_run_time: float | None = None
+    tags: list[str] = []
+
+    @property
+    def is_of_any_database(self) -> bool:
+        return any(tag.startswith(DATABASE_TAG) for tag in self.tags)
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _flow_runs = msgspec.json.Decoder(list[_FlowRun])
 
 
+def with_runs(
+    status: Status, api_url: str, api_key: str | None, auth_string: str | None = None
+) -> Status:
+    """Add the last runs of the status' database, or of all if it cannot be read."""
+    database_id = status.database.id if status.database else None
+    runs, problems = read_runs(api_url, api_key, auth_string, database_id)
+    return replace(status, runs=runs, problems=(*status.problems, *problems))
+
+
 def read_runs(
-    api_url: str, api_key: str | None, auth_string: str | None = None
+    api_url: str,
+    api_key: str | None,
+    auth_string: str | None = None,
+    database_id: str | None = None,
 ) -> tuple[tuple[Run, ...], tuple[Problem, ...]]:
     """Read each flow's last runs that have started, newest first, or the problem if that fails.
 
-    The auth string counts if both are given, as for Prefect itself.
+    `database_id`: without runs of other databases; None: all. The auth string counts if key and
+    auth string are given, as for Prefect itself.
 
     Source: POST flow_runs/filter of Prefect's REST API.
     """
@@ -44,7 +70,7 @@ def read_runs(
     try:
         headers = _credentials(api_key, auth_string)
         with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S) as client:
-            return tuple(run for flow in FLOWS for run in _last_runs(client, flow)), ()
+            return tuple(run for flow in FLOWS for run in _last_runs(client, flow, database_id)), ()
     except httpx.HTTPStatusError as error:
         reason = f"HTTP {error.response.status_code}"
         if error.response.status_code in _REFUSED:
@@ -65,14 +91,13 @@ def _credentials(api_key: str | None, auth_string: str | None) -> dict[str, str]
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _last_runs(client: httpx.Client, flow: str) -> list[Run]:
-    query = {
-        "flows": {"name": {"any_": [flow]}},
-        "flow_runs": {"state": {"name": {"not_any_": ["Scheduled"]}}},
-        "sort": "EXPECTED_START_TIME_DESC",
-        "limit": FLOWS[flow],
-    }
-    response = client.post("flow_runs/filter", json=query).raise_for_status()
+def _last_runs(client: httpx.Client, flow: str, database_id: str | None) -> list[Run]:
+    if database_id is None:
+        found = _read(client, flow, FLOWS[flow])
+    else:
+        found = _read(client, flow, FLOWS[flow], [database_tag(database_id)])
+        found += [run for run in _read(client, flow, MAX_UNTAGGED) if not run.is_of_any_database]
+        found.sort(key=lambda run: run.start_time or _NEVER, reverse=True)
     return [
         Run(
             flow,
@@ -81,5 +106,20 @@ def _last_runs(client: httpx.Client, flow: str) -> list[Run]:
             one.start_time and one.start_time.astimezone(UTC),
             one.total_run_time or one.estimated_run_time,
         )
-        for one in _flow_runs.decode(response.content)
+        for one in found[: FLOWS[flow]]
     ]
+
+
+def _read(
+    client: httpx.Client, flow: str, limit: int, tags: list[str] | None = None
+) -> list[_FlowRun]:
+    """Read the last runs of a flow, newest first; `tags`: that have all of these."""
+    runs: dict[str, object] = {"state": {"name": {"not_any_": ["Scheduled"]}}}
+    query = {
+        "flows": {"name": {"any_": [flow]}},
+        "flow_runs": runs | ({"tags": {"all_": tags}} if tags else {}),
+        "sort": "EXPECTED_START_TIME_DESC",
+        "limit": limit,
+    }
+    response = client.post("flow_runs/filter", json=query).raise_for_status()
+    return _flow_runs.decode(response.content)
