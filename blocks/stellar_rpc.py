@@ -1,6 +1,7 @@
 """The StellarRpc block: where the node is, and how hard to ask it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 from prefect.blocks.core import Block
@@ -8,9 +9,11 @@ from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from blocks.profiles import PROFILES, ProfileName
+from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.decoding import default_processes
 from sorobanflow.pipeline.sizer import BatchBounds
 from sorobanflow.records import Hook
+from sorobanflow.sources.endpoint.address import checked_url, shown_address
 from sorobanflow.sources.endpoint.breaker import BreakerSettings
 from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.endpoint.transport import HttpSettings
@@ -38,6 +41,10 @@ class StellarRpc(Block):
 
     url: SecretStr = Field(default=SecretStr(DEVNET_URL), title="URL")
     """URL of the RPC endpoint. Default: the local devnet."""
+    address: str | None = None
+    """Scheme, host and port of the URL, to see where the block points although the URL is a
+    secret. Only shown: filled in when a program saves the block, such as `sorobanflow blocks`;
+    after an edit of the URL in this form it still shows the old one."""
     headers: SecretDict | None = None
     """HTTP headers sent with each call, such as an API key."""
     network_passphrase: str | None = Field(default=None, min_length=1, max_length=64)
@@ -89,6 +96,13 @@ class StellarRpc(Block):
         if not isinstance(values, dict):  # a block, or its name where a parameter takes both
             return values
         return {name: value for name, value in values.items() if name != "xdr_format"}
+
+    @model_validator(mode="after")
+    def _fill_in_address(self) -> Self:
+        self.address = None
+        with suppress(ConfigurationError):  # whoever uses the block is told
+            self.address = shown_address(checked_url(self.url.get_secret_value()))
+        return self
 
     @classmethod
     def for_profile(cls, profile: ProfileName, **fields: Any) -> Self:  # noqa: ANN401 - any field

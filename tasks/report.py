@@ -39,8 +39,8 @@ def report_status(key: str, engine: Engine, client: RpcClient) -> None:
     """Read the status of node, database and streams, and write it as a Markdown artifact."""
     status = read_status(engine, client)
     if api_url := PREFECT_API_URL.value():
-        key, auth = PREFECT_API_KEY.value(), PREFECT_API_AUTH_STRING.value()
-        status = with_runs(status, api_url, key, auth)
+        api_key, auth = PREFECT_API_KEY.value(), PREFECT_API_AUTH_STRING.value()
+        status = with_runs(status, api_url, api_key, auth)
     create_markdown_artifact(key=key, markdown=to_markdown(status), description=headline(status))
 
 

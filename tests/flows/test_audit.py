@@ -162,6 +162,8 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
         artifacts["audit-findings"].data
     )
     assert str(artifacts["status"].description).split(" (")[0] == "healthy"
+    assert "| last runs | " in str(artifacts["status"].data)
+    assert "audit: Running, " in str(artifacts["status"].data)
 
 
 def test_moving_window_shows_clock_order_and_an_honest_gap(

@@ -128,7 +128,8 @@ def test_api_masks_secrets_and_nothing_prints_them() -> None:
     with node.client() as client_of_node:
         lake = load_block(DataLake, "masked")
         printed = [repr(node), repr(database), repr(lake), client_of_node.endpoint, *documents]
-    assert client_of_node.endpoint == "https://node"
+    assert client_of_node.endpoint == node.address == "https://node"
+    assert '"address":"https://node"' in documents[0]
     assert "planted" not in "".join(printed)
 
 

@@ -21,6 +21,12 @@ def checked_url(url: str) -> httpx.URL:
     return parsed
 
 
+def shown_address(url: httpx.URL) -> str:
+    """Give scheme, host and port: the rest of a URL may hold a key."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
+
+
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Give the headers; raises ConfigurationError if HTTP does not allow one."""
     for name, value in headers.items():

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import httpx
 
+from sorobanflow.sources.endpoint.address import shown_address
+
 TEXT_LIMIT = 300
 _MIN_SECRET = 6  # shorter ones are words like "rpc" and "v1"; messages need those
 # httpx logs URLs and the reasons of answers; httpcore, at DEBUG, the headers of answers.
@@ -23,8 +25,7 @@ class Redactor(logging.Filter):
         super().__init__()
         self._url = url
         self._secrets = _secrets(text, url, [*header_values])
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        self.endpoint = f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
+        self.endpoint = shown_address(url)
 
     def install(self) -> None:
         """Filter the log lines of the HTTP libraries."""
