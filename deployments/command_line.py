@@ -43,6 +43,7 @@ app = App(
     default_parameter=Parameter(negative=(), show_default=False, consume_multiple=True),
     group_commands=Group("Other", sort_key=3),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 INDEX, LOOK, SET_UP = (
     Group(name, sort_key=place) for place, name in enumerate(("Flows", "Look", "Set up"))

@@ -31,4 +31,12 @@ def main() -> int:
         register_blocks.main()
     # The runs start in the folder of prefect.yaml, which it takes from PWD.
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    return subprocess.call(command, cwd=ROOT, env=os.environ | {"PWD": str(ROOT)})
+    environment = os.environ | {"PWD": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+        return 1
+    print("created or updated the deployments of prefect.yaml; `sorobanflow worker` runs them")
+    return 0

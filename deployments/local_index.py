@@ -4,7 +4,6 @@ Importing this takes seconds: it imports Prefect, whose settings are in the envi
 and all that a flow needs. So the processes that a run needs are started before.
 """
 
-import logging
 import os
 from functools import partial
 from typing import Any
@@ -48,11 +47,6 @@ def index_job(job: Job, rpc_url: str | None, database_url: str, metrics_port: in
         raise SchemaError(str(error).replace(command, f"{command} --database {BLOCK}")) from error
     except DATABASE_AWAY as error:
         raise ConfigurationError(str(error)) from error
-    finally:
-        # Send the run's last log lines before the server stops.
-        for name in ("prefect.flow_runs", "prefect.task_runs"):
-            for handler in logging.getLogger(name).handlers:
-                handler.flush()
 
 
 def _run(job: Job) -> int:

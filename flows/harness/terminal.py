@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed or left something out, 2 refused before a run was s
 """
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -81,8 +82,17 @@ def run_and_print(
     except IncompleteError as error:
         summary = error.summary
         print(f"incomplete: {error}", file=sys.stderr)
+    finally:
+        _send_log()
     show(summary)
     return summary.exit_code
+
+
+def _send_log() -> None:
+    """Send the last lines of the run's log, since the server may stop next."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            handler.flush()
 
 
 def _fail(error: Exception, code: int) -> int:

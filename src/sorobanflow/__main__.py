@@ -11,7 +11,7 @@ def main() -> int:
     try:
         from deployments.command_line import main as run  # noqa: PLC0415 - may be absent
     except ModuleNotFoundError as error:
-        if error.name not in ("deployments", "cyclopts"):
+        if error.name not in ("deployments", "deployments.command_line", "cyclopts"):
             raise
         said = "sorobanflow is installed as a library, without its flows and its command"
         print(f"error: {said}; clone the repository, and run `make` there", file=sys.stderr)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from deployments.command_line import FLOWS, app, main
+from deployments.home import ROOT, enter_home
 from flows.parameters.reading import parameter_schemas
+from sorobanflow.__main__ import main as script
 
 A = "a" * 64
 LEDGER = "expected a whole number from 1 to 2,147,483,647"
@@ -121,6 +123,36 @@ def test_every_flow_has_its_parameters_as_options(capsys: pytest.CaptureFixture[
         said = capsys.readouterr().out
         options = {"--" + field.replace("_", "-") for field in parameter_schemas(kind)}
         assert {option for option in options if f"{option} " not in said} == set()
+
+
+def test_wrong_input_of_the_devnet_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["devnet", "--port", "x"])
+    said = "argument --port: invalid int value: 'x'; see `python -m sorobanflow.devnet --help`"
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"error: {said}\n")
+
+
+def test_library_without_its_flows_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "deployments.command_line", None)
+    assert script() == 2
+    said = "sorobanflow is installed as a library, without its flows and its command"
+    told = f"error: {said}; clone the repository, and run `make` there\n"
+    assert capsys.readouterr().err == told
+
+
+def test_commands_work_in_the_clone_from_a_folder_without_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    enter_home()
+    assert Path.cwd() == ROOT
+    assert capsys.readouterr().err == f"using the data in {ROOT / '.sorobanflow'}\n"
+    (tmp_path / ".sorobanflow").mkdir()
+    monkeypatch.chdir(tmp_path)
+    enter_home()
+    assert (Path.cwd(), capsys.readouterr().err) == (tmp_path, "")
 
 
 def test_help_and_wrong_input_import_no_heavy_module_in_any_encoding(tmp_path: Path) -> None:

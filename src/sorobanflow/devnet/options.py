@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
 from sorobanflow.devnet import faults
 from sorobanflow.devnet.chain import DEFAULT_RETENTION, Chain
@@ -14,9 +15,17 @@ from sorobanflow.errors import ConfigurationError
 GENERATED_AT_START = 100  # ledgers
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and exit with code 2."""
+        self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
+
+
 def make_parser(command: str, description: str) -> argparse.ArgumentParser:
     """Make a parser of a command, with the options of the supply."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m sorobanflow.devnet{command}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
