@@ -26,6 +26,7 @@ from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
 from tests.integration.index_all import index_all
+from tests.needs import missing
 from tests.prefect_home import prefect_database
 
 DATA_VARIABLE = "SOROBANFLOW_TEST_DATA"
@@ -59,12 +60,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def test_data() -> Path:
     """Folder with recordings/ and corpus/; absent: skip, under CI fail."""
     folder = Path(os.environ.get(DATA_VARIABLE) or Path(__file__).parents[2] / "shared")
-    if (folder / "recordings").is_dir():
-        return folder
-    reason = f"no recordings in {folder}; set {DATA_VARIABLE} to the folder that holds them"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if not (folder / "recordings").is_dir():
+        missing(f"no recordings in {folder}; set {DATA_VARIABLE} to the folder that holds them")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,7 @@ def test_port_that_is_taken_is_refused(
     server = serve(Chain(generated(), closed=1))
     port = int(server.url.rpartition(":")[2])
     with (
-        pytest.raises(ConfigurationError, match=f"no metrics on 127.0.0.1 port {port}"),
+        pytest.raises(ConfigurationError, match=f"port {port} is in use by an HTTP server"),
         serve_metrics(folder, *_blocks(server.url, database_url), "127.0.0.1", port),
     ):
         pass

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -26,10 +25,10 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from tests.integration.index_all import index_all
 from tests.ledgers import generated
+from tests.needs import program
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
 DASHBOARD = json.loads((DEPLOYMENTS / "grafana/dashboard.json").read_text())
-PROMETHEUS = shutil.which("prometheus")
 EVERY_S = 0.2
 
 #: A run: counts one record of each kind, twice, with scrapes between.
@@ -72,8 +71,7 @@ def query(
     tmp_path: Path, engine: Engine, database_url: str
 ) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
     """Give the result of a query to a Prometheus that scrapes the metrics of a run that ended."""
-    if PROMETHEUS is None:
-        pytest.skip("there is no Prometheus (apt-get install prometheus)")
+    prometheus = program("prometheus")
     with ExitStack() as stack:
         server = stack.enter_context(DevnetServer(Chain(generated(), closed=30)))
         with RpcClient(server.url) as client:
@@ -92,19 +90,18 @@ def query(
             "scrape_configs:\n- job_name: sorobanflow\n"
             f"  static_configs: [{{targets: ['{target}']}}]\n"
         )
-        url = stack.enter_context(_prometheus(config))
+        url = stack.enter_context(_prometheus(prometheus, config))
         subprocess.run([sys.executable, "-c", RUN, str(tmp_path / "metrics")], check=True)
         time.sleep(3 * EVERY_S)
         yield lambda expression: _result(url, expression)
 
 
 @contextmanager
-def _prometheus(config: Path) -> Iterator[str]:
+def _prometheus(path: str, config: Path) -> Iterator[str]:
     """Run a Prometheus, from its first scrape on; gives its URL."""
     url = f"http://127.0.0.1:{_free_port()}"
-    assert PROMETHEUS is not None
     command = [
-        PROMETHEUS,
+        path,
         f"--config.file={config}",
         f"--storage.tsdb.path={config.with_name('tsdb')}",
         f"--web.listen-address={urllib.parse.urlsplit(url).netloc}",
@@ -156,8 +153,8 @@ def test_every_panel_and_alert_has_what_it_asks_for(
         query(expression)  # an error of the language is HTTP 400
 
 
-@pytest.mark.skipif(PROMETHEUS is None, reason="there is no Prometheus")
 def test_prometheus_takes_the_alert_rules() -> None:
+    program("prometheus")
     command = ["promtool", "check", "rules", str(DEPLOYMENTS / "prometheus/alerts.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,14 +16,15 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.store.embedded import EmbeddedPostgres
 
 NOBODY = 65534
-#: `make psql`. It imports as root, because others may not be able to read this Python.
+#: `make run`'s database, then `make psql`. It imports as root, because others may not be able to
+#: read this Python.
 ROOT = Path(__file__).parents[2]
 PSQL_AS_NOBODY = f"""
 import os, sys
-from deployments import local
+from deployments.local_database import embedded_database, psql
 os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
-sys.argv = ["local", "psql"]
-sys.exit(local.main())
+with embedded_database("devnet"):
+    sys.exit(psql("devnet", "SELECT current_user"))
 """
 
 
@@ -77,7 +78,7 @@ def test_second_user_of_the_machine_has_a_server_too(
     done = subprocess.run(
         [sys.executable, "-c", PSQL_AS_NOBODY],
         cwd=shared_folder,
-        env=os.environ | {"SQL": "SELECT current_user", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
         capture_output=True,
         text=True,
         check=False,

@@ -25,6 +25,7 @@ from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import PoolSettings
 from tests.integration.index_all import index_all
 from tests.ledgers import generated
+from tests.needs import program
 
 LEDGERS = 24
 #: Ranges as of an index, of a backfill from the newest on, and of a third run in between.
@@ -44,16 +45,6 @@ default_pool_size = 3
 """
 
 
-def _program() -> str:
-    """The path of PgBouncer; absent: skip, under CI fail."""
-    if found := shutil.which("pgbouncer", path=f"{os.environ.get('PATH')}:/usr/sbin"):
-        return found
-    reason = "PgBouncer is not installed; `apt-get install pgbouncer` has it"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def pgbouncer(postgres: EmbeddedPostgres) -> Iterator[Path]:
     """Folder of the socket of a PgBouncer before the tests' server, with three sessions there."""
@@ -63,7 +54,7 @@ def pgbouncer(postgres: EmbeddedPostgres) -> Iterator[Path]:
     os.chown(folder, owner, -1)
     configuration, log = folder / "pgbouncer.ini", folder / "log"
     configuration.write_text(CONFIGURATION.format(host=host, folder=folder))
-    command = [_program(), "-u", pwd.getpwuid(owner).pw_name, str(configuration)]
+    command = [program("pgbouncer"), "-u", pwd.getpwuid(owner).pw_name, str(configuration)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
