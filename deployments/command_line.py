@@ -199,6 +199,23 @@ def migrate(
         migrate.main(direction, database)
 
 
+@app.command(group=SET_UP)
+def end_stream(name: str, /, *, database: str = "default") -> None:
+    """End the live indexing of a filter, so that its lag is no problem any more.
+
+    Its rows stay. Running `index` with the filter begins it again.
+
+    Args:
+        name: The stream, as `sorobanflow status` names it.
+        database: The sorobanflow-database block.
+    """
+    with connecting() as wait:
+        from deployments import end_stream
+
+        wait()
+        end_stream.main(name, database)
+
+
 @app.command(group=SET_UP, help_flags=())
 def devnet(*arguments: Arguments) -> int:
     """Serve a local test node, or write and serve data lakes."""

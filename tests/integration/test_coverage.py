@@ -3,12 +3,13 @@ import threading
 import pytest
 from sqlalchemy import Engine, text
 
-from sorobanflow.errors import WrongNetworkError
+from sorobanflow.errors import ConfigurationError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.coverage import (
     Coverage,
     Stream,
     add_coverage,
+    end_stream,
     last_advance,
     open_stream,
     pin_network,
@@ -124,3 +125,18 @@ def test_stream_gets_on_with_its_newest_ledger_only(engine: Engine) -> None:
     assert age_after(50, 60) > 3000  # a backfill below
     assert age_after(100, 111) > 3000  # the same ledgers again
     assert age_after(60, 112) < 60
+
+
+def test_stream_that_ended_keeps_its_ledgers_and_can_begin_again(engine: Engine) -> None:
+    stream = Stream("filter-1", "{}")
+    for one in (Stream(), stream):
+        open_stream(engine, one, 5)
+    _cover(engine, 5, 9, stream.name)
+    assert end_stream(engine, stream.name) == Coverage((LedgerRange(5, 9),))
+    assert read_coverage(engine, "all").indexed_from == 5
+    open_stream(engine, stream, 8)
+    assert read_coverage(engine, stream.name).indexed_from == 8
+    with pytest.raises(
+        ConfigurationError, match=r"no stream 'filter-2'; there are: all, filter-1$"
+    ):
+        end_stream(engine, "filter-2")

@@ -48,7 +48,7 @@ NOT_HERE = {"deployments/.env"}
 SOURCES = ("blocks", "deployments", "flows", "src", "tasks", "tests/conftest.py")
 
 #: Variables of other programs, set for processes that are started, or read by tests.
-OF_OTHERS = {"CI", "PREFECT_HOME", "PREFECT_PROFILE", "PROMETHEUS_MULTIPROC_DIR"}
+OF_OTHERS = {"PREFECT_HOME", "PREFECT_PROFILE", "PROMETHEUS_MULTIPROC_DIR"}
 
 #: Other programs, whose commands are not checked; `dc` is an alias of docker compose.
 SYSTEM = (

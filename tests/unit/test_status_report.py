@@ -119,6 +119,14 @@ def test_markdown_is_a_table_that_no_value_breaks() -> None:
     ]
 
 
+def test_filter_that_stands_still_names_the_way_to_end_it() -> None:
+    assert STATUS.database is not None
+    stream = replace(STREAM, name="filter-1", filter="{}")
+    status = replace(STATUS, database=replace(STATUS.database, streams=(stream,)))
+    assert "or end it with `sorobanflow end-stream filter-1`" in str(judged(status, Limits()))
+    assert "end-stream" not in str(judged(STATUS, Limits()))
+
+
 def test_node_far_behind_the_stream_is_unhealthy() -> None:
     coverage = Coverage((LedgerRange(1, 1000),), (), 1)
     for latest, expected in [(880, []), (879, ["behind"])]:

@@ -118,7 +118,8 @@ def _lag_problems(stream: Stream, now: datetime, limits: Limits) -> Iterator[tup
         yield "behind", f"the node is {-lag:,} ledgers behind what is stored: {cause}"
     if lag > LEDGERS_OF_LAG and idle_s > limits.stall_s:
         text = f"nothing newer was stored for {duration(idle_s)}, although the node has {lag:,}"
-        yield "stalled", f"{text} more ledgers; check that the flow index runs"
+        end = f", or end it with `sorobanflow end-stream {stream.name}`" if stream.filter else ""
+        yield "stalled", f"{text} more ledgers; check that the flow index runs{end}"
 
 
 def _age_problems(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import psycopg
 from sqlalchemy import Engine, text
 
-from sorobanflow.errors import SchemaError, WrongNetworkError
+from sorobanflow.errors import ConfigurationError, SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge, ranges_text, subtract
 
 
@@ -145,6 +145,24 @@ def open_stream(engine: Engine, stream: Stream, indexed_from: int | None = None)
             ),
             {"stream": stream.name, "filter": stream.filter_json, "ledger": indexed_from},
         )
+
+
+def end_stream(engine: Engine, stream: str) -> Coverage:
+    """Promise no further ledgers of a stream; gives what it holds, which stays.
+
+    Raises:
+        ConfigurationError: there is no such stream; the message names those that there are.
+    """
+    with engine.begin() as connection:
+        ended = connection.execute(
+            text("UPDATE coverage SET indexed_from = NULL WHERE stream = :stream"),
+            {"stream": stream},
+        )
+        known = connection.execute(text("SELECT stream FROM coverage ORDER BY 1")).scalars().all()
+    if not ended.rowcount:
+        names = ", ".join(known) or "none"
+        raise ConfigurationError(f"there is no stream {stream!r}; there are: {names}")
+    return read_coverage(engine, stream)
 
 
 def record_gap(engine: Engine, stream: str, ledgers: LedgerRange, reason: str) -> list[LedgerRange]:
