@@ -3,8 +3,9 @@
 from typing import Any, Literal, Self
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from blocks.form import FORM
 from blocks.profiles import PROFILES, ProfileName
 from blocks.stellar_rpc import StellarRpc
 from sorobanflow.pipeline.decoding import default_processes
@@ -38,9 +39,7 @@ class DataLake(Block):
 
     _block_type_name = "Data Lake"
     _block_type_slug = "data-lake"
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = FORM
 
     url: SecretStr = Field(title="URL")
     """Folder, or URL with https, s3, gs or file, of the lake: where its .config.json is.

@@ -9,16 +9,16 @@ from prefect.blocks.core import Block
 from prefect.context import FlowRunContext
 from prefect_sqlalchemy import ConnectionComponents
 from psycopg.conninfo import make_conninfo
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from sqlalchemy import Engine
 
+from blocks.form import FORM
 from blocks.profiles import PROFILES, PoolPreset, ProfileName
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import CountingPool, PoolSettings
 
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
 
-_CONFIG = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 _POOL = PoolSettings()
 POOLS: dict[PoolPreset, PoolSettings] = {
     "low": PoolSettings(max_idle=5, max_open=25, max_lifetime_s=1800, max_idle_s=300),
@@ -30,7 +30,7 @@ POOLS: dict[PoolPreset, PoolSettings] = {
 class ConnectionPool(BaseModel):
     """Limits of the connection pool. Default: the preset `medium`."""
 
-    model_config = _CONFIG
+    model_config = FORM
 
     max_idle: int = Field(default=_POOL.max_idle, ge=0)
     """Maximum number of connections kept open while idle."""
@@ -61,7 +61,7 @@ class Database(Block):
 
     _block_type_name = "Sorobanflow Database"
     _block_type_slug = "sorobanflow-database"
-    model_config = _CONFIG
+    model_config = FORM
 
     url: SecretStr | None = Field(default=None, title="URL")
     """libpq URL, e.g. postgresql://user:password@host/database; Unix sockets too."""

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from blocks.form import FORM
 from blocks.profiles import PROFILES, ProfileName
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.decoding import default_processes
@@ -35,9 +36,7 @@ class StellarRpc(Block):
 
     _block_type_name = "Stellar RPC"
     _block_type_slug = "stellar-rpc"
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = FORM
 
     url: SecretStr = Field(default=SecretStr(DEVNET_URL), title="URL")
     """URL of the RPC endpoint. Default: the local devnet."""

@@ -19,8 +19,8 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.ports import in_use, what_listens
 
 START_TIMEOUT_S, STOP_TIMEOUT_S = 180.0, 15.0
-#: Seconds between two lines that say what is waited for.
-STILL_WAITING_S = 5.0
+#: Seconds until the first line that says what is waited for; each wait is twice the last.
+STILL_WAITING_S = 15.0
 
 #: Nothing leaves the machine, and there is no log line for each task run.
 PREFECT_SETTINGS = {
@@ -132,7 +132,7 @@ def _wait_for_server(process: "subprocess.Popen[bytes]", url: str, log: Path) ->
                 "or choose another port with UI_PORT="
             )
         if waited_s > next_line_s:
-            next_line_s += STILL_WAITING_S
+            next_line_s *= 2
             said = f"waiting for the Prefect server, {waited_s:.0f} s so far"
             print(said, file=sys.stderr, flush=True)
         time.sleep(0.1)

@@ -51,7 +51,7 @@ def index(given: Index) -> State[RunSummary]:
             alerts.judge(indexer)
             name_tokens(indexer)
     finally:
-        conclude("index", summary, f"index {_done(summary)}")
+        conclude("index", summary, _name(summary))
     return final_state(summary)
 
 
@@ -68,12 +68,14 @@ def _settings(given: Index) -> Settings:
     )
 
 
-def _done(summary: RunSummary) -> str:
-    """Say what a run indexed, for its name."""
+def _name(summary: RunSummary) -> str | None:
+    """Name a run after what it indexed; None: it failed before, and keeps its name."""
     if summary.written:
-        return range_text(summary.written)
+        return f"index {range_text(summary.written)}"
+    if not summary.finished:
+        return None
     last = summary.coverage.newest
-    return "nothing" if last is None else f"nothing after {last}"
+    return "index nothing" if last is None else f"index nothing after {last}"
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 import json
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.table import Column, Table
 
-from sorobanflow.pipeline.summary import Summary
+from sorobanflow.pipeline.summary import Lines, Summary
 
 #: Of a summary's table; with the headline and the line that says where the rest is, 15.
 MAX_LINES = 13
@@ -20,14 +21,24 @@ def print_summary(
     """
     every_line = summary.table()
     lines = every_line if verbose else summary.brief()[:MAX_LINES]
-    grid = Table.grid(padding=(0, 2))
-    for label, value in lines:
-        grid.add_row(f"  {label}", value)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(summary.headline(), soft_wrap=True)
-    console.print(grid)
+    if console.is_terminal:
+        console.print(_wrapped(lines))
+    else:
+        width = max((len(label) for label, _ in lines), default=0)
+        for label, value in lines:
+            console.print(f"  {label:<{width}}  {value}".rstrip(), soft_wrap=True)
     if len(lines) < len(every_line):
         console.print(f"  (all figures: {rest})", style="dim")
+
+
+def _wrapped(lines: Lines) -> Padding:
+    """Wrap each value within its column; a word that is wider, such as an id, is cut in two."""
+    grid = Table.grid(Column(overflow="fold"), Column(overflow="fold"), padding=(0, 2))
+    for label, value in lines:
+        grid.add_row(label, value)
+    return Padding(grid, (0, 0, 0, 2))
 
 
 def print_all(summary: Summary) -> None:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import cast
 from uuid import UUID
 
@@ -63,6 +64,15 @@ class Pace:
         old = [sample for sample in samples if sample[0] <= now - RATE_S]
         since, number = old[-1] if old else samples[0]
         return (samples[-1][1] - number) / (now - since) if now > since else 0.0
+
+    def seconds_for(self, number: int) -> float | None:
+        """Seconds that a number of things takes; None where a wait would count as work.
+
+        For more than RATE_S nothing was done then, as while a node is away.
+        """
+        rate, moments = self.per_second(), [moment for moment, _ in list(self._samples)]
+        steady = all(later - before <= RATE_S for before, later in pairwise(moments))
+        return number / rate if rate and steady else None
 
 
 class Progress:
@@ -127,15 +137,16 @@ class Progress:
         rate, figures = self._pace.per_second(), f"{self._done:,} of {self.ledgers:,} ledgers"
         if rate:
             figures += f", {rate:,.1f}/s"
-            left = (self.ledgers - self._done) / rate
+        if (left := self._pace.seconds_for(self.ledgers - self._done)) is not None:
             figures += f", {timedelta(seconds=round(left))} left"
         return View(self._doing, self._done, self.ledgers, figures)
 
     def _line(self, figures: str) -> str:
         line = f"{self._done:,} of {self.ledgers:,} ledgers"
         if rate := self._pace.per_second():
-            left = duration((self.ledgers - self._done) / rate)
-            line += f", {rate:,.1f} ledgers/s, {left} left"
+            line += f", {rate:,.1f} ledgers/s"
+        if (left := self._pace.seconds_for(self.ledgers - self._done)) is not None:
+            line += f", {duration(left)} left"
         return f"{line}; {figures}" if figures else line
 
 

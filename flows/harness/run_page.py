@@ -38,8 +38,8 @@ def name_run(name: str) -> None:
     _update(name=name)
 
 
-def conclude(key: str, summary: Summary, name: str) -> None:
-    """Log the summary, leave it as an artifact with this key, and name the run."""
+def conclude(key: str, summary: Summary, name: str | None) -> None:
+    """Log the summary, leave it as an artifact with this key, and name the run, unless None."""
     get_run_logger().info(summary.headline())
     _update(name=name)
     report(key, summary)

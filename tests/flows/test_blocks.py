@@ -66,6 +66,10 @@ def test_every_field_says_what_it_is() -> None:
     kinds = (StellarRpc, Database, DataLake, ConnectionPool)
     fields = [one for kind in kinds for one in kind.model_fields.items()]
     assert [name for name, field in fields if not field.description] == []
+    shown = [one for kind in kinds for one in kind.model_json_schema()["properties"].values()]
+    assert [one for one in shown if "\n" in one["description"]] == []
+    titles = {one.get("title") for one in shown}
+    assert {"Timeout (seconds)", "Max batch (MiB)", "Max requests per second"} <= titles
 
 
 def test_two_addresses_are_refused() -> None:

@@ -80,7 +80,7 @@ def test_name_of_a_run_says_what_it_does_and_did(
 def test_run_that_came_to_nothing_is_named_after_its_flow(save_blocks: SaveBlocks) -> None:
     blocks = save_blocks("http://127.0.0.1:9")
     state = index(**blocks, fetch_plan="hashes", return_state=True)
-    assert _name(state) == "index nothing"
+    assert _name(state) == "index"
 
 
 def test_tags_are_the_network_and_a_filtered_stream_beside_those_that_were_there(
@@ -120,7 +120,7 @@ def test_summary_says_at_a_glance_how_the_run_went(serve: Serve, save_blocks: Sa
     assert first["ledgers"] == "4 (100-103)"
     assert first["gaps recorded"] == "90-99"
     assert first["items in quarantine"] == "0"
-    assert first["RPC"].endswith(" MiB, 0 retries, 0 breaker trips")
+    assert first["fetched"].endswith(" calls, 0 retries, 0 breaker trips")
     assert first["ledgers covered"] == "4 (100-103)"
     assert first["per second"].endswith(" events")
     assert first["concurrent calls"].startswith("up to ")

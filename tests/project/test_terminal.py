@@ -89,8 +89,12 @@ def test_pace_is_that_of_now() -> None:
     now = 60.0
     pace.note(330)
     assert pace.per_second() == 10.0  # 300 in 30 s, while 330 in 60 s are 5.5
+    assert pace.seconds_for(100) == 10.0
     now = 120.0
     assert pace.per_second() == 0.0  # nothing since
+    pace.note(331)
+    assert pace.per_second() > 0.0
+    assert pace.seconds_for(100) is None  # the wait would count as work
 
 
 def test_summary_fits_in_fifteen_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,3 +109,14 @@ def test_summary_fits_in_fifteen_lines(capsys: pytest.CaptureFixture[str]) -> No
     assert re.match(r"  health +incomplete: ledgers 90-95 recorded as a gap", shown[1])
     print_summary(summary, verbose=True)
     assert len(capsys.readouterr().out.splitlines()) > 15
+
+
+def test_summary_in_a_pipe_has_each_value_whole_and_in_its_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [("new: kinds(symbol, bool, u32, i32, map)", "C" * 56 + " and more"), ("short", "")]
+    summary = RunSummary(RpcStats())
+    monkeypatch.setattr(summary, "brief", lambda: lines)
+    print_summary(summary)
+    shown = capsys.readouterr().out.splitlines()[1:3]
+    assert shown == [f"  {lines[0][0]}  {lines[0][1]}", "  short"]

@@ -106,8 +106,6 @@ def test_markdown_is_a_table_that_no_value_breaks() -> None:
     odd = Problem("gap", "a | b", "all")
     status = Status(NOW, "0004", "http://no|de", None, None, problems=(odd,))
     assert to_markdown(status).splitlines() == [
-        "**UNHEALTHY: 1 problem (2026-11-26 03:00 UTC)**",
-        "",
         "- stream all: a \\| b",
         "",
         "|  |  |",

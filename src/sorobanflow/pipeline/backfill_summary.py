@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from sorobanflow.ledgers import ranges_text, sized_ranges_text
 from sorobanflow.pipeline.backfill import BackfillPlan
 from sorobanflow.pipeline.probe import Probe
-from sorobanflow.pipeline.summary import MIB, Lines, RunSummary
+from sorobanflow.pipeline.summary import Lines, RunSummary
 from sorobanflow.texts import count, duration
+
+MIB = 2**20
 
 
 @dataclass

@@ -11,9 +11,7 @@ from sorobanflow.ledgers import LedgerRange, count_ledgers, merge, ranges_text
 from sorobanflow.records import PoolStats
 from sorobanflow.sources.rpc.stats import RpcStats
 from sorobanflow.store.coverage import Coverage
-from sorobanflow.texts import count
-
-MIB = 2**20
+from sorobanflow.texts import count, size
 
 #: Label and value of each line.
 Lines = list[tuple[str, str]]
@@ -141,7 +139,7 @@ class RunSummary:
             tables = {name: rows for name, rows in self.rows.items() if rows}
             rows = f"{sum(tables.values()):,} in {count(len(tables), 'table')}"
             lines += [("rows stored", rows), ("per second", self._rates())]
-        return [*lines, ("RPC", self._calls())]
+        return [*lines, ("fetched", self._calls())]
 
     def table(self) -> Lines:
         """How the run went, then the details in groups."""
@@ -152,7 +150,7 @@ class RunSummary:
             ("per second", self._rates()),
             ("gaps recorded", ranges_text(self.gaps)),
             ("items in quarantine", f"{self.rows['quarantine']:,}"),
-            ("RPC", self._calls()),
+            ("fetched", self._calls()),
             ("concurrent calls", self.stats.concurrency()),
         ]
         if self.batch_sizes:
@@ -183,7 +181,7 @@ class RunSummary:
     def _calls(self) -> str:
         stats = self.stats
         return (
-            f"{stats.calls:,} calls, {stats.size_bytes / MIB:,.1f} MiB, "
+            f"{size(stats.size_bytes)} in {count(stats.calls, 'call')}, "
             f"{stats.retries:,} retries, {stats.trips:,} breaker trips"
         )
 

@@ -45,11 +45,11 @@ def _grid(lines: Iterable[Line]) -> Table:
 
 
 def to_markdown(status: Status) -> str:
-    """Give the status as Markdown, for an artifact."""
+    """Give the status as Markdown, for an artifact, whose description is the headline."""
     notes = [*map(str, status.problems), *(f"note: {one}" for one in status.notes)]
     lines = [f"- {markdown_text(note)}" for note in notes] + ([""] if notes else [])
     table = markdown_table((label.strip(), value) for label, value in figures(status))
-    return "\n".join([f"**{headline(status)}**", "", *lines, *table])
+    return "\n".join([*lines, *table])
 
 
 def headline(status: Status) -> str:
