@@ -14,6 +14,7 @@ from flows.parameters.reading import parameter_schemas
 from sorobanflow.__main__ import main as script
 
 A = "a" * 64
+CONTRACT = "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75"
 LEDGER = "expected a whole number from 1 to 2,147,483,647"
 ANCHOR = (
     "expected a ledger and the hash of its header, 64 lower-case hex digits, such as 51000294:5f3c…"
@@ -42,6 +43,10 @@ WRONG = [
     (
         "index --contract-ids CABC",
         "not a contract id: 'CABC'; expected C and 55 of A-Z and 2-7",
+    ),
+    (
+        f"index --contract-ids {CONTRACT[:-1]}6",
+        f"not a contract id: '{CONTRACT[:-1]}6'; its checksum is wrong, so a letter of it is",
     ),
     (
         "index --contract-ids " + " ".join(f"C{letter * 55}" for letter in "ABCDEF"),
@@ -77,7 +82,7 @@ WRONG = [
     ),
     ("audit --sample some", "--sample 'some': expected a whole number of at least 0 or all"),
     (
-        f"audit --lake default --contract-ids C{'A' * 55}",
+        f"audit --lake default --contract-ids {CONTRACT}",
         "a lake repairs the stream of everything only; leave one out",
     ),
     ("export", "--table is missing; see `sorobanflow export --help`"),

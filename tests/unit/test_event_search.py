@@ -98,7 +98,6 @@ def test_random_filters_select_what_the_devnet_selects() -> None:
 @pytest.mark.parametrize(
     ("event_filter", "named"),
     [
-        (EventFilter(("C" + "A" * 55,)), "checksum"),
         (EventFilter(topics=(("AAAAAQAA",),)), "ScVal"),
         (EventFilter(topics=(("AAAA/w==",),)), "ScVal"),
     ],

@@ -3,7 +3,7 @@ import pytest
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.sources.filters import EventFilter
 
-CONTRACT = "C" + "A" * 55
+CONTRACT = "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75"
 TRANSFER = "AAAADwAAAAh0cmFuc2Zlcg=="
 
 
@@ -45,9 +45,20 @@ def test_filter_refuses_other_topics(topic: tuple[str, ...]) -> None:
         EventFilter(topics=(topic,))
 
 
-@pytest.mark.parametrize("contract_id", ["", "G" + "A" * 55, "C" + "A" * 54, CONTRACT.lower()])
-def test_filter_refuses_what_is_no_contract_id(contract_id: str) -> None:
-    with pytest.raises(ConfigurationError):
+@pytest.mark.parametrize(
+    ("contract_id", "wrong"),
+    [
+        ("", "expected C and 55"),
+        ("G" + CONTRACT[1:], "expected C and 55"),
+        (CONTRACT[:-1], "expected C and 55"),
+        (CONTRACT.lower(), "expected C and 55"),
+        (CONTRACT[:-1] + "6", "checksum"),
+        (CONTRACT.replace("TSZ", "TZS"), "checksum"),
+        ("CD" + CONTRACT[2:], "checksum"),
+    ],
+)
+def test_filter_refuses_what_is_no_contract_id(contract_id: str, wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match=wrong):
         EventFilter((contract_id,))
 
 

@@ -5,6 +5,8 @@ contracts are mixed (stellar-rpc #832).
 """
 
 import re
+from base64 import b32decode
+from binascii import crc_hqx
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ MAX_TOPICS = 5
 MAX_SEGMENTS = 4
 
 _CONTRACT_ID = re.compile(r"C[A-Z2-7]{55}", re.ASCII)
+_CONTRACT_VERSION = 2 << 3  # C
 # The tag that an ScVal starts with is a small number in 32 bits: three zero bytes first.
 _SCVAL = re.compile(
     r"(?=AAAA.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII
@@ -45,10 +48,7 @@ class EventFilter:
                 f"the node accepts up to {MAX_CONTRACTS} and {MAX_TOPICS}"
             )
         for contract_id in self.contract_ids:
-            if not _CONTRACT_ID.fullmatch(contract_id):
-                raise ConfigurationError(
-                    f"not a contract id: {contract_id[:60]!r}; expected C and 55 of A-Z and 2-7"
-                )
+            _check_contract_id(contract_id)
         for topic in self.topics:
             _check_topic(topic)
 
@@ -73,6 +73,19 @@ class EventFilter:
         """Give the filter as getEvents takes it."""
         fields = {"contractIds": self.contract_ids, "topics": self.topics}
         return {name: values for name, values in fields.items() if values}
+
+
+def _check_contract_id(contract_id: str) -> None:
+    """Check the form and the checksum of SEP-23: CRC16-XMODEM, its low byte first."""
+    if not _CONTRACT_ID.fullmatch(contract_id):
+        raise ConfigurationError(
+            f"not a contract id: {contract_id[:60]!r}; expected C and 55 of A-Z and 2-7"
+        )
+    data = b32decode(contract_id)
+    if data[0] != _CONTRACT_VERSION or crc_hqx(data[:-2], 0).to_bytes(2, "little") != data[-2:]:
+        raise ConfigurationError(
+            f"not a contract id: {contract_id!r}; its checksum is wrong, so a letter of it is"
+        )
 
 
 def _check_topic(topic: tuple[str, ...]) -> None:
