@@ -8,8 +8,6 @@ Runs that somebody starts, cancels or gives wrong parameters send nothing. All o
 examples to change in the UI.
 """
 
-import os
-import sys
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,7 +20,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from flows.harness.terminal import errors_in_one_line
+from blocks.prefect_api import named_api_failures, require_api
 from flows.harness.turn import SCHEDULED
 from sorobanflow.texts import duration
 
@@ -139,14 +137,13 @@ def _save(automations: list[AutomationCore]) -> None:
                 client.create_automation(automation)
 
 
-def main() -> None:
+def main(url: str) -> None:
     """Save the automations, and print their names."""
-    if not (url := os.environ.get("SOROBANFLOW_NOTIFY_URL")):
-        sys.exit("error: SOROBANFLOW_NOTIFY_URL is not set; set it to the webhook's address")
-    with errors_in_one_line():
+    require_api()
+    with named_api_failures():
         for name in register_automations(url):
             print(f"saved the automation {name!r}")
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # as it was called before
+    raise SystemExit("error: run `sorobanflow alerts`")

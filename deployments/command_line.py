@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
+from deployments.addresses import check_addresses, notify_url
 from deployments.flow_command import flow_command
 from deployments.home import connecting, enter_home, use_running_api
 from deployments.wrong_arguments import message
@@ -27,7 +28,7 @@ from flows.parameters.audit import Audit
 from flows.parameters.backfill import Backfill
 from flows.parameters.export import Export
 from flows.parameters.index import Index
-from flows.parameters.shared import STALL_S
+from flows.parameters.shared import DEFAULT_BLOCK, STALL_S
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import LEDGERS_BEHIND_TIP
 
@@ -55,6 +56,16 @@ Arguments = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 def _is_port(_type: object, value: int | None) -> None:
     if value is not None and not 1 <= value <= 65_535:
         raise ValueError("expected a port, 1 to 65535")
+
+
+def _is_port_or_0(_type: object, value: int) -> None:
+    if not 0 <= value <= 65_535:
+        raise ValueError("expected a port, 1 to 65535, or 0 for a free one")
+
+
+METRICS_PORT, LOCALHOST = 9464, "127.0.0.1"
+MetricsPort = Annotated[int, Parameter(validator=_is_port_or_0, show_default=True)]
+Shown = Annotated[str, Parameter(show_default=True)]
 
 
 for _place, (_name, _kind) in enumerate(FLOWS.items()):
@@ -130,6 +141,7 @@ def blocks() -> None:
     SOROBANFLOW_LAKE_URL, SOROBANFLOW_PROFILE and SOROBANFLOW_BLOCK. Run again, it changes
     only what they name.
     """
+    check_addresses(os.environ)
     with connecting() as wait:
         from deployments import register_blocks
 
@@ -143,6 +155,7 @@ def deploy() -> int:
 
     Saves the blocks too, if variables of the environment name addresses.
     """
+    check_addresses(os.environ)
     with connecting() as wait:
         from deployments import deploy
 
@@ -150,32 +163,63 @@ def deploy() -> int:
         return deploy.main()
 
 
-@app.command(group=SET_UP, help_flags=())
-def worker(*arguments: Arguments) -> int:
-    """Run a worker, which runs what is scheduled, and serve the metrics."""
+@app.command(group=SET_UP)
+def worker(
+    *options: str,
+    port: MetricsPort = METRICS_PORT,
+    host: Shown = LOCALHOST,
+    rpc: Shown = DEFAULT_BLOCK,
+    database: Shown = DEFAULT_BLOCK,
+) -> int:
+    """Run a worker, which runs what is scheduled, and serve the metrics.
+
+    Args:
+        options: After `--`, for `prefect worker start`. Empty: `--pool local --type process`.
+        port: Port of the metrics; 0: a free one.
+        host: Address of this machine that serves the metrics.
+        rpc: The stellar-rpc block whose node the metrics judge.
+        database: The sorobanflow-database block whose streams the metrics judge.
+    """
     use_running_api()
     from deployments import worker
 
-    return worker.main(arguments)
+    of_metrics = {"--port": str(port), "--host": host, "--rpc": rpc, "--database": database}
+    return worker.main([word for pair in of_metrics.items() for word in pair], options)
 
 
-@app.command(group=SET_UP, help_flags=())
-def metrics(*arguments: Arguments) -> int:
-    """Serve the metrics without a worker."""
+@app.command(group=SET_UP)
+def metrics(
+    *,
+    port: MetricsPort = METRICS_PORT,
+    host: Shown = LOCALHOST,
+    rpc: Shown = DEFAULT_BLOCK,
+    database: Shown = DEFAULT_BLOCK,
+    end_with_stdin: Annotated[bool, Parameter(show=False)] = False,
+) -> int:
+    """Serve the metrics without a worker.
+
+    Args:
+        port: Port; 0: a free one.
+        host: Address of this machine to listen on.
+        rpc: The stellar-rpc block whose node is judged.
+        database: The sorobanflow-database block whose streams are judged.
+        end_with_stdin: Stop when the standard input closes: for `sorobanflow worker`.
+    """
     use_running_api()
     from deployments import metrics
 
-    return metrics.main(arguments)
+    return metrics.main(rpc, database, host, port, end_with_stdin)
 
 
 @app.command(group=SET_UP)
 def alerts() -> None:
     """Send a message to a webhook, named in SOROBANFLOW_NOTIFY_URL, when runs go wrong."""
+    url = notify_url(os.environ)
     with connecting() as wait:
         from deployments import automations
 
         wait()
-        automations.main()
+        automations.main(url)
 
 
 @app.command(group=SET_UP)

@@ -11,17 +11,19 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 
+from blocks.prefect_api import named_api_failures, require_api
 from deployments import register_blocks
+from deployments.addresses import DATABASE_URL, LAKE_URL, RPC_URL
 from deployments.home import ROOT
-from flows.harness.terminal import errors_in_one_line
 
 POOL = "local"
-ADDRESSES = ("SOROBANFLOW_RPC_URL", "SOROBANFLOW_DATABASE_URL", "SOROBANFLOW_LAKE_URL")
+ADDRESSES = (RPC_URL, DATABASE_URL, LAKE_URL)
 
 
 def main() -> int:
     """Create or update everything; gives the exit code."""
-    with errors_in_one_line(), get_client(sync_client=True) as client:
+    require_api()
+    with named_api_failures(), get_client(sync_client=True) as client:
         try:
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
             print(f"created the work pool {POOL!r}")

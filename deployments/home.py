@@ -48,11 +48,11 @@ def connecting() -> Iterator[Wait]:
     server, and gives the address of its UI.
     """
     enter_home()
-    Path(DATA).mkdir(exist_ok=True)
     if api_url := _api_of_user():
         yield lambda: api_url.removesuffix("/api")
         return
     home, url = PREFECT_HOME.resolve(), _local_server()
+    home.mkdir(parents=True, exist_ok=True)
     if not server_answers(url):
         print(f"starting a Prefect server for this command ({url})", file=sys.stderr)
     with starting_prefect_server(home, port_of("UI_PORT", UI_PORT), WITHOUT_WORKERS) as wait:

@@ -1,6 +1,6 @@
 """Serve the metrics: what the runs counted, and the state of node, database and streams.
 
-    python -m deployments.metrics --port 9464
+    sorobanflow metrics --port 9464
 
 Runs count in the folder that SOROBANFLOW_METRICS_DIR names, in their environment
 as in this one's; node and database are those of the blocks. The state is read by
@@ -8,13 +8,11 @@ this process, so it is served whether or not a run works. Invariant: a scrape
 neither waits for node and database nor fails because of them.
 """
 
-import argparse
 import errno
 import logging
 import os
 import signal
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +23,7 @@ from sqlalchemy import Engine
 
 from blocks import Database, StellarRpc
 from blocks.database import ConnectionPool
-from blocks.documents import DEFAULT_NAME, load_block
+from blocks.documents import load_block
 from deployments.services import interrupt_on_signals
 from flows.harness.metrics import VARIABLE
 from sorobanflow.errors import ConfigurationError, SorobanflowError
@@ -38,7 +36,6 @@ from sorobanflow.status.read import read_status
 _log = logging.getLogger(__name__)
 
 DEFAULT_FOLDER = Path(".sorobanflow/metrics")
-DEFAULT_PORT = 9464
 #: Seconds between two readings of node and database, and age at which one is too old.
 POLL_S, MAX_AGE_S = 10.0, 60.0
 #: Seconds that a scrape waits for the first reading.
@@ -136,32 +133,20 @@ def _end_with_stdin() -> None:
     signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m deployments.metrics")
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    add("--port", type=int, default=DEFAULT_PORT, help="port (%(default)s); 0: a free one")
-    add("--rpc", default=DEFAULT_NAME, help="name of the stellar-rpc block")
-    add("--database", default=DEFAULT_NAME, help="name of the sorobanflow-database block")
-    add("--end-with-stdin", action="store_true", help="stop when the standard input closes")
-    options = parser.parse_args(arguments)
+def main(rpc: str, database: str, host: str, port: int, end_with_stdin: bool) -> int:
+    """Serve the blocks' node and database until interrupted."""
     interrupt_on_signals()
-    if options.end_with_stdin:
+    if end_with_stdin:
         Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     try:
-        node = load_block(StellarRpc, options.rpc)
-        database = load_block(Database, options.database)
-        with serve_metrics(metrics_folder(), node, database, options.host, options.port) as address:
+        node, stored = load_block(StellarRpc, rpc), load_block(Database, database)
+        with serve_metrics(metrics_folder(), node, stored, host, port) as address:
             print(f"metrics: {address}", flush=True)
             signal.pause()
-    except SorobanflowError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         pass
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":  # as it was called before
+    raise SystemExit("error: run `sorobanflow metrics`")

@@ -1,19 +1,16 @@
 """Upgrade the schema of a database to this program's, or remove it.
 
-Run as `sorobanflow migrate`, or `python -m deployments.migrate` where it is the only command
-that is needed. The database is the block's, or the one in SOROBANFLOW_OWNER_URL: the owner's
-password need not be in a block, whose user may only index.
+Run as `sorobanflow migrate`. The database is the block's, or the one in SOROBANFLOW_OWNER_URL:
+the owner's password need not be in a block, whose user may only index.
 """
 
 import os
-import sys
 from typing import Literal
 
 from pydantic import SecretStr
 
 from blocks import Database
-from blocks.documents import DEFAULT_NAME, load_block
-from sorobanflow.errors import SorobanflowError
+from blocks.documents import load_block
 from sorobanflow.store import schema
 
 
@@ -32,8 +29,5 @@ def main(direction: Literal["upgrade", "downgrade"], block: str) -> None:
             print("the tables of sorobanflow are removed")
 
 
-if __name__ == "__main__":
-    try:
-        main("upgrade", DEFAULT_NAME)
-    except SorobanflowError as error:
-        sys.exit(f"error: {error}")
+if __name__ == "__main__":  # as it was called before
+    raise SystemExit("error: run `sorobanflow migrate`")

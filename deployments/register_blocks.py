@@ -13,24 +13,31 @@ import os
 from collections.abc import Mapping
 from typing import Any, cast
 
-import msgspec
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from blocks import Database, DataLake, StellarRpc
 from blocks.documents import DEFAULT_NAME
-from blocks.prefect_api import named_api_failures
+from blocks.prefect_api import named_api_failures, require_api
 from blocks.profiles import PROFILES
-from flows.harness.terminal import errors_in_one_line
+from deployments.addresses import (
+    DATABASE_URL,
+    LAKE_URL,
+    RPC_HEADERS,
+    RPC_URL,
+    check_addresses,
+    rpc_headers,
+)
 from sorobanflow.errors import ConfigurationError
 
 
 def register_blocks(environment: Mapping[str, str]) -> str:
     """Register the types and save the documents; gives the documents' name.
 
-    Raises ConfigurationError if a variable's value is not valid.
+    Raises ConfigurationError if a variable's value is not valid; nothing is saved then.
     """
+    check_addresses(environment)
     name = environment.get("SOROBANFLOW_BLOCK") or DEFAULT_NAME
     profile = environment.get("SOROBANFLOW_PROFILE")
     if profile and profile not in PROFILES:
@@ -40,7 +47,7 @@ def register_blocks(environment: Mapping[str, str]) -> str:
         StellarRpc: _rpc_fields(environment),
         Database: _database_fields(environment),
     }
-    if url := environment.get("SOROBANFLOW_LAKE_URL"):
+    if url := environment.get(LAKE_URL):
         fields[DataLake] = {"url": SecretStr(url)}
     else:
         DataLake.register_type_and_schema()  # so that the UI has its form
@@ -64,21 +71,15 @@ def _save(block: Block, saved: Block | None, name: str) -> None:
 
 def _rpc_fields(environment: Mapping[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    if url := environment.get("SOROBANFLOW_RPC_URL"):
+    if url := environment.get(RPC_URL):
         fields["url"] = SecretStr(url)
-    if headers := environment.get("SOROBANFLOW_RPC_HEADERS"):
-        try:
-            fields["headers"] = SecretDict(msgspec.json.decode(headers, type=dict[str, str]))
-        except msgspec.MsgspecError:
-            # The text is a secret: the message does not repeat it.
-            raise ConfigurationError(
-                "SOROBANFLOW_RPC_HEADERS is not a JSON object of header names and values"
-            ) from None
+    if environment.get(RPC_HEADERS):
+        fields["headers"] = SecretDict(rpc_headers(environment))
     return fields
 
 
 def _database_fields(environment: Mapping[str, str]) -> dict[str, Any]:
-    url = environment.get("SOROBANFLOW_DATABASE_URL")
+    url = environment.get(DATABASE_URL)
     return {"url": SecretStr(url), "credentials": None} if url else {}
 
 
@@ -93,12 +94,13 @@ def _saved(kind: type[Block], name: str) -> Block | None:
 
 def main() -> None:
     """Save the blocks that the environment names, and print which."""
-    with errors_in_one_line():
+    require_api()
+    with named_api_failures():
         saved = register_blocks(os.environ)
     kinds = ["stellar-rpc", "sorobanflow-database"]
-    kinds += ["data-lake"] if os.environ.get("SOROBANFLOW_LAKE_URL") else []
+    kinds += ["data-lake"] if os.environ.get(LAKE_URL) else []
     print(f"saved the blocks {', '.join(f'{kind}/{saved}' for kind in kinds)}")
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # as it was called before
+    raise SystemExit("error: run `sorobanflow blocks`")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import msgspec
 import psycopg
 from sqlalchemy import Engine
 
+from deployments.addresses import rpc_headers
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.endpoint.transport import HttpSettings
@@ -48,7 +48,7 @@ def show(
         public_conninfo(database_url)  # raises if it is not valid
     client = RpcClient(
         rpc_url or environment.get("SOROBANFLOW_RPC_URL") or DEFAULT_RPC_URL,
-        headers=_headers(environment.get("SOROBANFLOW_RPC_HEADERS")),
+        headers=rpc_headers(environment),
         http=HttpSettings(timeout_s=TIMEOUT_S, connect_timeout_s=TIMEOUT_S),
         retry=RETRIES,
     )
@@ -59,16 +59,6 @@ def show(
         status = with_runs(status, api_url, key, auth)
     print(to_json(status).decode() if as_json else to_text(status))
     return 0 if status.healthy else 1
-
-
-def _headers(text: str | None) -> dict[str, str]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
-    except msgspec.MsgspecError:
-        # The text is a secret: the message does not repeat it.
-        raise ConfigurationError(
-            "SOROBANFLOW_RPC_HEADERS is not a JSON object of header names and values"
-        ) from None
 
 
 def _open(stack: ExitStack, url: str | None) -> Engine | SorobanflowError:

@@ -1,6 +1,6 @@
 """A Prefect worker that also serves the metrics, in one command.
 
-    python -m deployments.worker --port 9464 -- --pool local --type process
+    sorobanflow worker --port 9464 -- --pool local --type process
 
 What follows `--` is for `prefect worker start`. This process becomes the worker,
 so signals and the exit code are the worker's own; a child process serves what the
@@ -18,16 +18,14 @@ from flows.harness.metrics import VARIABLE
 DEFAULT_OPTIONS = ("--pool", "local", "--type", "process")
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(metrics_options: Sequence[str], worker_options: Sequence[str]) -> int:
     """Start the metrics, then become the worker; returns only if the metrics do not start."""
-    split = list(arguments).index("--") if "--" in arguments else len(arguments)
-    metrics_options, worker_options = arguments[:split], arguments[split + 1 :]
     os.environ[VARIABLE] = str(metrics_folder())
     # Only the worker holds the writing end, so the child's standard input closes with it.
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     server = subprocess.Popen(
-        [sys.executable, "-m", "deployments.metrics", "--end-with-stdin", *metrics_options],
+        [sys.executable, "-m", "sorobanflow", "metrics", "--end-with-stdin", *metrics_options],
         stdin=reading,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the worker, which stops its runs first
@@ -42,5 +40,5 @@ def main(arguments: Sequence[str]) -> int:
     return server.wait()
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":  # as it was called before
+    raise SystemExit("error: run `sorobanflow worker`")

@@ -8,8 +8,8 @@ Exit codes: 0 done, 1 failed or left something out, 2 refused before a run was s
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from prefect.flows import Flow
@@ -22,7 +22,7 @@ from flows.harness.encoding import print_any_text
 from flows.harness.outcome import IncompleteError
 from flows.harness.printed import print_summary
 from flows.harness.unknown_names import refuse_unknown_names
-from flows.parameters.reading import read_parameters
+from flows.parameters.reading import help_text, read_parameters
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.summary import Summary
 from tasks.policy import quiet_task_runs
@@ -36,6 +36,10 @@ Show = Callable[[Summary], object]
 def run_flow(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
     """Run a flow with `name=value` arguments; gives the exit code."""
     print_any_text()
+    if {"--help", "-h"} & {*arguments}:
+        module = flow.name.replace("-", "_")
+        print(help_text(PARAMETERS[flow.name], f"python -m flows.{module}"))
+        return 0
     try:
         given = dict(map(_parameter, arguments))
         parameters: Any = read_parameters(PARAMETERS[flow.name], given)
@@ -58,17 +62,6 @@ def run_checked(
             return run_and_print(flow, parameters, show)
     except EXPECTED as error:
         return _fail(error, 1)
-
-
-@contextmanager
-def errors_in_one_line() -> Iterator[None]:
-    """End a program that talks to Prefect's API with one line for an expected error."""
-    try:
-        require_api()
-        with named_api_failures():
-            yield
-    except EXPECTED as error:
-        sys.exit(f"error: {error}")
 
 
 def run_and_print(

@@ -7,6 +7,8 @@ means that the parameter has no value.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from inspect import cleandoc
+from textwrap import fill, indent
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -56,6 +58,16 @@ def parameter_schemas(kind: Callable[..., Any]) -> dict[str, Schema]:
     """Give the JSON schema of each parameter, in their order."""
     adapter = TypeAdapter(cast(type[Any], kind))
     return cast(dict[str, Schema], adapter.json_schema()["properties"])
+
+
+def help_text(kind: type, usage: str) -> str:
+    """Describe a flow and its parameters for a terminal."""
+    lines = [f"usage: {usage} [NAME=VALUE ...]", "", cleandoc(kind.__doc__ or ""), ""]
+    for name, schema in parameter_schemas(kind).items():
+        default = f" (default: {schema['default']})" if schema.get("default") else ""
+        lines.append(f"  {name}: {expected(schema)}{default}")
+        lines.append(indent(fill(" ".join(schema["description"].split()), 90), " " * 6))
+    return "\n".join(lines)
 
 
 def did_you_mean(name: str, names: Sequence[str] | Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from prefect.logging.handlers import PrefectConsoleHandler
 
 from flows.audit import audit
 from flows.backfill import backfill
+from flows.backfill_range import backfill_range
 from flows.export import export
 from flows.harness.terminal import run_flow
 from flows.index import index
@@ -60,6 +61,16 @@ def test_unknown_names_are_refused_before_a_run(
         told = capsys.readouterr().err
         assert re.fullmatch(f"error: {said}\n", told), told
     assert "Beginning flow run" not in caplog.text
+
+
+def test_help_describes_every_parameter_and_runs_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for kind in (index, backfill_range, export):
+        assert run_flow(kind, ["start_ledger=5", "--help"]) == 0
+        said = capsys.readouterr().out
+        assert said.startswith(f"usage: python -m flows.{kind.name.replace('-', '_')} ")
+        assert [one for one in kind.parameters.properties if f"  {one}: " not in said] == []
 
 
 def test_failure_is_one_line_and_the_log_has_no_trace(

@@ -20,6 +20,7 @@ import pytest
 import yaml
 from psycopg.conninfo import make_conninfo
 
+from deployments.command_line import app
 from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
@@ -140,7 +141,7 @@ def test_copied_files_exist_and_are_not_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("server", 3), ("worker", 3), ("metrics", 3), ("devnet", 3)]
+    ("name", "words"), [("server", 3), ("worker", 3), ("metrics", 4), ("devnet", 3)]
 )
 def test_options_are_known(name: str, words: int) -> None:
     command = [sys.executable if word == "python" else word for word in SERVICES[name]["command"]]
@@ -168,13 +169,12 @@ def test_options_of_postgresql_are_known(postgres: EmbeddedPostgres) -> None:
         assert [word for word in command[1:] if word.split("=")[0] not in said] == []
 
 
-def test_modules_of_the_setup_exist() -> None:
+def test_commands_of_the_setup_exist() -> None:
     script = SERVICES["setup"]["command"][-1]
     subprocess.run(["sh", "-n", "-c", script], check=True)
-    modules = re.findall(r"python -m ([\w.]+)", script)
-    assert modules
-    for module in modules:
-        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+    commands = re.findall(r"python -m sorobanflow (\w+)", script)
+    assert commands
+    assert [command for command in commands if command not in app] == []
 
 
 def test_order_of_the_start_ends_with_workers_on_tables_that_have_their_roles() -> None:

@@ -149,10 +149,8 @@ def _python(words: list[str]) -> None:
 
 def _sorobanflow(words: list[str]) -> None:
     """Parse the arguments; those that are handed on are checked by `_python`."""
-    handed_on = {"worker": "deployments.worker", "metrics": "deployments.metrics"}
-    handed_on |= {"devnet": "sorobanflow.devnet"}
-    if words[0] in handed_on:
-        _python(["-m", handed_on[words[0]], *words[1:]])
+    if words[0] == "devnet":
+        _python(["-m", "sorobanflow.devnet", *words[1:]])
     else:
         app.parse_args(words, exit_on_error=False, print_error=False)
 

@@ -148,7 +148,7 @@ def test_worker_serves_metrics_and_both_end_together(
     with temporary_settings({PREFECT_API_URL: prefect_api}):
         register_blocks({"SOROBANFLOW_BLOCK": "beside", "SOROBANFLOW_DATABASE_URL": database_url})
     ours = ["--port", "0", "--rpc", "beside", "--database", "beside"]
-    command = [sys.executable, "-m", "deployments.worker", *ours, "--", "--pool", "beside"]
+    command = [sys.executable, "-m", "sorobanflow", "worker", *ours, "--", "--pool", "beside"]
     variables = {"PREFECT_API_URL": prefect_api, "PYTHONPATH": f"{ROOT}/src:{ROOT}"}
     with subprocess.Popen(
         [*command, "--type", "process"],

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -99,12 +100,63 @@ WRONG = [
         "--rows-per-file '10': expected a whole number of at least 1,000",
     ),
     ("ui --port 70000", "--port 70000: expected a port, 1 to 65535; see `sorobanflow ui --help`"),
+    (
+        "worker --port 99999",
+        "--port 99999: expected a port, 1 to 65535, or 0 for a free one; "
+        "see `sorobanflow worker --help`",
+    ),
+    ("worker --prot 1", "there is no option --prot; did you mean --port?"),
+    ("metrics 9464", "unexpected argument '9464'; see `sorobanflow metrics --help`"),
     ("ui --port x", "--port 'x': expected a whole number; see `sorobanflow ui --help`"),
     (
         "migrate sideways",
         "DIRECTION 'sideways': expected upgrade or downgrade; see `sorobanflow migrate --help`",
     ),
 ]
+
+
+HIDDEN = "(the rest is not shown: it may hold a secret)"
+HTTP = f"expected an http or https URL with a host, such as https://host/path {HIDDEN}"
+LIBPQ = (
+    "expected postgresql://user@host:port/database, or a libpq string of key=value pairs " + HIDDEN
+)
+
+#: A variable of the environment, the commands that use it, and what they say.
+WRONG_ADDRESSES = [
+    ("RPC_URL=ftp://x/secret", "blocks deploy", f"begins with ftp://; {HTTP}"),
+    ("RPC_URL=secret", "blocks deploy", f"has no scheme; {HTTP}"),
+    ("RPC_URL=https://", "blocks", f"begins with https://, and nothing follows; {HTTP}"),
+    ("RPC_HEADERS=secret", "blocks", "is not a JSON object of header names and values"),
+    ("DATABASE_URL=mysql://secret", "blocks deploy", f"begins with mysql://; {LIBPQ}"),
+    ("DATABASE_URL=secret", "blocks", f"has no scheme; {LIBPQ}"),
+    (
+        "LAKE_URL=ftp://secret",
+        "blocks deploy",
+        "begins with ftp://; expected a folder, or a URL with file, http, https, s3 or gs "
+        + HIDDEN,
+    ),
+    ("LAKE_URL=http:///secret", "blocks", f"begins with http://; {HTTP}"),
+    ("NOTIFY_URL=secret", "alerts", f"has no scheme; {HTTP}"),
+    ("NOTIFY_URL=", "alerts", "is not set; set it to the webhook's address"),
+]
+
+
+@pytest.mark.parametrize(("given", "commands", "said"), WRONG_ADDRESSES)
+def test_wrong_address_is_one_line_without_it_and_starts_nothing(
+    given: str,
+    commands: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, _, value = given.partition("=")
+    monkeypatch.setenv(f"SOROBANFLOW_{name}", value)
+    for command in commands.split():
+        assert main([command]) == 2
+        assert capsys.readouterr() == ("", f"error: SOROBANFLOW_{name} {said}\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("typed", "said"), WRONG, ids=[typed[:40] for typed, _ in WRONG])
@@ -128,6 +180,21 @@ def test_every_flow_has_its_parameters_as_options(capsys: pytest.CaptureFixture[
         said = capsys.readouterr().out
         options = {"--" + field.replace("_", "-") for field in parameter_schemas(kind)}
         assert {option for option in options if f"{option} " not in said} == set()
+
+
+@pytest.mark.parametrize("command", [name for name in app if not name.startswith("-")])
+def test_help_of_every_command_starts_nothing(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ends = pytest.raises(SystemExit, match=r"^0$") if command == "devnet" else nullcontext()
+    with ends:
+        assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.lower().startswith("usage: ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_input_of_the_devnet_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
