@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
 
 #: Commands:
-#:   make run         index what the devnet, your node or a data lake has
+#:   make run         index what devnet, node or lake has; also: make
 #:   make ui          run the Prefect server, which shows all runs, until Ctrl-C
 #:   make psql        query the embedded database
 #:   make clean       remove the environment, the embedded data and the runs
@@ -44,6 +44,9 @@ ifneq ($(UNKNOWN),)
 SIMILAR := $(shell $(PYTHON) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.5))' '$(UNKNOWN)' $(VARIABLES))
 $(error there is no variable $(UNKNOWN); $(if $(SIMILAR),did you mean $(SIMILAR)?,these are known: $(VARIABLES)))
 endif
+
+.DEFAULT:
+	$(error there is no target $@; `make help` lists them)
 
 # Variables given on the command line reach the programs through the environment,
 # so that no address with a password appears in a printed command.

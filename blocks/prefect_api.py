@@ -16,8 +16,8 @@ def require_api() -> None:
     """Raise ConfigurationError if no server is set: Prefect would start one for this run only."""
     if not PREFECT_API_URL.value():
         raise ConfigurationError(
-            "PREFECT_API_URL is not set: run `sorobanflow` with the same command, which starts a "
-            "Prefect server if none answers, or set it to your server's address, with /api"
+            "PREFECT_API_URL is not set: set it to your Prefect server's address, with /api, or "
+            "use the command `sorobanflow` (`sorobanflow index`), which starts one if none answers"
         )
 
 

@@ -232,7 +232,7 @@ def migrate(
     block, whose user may only index.
 
     Args:
-        direction: `downgrade` drops the tables with all rows.
+        direction: `upgrade`, the default, or `downgrade`: it drops the tables with all rows.
         database: The sorobanflow-database block.
     """
     with nullcontext() if os.environ.get("SOROBANFLOW_OWNER_URL") else connecting() as wait:

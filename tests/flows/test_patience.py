@@ -129,7 +129,7 @@ def test_chunk_whose_failure_may_pass_is_indexed_after_the_others(
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        (PREFECT_API_URL, None, "PREFECT_API_URL is not set: run `sorobanflow`"),
+        (PREFECT_API_URL, None, "PREFECT_API_URL is not set: set it"),
         (PREFECT_API_URL, f"{NOWHERE}/api", f"at {NOWHERE} is not available (ConnectError); start"),
         (PREFECT_API_AUTH_STRING, None, "(HTTP 401); set PREFECT_API_AUTH_STRING"),
     ],

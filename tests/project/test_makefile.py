@@ -42,6 +42,12 @@ def test_unknown_variable_is_refused(argument: str, hint: str) -> None:
     assert "planted" not in done.stderr
 
 
+def test_unknown_target_names_the_help() -> None:
+    done = _make("runn")
+    assert done.returncode == 2
+    assert re.fullmatch(r".*there is no target runn; `make help` lists them.*\n", done.stderr)
+
+
 def test_known_variables_are_accepted() -> None:
     given = [f"{one.name}=1" for one in MAKE_VARIABLES if "`make" in one.read_by]
     assert _make("run", *given, "PYTHON=python3").returncode == 0

@@ -160,6 +160,9 @@ def _short(look: Look) -> str:
 def _recognition_lines(recognition: Recognition) -> list[tuple[str, str]]:
     shapes, events, new, named = recognition
     return [
-        ("event shapes that are not decoded", f"{shapes:,} ({events:,} events), {new:,} new"),
+        (
+            "event shapes that are not decoded",
+            f"{shapes:,} ({events:,} events, which are stored), {new:,} new",
+        ),
         *((f"new: {one.shape}", f"{one.events:,} of {one.contract_id}") for one in named),
     ]
