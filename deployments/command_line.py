@@ -21,9 +21,10 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from deployments.addresses import check_addresses, notify_url
 from deployments.flow_command import flow_command
-from deployments.home import connecting, enter_home, use_running_api
+from deployments.home import connecting, use_running_api
 from deployments.wrong_arguments import message
 from flows.harness.encoding import print_any_text
+from flows.harness.home import enter_home
 from flows.parameters.audit import Audit
 from flows.parameters.backfill import Backfill
 from flows.parameters.export import Export
@@ -112,12 +113,13 @@ def psql(sql: str | None = None, /, *, db: str | None = None) -> int:
 
     Args:
         sql: Statement to run. Empty: a prompt.
-        db: Database of the embedded server. Empty: `devnet`.
+        db: Database of the embedded server, such as `devnet`, where `make run` stores. Empty:
+            `postgres`, where flows store whose block has no address.
     """
     enter_home()
-    from deployments import local
+    from deployments import local_database
 
-    return local.psql(db, sql)
+    return local_database.psql(db, sql)
 
 
 @app.command(group=LOOK)

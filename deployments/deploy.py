@@ -14,7 +14,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from blocks.prefect_api import named_api_failures, require_api
 from deployments import register_blocks
 from deployments.addresses import DATABASE_URL, LAKE_URL, RPC_URL
-from deployments.home import ROOT
+from flows.harness.home import ROOT
 
 POOL = "local"
 ADDRESSES = (RPC_URL, DATABASE_URL, LAKE_URL)

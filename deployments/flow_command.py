@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from inspect import Parameter as Argument
 from inspect import Signature
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from deployments.home import connecting, is_home
+from deployments.home import connecting
+from flows.harness.home import with_paths_of_here
 from flows.parameters.reading import (
     Schema,
     arms_of,
@@ -109,11 +109,7 @@ def _arms(schema: Schema) -> list[Schema]:
 
 def _run(name: str, parameters: Mapping[str, Any], show: str) -> int:
     """Run a flow, on the user's Prefect server or a local one; gives the exit code."""
-    if not is_home(Path.cwd()):
-        parameters = {
-            field: value.absolute() if isinstance(value, Path) else value
-            for field, value in parameters.items()
-        }
+    parameters = with_paths_of_here(parameters)
     with connecting() as wait:
         from flows.harness import printed  # noqa: PLC0415 - see the invariant
         from flows.harness.terminal import run_checked  # noqa: PLC0415 - see the invariant

@@ -1,7 +1,4 @@
-"""Where commands work: the folder with `.sorobanflow`, and a Prefect server.
-
-`.sorobanflow` keeps the embedded database, the run history and the counters of metrics.
-"""
+"""What commands work with: the folder with `.sorobanflow`, and a Prefect server."""
 
 import os
 import sys
@@ -18,26 +15,8 @@ from deployments.services import (
     server_answers,
     starting_prefect_server,
 )
+from flows.harness.home import enter_home
 from sorobanflow.errors import ConfigurationError
-
-#: The clone, or the folder of an image, that this program is of.
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ".sorobanflow"
-
-
-def is_home(folder: Path) -> bool:
-    """Whether commands that are typed in this folder keep their data there."""
-    return (folder / DATA).is_dir() or folder.samefile(ROOT)
-
-
-def enter_home() -> None:
-    """Work in this folder if it has data, else in the clone, and say so.
-
-    Paths that were given relative to this folder have to be made absolute before.
-    """
-    if not is_home(Path.cwd()):
-        print(f"using the data in {ROOT / DATA}", file=sys.stderr)
-        os.chdir(ROOT)
 
 
 @contextmanager

@@ -82,12 +82,12 @@ def ui(port: int | None = None) -> int:
     return 0
 
 
-def psql(database: str | None = None, statement: str | None = None) -> int:
+def psql() -> int:
     """Run the embedded server's own psql on database DB; SQL runs one statement."""
     from deployments import local_database  # noqa: PLC0415 - not needed by `ui`
 
-    name = database or os.environ.get("DB") or DEVNET_DATABASE
-    return local_database.psql(name, statement or os.environ.get("SQL"))
+    name = os.environ.get("DB") or DEVNET_DATABASE
+    return local_database.psql(name, os.environ.get("SQL"))
 
 
 @contextmanager

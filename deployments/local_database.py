@@ -1,6 +1,10 @@
-"""The databases of the embedded PostgreSQL, for the local run and `make psql`."""
+"""The databases of the embedded PostgreSQL, for the local run, `make psql` and `sorobanflow psql`.
+
+Each local run has one of its own; flows whose block has no address store in `postgres`.
+"""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +16,8 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.store.embedded import EmbeddedPostgres
 
 FOLDER = HOME / "postgres"
-_NAMES = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
+DEFAULT = "postgres"
+_NAMES = "SELECT datname FROM pg_database WHERE NOT datistemplate"
 
 
 @contextmanager
@@ -25,17 +30,25 @@ def embedded_database(name: str) -> Iterator[str]:
         yield server.url_of(name)
 
 
-def psql(name: str, statement: str | None) -> int:
+def psql(name: str | None, statement: str | None) -> int:
     """Run the server's own psql on a database that exists; gives its exit code.
+
+    Without a name it says which one it takes, if there are others.
 
     Raises ConfigurationError if there is none of that name; creates nothing.
     """
     if not (FOLDER / "PG_VERSION").exists():
         raise ConfigurationError(f"no data in {FOLDER} yet; `make run` stores some")
     with EmbeddedPostgres(FOLDER) as server:
-        if name not in (names := _names(server)):
-            known = ", ".join(sorted(names)) or "none yet: `make run` creates it"
-            raise ConfigurationError(f"there is no database {name!r}; there are: {known}")
+        names = sorted(_names(server))
+        if name is None:
+            name = DEFAULT
+            if others := [f"--db {other}" for other in names if other != name]:
+                print(f"database {name}; others: {', '.join(others)}", file=sys.stderr)
+        if name not in names:
+            raise ConfigurationError(
+                f"there is no database {name!r}; there are: {', '.join(names)}"
+            )
         command = [str(EmbeddedPostgres.psql_path()), server.url_of(name)]
         return subprocess.call(command + (["-c", statement] if statement else []))
 

@@ -11,11 +11,13 @@ import psycopg
 from sqlalchemy import Engine
 
 from deployments.addresses import rpc_headers
+from flows.parameters.reading import did_you_mean
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.endpoint.transport import HttpSettings
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.status.health import Limits
+from sorobanflow.status.model import Status
 from sorobanflow.status.read import read_status
 from sorobanflow.status.report import to_json, to_text
 from sorobanflow.status.runs import with_runs
@@ -41,7 +43,8 @@ def show(
     """Print the status; gives the exit code: 1 if it is not healthy.
 
     Raises:
-        ConfigurationError: an address or a variable of the environment is not valid.
+        ConfigurationError: a stream is not there, or an address or a variable of the environment is
+            not valid.
     """
     database_url = database_url or environment.get("SOROBANFLOW_DATABASE_URL")
     if database_url:
@@ -54,11 +57,20 @@ def show(
     )
     with client, ExitStack() as stack:
         status = read_status(_open(stack, database_url), client, limits=limits)
+    _refuse_unknown_streams(status, limits)
     if api_url := environment.get("PREFECT_API_URL"):
         key, auth = (environment.get(f"PREFECT_API_{name}") for name in ("KEY", "AUTH_STRING"))
         status = with_runs(status, api_url, key, auth)
     print(to_json(status).decode() if as_json else to_text(status))
     return 0 if status.healthy else 1
+
+
+def _refuse_unknown_streams(status: Status, limits: Limits) -> None:
+    known = [stream.name for stream in status.database.streams] if status.database else []
+    for name in limits.streams:
+        if known and name not in known:
+            names = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            raise ConfigurationError(f"there is no stream {name!r}; {names}")
 
 
 def _open(stack: ExitStack, url: str | None) -> Engine | SorobanflowError:

@@ -19,6 +19,7 @@ from flows.harness.bar import progress_bar
 from flows.harness.calm_log import EXPECTED, calm_log
 from flows.harness.described_flow import PARAMETERS
 from flows.harness.encoding import print_any_text
+from flows.harness.home import enter_home, with_paths_of_here
 from flows.harness.outcome import IncompleteError
 from flows.harness.printed import print_summary
 from flows.harness.unknown_names import refuse_unknown_names
@@ -45,7 +46,9 @@ def run_flow(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
         parameters: Any = read_parameters(PARAMETERS[flow.name], given)
     except ConfigurationError as error:
         return _fail(error, REFUSED)
-    return run_checked(flow, vars(parameters))
+    given_here = with_paths_of_here(vars(parameters))
+    enter_home()
+    return run_checked(flow, given_here)
 
 
 def run_checked(

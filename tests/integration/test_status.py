@@ -19,7 +19,7 @@ from blocks.stellar_rpc import DEVNET_URL
 from deployments.status import DEFAULT_RPC_URL, EMBEDDED_FOLDER, show
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.devnet.fault_text import parse_faults
-from sorobanflow.errors import DatabaseUnavailableError
+from sorobanflow.errors import ConfigurationError, DatabaseUnavailableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.endpoint.retry import RetrySettings
 from sorobanflow.sources.rpc.client import RpcClient
@@ -370,6 +370,9 @@ def test_program_of_a_healthy_stream_exits_with_0(
     told = json.loads(done.stdout)
     assert told["healthy"] is True
     assert told["database"]["streams"][0]["covered"]["shown"] == [[3, 12]]
+    for given, hint in (("al", r"did you mean all\?"), ("nosuch", "there are: all")):
+        with pytest.raises(ConfigurationError, match=f"no stream '{given}'; {hint}"):
+            show({}, client.endpoint, database_url, Limits(streams=(given,)))
 
 
 def test_program_with_everything_away_exits_with_1_and_shows_no_secret(program: Program) -> None:

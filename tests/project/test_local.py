@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from blocks import Database
-from deployments.local import main, psql
-from deployments.local_database import embedded_database
+from deployments.local import main
+from deployments.local_database import embedded_database, psql
 from deployments.metrics import serve_metrics
 from deployments.services import prefect_server
 from sorobanflow.devnet import Chain, DevnetServer
@@ -80,17 +80,25 @@ def test_bad_input_is_one_line_and_starts_nothing(
 
 
 def test_psql_names_the_databases_and_creates_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match=r"no data in .*postgres yet; `make run`"):
-        psql("typo")
+        psql("typo", None)
     assert list(tmp_path.iterdir()) == []
     with embedded_database("devnet"):
         pass
-    with pytest.raises(ConfigurationError, match=r"no database 'typo'; there are: devnet$"):
-        psql("typo")
+    with pytest.raises(
+        ConfigurationError, match=r"no database 'typo'; there are: devnet, postgres$"
+    ):
+        psql("typo", None)
     assert psql("devnet", "SELECT 1") == 0
+    assert psql(None, "SELECT 'chosen: ' || current_database()") == 0
+    said = capfd.readouterr()
+    assert ("chosen: postgres" in said.out, said.err) == (
+        True,
+        "database postgres; others: --db devnet\n",
+    )
 
 
 def test_port_in_use_says_by_what(tmp_path: Path) -> None:

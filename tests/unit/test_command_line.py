@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments.command_line import FLOWS, app, main
-from deployments.home import ROOT, enter_home
+from flows.harness.home import ROOT, enter_home, with_paths_of_here
 from flows.parameters.reading import parameter_schemas
 from sorobanflow.__main__ import main as script
 
@@ -218,8 +218,10 @@ def test_commands_work_in_the_clone_from_a_folder_without_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    assert with_paths_of_here({"folder": Path("x"), "table": "y"})["folder"] == tmp_path / "x"
     enter_home()
     assert Path.cwd() == ROOT
+    assert with_paths_of_here({"folder": Path("x")}) == {"folder": Path("x")}
     assert capsys.readouterr().err == f"using the data in {ROOT / '.sorobanflow'}\n"
     (tmp_path / ".sorobanflow").mkdir()
     monkeypatch.chdir(tmp_path)
