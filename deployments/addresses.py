@@ -30,7 +30,7 @@ def check_addresses(environment: Mapping[str, str]) -> None:
     if url := environment.get(DATABASE_URL):
         check_database(DATABASE_URL, url)
     if url := environment.get(LAKE_URL):
-        _check_lake(LAKE_URL, url)
+        check_lake(LAKE_URL, url)
     rpc_headers(environment)
 
 
@@ -78,8 +78,11 @@ def check_database(variable: str, url: str) -> None:
         raise _wrong(variable, url, _POSTGRESQL) from None
 
 
-def _check_lake(variable: str, url: str) -> None:
-    """Check the URL only: a bucket is opened with the credentials of the block."""
+def check_lake(variable: str, url: str) -> None:
+    """Raise ConfigurationError unless it is a folder or a URL of a lake.
+
+    A bucket is not opened: that takes the credentials of the block.
+    """
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("http", "https"):
         check_http(variable, url)

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from deployments.addresses import check_database
 from deployments.local_job import DEVNET_DATABASE, HOME, Job, job_from_environment
 from deployments.services import (
     PREFECT_SETTINGS,
@@ -42,7 +43,8 @@ def run() -> int:
     Gives the exit code: 1 if the run left something out.
     """
     job = job_from_environment()
-    database_url = os.environ.get("DATABASE_URL")
+    if database_url := os.environ.get("DATABASE_URL"):
+        check_database("DATABASE_URL", database_url)
     psql_command = _psql_command(job, database_url)
     ui_port, metrics_port = port_of("UI_PORT", UI_PORT), port_of("METRICS_PORT", 0)
     if metrics_port and what_listens(metrics_port):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from deployments.addresses import check_http, check_lake
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LAST_LEDGER
 
@@ -48,6 +49,7 @@ def job_from_environment() -> Job:
     parameters = {"start_ledger": _start(), "follow_s": _follow_s()}
     if given == ["RPC_URL"]:
         rpc_url = os.environ["RPC_URL"]
+        check_http("RPC_URL", rpc_url)
         return Job(_identifier(f"node {urlsplit(rpc_url).hostname or ''}"), parameters, rpc_url)
     parameters["start_ledger"] = parameters["start_ledger"] or "oldest"
     if given == ["RECORDING"]:
@@ -68,6 +70,7 @@ def _recording_job(recording: str, parameters: dict[str, Any]) -> Job:
 
 def _lake_job(lake: str) -> Job:
     """Read the range too; of a folder the ledgers that it has are the default."""
+    check_lake("LAKE", lake)
     ends = dict(_ends())
     if "://" in lake:
         if len(ends) < 2:

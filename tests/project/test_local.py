@@ -57,7 +57,9 @@ def handlers() -> Iterator[None]:
         ({"LAKE": "nowhere"}, "LAKE=nowhere: there is no such folder"),
         ({"LAKE": ".", "END": "latest"}, "END=latest: expected a ledger number"),
         ({"LAKE": "https://me:planted@x", "START": "5"}, "START and END are not both given"),
-        ({"DATABASE_URL": "postgres//me:planted@h/db"}, "not a libpq connection string"),
+        ({"LAKE": "ftp://planted"}, "LAKE begins with ftp://; expected a folder, or a URL"),
+        ({"RPC_URL": "ftp://planted"}, "RPC_URL begins with ftp://; expected an http or https"),
+        ({"DATABASE_URL": "postgres//me:planted@h/db"}, "DATABASE_URL has no scheme; expected"),
     ],
 )
 def test_bad_input_is_one_line_and_starts_nothing(
