@@ -22,6 +22,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from deployments.addresses import check_addresses, notify_url
 from deployments.flow_command import flow_command
 from deployments.home import connecting, use_running_api
+from deployments.serving_commands import metrics, worker
 from deployments.wrong_arguments import message
 from flows.harness.encoding import print_any_text
 from flows.harness.home import enter_home
@@ -29,7 +30,7 @@ from flows.parameters.audit import Audit
 from flows.parameters.backfill import Backfill
 from flows.parameters.export import Export
 from flows.parameters.index import Index
-from flows.parameters.shared import DEFAULT_BLOCK, STALL_S
+from flows.parameters.shared import STALL_S
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import LEDGERS_BEHIND_TIP
 
@@ -57,16 +58,6 @@ Arguments = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 def _is_port(_type: object, value: int | None) -> None:
     if value is not None and not 1 <= value <= 65_535:
         raise ValueError("expected a port, 1 to 65535")
-
-
-def _is_port_or_0(_type: object, value: int) -> None:
-    if not 0 <= value <= 65_535:
-        raise ValueError("expected a port, 1 to 65535, or 0 for a free one")
-
-
-METRICS_PORT, LOCALHOST = 9464, "127.0.0.1"
-MetricsPort = Annotated[int, Parameter(validator=_is_port_or_0, show_default=True)]
-Shown = Annotated[str, Parameter(show_default=True)]
 
 
 for _place, (_name, _kind) in enumerate(FLOWS.items()):
@@ -165,52 +156,8 @@ def deploy() -> int:
         return deploy.main()
 
 
-@app.command(group=SET_UP)
-def worker(
-    *options: str,
-    port: MetricsPort = METRICS_PORT,
-    host: Shown = LOCALHOST,
-    rpc: Shown = DEFAULT_BLOCK,
-    database: Shown = DEFAULT_BLOCK,
-) -> int:
-    """Run a worker, which runs what is scheduled, and serve the metrics.
-
-    Args:
-        options: After `--`, for `prefect worker start`. Empty: `--pool local --type process`.
-        port: Port of the metrics; 0: a free one.
-        host: Address of this machine that serves the metrics.
-        rpc: The stellar-rpc block whose node the metrics judge.
-        database: The sorobanflow-database block whose streams the metrics judge.
-    """
-    use_running_api()
-    from deployments import worker
-
-    of_metrics = {"--port": str(port), "--host": host, "--rpc": rpc, "--database": database}
-    return worker.main([word for pair in of_metrics.items() for word in pair], options)
-
-
-@app.command(group=SET_UP)
-def metrics(
-    *,
-    port: MetricsPort = METRICS_PORT,
-    host: Shown = LOCALHOST,
-    rpc: Shown = DEFAULT_BLOCK,
-    database: Shown = DEFAULT_BLOCK,
-    end_with_stdin: Annotated[bool, Parameter(show=False)] = False,
-) -> int:
-    """Serve the metrics without a worker.
-
-    Args:
-        port: Port; 0: a free one.
-        host: Address of this machine to listen on.
-        rpc: The stellar-rpc block whose node is judged.
-        database: The sorobanflow-database block whose streams are judged.
-        end_with_stdin: Stop when the standard input closes: for `sorobanflow worker`.
-    """
-    use_running_api()
-    from deployments import metrics
-
-    return metrics.main(rpc, database, host, port, end_with_stdin)
+app.command(worker, group=SET_UP)
+app.command(metrics, group=SET_UP)
 
 
 @app.command(group=SET_UP)
