@@ -1,6 +1,7 @@
 """Deploy: the work pool, the blocks, and the deployments of `prefect.yaml` with their schedules.
 
-Run as `sorobanflow deploy`. A second run changes what has changed.
+Run as `sorobanflow deploy`. A second run changes what has changed. Each starts a run of `index`,
+which takes over from the one before, so that nothing waits for the schedule.
 """
 
 import os
@@ -15,6 +16,7 @@ from blocks.prefect_api import named_api_failures, require_api
 from deployments import register_blocks
 from deployments.addresses import DATABASE_URL, LAKE_URL, RPC_URL
 from flows.harness.home import ROOT
+from flows.harness.turn import SCHEDULED
 
 POOL = "local"
 ADDRESSES = (RPC_URL, DATABASE_URL, LAKE_URL)
@@ -40,5 +42,11 @@ def main() -> int:
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         return 1
-    print("created or updated the deployments of prefect.yaml; `sorobanflow worker` runs them")
+    with named_api_failures(), get_client(sync_client=True) as client:
+        index = client.read_deployment_by_name("index/index")
+        client.create_flow_run_from_deployment(index.id, tags=[SCHEDULED])
+    print(
+        "created or updated the deployments of prefect.yaml, and started a run of index; "
+        "`sorobanflow worker` runs them"
+    )
     return 0

@@ -174,6 +174,6 @@ def test_schema_of_another_version_is_refused(
     for version in ("0001", "9999"):
         with engine.begin() as connection:
             connection.execute(text(f"UPDATE alembic_version SET version_num = '{version}'"))
-        with pytest.raises(SchemaError, match=rf"{version}.*deployments\.migrate"):
+        with pytest.raises(SchemaError, match=rf"{version}.*sorobanflow migrate"):
             index(**PARAMETERS, **save_blocks(node.url))
     assert read_coverage(engine, "all").covered == ()

@@ -141,7 +141,7 @@ def test_missing_right_is_said(engine: Engine, database_url: str) -> None:
 def test_schema_that_changes_while_a_run_goes_on_is_said(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE events CASCADE"))
-    with pytest.raises(SchemaError, match=r"events.*42P01.*deployments\.migrate"):
+    with pytest.raises(SchemaError, match=r"events.*42P01.*sorobanflow migrate"):
         _store(engine)
     with (  # outside the tasks too
         pytest.raises(SchemaError, match="42P01"),
