@@ -19,7 +19,6 @@ from sorobanflow.errors import LedgerProofError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
-from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.only_whole import LEFT_OPEN
 from sorobanflow.store.tables import (
@@ -28,10 +27,10 @@ from sorobanflow.store.tables import (
     VERSION_GROUPS,
     VersionGroup,
     contract_data_entries,
-    transactions,
 )
 from tests.integration.index_all import source_of
 from tests.integration.index_whole import objects_of, whole_rows
+from tests.integration.left_open import as_a_node_tells
 from tests.ledgers import generated
 from tests.whole_ledgers import PASSPHRASES, framed_ledgers, one_object
 
@@ -65,7 +64,9 @@ def check(node: BatchRows, whole: BatchRows) -> Counter[str]:
     for table in HISTORY_TABLES:
         known = _history(whole, table.name)
         if table in LEFT_OPEN:
-            known, reasons[PARTS_OF_FEE] = _as_a_node_tells(node, known)
+            told = as_a_node_tells(node.transactions, known)
+            reasons[PARTS_OF_FEE] = sum(one != row for one, row in zip(told, known, strict=True))
+            known = told
         assert _history(node, table.name) == known, table.name
     assert {*node.tokens} <= {*whole.tokens}
     assert node.headers == {}
@@ -79,19 +80,6 @@ def check(node: BatchRows, whole: BatchRows) -> Counter[str]:
                 assert reason is not None, (table.name, group.order[0], told, known)
                 reasons[f"{table.name}: {reason}"] += 1
     return +reasons
-
-
-def _as_a_node_tells(node: BatchRows, whole: list[Any]) -> tuple[list[Any], int]:
-    """Take columns that the node leaves null from rows of transactions; count these rows."""
-    told = [
-        row._replace(**{name: None for name in LEFT_OPEN[transactions] if not _has(one, name)})
-        for one, row in zip(node.transactions, whole, strict=True)
-    ]
-    return told, sum(one != row for one, row in zip(told, whole, strict=True))
-
-
-def _has(row: TransactionRow, name: str) -> bool:
-    return getattr(row, name) is not None
 
 
 def _history(rows: BatchRows, table: str) -> list[Any]:
