@@ -64,7 +64,7 @@ class FlowServer:
         assert self._process.stdin is not None
         arguments = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
         print(flow, json.dumps(arguments), file=self._process.stdin, flush=True)
-        return self._started.get(timeout=30)
+        return self._started.get(timeout=120)  # the first waits for its imports
 
     def run(self, flow: str, parameters: dict[str, Any]) -> None:
         """Run a flow to its end."""
