@@ -78,7 +78,7 @@ def _check_state(engine: Engine, facts: ChainFacts) -> None:
     balances = _rows(
         engine,
         "SELECT contract_id, address, amount, deleted FROM token_balances "
-        "WHERE source <> 'contract_data'",
+        "WHERE source IN ('account', 'trustline')",
     )
     assert facts.balances == {
         (contract, address): None if deleted else int(amount)

@@ -130,17 +130,34 @@ def event_of(transaction: Transaction, place: tuple[int, int, int], event: Any) 
 def fees_of(number: int, one: Any) -> FeeChanges:
     after = getattr(one, "post_tx_apply_fee_processing", None)
     before = changes(number, one.fee_processing)
-    charged, refunded = -gain_of(one.fee_processing), gain_of(after) if after else 0
+    lost, refunded = gain_of(one.fee_processing), gain_of(after) if after else 0
+    charged = -lost if lost else None
     return FeeChanges(before, changes(number, after) if after else [], charged, refunded)
 
 
-def gain_of(items: xdr.LedgerEntryChanges) -> int:
-    """Sum what each account has after changes, less what it had before."""
-    balances: dict[bytes, list[int]] = {}
-    for item in items.ledger_entry_changes:
-        account = (item.state or item.updated).data.account
-        balances.setdefault(account.account_id.to_xdr_bytes(), []).append(account.balance.int64)
-    return sum(last - first for first, *_, last in balances.values())
+def gain_of(items: xdr.LedgerEntryChanges) -> int | None:
+    """Tell what an account has after changes more than before; None if they are not of one."""
+    if not items.ledger_entry_changes:
+        return 0
+    first, *rest = items.ledger_entry_changes
+    if first.state is None or first.state.data.account is None:
+        return None
+    account = first.state.data.account
+    told = [to_json(one) for one in rest if one.state is None]
+    told = [one for one in told if "config_setting" not in str(one)]
+    if not told or any(_account_of(one) != account.account_id.to_json_dict() for one in told):
+        return None
+    (last,) = told[-1].values()
+    return (
+        int(last["data"]["account"]["balance"]) - account.balance.int64 if "data" in last else None
+    )
+
+
+def _account_of(change: Any) -> str | None:
+    """Name the account that a change, in SEP-51 form, is of; None if it is of another entry."""
+    (entry,) = change.values()
+    account = entry.get("data", entry).get("account")
+    return account["account_id"] if account else None
 
 
 def upgrade_of(number: int, one: xdr.UpgradeEntryMeta) -> Upgrade:
