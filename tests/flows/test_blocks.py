@@ -146,11 +146,13 @@ def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() ->
 
 
 def test_name_that_is_not_saved_is_answered_with_those_that_are() -> None:
-    for name in ("mainnet", "testnet"):
+    for name in ("a-mainnet", "a-testnet"):  # the first of those of all tests
         DataLake(url=SecretStr("/lake")).save(name, overwrite=True)
-    with pytest.raises(ConfigurationError, match=r"'mainet' is not saved; did you mean mainnet\?"):
-        load_block(DataLake, "mainet")
-    with pytest.raises(ConfigurationError, match=r"\(saved: .*mainnet, .*testnet"):
+    with pytest.raises(
+        ConfigurationError, match=r"'a-mainet' is not saved; did you mean a-mainnet\?"
+    ):
+        load_block(DataLake, "a-mainet")
+    with pytest.raises(ConfigurationError, match=r"\(saved: .*a-mainnet, .*a-testnet"):
         load_block(DataLake, "x")
 
 
