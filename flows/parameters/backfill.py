@@ -24,8 +24,26 @@ from sorobanflow.ledgers import Anchor, LedgerRange, parse_anchor
 from sorobanflow.sources.filters import EventFilter
 
 
+class _OfRange:
+    """What both flows read of their range and its anchor."""
+
+    start_ledger: int
+    end_ledger: int
+    anchor: str | None
+
+    @property
+    def ledgers(self) -> LedgerRange:
+        """The range; ConfigurationError if it is empty."""
+        return ledger_range(self.start_ledger, self.end_ledger)
+
+    @property
+    def trusted(self) -> Anchor | None:
+        """The anchor; ConfigurationError if it is of no ledger of the range."""
+        return read_anchor(self.anchor, self.ledgers)
+
+
 @dataclass(frozen=True, config=CONFIG)
-class Backfill:
+class Backfill(_OfRange):
     """Index what coverage lacks of a closed ledger range.
 
     Reads the blocks `stellar-rpc` or `data-lake`, and `sorobanflow-database`;
@@ -74,19 +92,9 @@ class Backfill:
             # Their progress is read from coverage, which does not grow.
             raise ConfigurationError("force works with fan_out 'here' only; leave one of them out")
 
-    @property
-    def ledgers(self) -> LedgerRange:
-        """The range; ConfigurationError if it is empty."""
-        return ledger_range(self.start_ledger, self.end_ledger)
-
-    @property
-    def trusted(self) -> Anchor | None:
-        """The anchor; ConfigurationError if it is of no ledger of the range."""
-        return read_anchor(self.anchor, self.ledgers)
-
 
 @dataclass(frozen=True, config=CONFIG)
-class BackfillRange:
+class BackfillRange(_OfRange):
     """Index what coverage lacks of one chunk; `backfill` starts these runs.
 
     Reads the blocks `stellar-rpc` or `data-lake`, and `sorobanflow-database`;
@@ -117,16 +125,6 @@ class BackfillRange:
         """Refuse what does not fit together."""
         EventFilter.of(self.contract_ids, self.topics)
         self.trusted  # noqa: B018 - raises if it is not valid
-
-    @property
-    def ledgers(self) -> LedgerRange:
-        """The chunk; ConfigurationError if it is empty."""
-        return ledger_range(self.start_ledger, self.end_ledger)
-
-    @property
-    def trusted(self) -> Anchor | None:
-        """The anchor; ConfigurationError if it is of no ledger of the range."""
-        return read_anchor(self.anchor, self.ledgers)
 
 
 def ledger_range(start_ledger: int, end_ledger: int) -> LedgerRange:
