@@ -38,6 +38,7 @@ from sorobanflow.store.tables.state import (
 
 __all__ = [
     "HISTORY_TABLES",
+    "PARTITIONED",
     "STATE_TABLES",
     "VERSION_GROUPS",
     "VersionGroup",
@@ -69,3 +70,7 @@ __all__ = [
 #: Tables of what happened, in the order in which a batch writes them; `contract_calls`, which
 #: ledgers do not determine, and `STATE_TABLES` follow.
 HISTORY_TABLES = (events, transactions, operations, trades, token_operations)
+
+#: Tables in the schema `storage` that are partitioned by ledger; a ledger's rows in all of them
+#: are moved, archived and dropped together.
+PARTITIONED = (*HISTORY_TABLES, contract_calls)

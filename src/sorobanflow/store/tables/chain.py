@@ -1,13 +1,31 @@
-"""Tables of what happened, from ledgers to token operations; their rows never change."""
+"""Tables of what happened, from ledgers to contract calls; their rows never change.
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Numeric, Table, Text, text
+All but `ledgers` are partitioned by ledger, in the schema `storage`; people read the views of the
+same names in the schema `public`. A column is null where a rule says its value, which the views
+write. Columns come by their alignment, the widest first, so that rows have no gaps.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.store.tables.columns import (
     closed_at_column,
+    hash_column,
     id_column,
-    key_column,
-    ledger_column,
     metadata,
     number_key,
     required_column,
@@ -54,46 +72,97 @@ ledgers = Table(
     "ledger was read at all is what coverage says: an empty one has a row only if it came whole.",
 )
 
+#: Of tables that are partitioned by ledger.
+_BY_LEDGER: dict[str, Any] = {"schema": "storage", "postgresql_partition_by": "RANGE (ledger)"}
+
+
+def _ledger_key() -> Column[int]:
+    return number_key("ledger", "sequence of the ledger")
+
+
+def _order_key() -> Column[int]:
+    return number_key("application_order", "its transaction's 1-based order in the ledger")
+
+
+def _event_key() -> list[Column[int]]:
+    """Make the columns of the key after the ledger, which are those of an event's id."""
+    return [
+        number_key(
+            "tx_index",
+            "1-based order in the ledger; 0 before, 1048575 after all transactions (fees)",
+        ),
+        number_key("op_index", "0-based operation; 4095 after the transaction"),
+        number_key("event_index", "index within its stage"),
+    ]
+
+
+def _hash_index(table: str, column: str = "tx_hash") -> Index:
+    """Index what the view shows of a hash, in the collation "C".
+
+    Entries of a B-tree would be three times as large.
+    """
+    shown = text(f"encode({column}, 'hex')")
+    return Index(f"ix_{table}_{column}", shown, postgresql_using="hash")
+
+
 events = Table(
     "events",
     metadata,
-    key_column("id", "RPC event id: TOID and event index, zero-padded; sorts in chain order"),
-    ledger_column(),
     closed_at_column(),
-    id_column(
-        "tx_hash", "transaction that emitted it (the outer hash of a fee bump)", nullable=False
-    ),
-    required_column(
-        "tx_index",
-        Integer,
-        "1-based order in the ledger; 0 before, 1048575 after all transactions (fees)",
-    ),
-    required_column("op_index", Integer, "0-based operation; 4095 after the transaction"),
-    required_column("event_index", BigInteger, "index within its stage"),
-    required_column("type", Text, "contract or system"),
-    id_column("contract_id", "emitting contract (C…), if any"),
-    required_column("topics", JSONB, "topics in order, SEP-51 values"),
-    required_column("value", JSONB, "data, a SEP-51 value"),
+    _ledger_key(),
+    *_event_key(),
+    required_column("is_system", Boolean, "whether its type is system; contract otherwise"),
     Column(
         "in_successful_call",
         Boolean,
         comment="whether the transaction succeeded, as the node said; null where it does not",
     ),
-    Index(None, "ledger"),
-    Index(None, "tx_hash"),
+    hash_column(
+        "tx_hash", "transaction that emitted it (the outer hash of a fee bump)", nullable=False
+    ),
+    id_column("contract_id", "emitting contract (C…), if any"),
+    required_column("topics", JSONB, "topics in order, SEP-51 values"),
+    required_column("value", JSONB, "data, a SEP-51 value"),
+    _hash_index("events"),
     Index(None, "contract_id", "ledger"),
-    comment="A contract or system event, as getEvents gives it. Key: id.",
+    comment="A contract or system event. Key: ledger, tx_index, op_index, event_index.",
+    **_BY_LEDGER,
 )
 
 transactions = Table(
     "transactions",
     metadata,
-    key_column("hash", "transaction hash, hex; the outer one of a fee bump"),
-    ledger_column(),
-    required_column("application_order", Integer, "1-based order in the ledger"),
     closed_at_column(),
+    required_column("fee_bid", BigInteger, "highest fee offered, stroops"),
+    required_column("fee_charged", BigInteger, "fee charged, stroops"),
+    Column(
+        "inclusion_fee_charged",
+        BigInteger,
+        comment="of the fee charged, without the resource fee, stroops; null: not known, or "
+        "the transaction is classic and it is all of it",
+    ),
+    required_column("sequence", BigInteger, "sequence number of the source"),
+    Column("min_ledger", BigInteger, comment="not before this ledger"),
+    Column("max_ledger", BigInteger, comment="before this ledger; 0: no bound"),
+    Column("min_sequence", BigInteger, comment="lowest sequence of the source that is allowed"),
+    Column("min_sequence_ledger_gap", BigInteger, comment="ledgers since the source's last use"),
+    Column("inner_fee_bid", BigInteger, comment="fee offered by the wrapped one, stroops"),
+    Column("soroban_resource_fee", BigInteger, comment="resource fee offered, stroops"),
+    Column("non_refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
+    Column("refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
+    Column("rent_fee_charged", BigInteger, comment="rent within the refundable fee, stroops"),
+    Column(
+        "resource_fee_refund",
+        BigInteger,
+        comment="of the resource fee offered, stroops; null: classic, or not known",
+    ),
+    _ledger_key(),
+    number_key("application_order", "1-based order in the ledger"),
+    required_column("operation_count", Integer, "number of operations"),
     required_column("successful", Boolean, "whether it was applied"),
-    required_column("result_code", Text, "result code, e.g. tx_success"),
+    required_column("fee_bump", Boolean, "whether a fee bump wraps it"),
+    hash_column("hash", "transaction hash; the outer one of a fee bump", nullable=False),
+    text_column("result_code", "result code; null: tx_success"),
     Column(
         "return_value",
         JSONB,
@@ -103,35 +172,22 @@ transactions = Table(
         "source_account", "source (G…), of the inner transaction for a fee bump", nullable=False
     ),
     Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
-    id_column("fee_account", "account that pays (G…)", nullable=False),
+    id_column("fee_account", "account that pays (G…); null: source_account"),
     Column("fee_account_muxed_id", Numeric(20, 0), comment="id of a muxed fee account, u64"),
-    required_column("fee_bid", BigInteger, "highest fee offered, stroops"),
-    required_column("fee_charged", BigInteger, "fee charged, stroops"),
-    Column(
-        "inclusion_fee_charged",
-        BigInteger,
-        comment="of the fee charged, without the resource fee, stroops; all of it if the "
-        "transaction is classic; null: not known",
-    ),
-    required_column("sequence", BigInteger, "sequence number of the source"),
-    required_column("memo_type", Text, "none, text, id, hash or return"),
+    text_column("memo_type", "text, id, hash or return; null: none"),
     text_column("memo", "memo: text in SEP-51 escapes, id in decimal, hash in hex"),
     Column("min_time", Numeric(20, 0), comment="not before, Unix seconds"),
     Column("max_time", Numeric(20, 0), comment="not after, Unix seconds; 0: no bound"),
-    Column("min_ledger", BigInteger, comment="not before this ledger"),
-    Column("max_ledger", BigInteger, comment="before this ledger; 0: no bound"),
-    Column("min_sequence", BigInteger, comment="lowest sequence of the source that is allowed"),
     Column("min_sequence_age", Numeric(20, 0), comment="seconds since the source's last use"),
-    Column("min_sequence_ledger_gap", BigInteger, comment="ledgers since the source's last use"),
     Column("extra_signers", JSONB, comment="signer keys (SEP-23) that must sign too"),
-    required_column("signatures", JSONB, "hint and signature, hex, in order"),
-    required_column("fee_bump", Boolean, "whether a fee bump wraps it"),
-    id_column("inner_hash", "hash of the wrapped transaction"),
-    Column("inner_fee_bid", BigInteger, comment="fee offered by the wrapped one, stroops"),
-    Column("inner_result_code", Text, comment="result code of the wrapped one"),
-    Column("inner_signatures", JSONB, comment="signatures of the wrapped one"),
-    required_column("operation_count", Integer, "number of operations"),
-    Column("soroban_resource_fee", BigInteger, comment="resource fee offered, stroops"),
+    required_column(
+        "signatures",
+        LargeBinary,
+        "in order, 69 bytes each: hint, length, and signature with zeros up to 64 bytes",
+    ),
+    hash_column("inner_hash", "hash of the wrapped transaction"),
+    text_column("inner_result_code", "result code of the wrapped one"),
+    Column("inner_signatures", LargeBinary, comment="those of the wrapped one"),
     Column("soroban_resources", JSONB, comment="footprint and limits asked for, SEP-51"),
     Column(
         "soroban_archived_entries",
@@ -139,32 +195,29 @@ transactions = Table(
         comment="0-based positions in the footprint's read_write of archived entries that it "
         "restores before it runs (CAP-66)",
     ),
-    Column("non_refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
-    Column("refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
-    Column("rent_fee_charged", BigInteger, comment="rent within the refundable fee, stroops"),
-    Column(
-        "resource_fee_refund",
-        BigInteger,
-        comment="of the resource fee offered, stroops; null: classic, or not known",
-    ),
-    Index(None, "ledger"),
+    _hash_index("transactions", "hash"),
     Index(None, "source_account", "ledger"),
-    comment="A transaction, successful or failed, classic or Soroban. Key: hash.",
+    comment="A transaction, successful or failed, classic or Soroban. "
+    "Key: ledger, application_order.",
+    **_BY_LEDGER,
 )
 
 operations = Table(
     "operations",
     metadata,
-    key_column("tx_hash", "its transaction"),
-    number_key("op_index", "0-based order in the transaction"),
-    ledger_column(),
     closed_at_column(),
-    required_column("type", Text, "operation type, e.g. invoke_host_function"),
+    _ledger_key(),
+    _order_key(),
+    number_key("op_index", "0-based order in the transaction"),
+    required_column("type", SmallInteger, "number of its OperationType"),
+    required_column("successful", Boolean, "whether its transaction was applied"),
+    hash_column("tx_hash", "its transaction", nullable=False),
     id_column("source_account", "source (G…): its own or the transaction's", nullable=False),
     Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
     required_column("details", JSONB, "body of the operation, SEP-51; null: none"),
     text_column(
-        "result_code", "its result, e.g. success; null where the transaction was not applied"
+        "result_code",
+        "its result; null: success in a successful transaction, else that was not applied",
     ),
     Column(
         "result",
@@ -172,54 +225,53 @@ operations = Table(
         comment="what the result holds beside its code, e.g. offers claimed, SEP-51; null: "
         "nothing. Of a failed transaction too, where nothing of it stands",
     ),
-    required_column("successful", Boolean, "whether its transaction was applied"),
-    Index(None, "ledger"),
-    comment="An operation of a transaction. Key: tx_hash, op_index.",
+    _hash_index("operations"),
+    comment="An operation of a transaction. Key: ledger, application_order, op_index.",
+    **_BY_LEDGER,
 )
 
 trades = Table(
     "trades",
     metadata,
-    key_column("tx_hash", "its transaction"),
+    closed_at_column(),
+    Column("offer_id", BigInteger, comment="the offer; null for a pool"),
+    required_column("sold_amount", BigInteger, "how much of sold_asset, in 1/10,000,000"),
+    required_column("bought_amount", BigInteger, "how much of bought_asset, in 1/10,000,000"),
+    _ledger_key(),
+    _order_key(),
     number_key("op_index", "0-based operation that made it"),
     number_key("trade_index", "0-based order in the operation"),
-    ledger_column(),
-    closed_at_column(),
-    required_column("type", Text, "order_book or liquidity_pool"),
+    hash_column("tx_hash", "its transaction", nullable=False),
     id_column("seller", "owner of the offer (G…); null for a pool"),
-    Column("offer_id", BigInteger, comment="the offer; null for a pool"),
     id_column("pool_id", "the liquidity pool (L…); null for an offer"),
     id_column("buyer", "source of the operation (G…)", nullable=False),
     id_column("sold_asset", "what seller or pool gave, CODE:ISSUER or native", nullable=False),
-    required_column("sold_amount", BigInteger, "how much of it, in units of 1/10,000,000"),
     id_column("bought_asset", "what seller or pool got, CODE:ISSUER or native", nullable=False),
-    required_column("bought_amount", BigInteger, "how much of it, in units of 1/10,000,000"),
-    Column(
-        "price_n",
-        BigInteger,
-        comment="numerator of bought_amount / sold_amount, reduced; null where nothing was sold",
-    ),
-    Column("price_d", BigInteger, comment="its denominator; null where nothing was sold"),
-    Index(None, "ledger"),
+    _hash_index("trades"),
     Index(None, "seller", "ledger"),
     Index(None, "buyer", "ledger"),
     Index(None, "sold_asset", "bought_asset", "ledger"),
     comment="A trade: an offer or a liquidity pool that an operation of a successful transaction "
-    "took from (ClaimAtom). Key: tx_hash, op_index, trade_index.",
+    "took from (ClaimAtom). Key: ledger, application_order, op_index, trade_index.",
+    **_BY_LEDGER,
 )
 
 token_operations = Table(
     "token_operations",
     metadata,
-    key_column("event_id", "the event that says it"),
-    ledger_column(),
     closed_at_column(),
-    id_column("tx_hash", "its transaction", nullable=False),
-    Column("op_index", Integer, comment="0-based operation; null for fee events"),
-    id_column("contract_id", "token contract (C…)", nullable=False),
+    Column("live_until_ledger", BigInteger, comment="of approve: last ledger of the allowance"),
+    _ledger_key(),
+    *_event_key(),
     required_column(
-        "type", Text, "transfer, mint, burn, clawback, approve, set_authorized, set_admin or fee"
+        "type",
+        SmallInteger,
+        "0 transfer, 1 mint, 2 burn, 3 clawback, 4 approve, 5 set_authorized, 6 set_admin, 7 fee",
     ),
+    required_column("successful", Boolean, "whether the transaction was applied"),
+    Column("authorized", Boolean, comment="of set_authorized"),
+    hash_column("tx_hash", "its transaction", nullable=False),
+    id_column("contract_id", "token contract (C…)", nullable=False),
     id_column("from_address", "who loses or allows: of transfer, burn, clawback, approve, fee"),
     id_column(
         "to_address",
@@ -232,30 +284,29 @@ token_operations = Table(
         Numeric(39, 0),
         comment="i128 in the token's smallest unit; a negative fee is a refund",
     ),
-    Column("authorized", Boolean, comment="of set_authorized"),
-    Column("live_until_ledger", BigInteger, comment="of approve: last ledger of the allowance"),
     text_column(
         "to_muxed_id", "muxed destination: u64 in decimal, string in SEP-51 escapes, or hex"
     ),
     text_column("to_muxed_type", "u64, string or bytes"),
-    id_column("asset", "CODE:ISSUER or native, where the contract id proves it"),
-    required_column("successful", Boolean, "whether the transaction was applied"),
-    Index(None, "ledger"),
     Index(None, "contract_id", "ledger"),
     Index(None, "from_address", "ledger"),
     Index(None, "to_address", "ledger"),
-    comment="A token operation that an event states (SEP-41, CAP-67). Key: event_id.",
+    comment="A token operation that an event states (SEP-41, CAP-67). "
+    "Key: ledger, tx_index, op_index, event_index, as of its event.",
+    **_BY_LEDGER,
 )
 
 contract_calls = Table(
     "contract_calls",
     metadata,
-    key_column("tx_hash", "its transaction"),
-    number_key("call_index", "0-based order of the calls in the transaction"),
-    ledger_column(),
     closed_at_column(),
+    _ledger_key(),
+    _order_key(),
+    number_key("call_index", "0-based order of the calls in the transaction"),
     required_column("depth", Integer, "0 of a call that no other one made"),
     Column("parent_index", Integer, comment="call_index of the call that made it, if any"),
+    required_column("returned", Boolean, "whether its return was seen"),
+    hash_column("tx_hash", "its transaction", nullable=False),
     id_column("contract_id", "called contract (C…), if the event names one"),
     required_column("function", Text, "name of the function, in SEP-51 escapes"),
     Column(
@@ -269,11 +320,11 @@ contract_calls = Table(
         JSONB,
         comment="what it returned, a SEP-51 value; null: it did not, or larger than 64 KiB",
     ),
-    required_column("returned", Boolean, "whether its return was seen"),
     Column("core_metrics", JSONB, comment="of call 0: figures of the transaction, by name"),
-    Index(None, "ledger"),
+    _hash_index("contract_calls"),
     Index(None, "contract_id", "ledger"),
     comment="A call of a contract's function, as diagnostic events tell it; only if they are asked "
     "for, and the source has them. They are not on the chain: nothing proves them, and an audit "
-    "does not compare them. Key: tx_hash, call_index.",
+    "does not compare them. Key: ledger, application_order, call_index.",
+    **_BY_LEDGER,
 )

@@ -5,7 +5,7 @@ Text in keys has the collation "C": it compares by bytes, and is chain order for
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Text, text
+from sqlalchemy import Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE
 
 metadata = MetaData(
@@ -39,6 +39,11 @@ def number_key(name: str, comment: str) -> Column[int]:
 def id_column(name: str, comment: str, nullable: bool = True) -> Column[str]:
     """Make a text column that compares by bytes."""
     return Column(name, Text(collation="C"), nullable=nullable, comment=comment)
+
+
+def hash_column(name: str, comment: str, nullable: bool = True) -> Column[bytes]:
+    """Make a column of a hash, 32 bytes."""
+    return Column(name, LargeBinary, nullable=nullable, comment=comment)
 
 
 def text_column(name: str, comment: str) -> Column[str]:
