@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from blocks.form import FORM
 from blocks.profiles import PROFILES, PoolPreset, ProfileName
 from sorobanflow.store.engine import open_engine
+from sorobanflow.store.partitions import PARTITION_LEDGERS
 from sorobanflow.store.pool import CountingPool, PoolSettings
 
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
@@ -73,6 +74,11 @@ class Database(Block):
     """Whether to store contract calls in the table contract_calls, where the ledgers' metas hold
     diagnostic events. They take more room than all else of a contract call, and nothing proves
     them."""
+
+    partition_ledgers: int = Field(default=PARTITION_LEDGERS, ge=1000, le=10_000_000)
+    """Ledgers per partition of the tables of what happened: the unit in which old ledgers are
+    archived and dropped. Default: a week. Another size holds for partitions that are made from
+    then on."""
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:

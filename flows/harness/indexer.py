@@ -36,6 +36,7 @@ from sorobanflow.store import schema
 from sorobanflow.store.claims import Claims, read_claims
 from sorobanflow.store.coverage import Coverage, Stream, open_stream, pin_network, read_coverage
 from sorobanflow.store.engine import pool_of
+from sorobanflow.store.partitions import set_partition_ledgers
 
 
 @contextmanager
@@ -72,6 +73,8 @@ def open_indexer(
         if not dry_run or patience.retry(DATABASE, partial(in_use, engine)):
             patience.retry("the database's schema", partial(schema.prepare, engine))
             patience.retry("the table network", partial(pin_network, engine, source.passphrase))
+            size = partial(set_partition_ledgers, engine, database.partition_ledgers)
+            patience.retry("the table network", size)
         runner = stack.enter_context(PrefectRunner(workers))
         # The runner waits for its tasks when it closes: after a failure or an interrupt,
         # none may go on retrying.

@@ -28,10 +28,12 @@ OF_0001 = """
     INSERT INTO coverage (stream, ledgers) VALUES ('all', '{[5,8)}');
     INSERT INTO ledgers VALUES (5, '2026-01-01Z', 0, 1);
     INSERT INTO events
-    VALUES ('0006', 5, '2026-01-01Z', 'ab', 1, 0, 0, 'contract', 'C1', '[]', '{}');
+    VALUES ('0000000021474840576-0000000000', 5, '2026-01-01Z', 'ab', 1, 0, 0, 'contract', 'C1',
+        '[]', '{}');
     INSERT INTO token_operations (event_id, ledger, closed_at, tx_hash, contract_id, type, amount,
         asset, successful)
-    VALUES ('0006', 5, '2026-01-01Z', 'ab', 'C1', 'mint', 15000000, 'native', true);
+    VALUES ('0000000021474840576-0000000000', 5, '2026-01-01Z', 'ab', 'C1', 'mint', 15000000,
+        'native', true);
     INSERT INTO quarantine VALUES ('event', 'a', 5, '{}', 'DecodeError', 'bad XDR')
 """
 
@@ -249,12 +251,12 @@ def test_revision_0010_copies_tables_with_all_that_is_on_them(engine_of_0001: En
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0014.*sorobanflow migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0015.*sorobanflow migrate"):
         schema.prepare(engine)
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0014.*sorobanflow migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0015.*sorobanflow migrate"):
         schema.prepare(engine_of_0001)
 
 

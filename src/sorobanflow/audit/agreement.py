@@ -19,7 +19,8 @@ from sorobanflow.sources.rpc.client import MAX_EVENTS
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.source import fetch_batch
 from sorobanflow.store.claims import Claims, claims_on
-from sorobanflow.store.upsert import write_rows
+from sorobanflow.store.moving import move_rows
+from sorobanflow.store.upsert import make_room, write_rows
 
 #: Differences that keep their examples: where all ledgers differ, these would fill the memory.
 MAX_WITH_EXAMPLES = 1000
@@ -72,6 +73,7 @@ def compare(engine: Engine, source: RpcSource, ledgers: LedgerRange, claims: Cla
             rest = LedgerRange(max(error.oldest, rest.first + 1), rest.last)
             continue
         refuse_mass_failure(rows)
+        make_room(engine, rows)
         with engine.begin() as connection:
             if source.event_filter is None:
                 _refuse_silent_node(connection, rows)
@@ -113,6 +115,7 @@ def _refuse_silent_node(connection: Connection, rows: BatchRows) -> None:
 
 def find_future_rows(engine: Engine, newest: int) -> Compared:
     """Find rows of ledgers after the node's newest, and after all that any stream holds."""
+    move_rows(engine, LedgerRange(newest + 1, LAST_LEDGER))
     with engine.begin() as connection:
         rows, claims = _future(connection, newest)
         return Compared(differences=tuple(find_unlike(connection, rows, None, claims)))
@@ -120,6 +123,7 @@ def find_future_rows(engine: Engine, newest: int) -> Compared:
 
 def remove_future_rows(engine: Engine, newest: int) -> None:
     """Remove what `find_future_rows` finds."""
+    move_rows(engine, LedgerRange(newest + 1, LAST_LEDGER))
     with engine.begin() as connection:
         rows, claims = _future(connection, newest)
         write_rows(connection, rows, "all", claims)

@@ -19,7 +19,7 @@ from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, Malformed, Transaction, is_misplaced
 from sorobanflow.sources.rpc.wire import Items
-from sorobanflow.store.upsert import write_rows
+from sorobanflow.store.upsert import make_room, write_rows
 
 #: Items read by one query; an item may have 100 KiB.
 PAGE = 100
@@ -87,7 +87,10 @@ def _replay_item(engine: Engine, item: _Item, passphrase: str) -> bool:
     delete = text("DELETE FROM quarantine WHERE kind = :kind AND key = :key")
     try:
         with engine.begin() as connection:
-            bad = _store(connection, item, passphrase)
+            rows = _make_rows(connection, item, passphrase)
+        make_room(engine, rows)
+        with engine.begin() as connection:
+            bad = _store(connection, item, rows)
             if bad is None:
                 connection.execute(delete, {"kind": item.kind, "key": item.key})
                 return True
@@ -97,9 +100,8 @@ def _replay_item(engine: Engine, item: _Item, passphrase: str) -> bool:
     return False
 
 
-def _store(connection: Connection, item: _Item, passphrase: str) -> QuarantineRow | None:
+def _store(connection: Connection, item: _Item, rows: BatchRows) -> QuarantineRow | None:
     """Store the rows of an item; returns why it cannot be decoded, if so."""
-    rows = _make_rows(connection, item, passphrase)
     if rows.quarantine:
         return rows.quarantine[0]
     if item.kind == "token_operation":

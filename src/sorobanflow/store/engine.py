@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from sorobanflow.errors import ConfigurationError, DatabaseUnavailableError
 from sorobanflow.store.failures import named_failures
+from sorobanflow.store.known_partitions import KnownPartitions
 from sorobanflow.store.pool import CountingPool, PoolSettings
 from sorobanflow.store.session import begin_with_settings, check_server
 
@@ -66,7 +67,7 @@ def open_engine(
         "postgresql+psycopg://",
         creator=pool.getconn,
         poolclass=NullPool,
-        execution_options={"pool": pool},
+        execution_options={"pool": pool, "partitions": KnownPartitions()},
     )
     begin_with_settings(engine)
     try:

@@ -12,9 +12,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from sorobanflow.errors import SchemaError
+from sorobanflow.store.known_partitions import KnownPartitions
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x50B0F10  # any number: two first runs must not create the tables at the same time
+
+_PARTITIONED = text(
+    "SELECT CAST(CAST(oid AS regclass) AS text) FROM pg_class "
+    "WHERE relkind = 'p' AND relnamespace = to_regnamespace('storage') "
+    "OR relkind = 'r' AND relnamespace = to_regnamespace('unmoved')"
+)
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -28,7 +35,17 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
     """Undo the migrations after `revision`, and delete their data."""
     with engine.begin() as connection:
         _lock(connection)
+        if revision == "base":
+            _empty_partitioned(connection)
         command.downgrade(_config(connection), revision)
+    known: KnownPartitions = engine.get_execution_options()["partitions"]
+    known.forget()
+
+
+def _empty_partitioned(connection: Connection) -> None:
+    """Remove the rows that older revisions would write into tables of their own, and then drop."""
+    for name in connection.execute(_PARTITIONED).scalars().all():
+        connection.execute(text(f"TRUNCATE {name}"))
 
 
 def prepare(engine: Engine) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy import Connection, Engine, Table
 
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.copy import Row, copy_rows, sort_by_key
@@ -24,7 +25,9 @@ from sorobanflow.store.ledgers import (
     read_neighbours,
 )
 from sorobanflow.store.merge import merge_rows
+from sorobanflow.store.moving import move_rows
 from sorobanflow.store.notify import notify
+from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.replace import remove_surplus
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES, contract_calls
@@ -49,15 +52,29 @@ def upsert_batch(
     `replaced`: the claims on its ledgers; then the rows that the batch does not have go.
     """
     began = time.perf_counter()
+    make_room(engine, rows)
     with engine.begin() as connection:
         _write(driver_connection(connection), rows, stream, replaced, covers=True)
     return Written(rows.counts(), time.perf_counter() - began)
 
 
+def make_room(engine: Engine, rows: BatchRows) -> None:
+    """Make the partitions that a batch needs, and move old rows of its ledgers into them.
+
+    Called before a transaction that writes its rows, or compares them with stored ones.
+    """
+    move_rows(engine, rows.ledgers)
+    if rows.closed_at:
+        ensure_partitions(engine, LedgerRange(min(rows.closed_at), max(rows.closed_at)))
+
+
 def write_rows(
     connection: Connection, rows: BatchRows, stream: str, replaced: Claims | None = None
 ) -> None:
-    """Store the rows of a batch in the caller's transaction, without coverage."""
+    """Store the rows of a batch in the caller's transaction, without coverage.
+
+    There must be room for them (`make_room`).
+    """
     _write(driver_connection(connection), rows, stream, replaced, covers=False)
 
 

@@ -57,6 +57,13 @@ network = Table(
         comment="names this database, and its copies, in the tags of Prefect's runs",
         info={"volatile": True},
     ),
+    Column(
+        "partition_ledgers",
+        Integer,
+        nullable=False,
+        server_default=text("120960"),
+        comment="ledgers of a partition that is made from now on",
+    ),
     CheckConstraint("one_row", name="one_row"),
     comment="The network that this database holds, pinned by the first run. One row.",
 )

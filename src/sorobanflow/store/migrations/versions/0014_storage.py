@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from alembic import op
 from sqlalchemy import text
 
+from sorobanflow.store.set_aside import read_both, refuse_dependents
+
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -395,6 +397,7 @@ _OLD = {
 
 def upgrade() -> None:
     """Apply the change."""
+    refuse_dependents(_READERS)
     readers = _read_readers()
     op.execute("CREATE SCHEMA unmoved")
     op.execute("CREATE SCHEMA storage")
@@ -406,11 +409,12 @@ def upgrade() -> None:
         _create_table(table)
         _create_view(table)
     _replace_readers(readers)
-    _read_both()
+    read_both()
 
 
 def downgrade() -> None:
     """Take the change back: the old tables are written from the views."""
+    refuse_dependents(_READERS)
     readers = _read_readers()
     for table in _TABLES:
         _create_old_table(table)
@@ -421,29 +425,12 @@ def downgrade() -> None:
     op.execute("DROP SCHEMA storage CASCADE")
 
 
-def _read_both() -> None:
-    """Have the views read the old rows too, if there are any."""
-    any_old = " OR ".join(f"EXISTS (SELECT FROM unmoved.{table})" for table in _TABLES)
-    if not op.get_bind().execute(text(f"SELECT {any_old}")).scalar():
-        op.execute("DROP SCHEMA unmoved CASCADE")
-        return
-    for table in _TABLES:
-        query = f"SELECT rtrim(pg_get_viewdef('{table}'), ';')"
-        new = op.get_bind().execute(text(query)).scalar()
-        old = f"SELECT * FROM unmoved.{table}"  # noqa: S608
-        op.execute(f"CREATE OR REPLACE VIEW {table} AS {new} UNION ALL {old}")
-
-
 def _create_table(table: str) -> None:
     comment, key, indexes, columns = _TABLES[table]
     name = f"storage.{table}"
     lines = [f"{column} {kind}" for column, (kind, _) in columns.items()]
     lines.append(f"CONSTRAINT pk_{table} PRIMARY KEY ({key})")
     op.execute(f"CREATE TABLE {name} ({', '.join(lines)}) PARTITION BY RANGE (ledger)")
-    # Until partitions are made for what is written.
-    op.execute(
-        f"CREATE TABLE {name}_all PARTITION OF {name} FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
-    )
     for index, on in indexes.items():
         op.execute(f"CREATE INDEX {index} ON {name} {on}")
     op.execute(f"COMMENT ON TABLE {name} IS {_quoted(comment)}")
