@@ -15,6 +15,7 @@ from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.rows.row_maker import make_rows
+from sorobanflow.rows.token_shapes import FEE
 from sorobanflow.sources.rpc.client import MAX_EVENTS
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.source import fetch_batch
@@ -102,7 +103,7 @@ def _refuse_silent_node(connection: Connection, rows: BatchRows) -> None:
 
     A repair would delete them. Every transaction pays a fee, which only such events state.
     """
-    stated = {row.ledger for row in rows.token_operations if row.type == "fee"}
+    stated = {row.ledger for row in rows.token_operations if row.type == FEE}
     stored = set(connection.execute(_LEDGERS_WITH_FEES, rows.ledgers._asdict()).scalars())
     silent = stored.intersection(row.ledger for row in rows.transactions) - stated
     if silent:

@@ -8,19 +8,26 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, text
 
 from sorobanflow.audit.unlike import MAX_ROWS, Difference
+from sorobanflow.errors import DecodeError
 from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.state_rows import TokenBalanceRow, TokenMetadataRow
 from sorobanflow.rows.tokens import TokenOperationRow
+from sorobanflow.toid import parse_event_id
 
 _ITEMS = text("""
 SELECT ledger, kind || ' ' || key
-FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:ledgers AS int[]))
-    AS bad (kind, key, ledger)
+FROM unnest(
+    CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:ledgers AS int[]), CAST(:places AS int[])
+) AS bad (kind, key, ledger, place)
 WHERE NOT EXISTS (SELECT FROM quarantine WHERE kind = bad.kind AND key = bad.key)
-AND NOT EXISTS (SELECT FROM events WHERE bad.kind = 'event' AND id = bad.key)
+AND NOT EXISTS (
+    SELECT FROM events WHERE bad.kind = 'event' AND ledger = bad.place AND id = bad.key
+)
 AND NOT EXISTS (SELECT FROM transactions WHERE bad.kind = 'transaction' AND hash = bad.key)
 AND NOT EXISTS (
-    SELECT FROM token_operations WHERE bad.kind = 'token_operation' AND event_id = bad.key
+    SELECT FROM token_operations
+    WHERE bad.kind = 'token_operation' AND ledger = bad.place AND event_id = bad.key
 )
 ORDER BY ledger, kind, key
 """)
@@ -44,19 +51,29 @@ def find_lacking(connection: Connection, rows: BatchRows) -> list[Difference]:
         "kinds": [row.kind for row in items],
         "keys": [row.key for row in items],
         "ledgers": [row.ledger for row in items],
+        "places": [_ledger_of(row) for row in items],
     }
     about: list[TokenOperationRow | TokenBalanceRow | TokenMetadataRow]
-    about = [*rows.token_operations, *rows.token_balances, *rows.token_metadata]
-    seen_in = {(row.contract_id, row.asset): row.ledger for row in about}
+    # Events prove an asset wherever its contract emits one.
+    about = [*rows.token_balances, *rows.token_metadata, *rows.token_operations]
+    seen_in = {row.contract_id: row.ledger for row in about}
     seen = {
         "contracts": [row.contract_id for row in tokens],
         "assets": [row.asset for row in tokens],
-        "ledgers": [seen_in[row.contract_id, row.asset] for row in tokens],
+        "ledgers": [seen_in[row.contract_id] for row in tokens],
     }
     return [
         *_by_ledger("quarantine", connection.execute(_ITEMS, lost).tuples()),
         *_by_ledger("tokens", connection.execute(_TOKENS, seen).tuples()),
     ]
+
+
+def _ledger_of(row: QuarantineRow) -> int:
+    """Return the ledger that an event's id names; it has no index by id alone."""
+    try:
+        return parse_event_id(row.key).ledger
+    except DecodeError:  # a transaction, or an item without an id
+        return row.ledger
 
 
 def _by_ledger(table: str, lacking: Iterable[tuple[int, str]]) -> list[Difference]:

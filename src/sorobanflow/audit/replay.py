@@ -140,11 +140,19 @@ def _decode(item: _Item) -> Event | Transaction:
 
 def _refuse_stored(connection: Connection, rows: BatchRows) -> None:
     query = text(
-        "SELECT id FROM events WHERE id = ANY(:ids) "
-        "UNION ALL SELECT hash FROM transactions WHERE hash = ANY(:hashes)"
+        "SELECT id FROM events WHERE ledger = ANY(:in_ledgers) AND id = ANY(:ids) "
+        "UNION ALL SELECT hash FROM transactions WHERE hash = ANY(:hashes) "
+        "UNION ALL SELECT hash FROM transactions "
+        "WHERE ledger = ANY(:ledgers) AND application_order = ANY(:orders)"
     )
-    ids, hashes = [row.id for row in rows.events], [row.hash for row in rows.transactions]
-    stored = connection.execute(query, {"ids": ids, "hashes": hashes}).scalar()
+    values = {
+        "in_ledgers": [row.ledger for row in rows.events],
+        "ids": [row.id for row in rows.events],
+        "hashes": [row.hash.hex() for row in rows.transactions],
+        "ledgers": [row.ledger for row in rows.transactions],
+        "orders": [row.application_order for row in rows.transactions],
+    }
+    stored = connection.execute(query, values).scalar()
     if stored is not None:
         raise DecodeError(f"{stored} is stored already, from another delivery")
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, exists, func, literal, literal_column, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from sorobanflow.audit.names import event_id
 from sorobanflow.audit.stored import matches
 from sorobanflow.ledgers import LedgerRange, split
 from sorobanflow.sources.filters import EventFilter
@@ -100,13 +101,16 @@ def _count(
         )
         .where(
             events.c.ledger.between(*ledgers),
-            events.c.type == "contract",
+            ~events.c.is_system,
             events.c.contract_id.is_not(None),
             matches(event_filter),
-            ~exists().where(token_operations.c.event_id == events.c.id),
+            ~exists().where(
+                token_operations.c.ledger.between(*ledgers),
+                *(token_operations.c[key.name] == key for key in events.primary_key),
+            ),
             # An event whose token operation is in quarantine has a known shape.
             ~exists().where(
-                quarantine.c.kind == "token_operation", quarantine.c.key == events.c.id
+                quarantine.c.kind == "token_operation", quarantine.c.key == event_id(events)
             ),
         )
         .group_by(events.c.contract_id, literal_column("shape"))

@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    tuple_,
     union,
 )
 
@@ -68,8 +69,8 @@ def stage_rows(connection: Connection, rows: Mapping[Table, Sequence[Row]]) -> N
     """Copy rows to temporary tables, for the rest of the transaction."""
     driver = driver_connection(connection)
     for table, its_rows in rows.items():
-        stage = _stage(table).name
-        create = f"CREATE TEMPORARY TABLE {stage} (LIKE {table.name}) ON COMMIT DROP"
+        stage = _stage(table)
+        create = f"CREATE TEMPORARY TABLE {stage.name} (LIKE {table.fullname}) ON COMMIT DROP"
         driver.execute(create.encode())
         copy_rows(driver, table, its_rows, stage)
 
@@ -96,9 +97,11 @@ def stored_rows(table: Table, event_filter: EventFilter | None) -> Select[Any]:
     if event_filter is None or table is events:
         return select(table).where(number.between(FIRST, LAST), matches(event_filter))
     followed = _FOLLOWED.get(table, table)
-    made = made_rows(followed).subquery()
+    names = followed.primary_key.columns.keys()
+    selected = made_rows(followed).subquery()
+    of_filter = select(*(selected.c[name] for name in names))
     return select(table).where(
-        table.c[names[0]].in_(select(made.c[followed.primary_key.columns[0].name]))
+        number.between(FIRST, LAST), tuple_(*(table.c[name] for name in names)).in_(of_filter)
     )
 
 
@@ -106,6 +109,8 @@ def in_quarantine(
     table: Table, key: ColumnElement[Any], ledger: ColumnElement[Any]
 ) -> ColumnElement[bool]:
     """Whether a row lacks an item in quarantine, by the batch or by what is stored.
+
+    `key`: the item's, an event id or a transaction's hash.
 
     A ledger that lacks any has other counts. State is not judged where a transaction is lacking:
     fees are refunded after all of them.

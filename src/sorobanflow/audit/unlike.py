@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from sorobanflow.audit.names import name_of
 from sorobanflow.audit.parts import Part, parts_of
 from sorobanflow.audit.sides import in_quarantine, made_rows, stage_rows, stored_rows
 from sorobanflow.rows.batch_rows import BatchRows
@@ -51,8 +52,8 @@ MAX_ROWS, MAX_COLUMNS, MAX_CHARACTERS = 3, 3, 40
 _SHOWN = f"""(
 SELECT string_agg(concat(key, ' is ', here, ', not ', there), ', ' ORDER BY place) FROM (
     SELECT key, array_position(ARRAY[{{names}}], key) AS place,
-        left(coalesce(a.value, 'null'), {MAX_CHARACTERS}) AS here,
-        left(coalesce(b.value, 'null'), {MAX_CHARACTERS}) AS there
+        left(regexp_replace(coalesce(a.value, 'null'), '^\\\\x', ''), {MAX_CHARACTERS}) AS here,
+        left(regexp_replace(coalesce(b.value, 'null'), '^\\\\x', ''), {MAX_CHARACTERS}) AS there
     FROM jsonb_each_text(to_jsonb(t)) AS a JOIN jsonb_each_text(to_jsonb(s)) AS b USING (key)
     WHERE a.value IS DISTINCT FROM b.value AND key = ANY(ARRAY[{{names}}])
     ORDER BY place LIMIT {MAX_COLUMNS}
@@ -144,7 +145,7 @@ def _statement(table: Table, event_filter: EventFilter | None, is_whole: bool) -
     parts = parts_of(table, made, stored, event_filter, is_whole)
     unlike = union_all(*(_unlike(table, part, made, stored) for part in parts)).subquery().c
     rows = func.count(distinct(unlike.key))
-    lines = aggregate_order_by(unlike.line, unlike.missing.desc(), unlike.key)
+    lines = aggregate_order_by(unlike.line, unlike.missing.desc(), unlike.line)
     return (
         select(
             unlike.ledger,
@@ -164,12 +165,17 @@ def _unlike(table: Table, part: Part, made: Subquery, stored: Subquery) -> Selec
     keys = [(stored.c[one.name], made.c[one.name]) for one in table.primary_key]
     missing, surplus = (one.is_(None) for one in keys[0])
     key = func.concat_ws(" ", *(func.coalesce(*pair) for pair in keys))
+    names = [
+        func.coalesce(*pair)
+        for pair in zip(name_of(table, stored), name_of(table, made), strict=True)
+    ]
+    name = func.concat_ws(" ", *names)
     here, there = (", ".join(f"{side}.{one}" for one in part.columns) for side in "ts")
     differ = literal_column(f"(({here}) IS DISTINCT FROM ({there}))", Boolean)
     shown: ColumnElement[str] = literal_column(
         _SHOWN.format(names=", ".join(f"'{one}'" for one in part.columns))
     )
-    quarantined = in_quarantine(table, func.coalesce(*keys[0]), part.ledger)
+    quarantined = in_quarantine(table, names[0], part.ledger)
     return (
         select(
             part.ledger.label("ledger"),
@@ -177,7 +183,7 @@ def _unlike(table: Table, part: Part, made: Subquery, stored: Subquery) -> Selec
             missing.label("missing"),
             surplus.label("surplus"),
             part.is_hiding.label("hiding"),
-            case((or_(missing, surplus), key), else_=func.concat(key, ": ", shown)).label("line"),
+            case((or_(missing, surplus), name), else_=func.concat(name, ": ", shown)).label("line"),
         )
         .select_from(stored.outerjoin(made, and_(*(a == b for a, b in keys)), full=True))
         .where(or_(differ, missing, surplus), part.is_determined, ~quarantined)

@@ -97,8 +97,7 @@ _BODIES: tuple[XdrType | None, ...] = (
     struct(ext=EXTENSION_POINT, extend_to=UINT32),
     struct(ext=EXTENSION_POINT),
 )
-_OPERATIONS = {
-    kind.value: (kind.to_json_dict(), body)
-    for kind, body in zip(sdk.OperationType, _BODIES, strict=True)
-}
+#: Names of OperationType, by number.
+OPERATION_TYPES: tuple[str, ...] = tuple(kind.to_json_dict() for kind in sdk.OperationType)
+_OPERATIONS = dict(enumerate(zip(OPERATION_TYPES, _BODIES, strict=True)))
 OPERATION = struct(source_account=optional(MUXED_ACCOUNT), body=union("OperationType", _OPERATIONS))

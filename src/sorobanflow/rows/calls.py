@@ -27,17 +27,18 @@ _CONTRACT_ID_BYTES = 32
 class ContractCallRow(NamedTuple):
     """A row of `contract_calls`; arguments, result and metrics are JSON text."""
 
-    tx_hash: str
-    call_index: int
-    ledger: int
     closed_at: datetime
+    ledger: int
+    application_order: int
+    call_index: int
     depth: int
     parent_index: int | None
+    returned: bool
+    tx_hash: bytes
     contract_id: str | None
     function: str
     arguments: str | None
     result: str | None
-    returned: bool
     core_metrics: str | None
 
 
@@ -109,17 +110,18 @@ def _rows(
     for index, call in enumerate(calls):
         is_id = len(call.contract) == _CONTRACT_ID_BYTES
         yield ContractCallRow(
-            tx_hash=row.hash,
-            call_index=index,
-            ledger=row.ledger,
             closed_at=row.closed_at,
+            ledger=row.ledger,
+            application_order=row.application_order,
+            call_index=index,
             depth=call.depth,
             parent_index=call.parent,
+            returned=bool(call.result),
+            tx_hash=row.hash,
             contract_id=encode_contract(call.contract) if is_id else None,
             function=call.function,
             arguments=_text(_arguments(call.arguments)),
             result=_text(_value(call.result)),
-            returned=bool(call.result),
             core_metrics=_text(metrics or None) if index == 0 else None,
         )
 

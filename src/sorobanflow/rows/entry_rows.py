@@ -75,11 +75,12 @@ Changed: TypeAlias = StateRow | PendingChange
 def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str) -> list[Changed]:
     """Make the rows of a transaction's changes, in order; DecodeError for a bad entry or refund."""
     if any((refund.stroops or 0) > row.fee_bid for refund in decoded.meta.refunds):
-        raise DecodeError(f"transaction {row.hash} is refunded more than it bid")
-    with reading(f"a change of transaction {row.hash}"):
+        raise DecodeError(f"transaction {row.hash.hex()} is refunded more than it bid")
+    tx_hash = row.hash.hex()
+    with reading(f"a change of transaction {tx_hash}"):
         changes = decoded.meta.changes
         owners = entries_with_ttl(changes, decoded.envelope)
-        rows = _rows(changes, (row.ledger, row.application_order), owners, row.hash, passphrase)
+        rows = _rows(changes, (row.ledger, row.application_order), owners, tx_hash, passphrase)
         return [changed for changed in rows if changed is not None]
 
 

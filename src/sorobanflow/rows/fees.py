@@ -19,7 +19,7 @@ def fee_columns(envelope: Envelope, result: Result, meta: Meta) -> dict[str, Jso
     charged = result.fee_charged
     _, data = arm(envelope.transaction["ext"])
     if data is None:
-        return {"fee_charged": charged, "inclusion_fee_charged": charged}
+        return {"fee_charged": charged}
     resource_fee = i64(data["resource_fee"])
     _, fees = arm("v0" if meta.soroban_fees is None else meta.soroban_fees)
     non_refundable, refundable, rent = (

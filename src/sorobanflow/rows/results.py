@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from sorobanflow.decode.reader import Json
-from sorobanflow.rows.values import arm, hash_hex, i64, name
+from sorobanflow.rows.values import arm, hash_bytes, i64, name
 
 _SUCCESS = ("tx_success", "tx_fee_bump_inner_success")
 
@@ -13,7 +13,7 @@ class Result(NamedTuple):
 
     code: str
     fee_charged: int  # stroops
-    inner_hash: str | None = None
+    inner_hash: bytes | None = None
     inner_code: str | None = None
 
     @property
@@ -36,7 +36,7 @@ def open_result(result: Json) -> Result:
     if not isinstance(content, dict):
         return Result(name(code), fee_charged)
     inner_code, _ = arm(content["result"]["result"])
-    inner_hash = hash_hex(content["transaction_hash"])
+    inner_hash = hash_bytes(content["transaction_hash"])
     return Result(name(code), fee_charged, inner_hash, name(inner_code))
 
 

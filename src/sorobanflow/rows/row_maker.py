@@ -26,6 +26,7 @@ from sorobanflow.rows.quarantine import (
     stated_ledger,
 )
 from sorobanflow.rows.state import State, refunds_of
+from sorobanflow.rows.state_rows import TokenRow
 from sorobanflow.rows.token_state import token_rows
 from sorobanflow.rows.tokens import TokenOperationRow, token_operation_row
 from sorobanflow.rows.transaction_entry import TransactionEntry, TransactionReader
@@ -97,7 +98,8 @@ class RowMaker:
         )
         self._whole = whole
         self._filter = event_filter
-        self._transactions: dict[str, TransactionEntry] = {}
+        self._transactions: dict[str, TransactionEntry] = {}  # by hash, in hex
+        self._places: dict[tuple[int, int], str] = {}  # hash by ledger and order
         self._events: dict[str, _EventEntry] = {}
         self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
         self._whole_ledgers = WholeLedgers(ledgers, passphrase, anchor)
@@ -144,13 +146,15 @@ class RowMaker:
         rows.trades = [trade for entry in entries for trade in entry.trades]
         events = [self._events[key] for key in sorted(self._events)]
         rows.events = [event.row for event in events]
-        rows.token_operations = self._token_operations(events)
+        operations = self._token_operations(events)
+        rows.token_operations = [row for row, _ in operations]
         rows.quarantine = _by_key(self._quarantine)
         state = self._state(entries)
         tables = rows.by_table()
         for table, by_key in state.finish().items():
             tables[table] += _by_key(by_key)
-        rows.tokens = token_rows(rows.token_operations, rows.token_balances, rows.token_metadata)
+        seen = (token for _, token in operations)
+        rows.tokens = token_rows(seen, rows.token_balances, rows.token_metadata)
         rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
         rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}
         self._whole_ledgers.check()
@@ -184,11 +188,13 @@ class RowMaker:
                 state.refund(ledger, number, refund if known else refund._replace(stroops=None))
         return state
 
-    def _token_operations(self, events: Iterable[_EventEntry]) -> list[TokenOperationRow]:
+    def _token_operations(
+        self, events: Iterable[_EventEntry]
+    ) -> list[tuple[TokenOperationRow, TokenRow]]:
         rows = []
         for event in events:
             row = event.row
-            entry = self._transactions.get(row.tx_hash)
+            entry = self._transactions.get(event.item.tx_hash)
             successful = row.in_successful_call if entry is None else entry.row.successful
             try:
                 token = token_operation_row(row, event.decoded, self._passphrase, successful)
@@ -223,14 +229,20 @@ class RowMaker:
 
     def _add_transaction(self, item: Transaction) -> None:
         entry = self._reader.read(item)
-        if not self._transactions.setdefault(entry.row.hash, entry).is_same(entry):
-            raise DecodeError(f"a different transaction {entry.row.hash} was delivered before")
+        place = entry.row.ledger, entry.row.application_order
+        if self._places.setdefault(place, item.tx_hash) != item.tx_hash:
+            raise DecodeError(
+                f"transaction {item.tx_hash} has the place of {self._places[place]}: "
+                f"{place[1]} in ledger {place[0]}"
+            )
+        if not self._transactions.setdefault(item.tx_hash, entry).is_same(entry):
+            raise DecodeError(f"a different transaction {item.tx_hash} was delivered before")
 
     def _add_event(self, item: Event) -> None:
         decoded = decode_event(item)
         row = event_row(item, decoded)
-        if self._events.setdefault(row.id, _EventEntry(row, decoded, item)).row != row:
-            raise DecodeError(f"a different event {row.id} was delivered before")
+        if self._events.setdefault(item.id, _EventEntry(row, decoded, item)).row != row:
+            raise DecodeError(f"a different event {item.id} was delivered before")
 
     def _quarantine_item(self, kind: str, item: Item, ledger: int, error: Exception) -> None:
         row = quarantine_row(kind, item, ledger, error)
@@ -240,8 +252,8 @@ class RowMaker:
             self._quarantine.setdefault((kind, row.key), row)
 
 
-def _order(row: TransactionRow) -> tuple[int, int, str]:
-    return row.ledger, row.application_order, row.hash
+def _order(row: TransactionRow) -> tuple[int, int]:
+    return row.ledger, row.application_order
 
 
 def _by_key(rows: dict[Any, Any]) -> list[Any]:

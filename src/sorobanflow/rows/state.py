@@ -51,7 +51,7 @@ def refunds_of(row: TransactionRow, meta: Meta) -> list[Refund]:
     """
     if meta.states_refunds or row.soroban_resource_fee is None:
         return meta.refunds
-    return [Refund(row.fee_account, None)]
+    return [Refund(row.payer, None)]
 
 
 class State:

@@ -41,7 +41,7 @@ def read_token_operation(decoded: DecodedEvent) -> Columns | None:
     if columns is None or data is None or None in topics:
         return None
     addresses = {name: address(topic) for name, topic in zip(columns, topics, strict=True)}
-    return {"type": kind, "asset": asset, **addresses, **data}
+    return {"type": _NUMBERS[kind], "asset": asset, **addresses, **data}
 
 
 def _split(topics: list[Json]) -> tuple[list[Json], str | None]:
@@ -111,3 +111,7 @@ _DATA: dict[str, Callable[[Json], Columns | None]] = {
     "set_admin": _new_admin,
     "fee": _amount,
 }
+#: Types of token operations, in the order of their numbers.
+TYPES = tuple(_DATA)
+_NUMBERS = {kind: number for number, kind in enumerate(TYPES)}
+FEE = _NUMBERS["fee"]

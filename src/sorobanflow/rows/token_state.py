@@ -18,7 +18,7 @@ from sorobanflow.rows.state_rows import (
     TokenMetadataRow,
     TokenRow,
 )
-from sorobanflow.rows.tokens import TokenOperationRow, asset_contract_id
+from sorobanflow.rows.tokens import asset_contract_id
 from sorobanflow.rows.values import (
     arm,
     content,
@@ -76,7 +76,7 @@ def token_answer(entry: Json, ledger: int, passphrase: str) -> TokenAnswerRow:
 
 
 def token_rows(
-    *rows: Iterable[TokenOperationRow | TokenBalanceRow | TokenMetadataRow],
+    *rows: Iterable[TokenRow | TokenBalanceRow | TokenMetadataRow],
 ) -> list[TokenRow]:
     """List the contracts that rows are about, each with its asset where one of them proves it."""
     assets: dict[str, str | None] = {}

@@ -12,7 +12,8 @@ from stellar_sdk import Asset
 from sorobanflow.decode.events import DecodedEvent
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.events import EventRow
-from sorobanflow.rows.token_shapes import read_token_operation
+from sorobanflow.rows.state_rows import TokenRow
+from sorobanflow.rows.token_shapes import FEE, read_token_operation
 from sorobanflow.rows.values import reading
 from sorobanflow.toid import MAX_OP, MAX_TX
 
@@ -20,15 +21,17 @@ _MAX_ASSET_LENGTH = 69  # CODE of 12, a colon, ISSUER of 56
 
 
 class TokenOperationRow(NamedTuple):
-    """A row of `token_operations`; the amount in the token's smallest unit."""
+    """A row of `token_operations`; `type` is a place in `TYPES`, the amount in smallest units."""
 
-    event_id: str
-    ledger: int
     closed_at: datetime
-    tx_hash: str
-    op_index: int | None
+    ledger: int
+    tx_index: int
+    op_index: int
+    event_index: int
+    type: int
+    successful: bool
+    tx_hash: bytes
     contract_id: str
-    type: str
     from_address: str | None = None
     to_address: str | None = None
     admin_address: str | None = None
@@ -37,44 +40,45 @@ class TokenOperationRow(NamedTuple):
     live_until_ledger: int | None = None
     to_muxed_id: str | None = None
     to_muxed_type: str | None = None
-    asset: str | None = None
-    successful: bool = False
 
 
 def token_operation_row(
     event: EventRow, decoded: DecodedEvent, passphrase: str, successful: bool | None
-) -> TokenOperationRow | None:
-    """Make the row of the token operation that an event states, if it states one.
+) -> tuple[TokenOperationRow, TokenRow] | None:
+    """Make the rows of the token operation that an event states, if it states one, and its token.
 
     Raises DecodeError if a value does not hold its type, or if it is not known whether the
     transaction was successful.
     """
-    if event.type != "contract" or event.contract_id is None:
+    if event.is_system or event.contract_id is None:
         return None
-    with reading(f"token operation of event {event.id}"):
+    with reading("a token operation"):
         columns = read_token_operation(decoded)
     if columns is None:
         return None
     # Only the network emits outside of operations, and only a fee event of the network is a fee.
     is_of_network = event.tx_index in (0, MAX_TX) or event.op_index == MAX_OP
-    is_fee = columns["type"] == "fee"
+    asset = columns.pop("asset")
+    is_fee = columns["type"] == FEE
     if is_fee and not is_of_network:
         return None
     if successful is None:
         raise DecodeError(f"neither transaction nor event states whether {event.id} was applied")
     # A fee names no asset: it is paid in the native one, which the contract must prove too.
-    claimed = "native" if is_fee else columns["asset"]
+    claimed = "native" if is_fee else asset
     is_proven = claimed is not None and asset_contract_id(claimed, passphrase) == event.contract_id
-    return TokenOperationRow(
-        event_id=event.id,
-        ledger=event.ledger,
+    row = TokenOperationRow(
         closed_at=event.closed_at,
-        tx_hash=event.tx_hash,
-        op_index=None if is_of_network else event.op_index,
-        contract_id=event.contract_id,
-        **{**columns, "asset": claimed if is_proven else None},
+        ledger=event.ledger,
+        tx_index=event.tx_index,
+        op_index=event.op_index,
+        event_index=event.event_index,
         successful=successful,
+        tx_hash=event.tx_hash,
+        contract_id=event.contract_id,
+        **columns,
     )
+    return row, TokenRow(event.contract_id, claimed if is_proven else None)
 
 
 def asset_contract_id(asset: str, passphrase: str) -> str | None:

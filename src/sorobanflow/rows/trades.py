@@ -5,9 +5,9 @@ Source: Stellar-transaction.x (ClaimAtom), CAP-38.
 
 from collections.abc import Sequence
 from datetime import datetime
-from math import gcd
 from typing import NamedTuple
 
+from sorobanflow.decode.operation_types import OPERATION_TYPES
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import account_of_key, address
@@ -18,33 +18,31 @@ from sorobanflow.rows.values import arm, i64, reading
 
 #: Where the result of an operation has its claim atoms.
 _CLAIM_ATOMS = {
-    "path_payment_strict_receive": "offers",
-    "path_payment_strict_send": "offers",
-    "manage_sell_offer": "offers_claimed",
-    "manage_buy_offer": "offers_claimed",
-    "create_passive_sell_offer": "offers_claimed",
+    OPERATION_TYPES.index("path_payment_strict_receive"): "offers",
+    OPERATION_TYPES.index("path_payment_strict_send"): "offers",
+    OPERATION_TYPES.index("manage_sell_offer"): "offers_claimed",
+    OPERATION_TYPES.index("manage_buy_offer"): "offers_claimed",
+    OPERATION_TYPES.index("create_passive_sell_offer"): "offers_claimed",
 }
 
 
 class TradeRow(NamedTuple):
     """A row of `trades`."""
 
-    tx_hash: str
+    closed_at: datetime
+    offer_id: int | None
+    sold_amount: int
+    bought_amount: int
+    ledger: int
+    application_order: int
     op_index: int
     trade_index: int
-    ledger: int
-    closed_at: datetime
-    type: str
+    tx_hash: bytes
     seller: str | None
-    offer_id: int | None
     pool_id: str | None
     buyer: str
     sold_asset: str
-    sold_amount: int
     bought_asset: str
-    bought_amount: int
-    price_n: int | None
-    price_d: int | None
 
 
 def trade_rows(
@@ -60,27 +58,23 @@ def trade_rows(
 
 
 def _trade_row(operation: OperationRow, index: int, kind: str, atom: Json) -> TradeRow:
-    with reading(f"trade {index} of operation {operation.op_index} of {operation.tx_hash}"):
+    with reading(f"trade {index} of operation {operation.op_index} of {operation.tx_hash.hex()}"):
         is_of_pool = kind == "liquidity_pool"
-        sold, bought = i64(atom["amount_sold"]), i64(atom["amount_bought"])
-        price_n, price_d = _price(sold, bought)
         return TradeRow(
-            tx_hash=operation.tx_hash,
+            closed_at=operation.closed_at,
+            offer_id=None if is_of_pool else i64(atom["offer_id"]),
+            sold_amount=i64(atom["amount_sold"]),
+            bought_amount=i64(atom["amount_bought"]),
+            ledger=operation.ledger,
+            application_order=operation.application_order,
             op_index=operation.op_index,
             trade_index=index,
-            ledger=operation.ledger,
-            closed_at=operation.closed_at,
-            type="liquidity_pool" if is_of_pool else "order_book",
+            tx_hash=operation.tx_hash,
             seller=None if is_of_pool else _seller(kind, atom),
-            offer_id=None if is_of_pool else i64(atom["offer_id"]),
             pool_id=address(atom["liquidity_pool_id"], "L") if is_of_pool else None,
             buyer=operation.source_account,
             sold_asset=asset_text(atom["asset_sold"]),
-            sold_amount=sold,
             bought_asset=asset_text(atom["asset_bought"]),
-            bought_amount=bought,
-            price_n=price_n,
-            price_d=price_d,
         )
 
 
@@ -90,11 +84,3 @@ def _seller(kind: str, atom: Json) -> str:
     if kind == "v0":
         return account_of_key(atom["seller_ed25519"]).address
     raise DecodeError(f"unknown claim atom: {kind!r:.80}")
-
-
-def _price(sold: int, bought: int) -> tuple[int | None, int | None]:
-    """Reduce bought / sold; there is no price where nothing was sold."""
-    if sold == 0:
-        return None, None
-    divisor = gcd(bought, sold)
-    return bought // divisor, sold // divisor

@@ -11,6 +11,7 @@ from sorobanflow.rows.fees import fee_columns
 from sorobanflow.rows.results import Result, open_result
 from sorobanflow.rows.values import (
     arm,
+    hash_bytes,
     hash_hex,
     i64,
     json_text,
@@ -22,26 +23,40 @@ from sorobanflow.rows.values import (
 )
 from sorobanflow.sources.items import Transaction
 
+MAX_SIGNATURE = 64  # bytes
+
 
 class TransactionRow(NamedTuple):
-    """A row of `transactions`; fees in stroops, JSON as text."""
+    """A row of `transactions`; fees in stroops, JSON as text, signatures packed.
 
-    hash: str
-    ledger: int
-    application_order: int
+    None is what a rule says: the fee account is the source, the result tx_success, no memo; all of
+    a classic transaction's fee is for inclusion.
+    """
+
     closed_at: datetime
-    successful: bool
-    result_code: str
-    return_value: str | None
-    source_account: str
-    source_muxed_id: int | None
-    fee_account: str
-    fee_account_muxed_id: int | None
     fee_bid: int
     fee_charged: int
-    inclusion_fee_charged: int | None
     sequence: int
-    memo_type: str
+    ledger: int
+    application_order: int
+    operation_count: int
+    successful: bool
+    fee_bump: bool
+    hash: bytes
+    signatures: bytes
+    source_account: str
+    inclusion_fee_charged: int | None = None
+    soroban_resource_fee: int | None = None
+    non_refundable_fee_charged: int | None = None
+    refundable_fee_charged: int | None = None
+    rent_fee_charged: int | None = None
+    resource_fee_refund: int | None = None
+    result_code: str | None = None
+    return_value: str | None = None
+    source_muxed_id: int | None = None
+    fee_account: str | None = None
+    fee_account_muxed_id: int | None = None
+    memo_type: str | None = None
     memo: str | None = None
     min_time: int | None = None
     max_time: int | None = None
@@ -51,20 +66,17 @@ class TransactionRow(NamedTuple):
     min_sequence_age: int | None = None
     min_sequence_ledger_gap: int | None = None
     extra_signers: str | None = None
-    signatures: str = "[]"
-    fee_bump: bool = False
-    inner_hash: str | None = None
+    inner_hash: bytes | None = None
     inner_fee_bid: int | None = None
     inner_result_code: str | None = None
-    inner_signatures: str | None = None
-    operation_count: int = 0
-    soroban_resource_fee: int | None = None
+    inner_signatures: bytes | None = None
     soroban_resources: str | None = None
     soroban_archived_entries: str | None = None
-    non_refundable_fee_charged: int | None = None
-    refundable_fee_charged: int | None = None
-    rent_fee_charged: int | None = None
-    resource_fee_refund: int | None = None
+
+    @property
+    def payer(self) -> str:
+        """The account that pays the fee (G…)."""
+        return self.fee_account or self.source_account
 
 
 def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> TransactionRow:
@@ -74,30 +86,31 @@ def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> Tr
         result = open_result(decoded.result)
         memo_type, memo = _memo(envelope.transaction["memo"])
         inner_signatures = envelope.inner_signatures
+        source, payer = envelope.source, envelope.fee_source
         return TransactionRow(
-            hash=hash_hex(transaction.tx_hash),
-            ledger=transaction.ledger,
-            application_order=transaction.application_order,
             closed_at=unix_time(transaction.created_at),
-            successful=_successful(transaction, result),
-            result_code=result.code,
-            return_value=_return_value(envelope.transaction, result, decoded.meta.return_value),
-            source_account=envelope.source.address,
-            source_muxed_id=envelope.source.muxed_id,
-            fee_account=envelope.fee_source.address,
-            fee_account_muxed_id=envelope.fee_source.muxed_id,
             fee_bid=envelope.fee_bid,
             sequence=i64(envelope.transaction["seq_num"]),
+            ledger=transaction.ledger,
+            application_order=transaction.application_order,
+            operation_count=len(envelope.transaction["operations"]),
+            successful=_successful(transaction, result),
+            fee_bump=envelope.fee_bump,
+            hash=hash_bytes(transaction.tx_hash),
+            signatures=_packed(envelope.signatures),
+            source_account=source.address,
+            result_code=None if result.code == "tx_success" else result.code,
+            return_value=_return_value(envelope.transaction, result, decoded.meta.return_value),
+            source_muxed_id=source.muxed_id,
+            fee_account=None if payer.address == source.address else payer.address,
+            fee_account_muxed_id=payer.muxed_id,
             memo_type=memo_type,
             memo=memo,
             **_preconditions(envelope.transaction["cond"]),
-            signatures=json_text(envelope.signatures),
-            fee_bump=envelope.fee_bump,
             inner_hash=result.inner_hash,
             inner_fee_bid=envelope.inner_fee_bid,
             inner_result_code=result.inner_code,
-            inner_signatures=None if inner_signatures is None else json_text(inner_signatures),
-            operation_count=len(envelope.transaction["operations"]),
+            inner_signatures=None if inner_signatures is None else _packed(inner_signatures),
             **_soroban_columns(envelope.transaction["ext"]),
             **fee_columns(envelope, result, decoded.meta),
         )
@@ -109,10 +122,21 @@ def _successful(transaction: Transaction, result: Result) -> bool:
     raise DecodeError(f"status {transaction.status!r:.80} does not agree with {result.code}")
 
 
-def _memo(memo: Json) -> tuple[str, str | None]:
+def _packed(signatures: Json) -> bytes:
+    """Write signatures in 69 bytes each: hint, length, and the signature with zeros behind it."""
+    parts = [(bytes.fromhex(one["hint"]), bytes.fromhex(one["signature"])) for one in signatures]
+    if any(len(hint) != 4 or len(signature) > MAX_SIGNATURE for hint, signature in parts):
+        raise DecodeError("a signature has a hint of other than 4 bytes, or more than 64 bytes")
+    return b"".join(
+        hint + len(signature).to_bytes() + signature.ljust(MAX_SIGNATURE, b"\0")
+        for hint, signature in parts
+    )
+
+
+def _memo(memo: Json) -> tuple[str | None, str | None]:
     kind, content = arm(memo)
     if kind == "none":
-        return kind, None
+        return None, None
     if kind == "text":
         return kind, text(content)
     if kind == "id":

@@ -98,6 +98,11 @@ def hash_hex(value: Json) -> str:
     raise DecodeError(f"not a hash: {_short(value)}; expected 64 lower-case hex digits")
 
 
+def hash_bytes(value: Json) -> bytes:
+    """Read a 32-byte hash that is in lower-case hex."""
+    return bytes.fromhex(hash_hex(value))
+
+
 def text(value: Json) -> str:
     """Check that PostgreSQL can store a text: no NUL, no lone surrogates."""
     if isinstance(value, str) and "\0" not in value and _is_unicode(value):

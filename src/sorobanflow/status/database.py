@@ -55,12 +55,15 @@ def read_row_counts(engine: Engine) -> dict[str, int | None]:
     """Estimate the rows of each table: the live count of the statistics, else the planner's."""
     # Both are 0 or less before the first count, also in a table that has rows.
     query = (
-        "SELECT c.relname, coalesce(nullif(s.n_live_tup, 0), "
+        "SELECT t.relname, sum(coalesce(nullif(s.n_live_tup, 0), "
         "CASE WHEN c.reltuples > 0 THEN c.reltuples::bigint "
-        "WHEN c.reltuples = 0 OR pg_relation_size(c.oid) = 0 THEN 0 END) "
-        "FROM pg_class c LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid "
-        "WHERE c.relkind = 'r' AND c.relname = ANY(:names) AND pg_table_is_visible(c.oid) "
-        "ORDER BY c.relname"
+        "WHEN c.reltuples = 0 OR pg_relation_size(c.oid) = 0 THEN 0 END))::bigint "
+        "FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace "
+        "LEFT JOIN pg_inherits i ON i.inhparent = t.oid "
+        "JOIN pg_class c ON c.oid = coalesce(i.inhrelid, t.oid) "
+        "LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid "
+        "WHERE t.relkind IN ('r', 'p') AND n.nspname IN ('public', 'storage') "
+        "AND t.relname = ANY(:names) GROUP BY 1 ORDER BY 1"
     )
     names = [table.name for table in metadata.sorted_tables]
     return {name: rows for name, rows in _rows(engine, query, names=names)}  # noqa: C416 - typed

@@ -30,11 +30,14 @@ def copy_rows(
     connection: "psycopg.Connection[Any]",
     table: Table,
     rows: Iterable[Row],
-    into: str | None = None,
+    into: Table | None = None,
 ) -> None:
-    """Copy rows into the table or `into`; a value that does not fit is a psycopg.DataError."""
+    """Copy rows into the table, or `into` of the same columns.
+
+    A value that does not fit is a psycopg.DataError.
+    """
     cursor = _exact_cursor(connection)
-    with cursor.copy(_statement(table, into or table.name)) as copy:
+    with cursor.copy(_statement(table if into is None else into)) as copy:
         copy.set_types(column_types(table))
         for row in rows:
             copy.write_row(row)
@@ -78,10 +81,11 @@ def column_types(table: Table) -> list[str]:
 
 
 @cache
-def _statement(table: Table, into: str) -> bytes:
+def _statement(table: Table) -> bytes:
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     template = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
-    return template.format(sql.Identifier(into), columns).as_bytes()
+    name = [part for part in (table.schema, table.name) if part]
+    return template.format(sql.Identifier(*name), columns).as_bytes()
 
 
 def _exact_cursor(connection: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":

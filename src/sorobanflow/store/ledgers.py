@@ -15,7 +15,7 @@ from sorobanflow.errors import LedgerProofError
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.store.copy import Row, column_types
-from sorobanflow.store.tables import ledgers
+from sorobanflow.store.tables import events, ledgers, operations, transactions
 
 #: The columns that only whole ledgers fill.
 HEADER_COLUMNS = HeaderRow._fields
@@ -146,15 +146,18 @@ _AFTER = {
     "transaction_count": "t.n",
     "event_count": "e.n",
     **{name: f"coalesce(new.{name}, l.{name})" for name in HEADER_COLUMNS},
-    "operation_count": _count("operations WHERE ledger = l.sequence"),
-    "failed_transaction_count": _count("transactions WHERE ledger = l.sequence AND NOT successful"),
+    "operation_count": _count(f"{operations.fullname} WHERE ledger = l.sequence"),
+    "failed_transaction_count": _count(
+        f"{transactions.fullname} WHERE ledger = l.sequence AND NOT successful"
+    ),
     "proved": "(new.proved OR l.proved)",
 }
 _UPDATE = (
     f"UPDATE ledgers AS l SET {', '.join(f'{name} = {value}' for name, value in _AFTER.items())} "  # noqa: S608
     f"FROM {_unnest(_UPDATED)} AS new ({', '.join(_UPDATED)}), "
-    "LATERAL (SELECT count(*) AS n FROM transactions WHERE ledger = new.sequence) AS t, "
-    "LATERAL (SELECT count(*) AS n FROM events WHERE ledger = new.sequence) AS e "
+    f"LATERAL (SELECT count(*) AS n FROM {transactions.fullname} "
+    "WHERE ledger = new.sequence) AS t, "
+    f"LATERAL (SELECT count(*) AS n FROM {events.fullname} WHERE ledger = new.sequence) AS e "
     f"WHERE l.sequence = new.sequence AND ({', '.join(f'l.{name}' for name in _AFTER)}) "
     f"IS DISTINCT FROM ({', '.join(_AFTER.values())})"
 ).encode()

@@ -53,7 +53,7 @@ def _merge_statement(table: Table, *, replace: bool, is_whole: bool) -> bytes:
         kept = () if is_whole else LEFT_OPEN.get(table, ())
         update = _take_incoming([name for name in columns if name not in keys], kept)
     return (
-        f"INSERT INTO {table.name} AS t ({', '.join(columns)}) "  # noqa: S608
+        f"INSERT INTO {table.fullname} AS t ({', '.join(columns)}) "  # noqa: S608
         f"SELECT * FROM unnest({array_parameters(table)}) "
         f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {update}"
     ).encode()

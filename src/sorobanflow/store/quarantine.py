@@ -54,7 +54,7 @@ def _stored(quarantined: Sequence[tuple[str, str]], rows: BatchRows) -> list[tup
     keys = {
         "event": event_ids,
         "token_operation": event_ids,
-        "transaction": {row.hash for row in rows.transactions},
+        "transaction": {row.hash.hex() for row in rows.transactions},
     }
     return [
         (kind, key)

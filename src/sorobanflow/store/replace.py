@@ -23,13 +23,15 @@ from sorobanflow.store.tables import (
     VERSION_GROUPS,
     VersionGroup,
     contract_calls,
+    events,
+    transactions,
 )
 
 _IN_LEDGERS = "BETWEEN %(first)s AND %(last)s"
 _ARE_EMPTY = f"""
 WHERE sequence {_IN_LEDGERS} AND sequence <> ALL(%(kept)s::int[])
-AND NOT EXISTS (SELECT FROM transactions WHERE ledger = sequence)
-AND NOT EXISTS (SELECT FROM events WHERE ledger = sequence)
+AND NOT EXISTS (SELECT FROM {transactions.fullname} WHERE ledger = sequence)
+AND NOT EXISTS (SELECT FROM {events.fullname} WHERE ledger = sequence)
 """  # noqa: S608 - no input
 #: An empty ledger has a row if it came whole.
 _EMPTY_LEDGERS = (
@@ -38,7 +40,7 @@ _EMPTY_LEDGERS = (
     "AND (transaction_count, event_count) <> (0, 0)",
 )
 _UNTOLD = (
-    " AND NOT EXISTS (SELECT FROM unnest(%(untold)s::text[]) AS u (hash) WHERE u.hash = t.tx_hash)"
+    " AND NOT EXISTS (SELECT FROM unnest(%(untold)s::bytea[]) AS u (hash) WHERE u.hash = t.tx_hash)"
 )
 
 
@@ -85,7 +87,9 @@ def _keys_of(table: Table, rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 @cache
 def _history_statement(table: Table) -> bytes:
-    statement = f"DELETE FROM {table.name} AS t WHERE ledger {_IN_LEDGERS} AND {_not_kept(table)}"  # noqa: S608
+    statement = (
+        f"DELETE FROM {table.fullname} AS t WHERE ledger {_IN_LEDGERS} AND {_not_kept(table)}"  # noqa: S608
+    )
     return statement.encode()
 
 
@@ -97,15 +101,15 @@ def _state_statements(table: Table, is_whole: bool) -> list[bytes]:
         f"({_wrong(table, group, is_whole)}) AS w WHERE {_same(keys, 'w')}" for group in groups
     ]
     if len(groups) == 1:
-        statements = [f"DELETE FROM {table.name} AS t USING {wrong[0]}"]  # noqa: S608
+        statements = [f"DELETE FROM {table.fullname} AS t USING {wrong[0]}"]  # noqa: S608
     else:
         statements = [
-            f"UPDATE {table.name} AS t SET {_nothing(table, group)} FROM {one}"  # noqa: S608
+            f"UPDATE {table.fullname} AS t SET {_nothing(table, group)} FROM {one}"  # noqa: S608
             for group, one in zip(groups, wrong, strict=True)
         ]
         empty = " AND ".join(f"t.{group.order[0]} IS NULL" for group in groups)
         statements.append(
-            f"DELETE FROM {table.name} AS t USING {_unnested(table, '', 'claimed')} "  # noqa: S608
+            f"DELETE FROM {table.fullname} AS t USING {_unnested(table, '', 'claimed')} "  # noqa: S608
             f"WHERE {_same(keys, 'claimed')} AND {empty}"
         )
     return [statement.encode() for statement in statements]
@@ -116,7 +120,7 @@ def _wrong(table: Table, group: VersionGroup, is_whole: bool) -> str:
     keys, date = table.primary_key.columns.keys(), group.order[0]
     kept = "" if is_whole else f"AND NOT {only_whole(group, 't')} "
     return (
-        f"SELECT {', '.join(f't.{key}' for key in keys)} FROM {table.name} AS t "  # noqa: S608
+        f"SELECT {', '.join(f't.{key}' for key in keys)} FROM {table.fullname} AS t "  # noqa: S608
         f"JOIN {_unnested(table, '', 'claimed')} ON {_same(keys, 'claimed')} "
         f"WHERE t.{date} {_IN_LEDGERS} AND {_not_kept(table)} {kept}FOR UPDATE OF t SKIP LOCKED"
     )

@@ -2,7 +2,7 @@
 
 All but `ledgers` are partitioned by ledger, in the schema `storage`; people read the views of the
 same names in the schema `public`. A column is null where a rule says its value, which the views
-write. Columns come by their alignment, the widest first, so that rows have no gaps.
+write. Columns that are never null come first, by their alignment: so rows have no gaps.
 """
 
 from typing import Any
@@ -135,18 +135,27 @@ transactions = Table(
     closed_at_column(),
     required_column("fee_bid", BigInteger, "highest fee offered, stroops"),
     required_column("fee_charged", BigInteger, "fee charged, stroops"),
+    required_column("sequence", BigInteger, "sequence number of the source"),
+    _ledger_key(),
+    number_key("application_order", "1-based order in the ledger"),
+    required_column("operation_count", Integer, "number of operations"),
+    required_column("successful", Boolean, "whether it was applied"),
+    required_column("fee_bump", Boolean, "whether a fee bump wraps it"),
+    hash_column("hash", "transaction hash; the outer one of a fee bump", nullable=False),
+    required_column(
+        "signatures",
+        LargeBinary,
+        "in order, 69 bytes each: hint, length, and signature with zeros up to 64 bytes",
+    ),
+    id_column(
+        "source_account", "source (G…), of the inner transaction for a fee bump", nullable=False
+    ),
     Column(
         "inclusion_fee_charged",
         BigInteger,
         comment="of the fee charged, without the resource fee, stroops; null: not known, or "
         "the transaction is classic and it is all of it",
     ),
-    required_column("sequence", BigInteger, "sequence number of the source"),
-    Column("min_ledger", BigInteger, comment="not before this ledger"),
-    Column("max_ledger", BigInteger, comment="before this ledger; 0: no bound"),
-    Column("min_sequence", BigInteger, comment="lowest sequence of the source that is allowed"),
-    Column("min_sequence_ledger_gap", BigInteger, comment="ledgers since the source's last use"),
-    Column("inner_fee_bid", BigInteger, comment="fee offered by the wrapped one, stroops"),
     Column("soroban_resource_fee", BigInteger, comment="resource fee offered, stroops"),
     Column("non_refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
     Column("refundable_fee_charged", BigInteger, comment="of the resource fee, stroops"),
@@ -156,20 +165,11 @@ transactions = Table(
         BigInteger,
         comment="of the resource fee offered, stroops; null: classic, or not known",
     ),
-    _ledger_key(),
-    number_key("application_order", "1-based order in the ledger"),
-    required_column("operation_count", Integer, "number of operations"),
-    required_column("successful", Boolean, "whether it was applied"),
-    required_column("fee_bump", Boolean, "whether a fee bump wraps it"),
-    hash_column("hash", "transaction hash; the outer one of a fee bump", nullable=False),
     text_column("result_code", "result code; null: tx_success"),
     Column(
         "return_value",
         JSONB,
         comment="what its contract call returned, a SEP-51 value; null: failed, or no such call",
-    ),
-    id_column(
-        "source_account", "source (G…), of the inner transaction for a fee bump", nullable=False
     ),
     Column("source_muxed_id", Numeric(20, 0), comment="id of a muxed source, u64"),
     id_column("fee_account", "account that pays (G…); null: source_account"),
@@ -178,14 +178,14 @@ transactions = Table(
     text_column("memo", "memo: text in SEP-51 escapes, id in decimal, hash in hex"),
     Column("min_time", Numeric(20, 0), comment="not before, Unix seconds"),
     Column("max_time", Numeric(20, 0), comment="not after, Unix seconds; 0: no bound"),
+    Column("min_ledger", BigInteger, comment="not before this ledger"),
+    Column("max_ledger", BigInteger, comment="before this ledger; 0: no bound"),
+    Column("min_sequence", BigInteger, comment="lowest sequence of the source that is allowed"),
     Column("min_sequence_age", Numeric(20, 0), comment="seconds since the source's last use"),
+    Column("min_sequence_ledger_gap", BigInteger, comment="ledgers since the source's last use"),
     Column("extra_signers", JSONB, comment="signer keys (SEP-23) that must sign too"),
-    required_column(
-        "signatures",
-        LargeBinary,
-        "in order, 69 bytes each: hint, length, and signature with zeros up to 64 bytes",
-    ),
     hash_column("inner_hash", "hash of the wrapped transaction"),
+    Column("inner_fee_bid", BigInteger, comment="fee offered by the wrapped one, stroops"),
     text_column("inner_result_code", "result code of the wrapped one"),
     Column("inner_signatures", LargeBinary, comment="those of the wrapped one"),
     Column("soroban_resources", JSONB, comment="footprint and limits asked for, SEP-51"),
@@ -260,7 +260,6 @@ token_operations = Table(
     "token_operations",
     metadata,
     closed_at_column(),
-    Column("live_until_ledger", BigInteger, comment="of approve: last ledger of the allowance"),
     _ledger_key(),
     *_event_key(),
     required_column(
@@ -269,7 +268,6 @@ token_operations = Table(
         "0 transfer, 1 mint, 2 burn, 3 clawback, 4 approve, 5 set_authorized, 6 set_admin, 7 fee",
     ),
     required_column("successful", Boolean, "whether the transaction was applied"),
-    Column("authorized", Boolean, comment="of set_authorized"),
     hash_column("tx_hash", "its transaction", nullable=False),
     id_column("contract_id", "token contract (C…)", nullable=False),
     id_column("from_address", "who loses or allows: of transfer, burn, clawback, approve, fee"),
@@ -284,6 +282,8 @@ token_operations = Table(
         Numeric(39, 0),
         comment="i128 in the token's smallest unit; a negative fee is a refund",
     ),
+    Column("authorized", Boolean, comment="of set_authorized"),
+    Column("live_until_ledger", BigInteger, comment="of approve: last ledger of the allowance"),
     text_column(
         "to_muxed_id", "muxed destination: u64 in decimal, string in SEP-51 escapes, or hex"
     ),
