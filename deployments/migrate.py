@@ -43,7 +43,8 @@ def move_old_rows(engine: Engine, show_every_s: float = SHOW_EVERY_S) -> None:
     total = estimate_unmoved(engine)
     if total is None:
         return
-    print(f"moving about {total:,} rows into the new tables; runs may go on", flush=True)
+    about = f", about {total:,}" if total else ""
+    print(f"moving rows into the new tables{about}; runs may go on meanwhile", flush=True)
     shown = time.monotonic()
 
     def show(moved: Moved) -> None:
@@ -57,13 +58,13 @@ def move_old_rows(engine: Engine, show_every_s: float = SHOW_EVERY_S) -> None:
 
 
 def progress_line(moved: Moved, total: int) -> str:
-    """Say what is moved, how fast, and how long the rest takes."""
+    """Say what is moved, how fast, and how long the rest takes; `total` 0: not known."""
     rate = moved.rows / max(moved.seconds, 0.001)
-    left = max(total - moved.rows, 0) / max(rate, 1)
-    return (
-        f"moved ledgers from {moved.ledgers.first} on: {moved.rows:,} of about {total:,} rows, "
-        f"{rate:,.0f} a second, about {left / 60:.0f} min left"
-    )
+    done = f"moved ledgers from {moved.ledgers.first} on: {moved.rows:,} rows, {rate:,.0f} a second"
+    if not total:
+        return done
+    left_min = max(total - moved.rows, 0) / max(rate, 1) / 60
+    return f"{done}, about {left_min:,.0f} min left"
 
 
 if __name__ == "__main__":  # as it was called before

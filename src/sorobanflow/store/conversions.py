@@ -2,7 +2,8 @@
 
 Old hashes were hex and keys of their own; today a row's place on the chain is its key. So rows of
 operations, trades and calls take the order of their transaction, whose row moves last. Without
-one they get a place of their own, below all transactions: nothing is lost.
+one they get a place of their own, below all transactions: nothing is lost. Assets of token
+operations are in `tokens` since revision 0006.
 """
 
 from collections.abc import Iterator
@@ -73,14 +74,6 @@ _EXPRESSIONS: dict[Table, dict[str, str]] = {
     },
     contract_calls: _OF_TRANSACTION,
 }
-#: Assets of tokens, which their operations no longer state.
-FROM_TOKENS = text(
-    "INSERT INTO tokens AS k (contract_id, asset) "
-    "SELECT contract_id, max(asset) FROM unmoved.token_operations "
-    "WHERE ledger BETWEEN :first AND :last GROUP BY 1 ORDER BY 1 "
-    "ON CONFLICT (contract_id) DO UPDATE SET asset = excluded.asset "
-    "WHERE k.asset IS NULL AND excluded.asset IS NOT NULL"
-)
 
 
 def _statements() -> Iterator[TextClause]:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
-from sorobanflow.store.conversions import FROM_TOKENS, MOVE
+from sorobanflow.store.conversions import MOVE
 from sorobanflow.store.known_partitions import KnownPartitions
 from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.tables import PARTITIONED
@@ -103,11 +103,17 @@ def _move_chunks(engine: Engine, ledgers: LedgerRange) -> Iterator[Moved]:
 
 
 def _newest(engine: Engine, ledgers: LedgerRange) -> int | None:
-    with engine.begin() as connection:
-        if ledgers.size < 1 or not connection.execute(_EXISTS).scalar():
-            return None
-        newest: int | None = connection.execute(_NEWEST, ledgers._asdict()).scalar()
-        return newest
+    """Return the newest ledger of which something is to be moved; None: there is none."""
+    if ledgers.size < 1 or not _exists(engine):
+        return None
+    try:
+        with engine.begin() as connection:
+            newest: int | None = connection.execute(_NEWEST, ledgers._asdict()).scalar()
+    except ProgrammingError as error:
+        if isinstance(error.orig, psycopg.errors.UndefinedTable):
+            return None  # another process has just dropped them
+        raise
+    return newest
 
 
 def _move_chunk(engine: Engine, ledgers: LedgerRange) -> int:
@@ -115,7 +121,6 @@ def _move_chunk(engine: Engine, ledgers: LedgerRange) -> int:
     with engine.begin() as connection:
         if not _lock(connection):
             return 0
-        connection.execute(FROM_TOKENS, ledgers._asdict())
         return sum(connection.execute(one, ledgers._asdict()).rowcount for one in MOVE)
 
 
