@@ -14,28 +14,39 @@ DECLARE
     later text;
     this text := quote_ident(current_database());
     role text;
+    schema text;
 BEGIN
     IF owner IS NULL THEN
         RAISE EXCEPTION 'there are no tables yet: run sorobanflow migrate first';
     END IF;
-    later := format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA public ', owner);
-
     FOREACH role IN ARRAY ARRAY['sorobanflow_indexer', 'sorobanflow_reader'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;
         EXECUTE format('GRANT CONNECT ON DATABASE %s TO %I', this, role);
-        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role);
-        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA public TO %I', role);
-        EXECUTE later || format('GRANT SELECT ON TABLES TO %I', role);
     END LOOP;
+
+    -- public has what people read; storage the partitions behind it; unmoved, while
+    -- `sorobanflow migrate` moves rows, those of an older release.
+    FOR schema IN SELECT nspname FROM pg_namespace
+    WHERE nspname IN ('public', 'storage', 'unmoved') LOOP
+        later := format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I ', owner, schema);
+        FOREACH role IN ARRAY ARRAY['sorobanflow_indexer', 'sorobanflow_reader'] LOOP
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema, role);
+            EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema, role);
+            EXECUTE later || format('GRANT SELECT ON TABLES TO %I', role);
+        END LOOP;
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I '
+            'TO sorobanflow_indexer', schema);
+        EXECUTE later || 'GRANT INSERT, UPDATE, DELETE ON TABLES TO sorobanflow_indexer';
+    END LOOP;
+    -- Makes partitions in the name of their owner.
+    GRANT EXECUTE ON FUNCTION storage.make_partitions TO sorobanflow_indexer;
 
     -- Audits copy rows into temporary tables, and delete rows that the node does not have.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %s TO sorobanflow_indexer', this);
-    GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sorobanflow_indexer;
     REVOKE DELETE ON public.coverage, public.network FROM sorobanflow_indexer;
     REVOKE INSERT, UPDATE, DELETE ON public.alembic_version FROM sorobanflow_indexer;
-    EXECUTE later || 'GRANT INSERT, UPDATE, DELETE ON TABLES TO sorobanflow_indexer';
 
     EXECUTE format('REVOKE ALL ON DATABASE %s FROM PUBLIC', this);
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;

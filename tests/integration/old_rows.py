@@ -18,6 +18,7 @@ OPERATIONS = (
 TOKENS = "transfer mint burn clawback approve set_authorized set_admin fee"
 
 _HASH = "md5(l || ' ' || n) || md5(n || ' ' || l)"
+_LEDGERS = "generate_series(CAST(:first AS int), CAST(:last AS int)) AS l"
 _CLOSED = "timestamptz '2026-01-01' + l * interval '5 s'"
 _TOID = "((l::bigint << 32) | (tx::bigint << 12) | op)::text"
 _ID = f"lpad({_TOID}, 19, '0') || '-' || lpad(i::text, 10, '0')"
@@ -26,9 +27,9 @@ _SIGNATURES = """jsonb_build_array(
     jsonb_build_object('hint', '00000000', 'signature', repeat('00', n)),
     jsonb_build_object('hint', 'ffffffff', 'signature', '')
 )"""
-_PLACES = """
+_PLACES = f"""
     SELECT l, n, tx, op, (l + n) % 4 AS i, split_part(:tokens, ' ', n) AS type
-    FROM generate_series(:first, :last) AS l, (VALUES
+    FROM {_LEDGERS}, (VALUES
         (1, 1, 0), (2, 1, 3), (3, 2, 0), (4, 2, 4095), (5, 3, 1), (6, 3, 2),
         (7, 3, 3), (8, 0, 0), (8, 1048575, 4095)
     ) AS p (n, tx, op)
@@ -37,7 +38,7 @@ _ROWS = (
     "INSERT INTO tokens VALUES ('C0', NULL), ('C1', 'native')",
     f"""
     INSERT INTO ledgers (sequence, closed_at, transaction_count, event_count)
-    SELECT l, {_CLOSED}, 3, 9 FROM generate_series(:first, :last) AS l
+    SELECT l, {_CLOSED}, 3, 9 FROM {_LEDGERS}
     """,
     f"""
     INSERT INTO events
@@ -65,7 +66,7 @@ _ROWS = (
         CASE n WHEN 1 THEN '[0, 2]'::jsonb END,
         CASE n WHEN 1 THEN 11 END, CASE n WHEN 1 THEN 12 END, CASE n WHEN 1 THEN 13 END,
         CASE n WHEN 1 THEN 14 END
-    FROM generate_series(:first, :last) AS l, generate_series(1, 3) AS n
+    FROM {_LEDGERS}, generate_series(1, 3) AS n
     """,
     f"""
     INSERT INTO operations
@@ -74,7 +75,7 @@ _ROWS = (
         CASE WHEN n <> 2 THEN 'success'
             ELSE (ARRAY[NULL, 'success', 'underfunded'])[op % 3 + 1] END,
         CASE op WHEN 4 THEN '{{"offers": []}}'::jsonb END, n <> 2
-    FROM generate_series(:first, :last) AS l, generate_series(1, 3) AS n,
+    FROM {_LEDGERS}, generate_series(1, 3) AS n,
         generate_series(0, 8) AS op
     """,
     f"""
@@ -83,7 +84,7 @@ _ROWS = (
         CASE i WHEN 0 THEN 'G5' END, CASE i WHEN 0 THEN 77 END, CASE WHEN i > 0 THEN 'L1' END, 'G6',
         'native', CASE i WHEN 2 THEN 0 ELSE 6 END, 'ABC:G1', 4,
         CASE WHEN i < 2 THEN 2 END, CASE WHEN i < 2 THEN 3 END
-    FROM generate_series(:first, :last) AS l, generate_series(3, 3) AS n, generate_series(0, 2) AS i
+    FROM {_LEDGERS}, generate_series(3, 3) AS n, generate_series(0, 2) AS i
     """,
     f"""
     INSERT INTO token_operations
@@ -102,7 +103,7 @@ _ROWS = (
     SELECT {_HASH}, i, l, {_CLOSED}, i, CASE WHEN i > 0 THEN i - 1 END, 'C' || i, 'f' || i,
         CASE i WHEN 1 THEN NULL ELSE '[1]'::jsonb END, CASE i WHEN 0 THEN '2'::jsonb END, i < 2,
         CASE i WHEN 0 THEN '{{"cpu_insn": 5}}'::jsonb END
-    FROM generate_series(:first, :last) AS l, generate_series(1, 1) AS n, generate_series(0, 2) AS i
+    FROM {_LEDGERS}, generate_series(1, 1) AS n, generate_series(0, 2) AS i
     """,
 )
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
@@ -12,15 +13,24 @@ import pytest
 from sqlalchemy import Engine, text
 
 from deployments.migrate import move_old_rows, progress_line
+from sorobanflow.audit.agreement import fetch_rows
+from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.errors import SchemaError
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import moving, schema
+from sorobanflow.store.claims import read_claims
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.moving import Moved, move_all, move_rows
 from sorobanflow.store.partitions import list_partitions
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import PARTITIONED
+from sorobanflow.store.upsert import upsert_batch
+from tests.integration.index_all import index_all, source_of
 from tests.integration.old_rows import store_old_rows
+from tests.ledgers import generated
+
+Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 
 FIRST, LAST = 120_940, 120_979  # on both sides of a partition's border
 #: Views that show the rows, of the tables and of what reads them.
@@ -85,8 +95,8 @@ def old(postgres: Any) -> str:
 
 
 @pytest.fixture
-def template(old: str) -> str:
-    return old
+def template(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(getattr(request, "param", "old")))
 
 
 @pytest.fixture
@@ -163,6 +173,33 @@ def test_two_move_and_a_writer_too(upgraded: Engine, database_url: str) -> None:
         for done in [threads.submit(move), threads.submit(move), threads.submit(write)]:
             done.result()
     assert (_rows(upgraded), _unmoved(upgraded)) == (before, 0)
+
+
+@pytest.mark.parametrize("template", ["migrated"], indirect=True)
+def test_new_release_writes_while_old_rows_are_unmoved(
+    engine: Engine, indexed: Callable[[Generator, int], str], postgres: Any, checksums: Checksums
+) -> None:
+    """Stored ledgers again, some replaced, and new ones: as if there had been no old rows."""
+    with (
+        DevnetServer(Chain(generated(), closed=8)) as server,
+        RpcClient(server.url) as client,
+        open_engine(postgres.url_of(indexed(generated(), 8)), PoolSettings(max_idle=0)) as new,
+    ):
+        index_all(client, engine, LedgerRange(1, 6))
+        schema.downgrade(engine, "0013")
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE operations SET successful = false WHERE ledger = 4"))
+            connection.execute(text("UPDATE events SET ledger = 5 WHERE ledger = 4"))
+        schema.upgrade(engine)
+        index_all(client, engine, LedgerRange(7, 8))
+        index_all(client, engine, LedgerRange(2, 3))
+        ledgers = LedgerRange(4, 5)
+        rows = fetch_rows(source_of(client), ledgers)
+        upsert_batch(engine, rows, "all", read_claims(engine, [ledgers]))
+        assert _all(engine, "SELECT DISTINCT ledger FROM unmoved.events ORDER BY 1") == [(1,), (6,)]
+        assert _rows(engine) == _rows(new)
+        move_all(engine)
+        assert checksums(engine) == checksums(new)
 
 
 def _kill_movers(engine: Engine, url: str, kills: int, seed: int) -> None:

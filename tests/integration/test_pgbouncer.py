@@ -19,10 +19,12 @@ from sqlalchemy import Engine, text
 from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.coverage import pin_network, read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
+from sorobanflow.store.partitions import list_partitions, set_partition_ledgers
 from sorobanflow.store.pool import PoolSettings
+from sorobanflow.store.tables import metadata
 from tests.integration.index_all import index_all
 from tests.ledgers import generated
 from tests.needs import program
@@ -77,6 +79,11 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str, log: Pa
     pytest.fail(f"PgBouncer does not answer: {log.read_text()}")
 
 
+def _make_small_partitions(engine: Engine, node: RpcClient) -> None:
+    pin_network(engine, node.get_network().passphrase)
+    set_partition_ledgers(engine, 5)
+
+
 def test_three_writers_share_the_sessions_of_a_pooler(
     pgbouncer: Path,
     engine: Engine,
@@ -85,6 +92,7 @@ def test_three_writers_share_the_sessions_of_a_pooler(
 ) -> None:
     pooled = make_conninfo(database_url, host=str(pgbouncer), port=6432)
     with DevnetServer(Chain(generated(), closed=LEDGERS)) as server, RpcClient(server.url) as node:
+        _make_small_partitions(engine, node)
 
         def write(batches: list[LedgerRange]) -> None:
             with open_engine(pooled, PoolSettings(max_idle=1, max_open=2)) as through_pgbouncer:
@@ -97,6 +105,10 @@ def test_three_writers_share_the_sessions_of_a_pooler(
         assert read_coverage(engine, "all").covered == ((1, LEDGERS),)
         found = checksums(engine)
         with engine.begin() as connection:
-            connection.execute(text(f"TRUNCATE {', '.join(found)}"))
+            names = [table.fullname for table in metadata.tables.values() if table.name in found]
+            connection.execute(text(f"TRUNCATE {', '.join(names)}"))
+            made = [(one.first, one.last) for one in list_partitions(connection)]
+        assert made == [(first, first + 4) for first in range(0, LEDGERS + 5, 5)]
+        _make_small_partitions(engine, node)
         index_all(node, engine, LedgerRange(1, LEDGERS))
     assert found == checksums(engine)

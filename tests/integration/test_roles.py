@@ -20,10 +20,13 @@ from sorobanflow.store.claims import read_claims
 from sorobanflow.store.coverage import read_coverage, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
+from sorobanflow.store.moving import move_rows
+from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
 from sorobanflow.store.upsert import upsert_batch
 from tests.integration.index_all import index_all, source_of
+from tests.integration.old_rows import store_old_rows
 from tests.ledgers import generated
 
 ROLES = Path(__file__).parents[2] / "deployments" / "roles.sql"
@@ -32,12 +35,14 @@ DDL = [
     "CREATE TABLE mine (id int)",
     "CREATE VIEW mine AS SELECT 1",
     "CREATE SCHEMA mine",
-    "ALTER TABLE events ADD COLUMN mine int",
-    "DROP TABLE events",
-    "TRUNCATE events",
-    "CREATE INDEX ON events (ledger)",
+    "ALTER TABLE storage.events ADD COLUMN mine int",
+    "DROP TABLE storage.events",
+    "DROP VIEW events",
+    "TRUNCATE storage.events",
+    "CREATE INDEX ON storage.events (ledger)",
+    "CREATE TABLE storage.mine (id int)",
     "UPDATE alembic_version SET version_num = '0001'",
-    "ALTER TABLE events OWNER TO CURRENT_USER",
+    "ALTER TABLE storage.events OWNER TO CURRENT_USER",
 ]
 _numbers = itertools.count(1)
 
@@ -118,7 +123,7 @@ def test_indexer_may_replace_ledgers(users: dict[str, str]) -> None:
         open_engine(users["indexer"], SETTINGS) as engine,
     ):
         index_all(client, engine, ledgers)
-        for name in ("events", "account_entries"):
+        for name in ("storage.events", "account_entries"):
             with engine.begin() as connection:
                 connection.execute(text(f"DELETE FROM {name} WHERE ledger = 2"))
         rows = fetch_rows(source_of(client), ledgers)
@@ -137,11 +142,12 @@ def test_reader_may_select_every_table_and_view_and_nothing_else(users: dict[str
     names = _names(users["owner"])
     assert {"events", "balances", "transfers", "quarantine"} < set(names)
     assert [one for one in names if _refused(users["reader"], f"SELECT * FROM {one}")] == []
-    tables = [table.name for table in metadata.sorted_tables]
+    tables = [table.fullname for table in metadata.sorted_tables]
     statements = [*DDL, "CREATE TEMPORARY TABLE mine (id int)"]
+    statements.append("SELECT storage.make_partitions(5, 5)")
     statements += [f"INSERT INTO {name} SELECT * FROM {name}" for name in tables]
     statements += [f"DELETE FROM {name}" for name in tables]
-    statements += ["UPDATE coverage SET ledgers = '{}'", "UPDATE events SET ledger = 0"]
+    statements += ["UPDATE coverage SET ledgers = '{}'", "UPDATE storage.events SET ledger = 0"]
     assert [one for one in statements if not _refused(users["reader"], one)] == []
 
 
@@ -153,6 +159,22 @@ def test_tables_of_later_migrations_have_the_privileges_too(users: dict[str, str
     for name in ("later", "sooner"):
         assert not _refused(users["reader"], f"SELECT * FROM {name}")
     assert _refused(users["reader"], "INSERT INTO later VALUES (1)")
+
+
+def test_roles_of_before_may_write_and_read_while_rows_are_moved(users: dict[str, str]) -> None:
+    with open_engine(users["owner"], SETTINGS) as owner:
+        schema.downgrade(owner, "0013")
+        with owner.begin() as connection:
+            store_old_rows(connection, 3, 6)
+        schema.upgrade(owner)
+    with open_engine(users["indexer"], SETTINGS) as indexer:
+        move_rows(indexer, LedgerRange(4, 5))
+        ensure_partitions(indexer, LedgerRange(10**6, 10**6))
+    reader = psycopg.connect(users["reader"])
+    with reader:
+        counts = "SELECT count(*), (SELECT count(*) FROM unmoved.events) FROM events"
+        assert reader.execute(counts).fetchall() == [(36, 18)]
+        assert reader.execute("SELECT DISTINCT high FROM storage.partitions").fetchall()
 
 
 def test_others_may_not_even_connect(postgres: EmbeddedPostgres, users: dict[str, str]) -> None:

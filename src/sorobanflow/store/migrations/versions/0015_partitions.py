@@ -63,6 +63,14 @@ CROSS JOIN LATERAL (
     SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \((\d+)\) TO \((\w+)\)')
 ) AS b (bounds)
 """
+#: Who reads the tables may see their partitions; who writes rows has them made.
+_GRANTS = """
+SELECT CASE privilege_type WHEN 'INSERT' THEN 'EXECUTE ON FUNCTION storage.make_partitions'
+    ELSE 'SELECT ON storage.partitions' END || ' TO '
+    || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+FROM pg_class, aclexplode(relacl)
+WHERE pg_class.oid = 'storage.events'::regclass AND privilege_type IN ('INSERT', 'SELECT')
+"""
 
 
 def upgrade() -> None:
@@ -80,6 +88,8 @@ def upgrade() -> None:
     _run(_PARTITIONS)
     _run(_MAKE_PARTITIONS)
     _run("REVOKE ALL ON FUNCTION storage.make_partitions FROM PUBLIC")
+    for grant in op.get_bind().exec_driver_sql(_GRANTS).scalars().all():
+        _run(f"GRANT {grant}")
 
 
 def downgrade() -> None:
