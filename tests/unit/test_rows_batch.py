@@ -74,8 +74,9 @@ def test_rows_are_in_chain_order_whatever_the_order_of_delivery() -> None:
             [events[3], *(events[i] for i in delivery)], [transactions[i] for i in delivery]
         )
         assert [row.id for row in batch.events] == [event.id for event in events]
-        assert [row.event_id for row in batch.token_operations] == [event.id for event in events]
-        assert [row.hash for row in batch.transactions] == hashes
+        places = [Position(*row[1:5]).event_id for row in batch.token_operations]
+        assert places == [event.id for event in events]
+        assert [row.hash.hex() for row in batch.transactions] == hashes
         assert [row.tx_hash for row in batch.operations] == hashes
 
 
@@ -92,7 +93,7 @@ def test_items_delivered_twice_are_one_row() -> None:
 def test_another_event_under_the_same_id_is_quarantined() -> None:
     first, second = event_at(1000, 1), event_at(1000, 1, type="system")
     batch = batch_of([first, second])
-    assert [row.type for row in batch.events] == ["contract"]
+    assert [row.is_system for row in batch.events] == [False]
     [row] = batch.quarantine
     assert (row.kind, row.key) == ("event", first.id)
     assert "delivered before" in row.error
@@ -110,6 +111,15 @@ def test_another_transaction_under_the_same_hash_is_quarantined() -> None:
     assert [row.kind for row in batch.quarantine] == ["transaction"]
 
 
+def test_another_transaction_in_the_same_place_is_quarantined() -> None:
+    first, second = transaction_at(1000, 1), transaction_at(1000, 1, 78)
+    batch = batch_of(None, [first, second])
+    assert [row.hash.hex() for row in batch.transactions] == [first.tx_hash]
+    [row] = batch.quarantine
+    assert row.key == second.tx_hash
+    assert f"{second.tx_hash} has the place of {first.tx_hash}" in row.error
+
+
 def test_a_transaction_under_the_hash_of_another_is_quarantined() -> None:
     right, wrong = transaction_at(1000, 1), transaction_at(1000, 1, 78)
     its_own, wrong.tx_hash = wrong.tx_hash, right.tx_hash
@@ -123,7 +133,7 @@ def test_a_transaction_under_the_hash_of_another_is_quarantined() -> None:
 
 def test_signatures_are_no_part_of_what_is_hashed() -> None:
     item = make_transaction({"tx": sign(make_body(), signature="0001")}, ledger=1000)
-    assert [row.hash for row in batch_of(None, [item]).transactions] == [TX_HASH]
+    assert [row.hash.hex() for row in batch_of(None, [item]).transactions] == [TX_HASH]
 
 
 def test_a_transaction_of_another_network_is_quarantined() -> None:
@@ -145,7 +155,7 @@ def test_a_bad_transaction_costs_its_operations_and_not_its_events() -> None:
     bad = transaction_at(1000, 1, result=make_result({"txsuccess": []}))
     batch = batch_of([event_at(1000, 1, tx_hash=bad.tx_hash)], [bad])
     assert (batch.transactions, batch.operations) == ([], [])
-    assert [row.tx_hash for row in batch.events] == [bad.tx_hash]
+    assert [row.tx_hash.hex() for row in batch.events] == [bad.tx_hash]
     assert [(row.kind, row.key) for row in batch.quarantine] == [("transaction", bad.tx_hash)]
 
 

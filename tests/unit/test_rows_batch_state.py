@@ -92,7 +92,7 @@ def test_transaction_with_a_bad_change_is_quarantined_whole() -> None:
     broken = paying(1000, 2, 20, account=BOB)
     broken.result_meta_xdr = broken.result_meta_xdr[:-8]
     batch = batch_of(sound, broken)
-    assert [row.hash for row in batch.transactions] == [sound.tx_hash]
+    assert [row.hash.hex() for row in batch.transactions] == [sound.tx_hash]
     assert [row.account_id for row in batch.account_entries] == [ALICE]
     [row] = batch.quarantine
     assert (row.kind, row.key, row.error_class) == ("transaction", broken.tx_hash, "DecodeError")

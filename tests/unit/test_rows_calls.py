@@ -72,17 +72,18 @@ def test_call_row_has_every_column() -> None:
     ]
     assert call_rows(ROW, events) == [
         ContractCallRow(
-            tx_hash=TX_HASH,
-            call_index=0,
-            ledger=1000,
             closed_at=CLOSED,
+            ledger=1000,
+            application_order=3,
+            call_index=0,
             depth=0,
             parent_index=None,
+            returned=True,
+            tx_hash=bytes.fromhex(TX_HASH),
             contract_id=StrKey.encode_contract(A),
             function="swap",
             arguments='[{"u32":7},"void"]',
             result='{"u32":7}',
-            returned=True,
             core_metrics='{"cpu_insn":18446744073709551615,"mem_byte":5}',
         )
     ]

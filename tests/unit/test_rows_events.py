@@ -19,24 +19,25 @@ def row_of(event: Event) -> EventRow:
 def test_event_row_has_every_column() -> None:
     event = make_event([symbol("ping"), {"u32": 4294967295}], {"i128": "-1"})
     assert row_of(event) == EventRow(
-        id="0000004294967308289-0000000002",
-        ledger=1000,
         closed_at=datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC),
-        tx_hash=TX_HASH,
+        ledger=1000,
         tx_index=3,
         op_index=1,
         event_index=2,
-        type="contract",
+        is_system=False,
+        in_successful_call=True,
+        tx_hash=bytes.fromhex(TX_HASH),
         contract_id=TOKEN,
         topics='[{"symbol":"ping"},{"u32":4294967295}]',
         value='{"i128":"-1"}',
-        in_successful_call=True,
     )
+    assert row_of(event).id == event.id
 
 
 @pytest.mark.parametrize("absent", [None, ""])
 def test_event_row_takes_an_event_of_no_contract(absent: str | None) -> None:
-    assert row_of(make_event([], contract_id=absent, type="system")).contract_id is None
+    row = row_of(make_event([], contract_id=absent, type="system"))
+    assert (row.contract_id, row.is_system) == (None, True)
 
 
 def test_event_row_keeps_unknown_success_unknown() -> None:
@@ -48,6 +49,7 @@ def test_event_row_keeps_unknown_success_unknown() -> None:
     [
         {"id": "0000004294967308289-2"},
         {"id": ""},
+        {"id": "0000004294967308289-2147483648"},
         {"ledger": 1001},
         {"ledger_closed_at": "yesterday"},
         {"ledger_closed_at": "1784656870"},
@@ -74,19 +76,19 @@ def test_event_row_of_the_documented_example(
     ]
     row = row_of(msgspec.convert(example["payload"]["events"][0], Event))
     assert row == EventRow(
-        id="0016010972359577600-0000000001",
-        ledger=3727845,
         closed_at=datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC),
-        tx_hash="a5c9247b77eb04c0d857934a2e988c408167976c8acbdf3d8acf64c44deb3beb",
+        ledger=3727845,
         tx_index=5,
         op_index=0,
         event_index=1,
-        type="contract",
+        is_system=False,
+        in_successful_call=True,
+        tx_hash=bytes.fromhex("a5c9247b77eb04c0d857934a2e988c408167976c8acbdf3d8acf64c44deb3beb"),
         contract_id="CDLZFC3SYJYDZT7K67VZ75HPJVIEUVNIXF47ZG2FB2RMQQVU2HHGCYSC",
         topics='[{"symbol":"transfer"},'
         '{"address":"GCHHLGOJVLRAPYBB6TR4NS4VRF5VW5RKZXQCVQUGMLGLXPTKJFCINQVE"},'
         '{"address":"CCXP6YNFJZIDQD6N37DPCEKXJGLL56ZSAT5D5RPZG4NONL7IRAGWKFD2"},'
         '{"string":"native"}]',
         value='{"i128":"3000000000"}',
-        in_successful_call=True,
     )
+    assert row.id == "0016010972359577600-0000000001"

@@ -41,8 +41,8 @@ def parts(row: TransactionRow) -> tuple[int | None, int | None]:
     return row.inclusion_fee_charged, row.resource_fee_refund
 
 
-def test_inclusion_fee_of_a_classic_transaction_is_what_was_charged() -> None:
-    assert parts(row_of(Meta(None, [], []), 150, ext="v0")) == (150, None)
+def test_inclusion_fee_of_a_classic_transaction_goes_without_saying() -> None:
+    assert parts(row_of(Meta(None, [], []), 150, ext="v0")) == (None, None)
 
 
 @pytest.mark.parametrize(

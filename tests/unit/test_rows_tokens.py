@@ -6,6 +6,8 @@ import pytest
 from sorobanflow.decode.events import DecodedEvent, decode_event
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.events import event_row
+from sorobanflow.rows.state_rows import TokenRow
+from sorobanflow.rows.token_shapes import TYPES
 from sorobanflow.rows.tokens import TokenOperationRow, asset_contract_id, token_operation_row
 from sorobanflow.toid import MAX_OP, MAX_TX, Position
 from tests.unit.wire_items import ALICE, ALICE_MUXED, BOB, CAROL, TOKEN, TX_HASH, make_event, symbol
@@ -32,28 +34,37 @@ def row_of(
     successful: bool | None = True,
     passphrase: str = TESTNET,
     **changes: Any,
-) -> TokenOperationRow | None:
+) -> tuple[TokenOperationRow, TokenRow] | None:
     event = make_event(topics, value, **changes)
     decoded = decode_event(event)
     return token_operation_row(event_row(event, decoded), decoded, passphrase, successful)
 
 
 def found(topics: list[Any], value: Any, **changes: Any) -> TokenOperationRow:
-    row = row_of(topics, value, **changes)
-    assert row is not None
-    return row
+    rows = row_of(topics, value, **changes)
+    assert rows is not None
+    return rows[0]
+
+
+def asset_of(topics: list[Any], value: Any, **changes: Any) -> str | None:
+    rows = row_of(topics, value, **changes)
+    assert rows is not None
+    assert rows[1].contract_id == rows[0].contract_id
+    return rows[1].asset
 
 
 def test_token_operation_row_has_every_column() -> None:
     topics = topics_of("transfer", ALICE, BOB, "native")
-    assert row_of(topics, {"i128": "3000000000"}, contract_id=NATIVE) == TokenOperationRow(
-        event_id="0000004294967308289-0000000002",
-        ledger=1000,
+    row = TokenOperationRow(
         closed_at=datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC),
-        tx_hash=TX_HASH,
+        ledger=1000,
+        tx_index=3,
         op_index=1,
+        event_index=2,
+        type=0,
+        successful=True,
+        tx_hash=bytes.fromhex(TX_HASH),
         contract_id=NATIVE,
-        type="transfer",
         from_address=ALICE,
         to_address=BOB,
         admin_address=None,
@@ -62,9 +73,9 @@ def test_token_operation_row_has_every_column() -> None:
         live_until_ledger=None,
         to_muxed_id=None,
         to_muxed_type=None,
-        asset="native",
-        successful=True,
     )
+    value = {"i128": "3000000000"}
+    assert row_of(topics, value, contract_id=NATIVE) == (row, TokenRow(NATIVE, "native"))
 
 
 @pytest.mark.parametrize("asset", [(), ("native",)], ids=["custom", "asset contract"])
@@ -83,7 +94,7 @@ def test_shapes_with_an_amount(
     name: str, addresses: tuple[str, ...], wanted: tuple[Any, ...], asset: tuple[str, ...]
 ) -> None:
     row = found(topics_of(name, *addresses, *asset), {"i128": "7"})
-    assert (row.type, row.amount) == (name, 7)
+    assert (TYPES[row.type], row.amount) == (name, 7)
     assert (row.from_address, row.to_address, row.admin_address) == wanted
 
 
@@ -124,9 +135,11 @@ def test_set_admin(asset: tuple[str, ...]) -> None:
     [Position(1000, 0, 0, 7), Position(1000, 3, MAX_OP, 0), Position(1000, MAX_TX, 0, 1)],
 )
 def test_fee_events_stand_outside_operations(position: Position) -> None:
-    row = found(topics_of("fee", ALICE), {"i128": "-42"}, id=position.event_id, contract_id=NATIVE)
-    assert (row.type, row.from_address, row.amount) == ("fee", ALICE, -42)
-    assert (row.op_index, row.asset) == (None, "native")
+    event = {"id": position.event_id, "contract_id": NATIVE}
+    row = found(topics_of("fee", ALICE), {"i128": "-42"}, **event)
+    assert (TYPES[row.type], row.from_address, row.amount) == ("fee", ALICE, -42)
+    assert (row.ledger, row.tx_index, row.op_index, row.event_index) == position
+    assert asset_of(topics_of("fee", ALICE), {"i128": "-42"}, **event) == "native"
 
 
 def test_a_contract_cannot_state_a_fee() -> None:
@@ -167,8 +180,8 @@ def test_muxed_destination(muxed: Any, wanted: tuple[str | None, str | None]) ->
 
 def test_the_asset_of_its_own_contract_is_named() -> None:
     topics = topics_of("burn", ALICE, USDC)
-    row = found(topics, {"i128": "1"}, contract_id=USDC_CONTRACT, passphrase=PUBNET)
-    assert row.asset == USDC
+    asset = asset_of(topics, {"i128": "1"}, contract_id=USDC_CONTRACT, passphrase=PUBNET)
+    assert asset == USDC
 
 
 @pytest.mark.parametrize(
@@ -189,8 +202,9 @@ def test_an_asset_that_the_contract_does_not_prove_is_not_named(
     asset: str, contract_id: str, passphrase: str
 ) -> None:
     topics = [*topics_of("transfer", ALICE, BOB), {"string": asset}]
-    row = found(topics, {"i128": "1"}, contract_id=contract_id, passphrase=passphrase)
-    assert row.asset is None
+    where = {"contract_id": contract_id, "passphrase": passphrase}
+    assert asset_of(topics, {"i128": "1"}, **where) is None
+    row = found(topics, {"i128": "1"}, **where)
     assert (row.from_address, row.to_address, row.amount) == (ALICE, BOB, 1)
 
 

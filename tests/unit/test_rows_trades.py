@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from stellar_sdk import StrKey
 
+from sorobanflow.decode.operation_types import OPERATION_TYPES
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.operations import OperationRow
@@ -28,6 +29,7 @@ from tests.unit.wire_items import (
 USD = {"credit_alphanum4": {"asset_code": "USD", "issuer": BOB}}
 LONG = {"credit_alphanum12": {"asset_code": "LONGNAME", "issuer": CAROL}}
 POOL = StrKey.encode_liquidity_pool(bytes(range(32)))
+HASH = bytes.fromhex(TX_HASH)
 CLOSED = datetime(2026, 7, 21, 18, 1, 10, tzinfo=UTC)
 LAST = {"destination": BOB, "asset": "native", "amount": "7"}
 
@@ -58,8 +60,9 @@ def path(*atoms: Any) -> dict[str, Any]:
 
 
 def operation(kind: str, index: int = 0, successful: bool = True) -> OperationRow:
+    number = OPERATION_TYPES.index(kind)
     return OperationRow(
-        TX_HASH, index, 1000, CLOSED, kind, ALICE, None, "{}", "success", None, successful
+        *(CLOSED, 1000, 3, index, number, successful, HASH, ALICE, None, "{}", None, None)
     )
 
 
@@ -70,54 +73,35 @@ def trades_of(kind: str, content: Any) -> list[TradeRow]:
 def test_trade_row_of_an_offer_has_every_column() -> None:
     assert trades_of("manage_sell_offer", manage(order(BOB, 9, USD, 30, "native", 45))) == [
         TradeRow(
-            tx_hash=TX_HASH,
+            closed_at=CLOSED,
+            offer_id=9,
+            sold_amount=30,
+            bought_amount=45,
+            ledger=1000,
+            application_order=3,
             op_index=0,
             trade_index=0,
-            ledger=1000,
-            closed_at=CLOSED,
-            type="order_book",
+            tx_hash=HASH,
             seller=BOB,
-            offer_id=9,
             pool_id=None,
             buyer=ALICE,
             sold_asset=f"USD:{BOB}",
-            sold_amount=30,
             bought_asset="native",
-            bought_amount=45,
-            price_n=3,
-            price_d=2,
         )
     ]
 
 
 def test_trade_row_of_a_pool_names_it_instead_of_a_seller() -> None:
     [row] = trades_of("path_payment_strict_send", path(pool("native", 7, LONG, 21)))
-    assert (row.type, row.seller, row.offer_id, row.pool_id) == ("liquidity_pool", None, None, POOL)
+    assert (row.seller, row.offer_id, row.pool_id) == (None, None, POOL)
     assert (row.sold_asset, row.bought_asset) == ("native", f"LONGNAME:{CAROL}")
-    assert (row.price_n, row.price_d) == (3, 1)
 
 
 def test_seller_of_an_atom_before_protocol_18_is_a_raw_key() -> None:
     key = StrKey.decode_ed25519_public_key(BOB).hex()
     atom = {"v0": {"seller_ed25519": key, "offer_id": "9", **traded(USD, 1, "native", 1)}}
     [row] = trades_of("manage_buy_offer", manage(atom))
-    assert (row.type, row.seller, row.offer_id) == ("order_book", BOB, 9)
-
-
-@pytest.mark.parametrize(
-    ("sold", "bought", "price"),
-    [
-        (0, 0, (None, None)),
-        (0, 5, (None, None)),
-        (5, 0, (0, 1)),
-        (2**63 - 1, 2**63 - 2, (2**63 - 2, 2**63 - 1)),
-        (2**62, 2**61, (1, 2)),
-    ],
-)
-def test_price_is_the_reduced_fraction(sold: int, bought: int, price: Any) -> None:
-    [row] = trades_of("create_passive_sell_offer", manage(order(BOB, 9, USD, sold, LONG, bought)))
-    assert (row.sold_amount, row.bought_amount) == (sold, bought)
-    assert (row.price_n, row.price_d) == price
+    assert (row.seller, row.offer_id, row.pool_id) == (BOB, 9, None)
 
 
 def test_trades_keep_the_order_of_hops_and_offers() -> None:

@@ -16,11 +16,10 @@ Name = list[ColumnElement[Any]]
 def event_id(side: FromClause) -> ColumnElement[Any]:
     """Write the id of an event from the columns of its place, as the views do (SEP-35)."""
     ledger, transaction = (cast(side.c[name], BigInteger) for name in ("ledger", "tx_index"))
-    toid = ledger.op("<<")(32).op("|")(transaction.op("<<")(12)).op("|")(side.c.op_index)
-    padded = (
-        func.lpad(cast(one, Text), n, "0") for one, n in ((toid, 19), (side.c.event_index, 10))
-    )
-    return func.concat_ws("-", *padded)
+    toid = ledger * 2**32 + transaction * 2**12 + side.c.op_index
+    first = func.lpad(cast(toid, Text), 19, "0", type_=Text)
+    second = func.lpad(cast(side.c.event_index, Text), 10, "0", type_=Text)
+    return first + "-" + second
 
 
 def _hashed(column: str, *rest: str) -> Callable[[FromClause], Name]:
