@@ -25,14 +25,23 @@ RECORDINGS = ("applyload-10048", "pubnet-30822015", "pubnet-51000294", "pubnet-6
 TABLES = (*HISTORY_TABLES, *STATE_TABLES)
 #: Ledgers a day, one each five seconds, and transactions a ledger of the public network.
 LEDGERS_A_DAY, TRANSACTIONS_A_LEDGER = 17_280, 400
+#: Of a partitioned table, the partitions that hold rows.
 _RELATIONS = text("""
-    SELECT table_name, name, bytes FROM (
-        SELECT relname, 'rows', pg_table_size(oid) FROM pg_class WHERE relkind = 'r'
-        UNION ALL
-        SELECT indrelid::regclass::text, indexrelid::regclass::text, pg_relation_size(indexrelid)
-        FROM pg_index
-    ) AS relation (table_name, name, bytes)
-    WHERE table_name = ANY(:tables) ORDER BY table_name, name
+    WITH leaf AS (
+        SELECT t.name, coalesce(p.relid, CAST(t.name AS regclass)) AS oid
+        FROM unnest(CAST(:tables AS text[])) AS t (name)
+        LEFT JOIN LATERAL (
+            SELECT relid FROM pg_partition_tree(CAST(t.name AS regclass))
+            WHERE isleaf AND pg_relation_size(relid) > 0
+        ) AS p ON true
+    )
+    SELECT name, 'rows', sum(pg_table_size(oid))::bigint FROM leaf GROUP BY 1
+    UNION ALL
+    SELECT l.name, CAST(CAST(coalesce(h.inhparent, i.indexrelid) AS regclass) AS text),
+        sum(pg_relation_size(i.indexrelid))::bigint
+    FROM leaf AS l JOIN pg_index AS i ON i.indrelid = l.oid
+    LEFT JOIN pg_inherits AS h ON h.inhrelid = i.indexrelid GROUP BY 1, 2
+    ORDER BY 1, 2
 """)
 
 
@@ -66,8 +75,11 @@ def measure(database_url: str, recording: str) -> Sizes:
     ):
         write_batches(engine, batches)
         with engine.connect() as connection:
-            names = {"tables": [one.name for one in TABLES]}
-            relations = pd.DataFrame(connection.execute(_RELATIONS, names).mappings())
+            names = {"tables": [one.fullname for one in TABLES]}
+            relations = pd.DataFrame(
+                connection.execute(_RELATIONS, names).tuples(),
+                columns=["table_name", "name", "bytes"],
+            )
             columns = pd.DataFrame(
                 [line for one in TABLES for line in _columns(connection, one)],
                 columns=["table_name", "name", "bytes"],
@@ -79,7 +91,7 @@ def measure(database_url: str, recording: str) -> Sizes:
 def _columns(connection: Connection, table: Table) -> Iterator[tuple[str, str, int]]:
     sizes = [func.coalesce(func.sum(func.pg_column_size(one)), 0) for one in table.columns]
     for column, size in zip(table.columns, connection.execute(select(*sizes)).one(), strict=True):
-        yield table.name, column.name, int(size)
+        yield table.fullname, column.name, int(size)
 
 
 def table(sizes: Sizes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from stellar_sdk import xdr
 
 from blocks import Database
 from blocks.documents import load_block
@@ -59,6 +60,10 @@ def _rows(engine: Engine, query: str) -> list[Any]:
         return list(connection.execute(text(query)))
 
 
+def _xdr(value: Any) -> bytes:
+    return xdr.SCVal.from_json_dict(value).to_xdr_bytes()
+
+
 def _check_counts(engine: Engine, facts: ChainFacts) -> None:
     counts = {name: _rows(engine, query)[0][0] for name, query in COUNTS.items()}
     assert counts == dict(facts.counts)
@@ -84,9 +89,9 @@ def _check_state(engine: Engine, facts: ChainFacts) -> None:
         (contract, address): None if deleted else int(amount)
         for contract, address, amount, deleted in balances
     }
-    data = _rows(engine, "SELECT key_hash, value_xdr, deleted FROM contract_data_entries")
+    data = _rows(engine, "SELECT key_hash, value, deleted FROM contract_data_entries")
     assert facts.data == {
-        key: None if deleted else hashlib.sha256(value).hexdigest()
+        key: None if deleted else hashlib.sha256(_xdr(value)).hexdigest()
         for key, value, deleted in data
         if deleted or value is not None
     }

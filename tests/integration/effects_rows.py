@@ -1,6 +1,5 @@
 """What our rows state of a transaction, as facts: the right side of the comparison."""
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from sorobanflow.rows.entry_rows import state_rows
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.rows.state import State
 from sorobanflow.rows.state_rows import AccountRow, ContractDataRow, TokenBalanceRow
+from sorobanflow.rows.token_shapes import TYPES
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
 from tests.integration.effects_stated import INSTANCE, REMOVED, Fact, Facts, Statement
@@ -138,7 +138,7 @@ class Told:
             if row.ledger is None:
                 continue
             before = self._before.contract_data_entries.get(row.key_hash)
-            key = _text(row.key_xdr)
+            key = _encode(json.loads(row.key))
             value = _value(row)
             same = before is not None and value == _value(before)
             self._tell(("data", row.contract_id, key, row.durability), value, silent=same)
@@ -184,20 +184,20 @@ class Told:
             self._tell(("event", str(number)), (row.contract_id, *map(_encode, values)))
         totals: Counter[Fact] = Counter()
         for token in self._batch.token_operations:
-            if token.type in _TOTALS:
-                totals[_TOTALS[token.type], token.contract_id] += token.amount or 0
+            if TYPES[token.type] in _TOTALS:
+                totals[_TOTALS[TYPES[token.type]], token.contract_id] += token.amount or 0
         for fact, amount in totals.items():
             self._tell(fact, amount)
 
     def _tell_fees(self) -> None:
         """Few cases state fees, so all of these are silent."""
         [row] = self._batch.transactions
-        payer = row.fee_account
+        payer = row.payer
         if row.fee_account_muxed_id is not None:
             payer = MuxedAccount(payer, row.fee_account_muxed_id).account_muxed or ""
         accounts = {account.account_id: account for account in self._table("account_entries")}
         accounts |= self._before.account_entries
-        paid = accounts.get(row.fee_account)
+        paid = accounts.get(row.payer)
         for fact, stroops in (
             (("fee bid", payer), row.fee_bid),
             (("fee charged", payer), row.fee_charged),
@@ -278,7 +278,7 @@ def _trust(row: TokenBalanceRow) -> Any:
 
 
 def _value(row: ContractDataRow) -> str:
-    return REMOVED if row.deleted else _text(row.value_xdr or b"")
+    return REMOVED if row.value is None else _encode(json.loads(row.value))
 
 
 def _storage(row: ContractDataRow | None) -> dict[str, str]:
@@ -291,7 +291,3 @@ def _storage(row: ContractDataRow | None) -> dict[str, str]:
 
 def _encode(value: Any) -> str:
     return xdr.SCVal.from_json_dict(value).to_xdr()
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()

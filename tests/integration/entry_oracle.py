@@ -173,7 +173,7 @@ def _claimable_balance(entry: xdr.ClaimableBalanceEntry) -> Values:
 
 
 def _contract_data(entry: xdr.ContractDataEntry) -> Values:
-    return {"value": to_json(entry.val), "value_xdr": entry.val.to_xdr_bytes()}
+    return {"value": to_json(entry.val)}
 
 
 def _data_key(body: xdr.LedgerKeyContractData) -> tuple[str]:

@@ -16,7 +16,8 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.merge import merge_rows
-from sorobanflow.store.tables import VERSION_GROUPS
+from sorobanflow.store.partitions import ensure_partitions
+from sorobanflow.store.tables import PARTITIONED, VERSION_GROUPS
 
 Order = tuple[int, ...] | None
 Row = tuple[Any, ...]
@@ -52,7 +53,11 @@ def state_batch(ledgers: LedgerRange, rows: dict[Table, list[Row]]) -> BatchRows
 
 
 def store(engine: Engine, table: Table, *rows: Row) -> None:
-    """Merge rows in a transaction."""
+    """Merge rows in a transaction; those of what happened have a place."""
+    if table in PARTITIONED:
+        at = table.columns.keys().index("ledger")
+        ledgers = [row[at] for row in rows]
+        ensure_partitions(engine, LedgerRange(min(ledgers), max(ledgers)))
     with engine.begin() as connection:
         merge(connection, table, *rows)
 

@@ -17,6 +17,7 @@ from docs.analysis import connect, fees, read, tokens
 from sorobanflow.devnet import Chain, DevnetServer, Recording
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.state_rows import TokenBalanceRow, TokenMetadataRow
+from sorobanflow.rows.token_shapes import TYPES
 from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.tables import token_balances, token_metadata, token_operations
@@ -37,10 +38,9 @@ def _balance(address: str, amount: int) -> TokenBalanceRow:
     )  # fmt: skip
 
 
-def _transfer(event_id: str, amount: int) -> TokenOperationRow:
+def _transfer(index: int, amount: int) -> TokenOperationRow:
     return TokenOperationRow(
-        event_id, 7, CLOSED, "aa", 0, "C1", "transfer", "G1", "G2", None, amount, None, None,
-        None, None, None, True,
+        CLOSED, 7, 1, 0, index, 0, True, b"\xaa", "C1", "G1", "G2", None, amount,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_answers_from_recorded_ledgers(
 
 def test_amounts_of_39_digits_are_exact(engine: Engine, database_url: str) -> None:
     store(engine, token_metadata, GOLD)
-    store(engine, token_operations, _transfer("1", I128_MAX), _transfer("2", I128_MAX))
+    store(engine, token_operations, _transfer(1, I128_MAX), _transfer(2, I128_MAX))
     (row,) = tokens(connect(database_url)).to_dict("records")
     assert (row["token"], row["moves"], row["holders"]) == ("GLD", 2, 0)
     assert str(row["amount"]) == "34028236692093846346337460743176.8211454"
@@ -85,9 +85,9 @@ def test_readme_sums_are_exact_and_leave_out_no_token(
     engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store(engine, token_metadata, GOLD)
-    store(engine, token_operations, _transfer("1", I128_MAX), _transfer("2", I128_MAX))
-    unknown = _transfer("3", 5)._replace(contract_id="C2")
-    store(engine, token_operations, unknown, _transfer("4", 1)._replace(type="mint"))
+    store(engine, token_operations, _transfer(1, I128_MAX), _transfer(2, I128_MAX))
+    unknown = _transfer(3, 5)._replace(contract_id="C2")
+    store(engine, token_operations, unknown, _transfer(4, 1)._replace(type=TYPES.index("mint")))
     (code,) = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
     url = database_url.replace("postgresql:", "postgresql+psycopg:")
     names: dict[str, Any] = {}
@@ -102,7 +102,7 @@ def test_readme_sums_are_exact_and_leave_out_no_token(
 
 
 def test_share_is_that_of_the_ten_largest(engine: Engine, database_url: str) -> None:
-    store(engine, token_operations, _transfer("1", 5))
+    store(engine, token_operations, _transfer(1, 5))
     store(engine, token_balances, *[_balance(f"G{number:02}", 5) for number in range(19)])
     store(engine, token_balances, _balance("G99", 50), _balance("G00", 0))
     (row,) = tokens(connect(database_url)).to_dict("records")

@@ -107,7 +107,8 @@ DAMAGE = {
     "refund": "account_entries SET refund_unknown = true WHERE tx_order BETWEEN 1 AND 99",
     "refunded amount": f"token_balances SET amount = amount + 1 WHERE {REFUNDED}",
     "older change": f"account_entries SET ledger = ledger - 1 WHERE {REFUNDED} AND ledger > 1",
-    "part of a fee": "transactions SET inclusion_fee_charged = 1 WHERE NOT fee_bump",
+    "part of a fee": "storage.transactions SET inclusion_fee_charged = 1 WHERE NOT fee_bump "
+    "AND soroban_resource_fee IS NOT NULL",
     "evicted": "contract_data_entries SET evicted = true WHERE ttl_tx_order < 99",
     "event count": "ledgers SET event_count = 0",
     "position without a header": f"account_entries SET tx_order = {MAX_TX + 1} WHERE ledger = 12",

@@ -24,7 +24,6 @@ from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine, pool_of
 from sorobanflow.store.pool import PoolSettings
-from sorobanflow.toid import Position
 from tasks.upsert_batch import upsert_batch
 from tests.integration.database_server import (
     fail_writes,
@@ -44,8 +43,8 @@ STEPS = ["ledgers", "events", "coverage"]
 
 def _event(ledger: int) -> EventRow:
     return EventRow(
-        Position(ledger, 1, 0, 0).event_id, ledger, CLOSED, f"{ledger:064x}", 1, 0, 0,
-        "contract", None, '[{"symbol":"fee"}]', '{"i128":"1"}', True,
+        CLOSED, ledger, 1, 0, 0, False, True, ledger.to_bytes(32), None, '[{"symbol":"fee"}]',
+        '{"i128":"1"}',
     )  # fmt: skip
 
 

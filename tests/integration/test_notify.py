@@ -24,21 +24,17 @@ TIMEOUT_S = 10.0
 
 def _batch(first: int, last: int) -> BatchRows:
     batch = BatchRows(LedgerRange(first, last))
-    position, closed_at = Position(first, 1, 0, 0), datetime(2026, 1, 1, tzinfo=UTC)
+    closed_at = datetime(2026, 1, 1, tzinfo=UTC)
     batch.events = [
         EventRow(
-            position.event_id,
-            first,
             closed_at,
-            f"{first:064x}",
-            1,
-            0,
-            0,
-            "contract",
+            *(first, 1, 0, 0),
+            False,
+            True,
+            first.to_bytes(32),
             None,
             '[{"symbol":"fee"}]',
             "{}",
-            True,
         )
     ]
     batch.closed_at = {first: closed_at}

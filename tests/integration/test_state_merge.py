@@ -38,9 +38,7 @@ UNSEEN = ContractDataRow(
     "ab", "C1", "persistent", '{"u32": 1}', b"key", None, None, False,
     *[None] * 10,
 )  # fmt: skip
-DATA = UNSEEN._replace(
-    value='{"u32": 5}', value_xdr=b"\0\\x", ledger=7, tx_order=2, op_order=1, change_order=3
-)
+DATA = UNSEEN._replace(value='{"u32": 5}', ledger=7, tx_order=2, op_order=1, change_order=3)
 TTL = UNSEEN._replace(live_until_ledger=900, ttl_ledger=8, ttl_tx_order=1)
 BOTH = DATA._replace(live_until_ledger=900, ttl_ledger=8, ttl_tx_order=1)
 
@@ -109,7 +107,7 @@ def test_every_column_has_one_place_in_the_merge(table: Table) -> None:
     keys = [column.name for column in table.primary_key]
     rest = [name for name in table.columns.keys() if name not in {*keys, *grouped}]  # noqa: SIM118
     assert len({*keys, *grouped}) == len(keys) + len(grouped)
-    wanted = ["contract_id", "durability", "key", "key_xdr"]
+    wanted = ["contract_id", "durability", "key"]
     assert rest == (wanted if table is contract_data_entries else [])
 
 

@@ -17,7 +17,7 @@ from sorobanflow.devnet.recording import Recording
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
-from sorobanflow.store.upsert import write_rows
+from sorobanflow.store.upsert import make_room, write_rows
 from tests.integration.result_oracle import true_results
 from tests.integration.state_oracle import TTL, TrueState
 from tests.integration.stored_truth import Tables, check_sums, check_tables
@@ -85,6 +85,7 @@ def check_stored(
 ) -> dict[str, int]:
     assert rows.quarantine == []
     truth = {**state, **true_results(applied)}
+    make_room(connection.engine, rows)
     with connection.begin() as kept:
         write_rows(connection, rows, "all")
         check_tables(connection, truth)

@@ -20,7 +20,6 @@ from sorobanflow.rows.transactions import transaction_row
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.coverage import Stream, open_stream, read_coverage
 from sorobanflow.store.upsert import upsert_batch
-from sorobanflow.toid import Position
 from tests.unit.wire_items import make_transaction
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
@@ -28,10 +27,9 @@ CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _event(ledger: int, index: int, value: str = '{"i128":"1"}') -> EventRow:
-    position = Position(ledger, 1, 0, index)
+    tx_hash = ledger.to_bytes(32)
     return EventRow(
-        position.event_id, ledger, CLOSED, f"{ledger:064x}", 1, 0, index, "contract", None,
-        '[{"symbol":"fee"}]', value, True,
+        CLOSED, ledger, 1, 0, index, False, True, tx_hash, None, '[{"symbol":"fee"}]', value,
     )  # fmt: skip
 
 
@@ -82,10 +80,16 @@ def test_empty_batch_covers_its_ledgers(engine: Engine, stream: str) -> None:
 def test_batch_again_changes_nothing(engine: Engine, stream: str, checksums: Checksums) -> None:
     batch = _batch(5, 5, [_event(5, index) for index in range(50)])
     upsert_batch(engine, batch, stream)
-    before, versions = checksums(engine), _all(engine, "SELECT id, xmin FROM events ORDER BY id")
+    before, versions = (
+        checksums(engine),
+        _all(engine, "SELECT event_index, xmin FROM storage.events ORDER BY ledger, event_index"),
+    )
     upsert_batch(engine, batch, stream)
     assert checksums(engine) == before
-    assert _all(engine, "SELECT id, xmin FROM events ORDER BY id") == versions
+    assert (
+        _all(engine, "SELECT event_index, xmin FROM storage.events ORDER BY ledger, event_index")
+        == versions
+    )
 
 
 def test_row_that_decodes_better_now_replaces_the_old_one(engine: Engine, stream: str) -> None:
@@ -153,9 +157,11 @@ def _calls(*counts: int) -> BatchRows:
     """Ledger 5 with a transaction for each number of contract calls."""
     batch = _batch(5, 5, [_event(5, 0)])
     for number, count in enumerate(counts, 1):
-        row = FILLED._replace(hash=f"{number:064x}", application_order=number)
+        row = FILLED._replace(hash=number.to_bytes(32), application_order=number)
         batch.transactions.append(row)
-        call = ContractCallRow(row.hash, 0, 5, CLOSED, 0, None, "C1", "f", "[]", None, False, None)
+        call = ContractCallRow(
+            CLOSED, 5, number, 0, 0, None, False, row.hash, "C1", "f", "[]", None, None,
+        )  # fmt: skip
         batch.contract_calls += [call._replace(call_index=index) for index in range(count)]
     return batch
 

@@ -16,7 +16,9 @@ from sorobanflow.rows.state_rows import (
     TokenMetadataRow,
     TokenRow,
 )
+from sorobanflow.rows.token_shapes import TYPES
 from sorobanflow.rows.tokens import TokenOperationRow
+from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.store.tables import (
     account_entries,
     contract_data_entries,
@@ -25,6 +27,7 @@ from sorobanflow.store.tables import (
     token_metadata,
     token_operations,
     tokens,
+    transactions,
 )
 from tests.integration.state_changes import state_row, store
 
@@ -38,12 +41,12 @@ BALANCE = TokenBalanceRow(
     "C1", "G1", 15 * 10**17, True, None, None, "contract_data", False, **ORDER,
 )  # fmt: skip
 TRANSFER = TokenOperationRow(
-    "0007", 7, CLOSED, "aa", 0, "C1", "transfer", "G1", "G2", None, 15 * 10**17, None, None,
-    "77", "u64", None, True,
+    CLOSED, 7, 1, 0, 0, 0, True, b"\xaa", "C1", "G1", "G2", None, 15 * 10**17, None, None,
+    "77", "u64",
 )  # fmt: skip
 INSTANCE = '"ledger_key_contract_instance"'
 ENTRY = ContractDataRow(
-    "k1", "C1", "persistent", '{"u32": 1}', b"", '{"u32": 2}', b"", False,
+    "k1", "C1", "persistent", '{"u32": 1}', '{"u32": 2}', False,
     *ORDER.values(), 100, 7, 1, None, None, None,
 )  # fmt: skip
 I128_MAX = 2**127 - 1
@@ -204,8 +207,8 @@ def test_transfers_name_the_token(engine: Engine, query: Callable[[str], list[An
     store(engine, token_operations, TRANSFER)
     assert query("SELECT * FROM transfers") == [
         (
-            "0007", 7, CLOSED, "aa", "transfer", "C1", "Gold", "GLD", 18, None,
-            "G1", "G2", "77", 15 * 10**17, Decimal("1.5"),
+            "0000000030064775168-0000000000", 7, CLOSED, "aa", "transfer", "C1", "Gold", "GLD", 18,
+            None, "G1", "G2", "77", 15 * 10**17, Decimal("1.5"),
         )
     ]  # fmt: skip
 
@@ -214,10 +217,13 @@ def test_transfers_are_what_moved_an_amount_in_a_successful_transaction(
     engine: Engine, query: Callable[[str], list[Any]]
 ) -> None:
     types = ("transfer", "mint", "burn", "clawback", "approve", "fee", "set_admin")
-    rows = [TRANSFER._replace(event_id=type_, type=type_) for type_ in types]
-    failed = TRANSFER._replace(event_id="failed", successful=False)
+    rows = [
+        TRANSFER._replace(event_index=index, type=TYPES.index(name))
+        for index, name in enumerate(types, 1)
+    ]
+    failed = TRANSFER._replace(successful=False)
     store(engine, token_operations, *rows, failed)
-    found = query("SELECT event_id FROM transfers ORDER BY 1")
+    found = query("SELECT type FROM transfers ORDER BY 1")
     assert found == [("burn",), ("clawback",), ("mint",), ("transfer",)]
 
 
@@ -248,8 +254,8 @@ def test_contract_storage_shows_what_is_held_now(
 @pytest.mark.parametrize(
     "change",
     [
-        {"deleted": True, "value": None, "value_xdr": None},
-        {"value": None, "value_xdr": None, **dict.fromkeys(ORDER)},
+        {"deleted": True, "value": None},
+        {"value": None, **dict.fromkeys(ORDER)},
         {"durability": "temporary", "live_until_ledger": 99},
         {"durability": "temporary", "live_until_ledger": None, "evicted": True},
     ],
@@ -282,15 +288,8 @@ def test_contract_creations_say_what_was_created_when_and_by_whom(
     executable: tuple[Any, ...],
 ) -> None:
     _ledgers(engine, 7)
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO transactions (hash, ledger, application_order, closed_at, successful, "
-                "result_code, source_account, fee_account, fee_bid, fee_charged, sequence, "
-                "memo_type, signatures, fee_bump, operation_count) VALUES ('aa', 7, 1, now(), true,"
-                " 'tx_success', 'G1', 'G2', 1, 1, 1, 'none', '[]', false, 1)"
-            )
-        )
+    transaction = TransactionRow(CLOSED, 1, 1, 1, 7, 1, 1, True, False, b"\xaa", b"", "G1")
+    store(engine, transactions, transaction)
     created = {"created_ledger": 7, "created_tx_order": 1, "created_tx_hash": "aa"}
     instance = ENTRY._replace(key=INSTANCE, value=value, **created)
     other = ENTRY._replace(key_hash="k2", **created)

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE
+from sorobanflow.decode.operation_types import OPERATION_TYPES
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.state_rows import (
     AccountRow,
@@ -151,12 +152,10 @@ def test_providers_hold_what_the_pool_pays_out_for_their_shares(
 
 def test_trades_have_prices_where_something_was_sold(engine: Engine, query: Query) -> None:
     row = TradeRow(
-        "aa", 0, 0, 7, CLOSED, "order_book", "G1", 5, None, "G2",
-        USDC, 30_000_000, "native", 10_000_000, 1, 3,
+        CLOSED, 5, 30_000_000, 10_000_000, 7, 1, 0, 0, b"\xaa", "G1", None, "G2", USDC, "native",
     )  # fmt: skip
-    nothing = {"sold_amount": 0, "bought_amount": 0, "price_n": None, "price_d": None}
     of_pool = row._replace(
-        trade_index=1, type="liquidity_pool", seller=None, offer_id=None, pool_id=POOL, **nothing
+        trade_index=1, seller=None, offer_id=None, pool_id=POOL, sold_amount=0, bought_amount=0
     )
     store(engine, trades, row, of_pool)
     columns = "sold_code, scaled_sold_amount, bought_code, scaled_bought_amount, round(price, 4)"
@@ -166,21 +165,45 @@ def test_trades_have_prices_where_something_was_sold(engine: Engine, query: Quer
     ]
 
 
+@pytest.mark.parametrize(
+    ("sold", "bought", "price"),
+    [
+        (0, 0, (None, None)),
+        (0, 5, (None, None)),
+        (5, 0, (0, 1)),
+        (2**63 - 1, 2**63 - 2, (2**63 - 2, 2**63 - 1)),
+        (2**62, 2**61, (1, 2)),
+        (-1, -(2**63), (-(2**63), -1)),
+    ],
+)
+def test_price_of_a_trade_is_the_reduced_fraction(
+    sold: int, bought: int, price: Any, engine: Engine, query: Query
+) -> None:
+    row = TradeRow(CLOSED, 5, sold, bought, 7, 1, 0, 0, b"\xaa", "G1", None, "G2", "a", "b")
+    store(engine, trades, row)
+    assert query("SELECT type, tx_hash, price_n, price_d FROM trades") == [
+        ("order_book", "aa", *price)
+    ]
+
+
 def test_invocations_are_calls_of_contracts_with_what_they_returned(
     engine: Engine, query: Query
 ) -> None:
     call = {"contract_address": "C1", "function_name": "add", "args": [{"u32": 1}]}
     details = json.dumps({"host_function": {"invoke_contract": call}, "auth": []})
     row = OperationRow(
-        "aa", 0, 7, CLOSED, "invoke_host_function", "G1", None, details, "success", '"ab"', True
+        *(CLOSED, 7, 1, 0, OPERATION_TYPES.index("invoke_host_function"), True, b"\xaa", "G1"),
+        *(None, details, None, '"ab"'),
     )
     upload = json.dumps({"host_function": {"upload_contract_wasm": ""}, "auth": []})
-    store(engine, operations, row, row._replace(tx_hash="bb", details=upload))
+    store(
+        engine, operations, row, row._replace(application_order=2, tx_hash=b"\xbb", details=upload)
+    )
     transaction = TransactionRow(
-        "aa", 7, 1, CLOSED, True, "tx_success", '{"u32":2}', "G9", None, "G9", None, 9, 8, None, 1,
-        "none",
-    )  # fmt: skip
-    store(engine, transactions, transaction, transaction._replace(hash="bb"))
+        CLOSED, 9, 8, 1, 7, 1, 1, True, False, b"\xaa", b"", "G9", return_value='{"u32":2}'
+    )
+    other = transaction._replace(application_order=2, hash=b"\xbb")
+    store(engine, transactions, transaction, other)
     assert query("SELECT * FROM contract_invocations") == [
         (7, CLOSED, "aa", "G1", "C1", "add", [{"u32": 1}], True, "success", {"u32": 2}, 8)
     ]

@@ -70,7 +70,7 @@ def check(node: BatchRows, whole: BatchRows) -> Counter[str]:
         assert _history(node, table.name) == known, table.name
     assert {*node.tokens} <= {*whole.tokens}
     assert node.headers == {}
-    of_key = ("contract_id", "durability", "key", "key_xdr")
+    of_key = ("contract_id", "durability", "key")
     data = [_by_key(rows, contract_data_entries, of_key) for rows in (node, whole)]
     assert data[0].items() <= data[1].items()
     for table in STATE_TABLES:

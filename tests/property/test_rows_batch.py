@@ -75,7 +75,7 @@ def test_make_rows_loses_nothing_and_never_raises(
     batch = make_rows(LEDGERS, some_events, some_transactions, PASSPHRASE)
     for kind, items, stored in (
         ("event", some_events, {row.id for row in batch.events}),
-        ("transaction", some_transactions, {row.hash for row in batch.transactions}),
+        ("transaction", some_transactions, {row.hash.hex() for row in batch.transactions}),
     ):
         quarantined = [row for row in batch.quarantine if row.kind == kind]
         # Equal items are one; two under the same key are a row and a quarantine row.

@@ -77,7 +77,7 @@ def test_rows_are_in_chain_order_whatever_the_order_of_delivery() -> None:
         places = [Position(*row[1:5]).event_id for row in batch.token_operations]
         assert places == [event.id for event in events]
         assert [row.hash.hex() for row in batch.transactions] == hashes
-        assert [row.tx_hash for row in batch.operations] == hashes
+        assert [row.tx_hash.hex() for row in batch.operations] == hashes
 
 
 def test_items_delivered_twice_are_one_row() -> None:

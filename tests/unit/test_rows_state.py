@@ -141,7 +141,6 @@ def test_contract_data_is_kept_in_both_forms() -> None:
         '{"symbol":"Counter"}',
     )
     assert row.value == '{"u64":"18446744073709551615"}'
-    assert (row.key_xdr, row.value_xdr) == (change.key_xdr, change.value_xdr)
     assert (row.created_ledger, row.created_tx_order, row.created_tx_hash) == (1000, 3, TX_HASH)
     assert (row.live_until_ledger, row.ttl_ledger, row.deleted) == (None, None, False)
 
@@ -292,7 +291,7 @@ def test_extended_entry_that_did_not_change_is_found_in_the_footprint() -> None:
         '{"symbol":"Counter"}',
         5000,
     )
-    assert (row.value, row.value_xdr, row.ledger, row.deleted) == (None, None, None, False)
+    assert (row.value, row.ledger, row.deleted) == (None, None, False)
     [code_row] = state.contract_code.values()
     assert (code_row.wasm_hash, code_row.live_until_ledger, code_row.code) == (
         WASM_HASH,
@@ -322,7 +321,7 @@ def test_entry_removed_and_created_again_is_the_new_one() -> None:
     first = data_change("created", TOKEN, KEY, {"u32": 1})
     state = state_of(first, data_change("removed", TOKEN, KEY, change_order=1))
     [row] = state.contract_data_entries.values()
-    assert (row.deleted, row.value, row.value_xdr) == (True, None, None)
+    assert (row.deleted, row.value) == (True, None)
     later = {"application_order": 4, "tx_hash": "cd" * 32}
     again = decoded(data_change("created", TOKEN, KEY, {"u32": 2}), **later)
     state.add(state_rows(*again, PASSPHRASE))

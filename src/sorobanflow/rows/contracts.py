@@ -27,7 +27,6 @@ def data_row(change: Change, position: ChangePosition, tx_hash: str | None) -> C
     return ContractDataRow(
         *_data_key(change),
         None if change.entry is None else json_text(change.entry["val"]),
-        change.value_xdr,
         change.entry is None,
         *position,
         *_NO_TTL,
@@ -103,13 +102,12 @@ def entries_with_ttl(
     return entries
 
 
-def _data_key(entry: Change | Entry) -> tuple[str, str, str, str, Json]:
+def _data_key(entry: Change | Entry) -> tuple[str, str, str, str]:
     durability = entry.key["durability"]
     if durability not in _DURABILITIES:
         raise DecodeError(f"unknown durability: {durability!r:.80}")
     contract_id = address(entry.key["contract"])
-    key = json_text(entry.key["key"])
-    return hash_hex(entry.key_hash), contract_id, durability, key, entry.key_xdr
+    return hash_hex(entry.key_hash), contract_id, durability, json_text(entry.key["key"])
 
 
 def _creation(

@@ -33,7 +33,7 @@ ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
 _TTL = ("live_until_ledger", "evicted", "ttl_ledger", "ttl_tx_order")
 #: The parts that a row may leave out, by the column that is then null.
 _DATA_PARTS = {
-    "ledger": ("value", "value_xdr", "deleted", *ChangePosition._fields),
+    "ledger": ("value", "deleted", *ChangePosition._fields),
     "ttl_ledger": _TTL,
     "created_ledger": ("created_ledger", "created_tx_order", "created_tx_hash"),
 }

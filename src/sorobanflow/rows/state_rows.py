@@ -14,9 +14,7 @@ class ContractDataRow(NamedTuple):
     contract_id: str
     durability: str
     key: str
-    key_xdr: bytes
     value: str | None = None
-    value_xdr: bytes | None = None
     deleted: bool = False
     ledger: int | None = None
     tx_order: int | None = None

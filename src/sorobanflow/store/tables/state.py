@@ -77,9 +77,7 @@ contract_data_entries = Table(
     ),
     Column("durability", Text, nullable=False, comment="temporary or persistent"),
     Column("key", JSONB, nullable=False, comment="key, a SEP-51 value"),
-    Column("key_xdr", LargeBinary, nullable=False, comment="key, XDR of the SCVal"),
     Column("value", JSONB, comment="value, a SEP-51 value; null: deleted, or never seen"),
-    Column("value_xdr", LargeBinary, comment="value, XDR of the SCVal"),
     deleted_column("whether the last change removed it"),
     *change_columns(nullable=True),
     *_ttl_columns(),
@@ -202,7 +200,7 @@ def _whole_row(table: Table) -> VersionGroup:
 #: The groups of each state table. A column of neither key nor group follows from the key.
 VERSION_GROUPS: dict[Table, tuple[VersionGroup, ...]] = {
     contract_data_entries: (
-        VersionGroup(CHANGE, ("value", "value_xdr", "deleted")),
+        VersionGroup(CHANGE, ("value", "deleted")),
         _TTL,
         VersionGroup(("created_ledger", "created_tx_order"), ("created_tx_hash",)),
     ),

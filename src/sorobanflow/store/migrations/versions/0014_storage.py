@@ -1,7 +1,9 @@
 """Tables of what happened in the schema `storage`, partitioned by ledger; today's names as views
 
-The rows take half the bytes: hashes in binary, numbers in place of names and ids, nothing where a
-rule says the value. The views have the columns, names and types that the tables had.
+The rows are smaller: hashes in binary, numbers in place of names and ids, nothing where a rule
+says the value. The views have the columns, names and types that the tables had. Contract data
+goes without the XDR of keys and values, which SEP-51 keeps whole; its rows keep their size until
+they are written again, or until VACUUM FULL contract_data_entries.
 """
 
 from collections.abc import Iterable
@@ -409,11 +411,13 @@ def upgrade() -> None:
         _create_table(table)
         _create_view(table)
     _replace_readers(readers)
+    op.drop_column("contract_data_entries", "key_xdr")
+    op.drop_column("contract_data_entries", "value_xdr")
     read_both()
 
 
 def downgrade() -> None:
-    """Take the change back: the old tables are written from the views."""
+    """Take the change back: the old tables are written from the views; XDR is lost."""
     refuse_dependents(_READERS)
     readers = _read_readers()
     for table in _TABLES:
@@ -423,6 +427,11 @@ def downgrade() -> None:
         op.execute(f"DROP VIEW {table}_now")
     op.execute("DROP SCHEMA IF EXISTS unmoved CASCADE")
     op.execute("DROP SCHEMA storage CASCADE")
+    op.execute(
+        "ALTER TABLE contract_data_entries ADD COLUMN key_xdr bytea NOT NULL DEFAULT '', "
+        "ADD COLUMN value_xdr bytea"
+    )
+    op.execute("ALTER TABLE contract_data_entries ALTER COLUMN key_xdr DROP DEFAULT")
 
 
 def _create_table(table: str) -> None:
