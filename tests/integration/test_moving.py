@@ -116,6 +116,12 @@ def test_views_say_the_same_before_during_and_after_moving(engine: Engine) -> No
     assert _rows(engine) == before
     move_all(engine)
     assert _rows(engine) == before
+    for name in ("operations", "trades", "contract_calls"):
+        lost = f"SELECT FROM storage.{name} AS o WHERE NOT EXISTS (SELECT FROM storage.transactions"
+        lost += (
+            " WHERE (ledger, application_order, hash) = (o.ledger, o.application_order, tx_hash))"
+        )
+        assert _all(engine, lost) == []
     with engine.begin() as connection:
         assert [one.first for one in list_partitions(connection)] == [0, 120_960, 241_920]
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -12,6 +13,10 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
+from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.rows.events import EventRow
+from sorobanflow.store.claims import Claims
+from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.engine import driver_connection, open_engine
 from sorobanflow.store.partitions import (
     drop_partition,
@@ -22,7 +27,9 @@ from sorobanflow.store.partitions import (
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.session import with_settings
 from sorobanflow.store.tables import PARTITIONED
+from sorobanflow.store.upsert import upsert_batch
 
+CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 WEEK = 120_960
 INSERT = """
     INSERT INTO storage.contract_calls
@@ -258,3 +265,38 @@ def test_rows_of_a_killed_drop_do_not_come_back(engine: Engine) -> None:
     with engine.begin() as connection:
         calls = connection.execute(text("SELECT ledger FROM contract_calls")).scalars().all()
     assert calls == [WEEK]
+
+
+def _batch(stored: dict[int, int], value: str = "1") -> BatchRows:
+    """Make a batch with so many events in each ledger, of this value."""
+    batch = BatchRows(LedgerRange(min(stored), max(stored)))
+    batch.closed_at = dict.fromkeys(stored, CLOSED)
+    batch.events = [
+        EventRow(CLOSED, ledger, 1, 0, index, False, True, b"a", None, "[]", value)
+        for ledger, count in stored.items()
+        for index in range(count)
+    ]
+    return batch
+
+
+def test_batch_over_two_partitions_is_stored_merged_and_replaced(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    query = text("SELECT ledger, value, count(*) FROM events GROUP BY 1, 2 ORDER BY 1, 2")
+
+    def stored() -> list[Any]:
+        with engine.begin() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    upsert_batch(engine, _batch({WEEK - 1: 3, WEEK: 2}), "all")
+    assert stored() == [(WEEK - 1, 1, 3), (WEEK, 1, 2)]
+    upsert_batch(engine, _batch({WEEK - 1: 1, WEEK: 1}, "2"), "all")
+    assert stored() == [(WEEK - 1, 1, 2), (WEEK - 1, 2, 1), (WEEK, 1, 1), (WEEK, 2, 1)]
+    upsert_batch(engine, _batch({WEEK - 1: 1, WEEK: 2}, "3"), "all", Claims())
+    assert stored() == [(WEEK - 1, 3, 1), (WEEK, 3, 2)]
+    assert len(_ranges(engine)) == 3
+
+
+def test_batch_that_holds_nothing_makes_no_partition(engine: Engine) -> None:
+    open_stream(engine, Stream())
+    upsert_batch(engine, BatchRows(LedgerRange(5, 50 * WEEK)), "all")
+    assert _ranges(engine) == []
