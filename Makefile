@@ -89,6 +89,8 @@ bench-full: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.filtered 5
 	$(BIN)/python -m benchmarks.orchestration 5
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.lookups
+	$(BIN)/python -m benchmarks.moving
 	$(BIN)/python -m benchmarks.bloat
 	$(BIN)/python -m benchmarks.sizes
 	$(BIN)/python -m benchmarks.live

@@ -3,8 +3,9 @@
     python -m benchmarks.growth [rounds]
 
 - Into databases that hold 10^5, 10^6 and 10^7 rows of events (made in SQL, with all
-  indexes), in turns: 20 batches of 1000 events, milliseconds a ledger of the flow's
-  body. Each round indexes the next ledgers, so the databases grow by as much.
+  indexes, in 1, 5 and 50 partitions), in turns: 20 batches of 1000 events, milliseconds
+  a ledger of the flow's body. Each round indexes the next ledgers, so the databases grow
+  by as much.
 - 10,000 ledgers in one run of the flow, with batches of one size: milliseconds a
   ledger, and resident memory of the flow and its decoding processes, for each fifth.
 
@@ -24,13 +25,16 @@ from sqlalchemy import Engine, text
 from benchmarks import common, plain
 from benchmarks.processes import Sample, resident_mib, sampled
 from deployments.services import devnet
+from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import tables
 from sorobanflow.store.engine import driver_connection
+from sorobanflow.store.partitions import ensure_partitions, set_partition_ledgers
 
 STORED = (10**5, 10**6, 10**7)
 #: Above the ledgers of the stored rows, which hold 100 events each.
 FIRST_LEDGER, STORED_PER_LEDGER = 1_000_001, 100
+STORED_PARTITION_LEDGERS = 2000
 TRANSACTIONS, EVENTS = 20, 5  # each, of the one before
 BATCH_LEDGERS = 10
 BATCH_ITEMS = BATCH_LEDGERS * TRANSACTIONS * (EVENTS + 1)
@@ -40,22 +44,18 @@ FIFTHS = 5
 COVERAGE_EVERY_S, MEMORY_EVERY_S = 0.05, 0.5
 
 _FILL = text("""
-INSERT INTO events (id, ledger, closed_at, tx_hash, tx_index, op_index, event_index, type,
-                    contract_id, topics, value, in_successful_call)
-SELECT lpad(((n / :each + 1)::bigint << 32 | (n % :each + 1) << 12)::text, 19, '0')
-           || '-0000000000',
-       n / :each + 1,
-       timestamptz '2025-01-01' + n / :each * interval '5 s',
-       md5((n / 5)::text) || md5((n / 5 + 1)::text),
-       n % :each + 1, 0, 0, 'contract',
+INSERT INTO storage.events (closed_at, ledger, tx_index, op_index, event_index, is_system,
+                            in_successful_call, tx_hash, contract_id, topics, value)
+SELECT timestamptz '2025-01-01' + n / :each * interval '5 s',
+       n / :each + 1, n % :each + 1, 0, 0, false, true,
+       decode(md5((n / 5)::text) || md5((n / 5 + 1)::text), 'hex'),
        'C' || upper(substr(md5((n % 1000)::text) || md5((n % 1000 + 1)::text), 1, 55)),
        jsonb_build_array(
            jsonb_build_object('symbol', 'transfer'),
            jsonb_build_object('address', 'G' || upper(md5(n::text))),
            jsonb_build_object('address', 'G' || upper(md5((n + 1)::text)))
        ),
-       jsonb_build_object('i128', n::text),
-       true
+       jsonb_build_object('i128', n::text)
 FROM generate_series(0, :rows - 1) AS n
 """)
 
@@ -128,6 +128,8 @@ def _fill_all(urls: Sequence[tuple[int, str]], rpc_url: str) -> None:
 
 def _fill(engine: Engine, rows: int) -> None:
     """Store events; indexes but for the key are built on the whole, which takes less time."""
+    set_partition_ledgers(engine, STORED_PARTITION_LEDGERS)
+    ensure_partitions(engine, LedgerRange(1, (rows - 1) // STORED_PER_LEDGER + 1))
     for index in tables.events.indexes:
         index.drop(engine)
     with engine.begin() as connection:
@@ -135,7 +137,7 @@ def _fill(engine: Engine, rows: int) -> None:
     for index in tables.events.indexes:
         index.create(engine)
     with engine.connect() as connection:
-        driver_connection(connection).execute("VACUUM ANALYZE events")
+        driver_connection(connection).execute("VACUUM ANALYZE storage.events")
         driver_connection(connection).execute("CHECKPOINT")
 
 

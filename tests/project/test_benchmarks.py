@@ -16,6 +16,8 @@ from benchmarks import (
     headline,
     ledgers,
     live,
+    lookups,
+    moving,
     orchestration,
     picture,
     sizes,
@@ -107,6 +109,20 @@ def test_growth(services: common.Services) -> None:
     medians = times.groupby("stored")["ms"].agg(["median", "min", "max"])
     assert len(lines(growth.stored_table(medians))) == 1
     assert growth.measure_run(services, 1, size)["ledger"].iloc[-1] == 100
+
+
+@pytest.mark.long
+def test_lookups(services: common.Services) -> None:
+    with common.fresh_database(services.postgres) as url:
+        medians = lookups.measure(url, 1, lookups.Size(60, 20, 6))
+    assert len(lines(lookups.table(medians))) == 12
+
+
+@pytest.mark.long
+def test_moving(services: common.Services, recorded: str) -> None:
+    times = moving.measure(services.postgres, 1, recorded)
+    assert times["rows"].to_list() == [732]
+    assert len(lines(moving.table({recorded: times}))) == 1
 
 
 def test_fifths_are_cut_where_a_sample_reached_them() -> None:
