@@ -36,15 +36,15 @@ FIRST, LAST = 120_940, 120_979  # on both sides of a partition's border
 #: Views that show the rows, of the tables and of what reads them.
 VIEWS = [table.name for table in PARTITIONED]
 VIEWS += ["transfers", "trade_prices", "path_payments", "contract_invocations", "timeline"]
-#: What else a downgrade has to bring back.
+#: What else a downgrade has to bring back; contract_data_entries gets its old columns at the end.
 CATALOGUE = {
     "columns": "SELECT table_name, column_name, data_type, collation_name, is_nullable, "
     "numeric_precision FROM information_schema.columns WHERE table_schema = 'public' "
-    "ORDER BY 1, ordinal_position",
+    "AND table_name <> 'contract_data_entries' ORDER BY 1, ordinal_position",
     "comments": "SELECT c.relname, a.attname, col_description(c.oid, a.attnum), "
     "obj_description(c.oid) FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
     "WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped "
-    "ORDER BY 1, 2",
+    "AND c.relname <> 'contract_data_entries' ORDER BY 1, 2",
     "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
     "keys": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype <> 'n' "
     "AND connamespace = 'public'::regnamespace ORDER BY 1, 2",
