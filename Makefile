@@ -93,6 +93,7 @@ bench-full: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.moving
 	$(BIN)/python -m benchmarks.bloat
 	$(BIN)/python -m benchmarks.sizes
+	$(BIN)/python -m benchmarks.archive
 	$(BIN)/python -m benchmarks.live
 	$(BIN)/python -m benchmarks.indexes 9
 	$(BIN)/python -m benchmarks.picture

@@ -106,7 +106,7 @@ class DataLake(Block):
         """
         workers = max_workers or self.max_workers
         http = HttpSettings(timeout_s=self.timeout_s, max_connections=workers)
-        store = open_store(self.url.get_secret_value(), self._options(), http)
+        store = open_store(self.url.get_secret_value(), self.options(), http)
         return LakeClient(store, workers, hook=hook)
 
     def source(self, client: LakeClient, event_filter: EventFilter | None = None) -> LakeSource:
@@ -124,8 +124,8 @@ class DataLake(Block):
             return None
         return Layout(self.ledgers_per_batch, self.batches_per_partition)
 
-    def _options(self) -> dict[str, str]:
-        """Give the options of obstore that are set."""
+    def options(self) -> dict[str, str]:
+        """Give what obstore needs to open the bucket: credentials and addresses that are set."""
         values = {option: getattr(self, field) for field, option in _OPTIONS.items()}
         return {
             option: value.get_secret_value() if isinstance(value, SecretStr) else value

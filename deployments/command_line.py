@@ -26,6 +26,7 @@ from deployments.serving_commands import metrics, worker
 from deployments.wrong_arguments import message
 from flows.harness.encoding import print_any_text
 from flows.harness.home import enter_home
+from flows.parameters.archive import Archive
 from flows.parameters.audit import Audit
 from flows.parameters.backfill import Backfill
 from flows.parameters.export import Export
@@ -35,7 +36,13 @@ from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import LEDGERS_BEHIND_TIP
 
 #: The flows that are commands, each in the module of its name.
-FLOWS: dict[str, type] = {"index": Index, "backfill": Backfill, "audit": Audit, "export": Export}
+FLOWS: dict[str, type] = {
+    "index": Index,
+    "backfill": Backfill,
+    "audit": Audit,
+    "export": Export,
+    "archive": Archive,
+}
 
 app = App(
     name="sorobanflow",

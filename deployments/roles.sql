@@ -46,6 +46,8 @@ BEGIN
     -- Audits copy rows into temporary tables, and delete rows that the node does not have.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %s TO sorobanflow_indexer', this);
     REVOKE DELETE ON public.coverage, public.network FROM sorobanflow_indexer;
+    -- What is dropped is for the owner, who alone can drop it.
+    REVOKE INSERT, UPDATE, DELETE ON public.dropped FROM sorobanflow_indexer;
     REVOKE INSERT, UPDATE, DELETE ON public.alembic_version FROM sorobanflow_indexer;
 
     EXECUTE format('REVOKE ALL ON DATABASE %s FROM PUBLIC', this);

@@ -21,6 +21,7 @@ from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
 from flows.parameters.audit import Audit
 from sorobanflow.audit.agreement import Compared, Failure, find_future_rows
+from sorobanflow.audit.files import CheckedFiles, check_files
 from sorobanflow.audit.look import Look, look_at
 from sorobanflow.audit.metrics import write_metrics
 from sorobanflow.audit.ranges import choose_sample, promised_from, requested_range
@@ -35,6 +36,7 @@ from sorobanflow.ledgers import (
 )
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
+from sorobanflow.store.archives import read_archives
 from sorobanflow.store.claims import MAX_LEDGERS
 from tasks.compare_ledgers import compare_ledgers
 from tasks.report import report_findings, report_status
@@ -80,15 +82,17 @@ def _audit(indexer: Indexer, summary: AuditSummary, given: Audit) -> None:
     summary.promised_from = promised_from(given.start_ledger, coverage)
     name_run(f"audit {requested}")
 
-    comparable = clip(clip(coverage.covered, requested), window_of(indexer))
+    comparable = clip(clip(coverage.in_tables, requested), window_of(indexer))
     summary.comparable = count_ledgers(comparable)
+    summary.dropped = clip(coverage.dropped, requested)
+    summary.files = _check_files(indexer, requested, through=given.sample == "all")
     sampled = choose_sample(comparable, given.sample)
     summary.found = _look(indexer, summary, _compare(indexer, sampled))
     if given.repair and not summary.found.whole:
         _repair_and_look(indexer, summary, requested, summary.found, given.lake)
 
     coverage = indexer.coverage()
-    covered = clip(coverage.covered, requested)
+    covered = clip(coverage.in_tables, requested)
     summary.recognition = recognize(
         engine, stream, indexer.node.event_filter, covered, indexer.patience.progressed
     )
@@ -112,7 +116,7 @@ def _repair_and_look(
             failures = repair_found(indexer, summary, look, lake)
         window, was_hidden = window_of(indexer), look.hiding
         kept = tuple(one for one in look.compared.differences if one.ledger < window.first)
-        again = clip(indexer.coverage().covered, requested) if was_hidden else look.doubtful
+        again = clip(indexer.coverage().in_tables, requested) if was_hidden else look.doubtful
         compared = Compared(0, kept, tuple(failures)).add(_compare(indexer, clip(again, window)))
         look = summary.left = _look(indexer, summary, compared)
         if not (was_hidden and look.differing):
@@ -133,10 +137,18 @@ def _look(indexer: Indexer, summary: AuditSummary, compared: Compared) -> Look:
         summary.anchor,
         progressed,
         summary.promised_from,
+        summary.files,
     )
     for line in look.lines(MAX_LOGGED_FINDINGS):
         get_run_logger().warning(line)
     return look
+
+
+def _check_files(indexer: Indexer, requested: LedgerRange, *, through: bool) -> CheckedFiles:
+    """Check the files of the archive."""
+    with indexer.target.engine.begin() as connection:
+        files = read_archives(connection, requested)
+    return check_files(files, through=through, on_file=indexer.patience.progressed)
 
 
 def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:

@@ -21,8 +21,10 @@ from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import schema
+from sorobanflow.store.coverage import pin_network
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
+from sorobanflow.store.partitions import PARTITION_LEDGERS, set_partition_ledgers
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
 from tests.integration.index_all import index_all
@@ -123,11 +125,11 @@ def migrated(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def indexed(postgres: EmbeddedPostgres, migrated: str) -> Callable[[Generator, int], str]:
+def indexed(postgres: EmbeddedPostgres, migrated: str) -> Callable[..., str]:
     """Give the name of a database with a chain's first ledgers in it, to be copied."""
 
     @cache
-    def make(source: Generator, last: int) -> str:
+    def make(source: Generator, last: int, partition_ledgers: int = PARTITION_LEDGERS) -> str:
         name = f"indexed_{next(_database_numbers)}"
         with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
@@ -136,6 +138,8 @@ def indexed(postgres: EmbeddedPostgres, migrated: str) -> Callable[[Generator, i
             RpcClient(server.url) as client,
             open_engine(postgres.url_of(name), PoolSettings(max_idle=0)) as engine,
         ):
+            pin_network(engine, client.get_network().passphrase)
+            set_partition_ledgers(engine, partition_ledgers)
             index_all(client, engine, LedgerRange(1, last))
         return name
 

@@ -13,13 +13,21 @@ from blocks.stellar_rpc import DEVNET_URL
 from docs.generator.environment import MAKE_VARIABLES, VARIABLES, Variable
 from docs.generator.markdown import code, page, table
 from docs.generator.schema import HEAD, Schema, setting_rows
+from flows.archive import archive
 from flows.audit import audit
 from flows.backfill import backfill
 from flows.backfill_range import backfill_range
 from flows.export import export
 from flows.index import index
 
-FLOWS: tuple[Flow[..., Any], ...] = (index, backfill, backfill_range, audit, export)
+FLOWS: tuple[Flow[..., Any], ...] = (
+    index,
+    backfill,
+    backfill_range,
+    audit,
+    export,
+    archive,
+)
 
 INTRODUCTION = """
 Addresses, secrets and limits are fields of Prefect blocks. What a run does is set by the

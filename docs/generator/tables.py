@@ -13,7 +13,16 @@ from sqlalchemy.types import Text
 
 from docs.generator.markdown import code, page, table
 from docs.generator.questions import QUESTIONS
-from sorobanflow.store.tables import accounts, audit, chain, live, metadata, progress, state
+from sorobanflow.store.tables import (
+    accounts,
+    archive,
+    audit,
+    chain,
+    live,
+    metadata,
+    progress,
+    state,
+)
 
 #: Heading, and the module with its tables.
 GROUPS: tuple[tuple[str, ModuleType], ...] = (
@@ -21,6 +30,7 @@ GROUPS: tuple[tuple[str, ModuleType], ...] = (
     ("State of contracts and tokens", state),
     ("State of accounts", accounts),
     ("Progress of indexing", progress),
+    ("Archive", archive),
     ("Memory of scheduled runs", live),
     ("Memory of audits", audit),
 )

@@ -46,7 +46,7 @@ class Audit:
     sample: Annotated[int, Field(ge=0)] | Literal["all"] = 20
     """Covered ledgers to compare, evenly spaced over those that the node still has, the newest
     included; "all" compares each of them. Of a compared ledger, all rows are made again and
-    compared."""
+    compared. Files of the archive are looked for; "all" reads them through."""
     lake: Annotated[str | None, BlockName("data-lake")] = None
     """A data-lake block: repair asks it for what the node no longer has, gaps and missing
     ledgers, of the stream of everything. Empty: none."""

@@ -24,6 +24,7 @@
     │   ├── LedgerOutsideRetentionError   the ledger is below the node's oldest
     │   ├── LedgerMissingError      the data lake does not have the ledgers' object
     │   ├── LakeError               the data lake refuses, or is not what it says it is
+    │   ├── ArchiveError            a file of the archive is not what it should be
     │   ├── LedgerProofError        a whole ledger is not what its hashes say
     │   ├── SchemaError             the database's schema is not this program's
     │   ├── DatabaseRefusesError    disk full, read only, a privilege is missing
@@ -228,6 +229,10 @@ class LedgerMissingError(FatalError):
 
 class LakeError(FatalError):
     """A data lake refuses to answer, or its manifest or an object is not what it must be."""
+
+
+class ArchiveError(FatalError):
+    """A file of the archive, or its place, is not what it should be."""
 
 
 @dataclass(eq=False)

@@ -114,6 +114,7 @@ def _serve() -> None:
     import prefect.task_engine  # noqa: PLC0415
     from prefect.events.worker import EventsWorker  # noqa: PLC0415
 
+    from flows.archive import archive  # noqa: PLC0415
     from flows.audit import audit  # noqa: PLC0415 - not in the tests' own process
     from flows.backfill import backfill  # noqa: PLC0415
     from flows.backfill_range import backfill_range  # noqa: PLC0415
@@ -137,7 +138,7 @@ def _serve() -> None:
         EventsWorker.set_client_override(NullEventsClient)
     runs: dict[bytes, Callable[[list[str]], int]] = {
         flow.name.encode(): partial(run_flow, flow)
-        for flow in (audit, backfill, backfill_range, export, index)
+        for flow in (archive, audit, backfill, backfill_range, export, index)
     }
     runs[b"scheduled-index"] = run_as_scheduled
 

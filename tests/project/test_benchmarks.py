@@ -7,6 +7,7 @@ import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from benchmarks import (
+    archive,
     backfill,
     bloat,
     common,
@@ -101,6 +102,15 @@ def test_sizes(services: common.Services, recorded: str) -> None:
     assert rows.item() > values.sum() > 0
     assert "| all tables |" in sizes.table(found)
     assert len(lines(sizes.detail(found))) > 1
+
+
+def test_archive(services: common.Services, recorded: str) -> None:
+    with common.fresh_database(services.postgres) as url:
+        found = archive.measure(url, recorded)
+    assert found.transactions == found.files.loc["transactions", "rows"] == 50
+    assert found.files["data"].sum() > found.columns["bytes"].sum() > 0
+    assert "| all files |" in archive.table(found)
+    assert len(lines(archive.detail(found))) > 1
 
 
 def test_growth(services: common.Services) -> None:

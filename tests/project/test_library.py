@@ -29,7 +29,7 @@ OURS = {"sorobanflow", "flows", "tasks", "blocks", "deployments"}
 #: Asked for without being imported: what Prefect's server needs held back.
 HELD_BACK = {"fastapi"}
 #: What needs an extra, in the wheel.
-OF_EXTRAS = {"embedded": "store/embedded.py", "export": "export"}
+OF_EXTRAS = {"embedded": ("store/embedded.py",), "export": ("archive", "export")}
 UV = Path(sys.executable).with_name("uv")
 
 #: Imports every module of the package, and prints those that say which extra they need.
@@ -79,12 +79,12 @@ def _imported(module: Path) -> Iterator[str]:
 
 def test_metadata_asks_for_what_is_imported() -> None:
     core = ROOT / "src/sorobanflow"
-    special = {core / path for path in OF_EXTRAS.values()}
+    special = {core / path for paths in OF_EXTRAS.values() for path in paths}
     plain = [one for one in core.rglob("*.py") if not special & {one, *one.parents}]
     needed = _names(PROJECT["dependencies"])
     assert _imports(*plain) == needed
-    for extra, path in OF_EXTRAS.items():
-        assert _imports(core / path) - needed == _names(EXTRAS[extra])
+    for extra, paths in OF_EXTRAS.items():
+        assert _imports(*(core / path for path in paths)) - needed == _names(EXTRAS[extra])
     folders = [ROOT / name for name in ("blocks", "tasks", "flows", "deployments")]
     assert _imports(*folders) - needed == _names(EXTRAS["flows"]) - HELD_BACK
     assert EXTRAS["all"] == ["sorobanflow[embedded,export,flows]"]
@@ -166,6 +166,7 @@ def test_command_of_the_wheel_says_where_it_is(clean_python: Path, tmp_path: Pat
 @pytest.mark.long
 def test_every_module_imports_or_names_its_extra(clean_python: Path, tmp_path: Path) -> None:
     assert _printed(clean_python, IMPORT_ALL, tmp_path) == [
+        "sorobanflow.archive 'sorobanflow[export]'",
         "sorobanflow.export 'sorobanflow[export]'",
         "sorobanflow.store.embedded 'sorobanflow[embedded]'",
     ]

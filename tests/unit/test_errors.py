@@ -25,6 +25,7 @@ SAMPLES = [
     errors.LedgerProofError(9, "results", "they have another hash", "FFFFFFF6--9.xdr.zst"),
     errors.LedgerMissingError(64, 127, "FFFFFFBF--64-127.xdr.zst"),
     errors.LakeError("HTTP 403"),
+    errors.ArchiveError("another file"),
     errors.SchemaError("behind"),
     errors.DatabaseRefusesError("no space", "its disk is full"),
     errors.MassFailureError("9 of 10"),

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from sorobanflow.audit.agreement import Compared
 from sorobanflow.audit.chain import Proof, read_proof
+from sorobanflow.audit.files import CheckedFiles, FileFault
 from sorobanflow.audit.ranges import repair_order
 from sorobanflow.audit.stored import Quarantined, quarantined
 from sorobanflow.audit.unlike import Difference
@@ -21,7 +22,7 @@ from sorobanflow.store.coverage import read_coverage
 class Finding(NamedTuple):
     """One thing that is wrong."""
 
-    kind: str  # missing, gap, differs, chain, anchor, quarantine or failed
+    kind: str  # missing, gap, differs, chain, anchor, archive, quarantine or failed
     ledgers: LedgerRange
     size: int  # number of ledgers, rows or items
     detail: str
@@ -36,6 +37,7 @@ class Look(NamedTuple):
     proof: Proof  # of the chain, where ledgers came whole
     quarantine: list[Quarantined]
     clock: RetentionClock  # until the first of the repairable ledgers leaves the node
+    files: CheckedFiles = CheckedFiles()  # of the archive
 
     @property
     def whole(self) -> bool:
@@ -84,6 +86,7 @@ class Look(NamedTuple):
             *(Finding("gap", part, part.size, "recorded as a gap") for part in self.gaps),
             *(_of_difference(one) for one in self.compared.differences),
             *_of_proof(self.proof),
+            *(_of_file(one) for one in self.files.faults),
             *(_of_quarantine(one) for one in self.quarantine),
             *(Finding("failed", part, part.size, why) for part, why in self.compared.failures),
         ]
@@ -98,6 +101,7 @@ def look_at(
     anchor: Anchor | None = None,
     on_chunk: Callable[[], object] = lambda: None,
     promised_from: int = 0,
+    files: CheckedFiles = CheckedFiles(),  # noqa: B008 - immutable
 ) -> Look:
     """Look at what a stream holds of the requested ledgers; `window` are those of the node.
 
@@ -111,7 +115,8 @@ def look_at(
     first = repairable[0].first if repairable else None
     clock = RetentionClock(first, window.first, seconds_per_ledger(engine))
     proof = read_proof(engine, clip(coverage.covered, requested), anchor, on_chunk)
-    return Look(missing, gaps, compared, proof, quarantined(engine, requested, stream), clock)
+    bad_items = quarantined(engine, requested, stream)
+    return Look(missing, gaps, compared, proof, bad_items, clock, files)
 
 
 def _of_difference(one: Difference) -> Finding:
@@ -130,6 +135,11 @@ def _of_proof(proof: Proof) -> Iterator[Finding]:
         ledger, trusted = proof.anchor
         detail = f"its hash is {proof.anchored_hash}, that of the trusted anchor {trusted}"
         yield Finding("anchor", LedgerRange(ledger, ledger), 1, detail)
+
+
+def _of_file(fault: FileFault) -> Finding:
+    detail = f"{fault.file.path}: {fault.what}; restore it, or archive the ledgers again"
+    return Finding("archive", fault.file.ledgers, 1, detail)
 
 
 def _of_quarantine(one: Quarantined) -> Finding:

@@ -68,10 +68,14 @@ def replay(
 
 
 def _read_items(engine: Engine) -> Iterator[_Item]:
-    """Read the quarantine backwards by kind: transactions before their events."""
+    """Read the quarantine backwards by kind: transactions before their events.
+
+    Items of dropped ledgers stay: nothing is written there.
+    """
     query = text(
         "SELECT kind, key, ledger, payload, error, stream FROM quarantine "
         'WHERE (kind COLLATE "C", key) < (:kind, :key) '
+        "AND NOT EXISTS (SELECT FROM dropped WHERE ledger BETWEEN first_ledger AND last_ledger) "
         'ORDER BY kind COLLATE "C" DESC, key DESC LIMIT :page'
     )
     last = {"kind": "~", "key": ""}

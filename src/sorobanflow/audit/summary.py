@@ -1,10 +1,12 @@
 """What an audit found and what it left, as figures for a person."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
+from sorobanflow.audit.files import CheckedFiles
 from sorobanflow.audit.look import Look
 from sorobanflow.audit.replay import ReplayResult
 from sorobanflow.audit.shapes import Recognition
@@ -21,7 +23,9 @@ class AuditSummary(RunSummary):
     anchor: Anchor | None = None  # a ledger's hash that is trusted
     requested: LedgerRange | None = None  # that are audited
     promised_from: int = 0  # of these, the stream should hold all from here on
+    dropped: Sequence[LedgerRange] = ()  # of these, those whose rows are in files only
     comparable: int = 0  # number of these that are covered and that the node still has
+    files: CheckedFiles = field(default_factory=CheckedFiles)  # of the archive
     found: Look | None = None  # the first look
     left: Look | None = None  # after the repair, if anything was repaired
     recognition: Recognition | None = None
@@ -44,7 +48,7 @@ class AuditSummary(RunSummary):
         The runs that recorded those have failed for them; no later audit fails again.
         """
         last = self.last
-        if last is None or last.missing or last.doubtful or last.is_broken:
+        if last is None or last.missing or last.doubtful or last.is_broken or last.files.faults:
             return False
         return super().complete
 
@@ -79,6 +83,10 @@ class AuditSummary(RunSummary):
                 figures = [*_figures(look), *_rows_by_table(look)]
                 lines += [(f"{name}: {label}", value) for label, value in figures]
         lines += (self.left or self.found).proof.lines()
+        lines += self.files.lines()
+        if self.dropped:
+            text = f"{sized_ranges_text(self.dropped)}: their rows are in files only"
+            lines.append(("ledgers not compared", text))
         lines.append(("retention clock", str(self.found.clock)))
         if self.recognition:
             lines += _recognition_lines(self.recognition)
@@ -139,6 +147,8 @@ def _figures(look: Look) -> list[tuple[str, str]]:
         lines.append(("breaks of the chain", f"{len(look.proof.breaks):,}"))
     if look.proof.contradicts_anchor:
         lines.append(("ledgers that are not the anchor", "1"))
+    if look.files.faults:
+        lines.append(("files of the archive that are wrong", f"{len(look.files.faults):,}"))
     if look.failed:
         lines.append(("not compared or not repaired", sized_ranges_text(look.failed)))
     return lines

@@ -39,17 +39,26 @@ def read_frames(
 
 def make_frames(fetch: Fetch, schema: pa.Schema) -> Generator[pd.DataFrame]:
     """Make frames of rows that have a value per column of the Arrow schema."""
+    for table in make_tables(fetch, schema, FRAME_ROWS, FRAME_BYTES):
+        yield make_frame(table)
+
+
+def make_tables(
+    fetch: Fetch, schema: pa.Schema, max_rows: int, max_bytes: int
+) -> Generator[pa.Table]:
+    """Make Arrow tables of rows; one ends with the rows that reach a maximum."""
     tables: list[Any] = []
+    rows_so_far = size_bytes = 0
     while rows := fetch(FETCH_ROWS):
         columns = zip(zip(*rows, strict=True), schema.types, strict=True)
         arrays = [pa.array(values, kind) for values, kind in columns]
         tables.append(pa.Table.from_arrays(arrays, schema=schema))
-        size_bytes = sum(table.nbytes for table in tables)
-        if len(tables) * FETCH_ROWS >= FRAME_ROWS or size_bytes >= FRAME_BYTES:
-            yield make_frame(pa.concat_tables(tables))
-            tables = []
+        rows_so_far, size_bytes = rows_so_far + len(rows), size_bytes + tables[-1].nbytes
+        if rows_so_far >= max_rows or size_bytes >= max_bytes:
+            yield pa.concat_tables(tables)
+            tables, rows_so_far, size_bytes = [], 0, 0
     if tables:
-        yield make_frame(pa.concat_tables(tables))
+        yield pa.concat_tables(tables)
 
 
 def make_frame(table: pa.Table) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from sqlalchemy import Connection, Engine, text
 
 from sorobanflow.errors import ConfigurationError
-from sorobanflow.ledgers import LedgerRange, subtract
+from sorobanflow.ledgers import LedgerRange, ranges_text, subtract
 from sorobanflow.store.coverage import Coverage, read_coverage
 from sorobanflow.store.tables import metadata
 
@@ -69,17 +69,21 @@ def find_relation(engine: Engine, name: str) -> Relation:
     return Relation(name, ledger, columns, (ledger, *(key for key in keys if key != ledger)))
 
 
-def covered_range(engine: Engine, stream: str, first: int | None, last: int | None) -> LedgerRange:
+def covered_range(
+    engine: Engine, relation: str, stream: str, first: int | None, last: int | None
+) -> LedgerRange:
     """Complete a range by what the stream covers; ConfigurationError if it lacks a ledger of it."""
     coverage = read_coverage(engine, stream)
-    if not coverage.covered:
+    # Tables of that name are not partitioned; what happened is shown by views.
+    held = coverage.covered if relation in metadata.tables else coverage.in_tables
+    if not held:
         raise ConfigurationError(
             f"stream {stream!r} covers no ledgers, so there is nothing to export; "
             f"streams with ledgers: {', '.join(_streams(engine)) or 'none'}"
         )
     requested = LedgerRange(
-        coverage.covered[0].first if first is None else first,
-        coverage.covered[-1].last if last is None else last,
+        held[0].first if first is None else first,
+        held[-1].last if last is None else last,
     )
     if requested.size <= 0:
         raise ConfigurationError(
@@ -90,6 +94,12 @@ def covered_range(engine: Engine, stream: str, first: int | None, last: int | No
         raise ConfigurationError(
             f"stream {stream!r} lacks {Coverage(tuple(missing))} of ledgers {requested}; index or "
             f"backfill them first, or export ledgers that it covers: {coverage}"
+        )
+    if dropped := subtract(requested, held):
+        raise ConfigurationError(
+            f"the rows of ledgers {ranges_text(dropped)} were dropped by the flow archive; query "
+            "their files, which the table archives names, or export ledgers that the database "
+            f"has: {ranges_text(held)}"
         )
     return requested
 

@@ -86,7 +86,9 @@ def export(
     """
     began = time.monotonic()
     relation = find_relation(engine, request.table)
-    ledgers = covered_range(engine, request.stream, request.first_ledger, request.last_ledger)
+    ledgers = covered_range(
+        engine, relation.name, request.stream, request.first_ledger, request.last_ledger
+    )
     facts = _facts(engine, request, relation, ledgers)
     stem = f"{relation.name}-{ledgers.first}-{ledgers.last}"
     schema, rows_per_file = relation.schema, request.rows_per_file

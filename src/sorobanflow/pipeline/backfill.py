@@ -4,12 +4,13 @@ Live indexing has `work`. Invariant: the chunks hold each ledger to index exactl
 and none below the source's oldest ledger or above its newest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sorobanflow.errors import ConfigurationError, RetriableError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, count_ledgers, split, subtract
 from sorobanflow.sources.source import Available
+from sorobanflow.store.archives import refusal
 from sorobanflow.store.coverage import Coverage
 
 
@@ -37,13 +38,15 @@ def plan_backfill(
 ) -> BackfillPlan:
     """Plan chunks of at most `chunk_ledgers`; `force`: of the covered ledgers as well.
 
-    A recorded gap that the source has after all is work too.
+    A recorded gap that the source has after all is work too, but for dropped ledgers.
 
     Raises:
-        ConfigurationError: the range ends above the source's newest ledger.
+        ConfigurationError: the range ends above the source's newest ledger, or rows of ledgers to
+            index were dropped.
     """
     _check(requested, available)
-    missing = subtract(requested, coverage.covered)
+    _refuse_dropped([requested] if force else subtract(requested, coverage.accounted), coverage)
+    missing = subtract(requested, (*coverage.covered, *coverage.dropped))
     todo = [requested] if force else missing
     at_node = clip(todo, LedgerRange(available.oldest, LAST_LEDGER))
     return BackfillPlan(
@@ -67,6 +70,11 @@ def fail_on_failed_chunks(failed: Mapping[LedgerRange, str]) -> None:
             f"{len(failed)} chunks were not indexed completely: {reasons}. "
             "What was committed stays; run the same command again to index the rest"
         )
+
+
+def _refuse_dropped(wanted: Iterable[LedgerRange], coverage: Coverage) -> None:
+    if dropped := [part for one in wanted for part in clip(coverage.dropped, one)]:
+        raise ConfigurationError(refusal(dropped))
 
 
 def _check(requested: LedgerRange, available: Available) -> None:

@@ -9,8 +9,17 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, Row, text
 
-from sorobanflow.ledgers import LedgerRange
-from sorobanflow.status.model import MAX_SHOWN, Gap, Quarantine, QuarantineCount, Stream
+from sorobanflow.ledgers import LedgerRange, merge
+from sorobanflow.status.model import (
+    MAX_SHOWN,
+    Archive,
+    Gap,
+    Quarantine,
+    QuarantineCount,
+    Ranges,
+    Stream,
+)
+from sorobanflow.store.archives import read_archives, read_dropped
 from sorobanflow.store.session import with_settings
 from sorobanflow.store.tables import metadata
 
@@ -106,6 +115,15 @@ def read_quarantine(engine: Engine) -> Quarantine:
     rows = _rows(engine, query, max=MAX_QUARANTINE + 1)
     counts = tuple(QuarantineCount(*row) for row in rows)
     return Quarantine(counts, sum(one.items for one in counts) > MAX_QUARANTINE)
+
+
+def read_archive(engine: Engine) -> Archive:
+    """Read what was archived and dropped."""
+    with engine.begin() as connection:
+        files, dropped = read_archives(connection), read_dropped(connection)
+    ledgers = merge(one.ledgers for one in files)
+    size_bytes = sum(one.bytes for one in files)
+    return Archive(Ranges.of(ledgers), size_bytes, Ranges.of(dropped))
 
 
 def _rows(engine: Engine, query: str, **values: object) -> Sequence[Row[Any]]:

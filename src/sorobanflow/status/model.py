@@ -148,6 +148,15 @@ class Quarantine:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """What is in files of the archive, and whose rows are there only."""
+
+    archived: Ranges = Ranges()
+    size_bytes: int = 0
+    dropped: Ranges = Ranges()
+
+
+@dataclass(frozen=True)
 class Database:
     """What the database says of itself."""
 
@@ -159,6 +168,7 @@ class Database:
     seconds_per_ledger: float | None = None  # between closes, as stored
     streams: tuple[Stream, ...] = ()
     quarantine: Quarantine = Quarantine()
+    archive: Archive = Archive()
     id: str | None = None  # that its runs are tagged with; None: no run has used it yet
 
 

@@ -21,6 +21,7 @@ from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.status import database as db
 from sorobanflow.status.health import Limits, judged
 from sorobanflow.status.model import (
+    Archive,
     Database,
     Node,
     Problem,
@@ -110,8 +111,18 @@ class _Reader:
         peer = node if same_network else None
         streams = part("coverage and gaps", lambda engine: _streams(engine, peer, pace)) or ()
         quarantine = part("the table quarantine", db.read_quarantine) or Quarantine()
+        archive = part("the table archives", db.read_archive) or Archive()
         return Database(
-            name, size_bytes, revision, passphrase, rows, pace, streams, quarantine, database_id
+            name,
+            size_bytes,
+            revision,
+            passphrase,
+            rows,
+            pace,
+            streams,
+            quarantine,
+            archive,
+            database_id,
         )
 
 

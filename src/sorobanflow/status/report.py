@@ -95,6 +95,11 @@ def _database(database: Database, now: datetime) -> Iterator[Line]:
         yield "", f"and {count(more, 'other stream')}"
     yield "quarantine", _quarantine(database.quarantine)
     yield "rows, about", _rows(database.rows)
+    archive = database.archive
+    if archive.archived.count:
+        yield "archived", f"{archive.archived}, {size(archive.size_bytes)} of files"
+    if archive.dropped.count:
+        yield "dropped", f"the rows of {archive.dropped}"
 
 
 def _stream(stream: Stream, now: datetime) -> Iterator[Line]:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.errors import ConfigurationError, SchemaError, WrongNetworkError
 from sorobanflow.ledgers import LedgerRange, clip, count_ledgers, merge, ranges_text, subtract
+from sorobanflow.store.archives import read_dropped
 
 
 class Stream(NamedTuple):
@@ -37,6 +38,7 @@ class Coverage:
     covered: tuple[LedgerRange, ...] = ()  # stored whole
     gaps: tuple[LedgerRange, ...] = ()  # recorded as missing for good
     indexed_from: int | None = None  # first ledger that live indexing promises, if it ever ran
+    dropped: tuple[LedgerRange, ...] = ()  # of any stream: their rows are no longer in the tables
 
     @property
     def count(self) -> int:
@@ -53,9 +55,15 @@ class Coverage:
         """Ledgers that need no work: covered, or recorded as a gap."""
         return merge((*self.covered, *self.gaps))
 
+    @property
+    def in_tables(self) -> list[LedgerRange]:
+        """The covered ledgers whose rows are in the tables; ascending."""
+        return [part for one in self.covered for part in subtract(one, self.dropped)]
+
     def gaps_in(self, ledgers: LedgerRange) -> list[LedgerRange]:
-        """The recorded gaps of a range, without ledgers that are covered all the same."""
-        return [part for gap in clip(self.gaps, ledgers) for part in subtract(gap, self.covered)]
+        """The recorded gaps of a range that can be filled: neither covered nor dropped."""
+        filled = (*self.covered, *self.dropped)
+        return [part for gap in clip(self.gaps, ledgers) for part in subtract(gap, filled)]
 
     def __str__(self) -> str:
         return ranges_text(self.covered)
@@ -72,11 +80,13 @@ def read_coverage(engine: Engine, stream: str) -> Coverage:
             text("SELECT first_ledger, last_ledger FROM gaps WHERE stream = :stream ORDER BY 1"),
             {"stream": stream},
         ).all()
+        dropped = read_dropped(connection)
     covered, indexed_from = row or ((), None)
     return Coverage(
         tuple(LedgerRange(part.lower, part.upper - 1) for part in covered),
         tuple(merge(LedgerRange(*gap) for gap in gaps)),
         indexed_from,
+        dropped,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Table
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.store.archives import guard_write, refuse_dropped
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.copy import Row, copy_rows, sort_by_key
 from sorobanflow.store.coverage import add_coverage, refuse_unopened
@@ -102,6 +103,7 @@ def _write(
             count_ledgers(connection, rows)
         add_tokens(connection, rows.tokens)
         quarantined = read_quarantine(connection, rows.ledgers)
+        dropped = guard_write(connection, rows.ledgers)
         covered = add_coverage(connection, stream, rows.ledgers) if covers else None
         neighbours = read_neighbours(connection, rows) if rows.headers else None
         if covers:
@@ -109,6 +111,7 @@ def _write(
     if neighbours is not None:
         found = [] if stored is None else stored.fetchall()
         check_headers(rows, found, neighbours.fetchall(), replaces=replaces)
+    refuse_dropped(dropped)
     update_quarantine(connection, quarantined.fetchall(), rows, stream)
     if covered is not None:
         refuse_unopened(covered, stream)

@@ -43,8 +43,8 @@ class BucketStore(HttpStore):
     can_list = True
 
     def __init__(self, url: str, options: Mapping[str, str], http: HttpSettings) -> None:
-        shown = _shown(url)
-        self._bucket = _open(url, shown, options, http)
+        shown = shown_url(url)
+        self._bucket = open_bucket(url, shown, options, http)
         try:
             base = self._sign(MANIFEST_KEY).copy_with(path="/", query=None)
         except RpcUnavailableError:
@@ -82,9 +82,14 @@ class BucketStore(HttpStore):
             ) from None
 
 
-def _open(
+def open_bucket(
     url: str, shown: str, options: Mapping[str, str], http: HttpSettings
 ) -> S3Store | GCSStore:
+    """Open a bucket with obstore; `shown` is what messages may say of its URL.
+
+    Raises:
+        ConfigurationError: the URL or an option cannot be used.
+    """
     settings: Any = {
         "config": dict(options),
         "client_options": {
@@ -99,21 +104,19 @@ def _open(
     except (BaseError, ValueError, TypeError) as error:
         # Not chained: the error may quote a credential.
         raise ConfigurationError(
-            f"the data lake {shown} cannot be opened with the options of the data-lake block "
+            f"the bucket {shown} cannot be opened with the options of the data-lake block "
             f"({type(error).__name__}); check the URL, the credentials and the region"
         ) from None
     assert isinstance(store, (S3Store, GCSStore))
     return store
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Give what may be shown of a bucket's URL."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = httpx.URL()
     if not parsed.host:
-        raise ConfigurationError(
-            "the data lake's URL names no bucket; set one like s3://bucket/path"
-        )
+        raise ConfigurationError("the URL names no bucket; set one like s3://bucket/path")
     return f"{parsed.scheme}://{parsed.host}{parsed.path.rstrip('/')}"

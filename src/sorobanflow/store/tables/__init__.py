@@ -11,6 +11,7 @@ from sorobanflow.store.tables.accounts import (
     offers,
     trust_lines,
 )
+from sorobanflow.store.tables.archive import archives, dropped
 from sorobanflow.store.tables.audit import event_shapes
 from sorobanflow.store.tables.chain import (
     contract_calls,
@@ -44,10 +45,12 @@ __all__ = [
     "VersionGroup",
     "account_data",
     "account_entries",
+    "archives",
     "claimable_balances",
     "contract_calls",
     "contract_code",
     "contract_data_entries",
+    "dropped",
     "event_shapes",
     "events",
     "ledgers",
