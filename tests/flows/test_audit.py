@@ -89,7 +89,7 @@ def _lose(engine: Engine, first: int, last: int) -> None:
 
 def _empty(engine: Engine) -> None:
     """Take everything out of the database."""
-    _execute(engine, *(f"TRUNCATE {table.name}" for table in metadata.sorted_tables))
+    _execute(engine, *(f"TRUNCATE {table.fullname}" for table in metadata.sorted_tables))
 
 
 def _without_memory(sums: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
@@ -133,7 +133,7 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
     _execute(
         engine,
         "DELETE FROM events WHERE ledger = 7",
-        "DELETE FROM token_operations WHERE ledger = 7",
+        "DELETE FROM storage.token_operations WHERE ledger = 7",
         "DELETE FROM transactions WHERE ledger = 12 AND application_order = 2",
     )
     _lose(engine, 20, 22)
@@ -296,7 +296,9 @@ def test_quarantine_is_replayed_and_restores_the_database(
         engine,
         "INSERT INTO quarantine (kind, key, ledger, payload, error_class, error) SELECT 'event', "
         f"max(id), 9, '{payload}', 'DecodeError', 'bug' FROM events WHERE ledger = 9",
-        "DELETE FROM token_operations WHERE event_id = (SELECT key FROM quarantine)",
+        "DELETE FROM storage.token_operations USING quarantine WHERE token_operations.ledger = 9 "
+        "AND right(key, 10)::int = event_index "
+        "AND left(key, 19)::bigint & 4294967295 = tx_index * 4096::bigint + op_index",
         "DELETE FROM events WHERE id = (SELECT key FROM quarantine)",
     )
     seen = _audit(blocks, sample="all")
@@ -339,15 +341,15 @@ def test_rows_changed_and_added_by_hand_are_found_and_mended_exactly(
     before = checksums(engine)
     _execute(
         engine,
-        "DELETE FROM token_operations",
+        "DELETE FROM storage.token_operations",
         "DELETE FROM token_balances",
         "DELETE FROM contract_data_entries WHERE ledger < 30",
         """UPDATE events SET value = '"by hand"'""",
         "UPDATE transactions SET fee_charged = fee_charged + 1",
         "UPDATE operations SET details = 'null' WHERE ledger = 9",
-        "INSERT INTO transactions SELECT (jsonb_populate_record(t, "
-        "jsonb_build_object('hash', repeat('ab', 32)))).* "
-        "FROM transactions t WHERE ledger = 15 LIMIT 1",
+        "INSERT INTO storage.transactions SELECT (jsonb_populate_record(t, "
+        "jsonb_build_object('application_order', 99))).* "
+        "FROM storage.transactions t WHERE ledger = 15 LIMIT 1",
     )
     summary = _audit(blocks, sample="all", repair=True)
     assert summary.found is not None
@@ -382,10 +384,11 @@ def test_state_that_claims_another_change_is_repaired_from_the_ledger_that_made_
 
 def test_filtered_backfill_with_force_removes_nothing(blocks: Blocks, engine: Engine) -> None:
     added = (
-        "INSERT INTO events SELECT (jsonb_populate_record(e, jsonb_build_object('id', '{id}'))).* "
-        "FROM events e WHERE ledger = 15 LIMIT 1"
+        "INSERT INTO storage.events SELECT (jsonb_populate_record(e, "
+        "jsonb_build_object('event_index', 999))).* "
+        "FROM storage.events e WHERE ledger = 15 LIMIT 1"
     )
-    _execute(engine, added.format(id="by hand"))
+    _execute(engine, added)
     query = text("SELECT count(*) FROM events WHERE ledger BETWEEN 11 AND 20")
     with engine.begin() as connection:
         stored = connection.execute(query).scalar()

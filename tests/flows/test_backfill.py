@@ -31,6 +31,7 @@ from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
 from tests.flows.load_balancer import balanced
 from tests.ledgers import generated
+from tests.table_names import fullnames
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
@@ -56,7 +57,7 @@ def run_backfill(save_blocks: Callable[[str], dict[str, str]]) -> Backfill:
 
 
 def _empty(engine: Engine, tables: dict[str, tuple[int, str]]) -> None:
-    names = ", ".join(name for name in tables if name != "network")
+    names = fullnames(name for name in tables if name != "network")
     with engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {names}"))
 
@@ -145,7 +146,7 @@ def test_backfill_beside_live_indexing_gives_the_same_database(
     last = read_coverage(engine, "all").covered[-1].last
     assert last > 62
     with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(beside)}"))
+        connection.execute(text(f"TRUNCATE {fullnames(beside)}"))
     index(**save_blocks(serve(Chain(generated(), closed=last)).url), start_ledger=1)
     alone = checksums(engine)
     assert {name: one for name, one in alone.items() if name != "coverage"} == {

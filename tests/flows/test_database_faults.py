@@ -28,6 +28,7 @@ from tests.integration.database_server import (
 )
 from tests.ledgers import generated
 from tests.prefect_home import unique_name
+from tests.table_names import fullnames
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Blocks = Callable[[str], dict[str, str]]
@@ -51,7 +52,7 @@ def _indexed_again(
     engine: Engine, checksums: Checksums, run: Callable[[], object]
 ) -> dict[str, tuple[int, str]]:
     """Checksums after emptying the tables and an undisturbed run."""
-    names = ", ".join(name for name in checksums(engine) if name != "network")
+    names = fullnames(name for name in checksums(engine) if name != "network")
     with engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {names}"))
     run()

@@ -35,6 +35,7 @@ from sorobanflow.store.tables import STATE_TABLES
 from tests.flows.load_balancer import balanced
 from tests.flows.tomorrow import of_tomorrow
 from tests.ledgers import generated
+from tests.table_names import fullnames
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
@@ -112,7 +113,7 @@ def test_two_halves_give_the_same_database_as_one_run(
     run_index(server, start_ledger=1, batch_size=100, max_workers=3)
     halves = checksums(engine)
     with engine.begin() as connection:
-        names = ", ".join(name for name in halves if name != "network")
+        names = fullnames(name for name in halves if name != "network")
         connection.execute(text(f"TRUNCATE {names}"))
     run_index(server, start_ledger=1)
     assert checksums(engine) == halves
@@ -156,7 +157,12 @@ def test_filter_stores_matching_events_and_their_transactions_only(
         for what in ("*", "DISTINCT tx_hash")
     ]
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE events, transactions, operations, token_operations"))
+        connection.execute(
+            text(
+                "TRUNCATE storage.events, storage.transactions, storage.operations, "
+                "storage.token_operations"
+            )
+        )
     for plan in ("hashes", "ledgers", "auto"):
         summary = run_index(server, start_ledger="oldest", contract_ids=[contract], fetch_plan=plan)
         with engine.begin() as connection:
@@ -214,7 +220,7 @@ def test_faults_of_the_node_change_nothing_in_the_database(
     assert summary.stats.retries >= 5
     with_faults = checksums(engine)
     with engine.begin() as connection:
-        names = ", ".join(name for name in with_faults if name != "network")
+        names = fullnames(name for name in with_faults if name != "network")
         connection.execute(text(f"TRUNCATE {names}"))
     run_index(serve(Chain(generated(), closed=30)), start_ledger="oldest")
     assert checksums(engine) == with_faults

@@ -24,6 +24,7 @@ from sorobanflow.store.only_whole import LEFT_OPEN
 from sorobanflow.store.tables import transactions
 from tests.integration.test_filtered_ledgers import GENERATED
 from tests.ledgers import generated
+from tests.table_names import fullnames
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Serve = Callable[..., DevnetServer]
@@ -89,7 +90,7 @@ def _checksums(checksums: Checksums, engine: Engine) -> dict[str, tuple[int, str
     """Give those of the tables without the parts of fees that only whole ledgers tell."""
     parts = ", ".join(f"{name} = NULL" for name in LEFT_OPEN[transactions])
     with engine.begin() as connection:
-        connection.execute(text(f"UPDATE transactions SET {parts}"))
+        connection.execute(text(f"UPDATE storage.transactions SET {parts}"))
     return checksums(engine)
 
 
@@ -110,7 +111,7 @@ def test_backfill_from_a_lake_without_a_node_is_that_from_a_node(
     assert tasks == {"fetch-ledgers", "upsert-batch", "report"}
     from_lake = _checksums(checksums, engine)
     with engine.begin() as connection:
-        names = ", ".join(name for name in from_lake if name != "network")
+        names = fullnames(name for name in from_lake if name != "network")
         connection.execute(text(f"TRUNCATE {names}"))
     backfill(*LEDGERS, **save_blocks(serve(Chain(generated(), closed=LEDGERS.last)).url))
     from_node = _checksums(checksums, engine)
@@ -130,7 +131,7 @@ def test_filtered_backfill_from_a_lake_is_that_from_a_node(
     assert backfill(*LEDGERS, **save_lake(whole_lake), **of_contract).written == [LEDGERS]
     from_lake = _checksums(checksums, engine)
     with engine.begin() as connection:
-        names = ", ".join(name for name in from_lake if name != "network")
+        names = fullnames(name for name in from_lake if name != "network")
         connection.execute(text(f"TRUNCATE {names}"))
     node = serve(Chain(generated(), closed=LEDGERS.last))
     backfill(*LEDGERS, **save_blocks(node.url), **of_contract)

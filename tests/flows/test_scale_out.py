@@ -31,6 +31,7 @@ from sorobanflow.pipeline.backfill_summary import FanOutSummary
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.load_balancer import balanced
 from tests.ledgers import generated
+from tests.table_names import fullnames
 
 #: One process runs them: they share the pool and the deployment.
 pytestmark = pytest.mark.xdist_group("scale_out")
@@ -192,7 +193,7 @@ def test_two_workers_of_which_one_is_killed_cover_everything(
         assert _slots_taken() == 0  # that of the dead run is free again
         fanned_out = checksums(engine)
         with engine.begin() as connection:
-            names = ", ".join(name for name in fanned_out if name != "network")
+            names = fullnames(name for name in fanned_out if name != "network")
             connection.execute(text(f"TRUNCATE {names}"))
         _set_batch_size(blocks["rpc"], 1000)
         backfill(1, LEDGERS, **blocks)

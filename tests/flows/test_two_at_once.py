@@ -10,6 +10,7 @@ from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.store.coverage import read_coverage
 from tests.flows.flow_server import FlowServer
 from tests.ledgers import generated
+from tests.table_names import fullnames
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 LEDGERS = 40
@@ -50,7 +51,7 @@ def test_two_concurrent_runs_store_what_one_stores(
         assert read_coverage(engine, "all").covered == ((1, LEDGERS),)
         assert _deadlocks(engine) == 0
         with engine.begin() as connection:
-            connection.execute(text(f"TRUNCATE {', '.join(twice)}"))
+            connection.execute(text(f"TRUNCATE {fullnames(twice)}"))
         flow_server.run("index", INDEX[1] | blocks)
     once = checksums(engine)
     for tables in (once, twice):  # live indexing promises a start, a backfill does not

@@ -38,7 +38,7 @@ from tests.integration.database_server import (
 CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 TERMINATE = "PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(1)"
 #: A step before any row, one between the tables, and the last one before the commit.
-STEPS = ["ledgers", "events", "coverage"]
+STEPS = ["ledgers", "storage.events", "coverage"]
 
 
 def _event(ledger: int) -> EventRow:
@@ -129,7 +129,7 @@ def test_missing_right_is_said(engine: Engine, database_url: str) -> None:
     try:
         with (
             open_engine(make_conninfo(database_url, user="reader"), PoolSettings()) as as_reader,
-            pytest.raises(DatabaseRefusesError, match=r"ledgers \(42501\).*grant"),
+            pytest.raises(DatabaseRefusesError, match=r"make_partitions \(42501\).*grant"),
         ):
             _store(as_reader)
     finally:
@@ -139,7 +139,7 @@ def test_missing_right_is_said(engine: Engine, database_url: str) -> None:
 
 def test_schema_that_changes_while_a_run_goes_on_is_said(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE events CASCADE"))
+        connection.execute(text("DROP TABLE storage.events CASCADE"))
     with pytest.raises(SchemaError, match=r"events.*42P01.*sorobanflow migrate"):
         _store(engine)
     with (  # outside the tasks too
@@ -199,7 +199,7 @@ def own_engine(server: EmbeddedPostgres) -> Iterator[Engine]:
     """An engine on that server, whose tables hold nothing."""
     with open_engine(server.url, PoolSettings(max_idle=8, max_open=8)) as engine:
         with engine.begin() as connection:
-            connection.execute(text("TRUNCATE ledgers, events, coverage"))
+            connection.execute(text("TRUNCATE ledgers, storage.events, coverage"))
         open_stream(engine, Stream())
         yield engine
 

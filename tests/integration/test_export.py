@@ -15,8 +15,15 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.export.frames import FRAME_ROWS
 from sorobanflow.export.run import ExportSummary, Request, export
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.rows.events import EventRow
+from sorobanflow.rows.tokens import TokenOperationRow
+from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.store.coverage import Stream, add_coverage, open_stream, pin_network
 from sorobanflow.store.engine import driver_connection
+from sorobanflow.store.partitions import ensure_partitions
+from sorobanflow.store.tables import events, token_operations, transactions
+from sorobanflow.toid import Position
+from tests.integration.state_changes import store
 
 Export = Callable[..., ExportSummary]
 PASSPHRASE = "Test Network"
@@ -36,20 +43,15 @@ def _cover(engine: Engine, *ranges: tuple[int, int], stream: str = "all") -> Non
             add_coverage(driver_connection(connection), stream, LedgerRange(first, last))
 
 
-def _store(engine: Engine, event_id: str, ledger: int, amount: int | None = None) -> None:
-    _run(
-        engine,
-        "INSERT INTO token_operations "
-        "(event_id, ledger, closed_at, tx_hash, contract_id, type, amount, to_muxed_id, "
-        "to_muxed_type, authorized, live_until_ledger, successful) VALUES "
-        "(:event_id, :ledger, :closed_at, 'ab', 'C1', 'transfer', :amount, :muxed_id, "
-        "'string', NULL, 4294967295, true)",
-        event_id=event_id,
-        ledger=ledger,
-        closed_at=CLOSED,
-        amount=amount,
-        muxed_id='"é",\n🌟' if amount else "",
-    )
+def _store(engine: Engine, index: int, ledger: int, amount: int | None = None) -> str:
+    """Store a token operation of an event, whose id it returns."""
+    row = TokenOperationRow(
+        CLOSED, ledger, 1, 0, index, 0, True, b"\xab", "C1", amount=amount,
+        live_until_ledger=4294967295, to_muxed_id='"é",\n🌟' if amount else "",
+        to_muxed_type="string",
+    )  # fmt: skip
+    store(engine, token_operations, row)
+    return Position(ledger, 1, 0, index).event_id
 
 
 @pytest.fixture
@@ -73,16 +75,18 @@ def _rows(summary: ExportSummary) -> list[dict[str, Any]]:
 
 def test_token_operations_come_back_exactly(engine: Engine, run_export: Export) -> None:
     _cover(engine, (1, 10))
-    amounts = {"a": -(2**127), "b": 2**127 - 1, "c": None}
-    for event_id, amount in amounts.items():
-        _store(engine, event_id, 5, amount)
-    nulls = dict.fromkeys(("op_index", "from_address", "to_address", "admin_address", "asset"))
+    amounts = {
+        _store(engine, index, 5, amount): amount
+        for index, amount in enumerate((-(2**127), 2**127 - 1, None))
+    }
+    nulls = dict.fromkeys(("from_address", "to_address", "admin_address", "asset"))
     assert _rows(run_export()) == [
         {
             "event_id": event_id,
             "ledger": 5,
             "closed_at": CLOSED,
             "tx_hash": "ab",
+            "op_index": 0,
             "contract_id": "C1",
             "type": "transfer",
             "amount": None if amount is None else Decimal(amount),
@@ -99,13 +103,9 @@ def test_token_operations_come_back_exactly(engine: Engine, run_export: Export) 
 
 def test_json_is_the_text_that_postgresql_prints(engine: Engine, run_export: Export) -> None:
     _cover(engine, (1, 10))
-    _run(
-        engine,
-        "INSERT INTO events (id, ledger, closed_at, tx_hash, tx_index, op_index, event_index, "
-        "type, topics, value) VALUES ('1', 5, now(), 'ab', 1, 0, 0, 'contract', '[]', "
-        ":value)",
-        value='{"u64":18446744073709551615,"b":1.10,  "a":"é\\"\\n"}',
-    )
+    value = '{"u64":18446744073709551615,"b":1.10,  "a":"é\\"\\n"}'
+    row = EventRow(CLOSED, 5, 1, 0, 0, False, None, b"\xab", None, "[]", value)
+    store(engine, events, row)
     (row,) = _rows(run_export("events"))
     assert row["value"] == '{"a": "é\\"\\n", "b": 1.10, "u64": 18446744073709551615}'
     assert row["topics"] == "[]"
@@ -115,8 +115,8 @@ def test_view_keeps_bytes_and_numerics_without_a_precision(
     engine: Engine, run_export: Export
 ) -> None:
     _cover(engine, (1, 10))
-    for event_id in ("a", "b"):
-        _store(engine, event_id, 5, 2**127 - 1)
+    for index in range(2):
+        _store(engine, index, 5, 2**127 - 1)
     _run(
         engine,
         "CREATE VIEW sums AS SELECT ledger, sum(amount) * 0.0000001 AS total, "
@@ -136,10 +136,13 @@ def test_view_keeps_bytes_and_numerics_without_a_precision(
 
 def test_rows_are_those_of_the_range_by_ledger_then_key(engine: Engine, run_export: Export) -> None:
     _cover(engine, (1, 10))
-    for event_id, ledger in [("d", 6), ("c", 4), ("B", 6), ("a", 7), ("e", 3), ("f", 8)]:
-        _store(engine, event_id, ledger)
+    stored = [
+        _store(engine, index, ledger)
+        for index, ledger in [(10, 6), (1, 4), (9, 6), (1, 7), (1, 3), (1, 8)]
+    ]
     summary = run_export(first_ledger=4, last_ledger=7)
-    assert [row["event_id"] for row in _rows(summary)] == ["c", "B", "d", "a"]
+    in_order = [stored[place] for place in (1, 2, 0, 3)]
+    assert [row["event_id"] for row in _rows(summary)] == in_order
 
 
 def test_ledgers_are_selected_by_their_sequence(engine: Engine, run_export: Export) -> None:
@@ -153,14 +156,10 @@ def test_transactions_are_selected_by_their_ledger_not_their_sequence_number(
     engine: Engine, run_export: Export
 ) -> None:
     _cover(engine, (1, 10))
-    _run(
-        engine,
-        "INSERT INTO transactions (hash, ledger, application_order, closed_at, successful, "
-        "result_code, source_account, source_muxed_id, fee_account, fee_bid, fee_charged, "
-        "sequence, memo_type, signatures, fee_bump, operation_count) VALUES ('ab', 5, 1, now(), "
-        "true, 'tx_success', 'G', 18446744073709551615, 'G', 1, 1, 9223372036854775807, 'none', "
-        "'[]', false, 1)",
+    transaction = TransactionRow(
+        CLOSED, 1, 1, 2**63 - 1, 5, 1, 1, True, False, b"\xab", b"", "G", source_muxed_id=2**64 - 1
     )
+    store(engine, transactions, transaction)
     (row,) = _rows(run_export("transactions", first_ledger=5, last_ledger=5))
     assert (row["sequence"], row["source_muxed_id"]) == (2**63 - 1, Decimal(2**64 - 1))
 
@@ -169,8 +168,8 @@ def test_export_without_a_range_takes_all_that_is_covered(
     engine: Engine, run_export: Export
 ) -> None:
     _cover(engine, (3, 9))
-    _store(engine, "a", 3)
-    _store(engine, "b", 9)
+    _store(engine, 0, 3)
+    _store(engine, 0, 9)
     summary = run_export()
     assert (summary.ledgers, summary.rows) == ((3, 9), 2)
     assert summary.manifest.name == "token_operations-3-9.parquet.manifest.json"
@@ -178,7 +177,7 @@ def test_export_without_a_range_takes_all_that_is_covered(
 
 def test_manifest_says_what_was_written(engine: Engine, run_export: Export) -> None:
     _cover(engine, (1, 10))
-    _store(engine, "a", 5)
+    _store(engine, 0, 5)
     manifest = json.loads(run_export(first_ledger=2, format="csv").manifest.read_text())
     assert datetime.fromisoformat(manifest.pop("created_at")).utcoffset() is not None
     (file,) = manifest.pop("files")
@@ -204,9 +203,9 @@ def test_manifest_says_what_was_written(engine: Engine, run_export: Export) -> N
 def test_same_rows_give_the_same_files(engine: Engine, run_export: Export) -> None:
     _cover(engine, (1, 10))
     for number in range(20):
-        _store(engine, f"{number}", 5 + number % 3)
+        _store(engine, number, 5 + number % 3)
     first = run_export().files
-    _run(engine, "UPDATE token_operations SET admin_address = NULL WHERE event_id < '5'")
+    _run(engine, "UPDATE storage.token_operations SET admin_address = NULL WHERE event_index < 5")
     assert run_export().files == first
 
 
@@ -290,11 +289,12 @@ def test_name_in_need_of_quotes_is_exported(engine: Engine, run_export: Export) 
 def test_rows_written_meanwhile_are_not_in_it(engine: Engine, tmp_path: Path) -> None:
     _cover(engine, (1, 10))
     count = FRAME_ROWS + 10_000
+    ensure_partitions(engine, LedgerRange(5, 6))
     _run(
         engine,
-        "INSERT INTO token_operations "
-        "(event_id, ledger, closed_at, tx_hash, contract_id, type, successful) "
-        "SELECT n, 5, now(), '', '', 'fee', true FROM generate_series(1, :count) AS n",
+        "INSERT INTO storage.token_operations (closed_at, ledger, tx_index, op_index, event_index, "
+        "type, successful, tx_hash, contract_id) "
+        "SELECT now(), 5, 0, 0, n, 7, true, '', '' FROM generate_series(1, :count) AS n",
         count=count,
     )
     progress = []
@@ -303,8 +303,8 @@ def test_rows_written_meanwhile_are_not_in_it(engine: Engine, tmp_path: Path) ->
         progress.append((rows, left))
         _run(
             engine,
-            "DELETE FROM token_operations WHERE event_id LIKE '9%'",
-            "UPDATE token_operations SET ledger = 6",
+            "DELETE FROM storage.token_operations WHERE event_index % 10 = 9",
+            "UPDATE storage.token_operations SET ledger = 6",
         )
 
     summary = export(engine, Request("token_operations", folder=tmp_path), change)

@@ -70,7 +70,7 @@ def tables(postgres: EmbeddedPostgres) -> Iterator[Engine]:
 def engine(tables: Engine) -> Engine:
     """The module's database, empty."""
     with tables.begin() as connection:
-        names = ", ".join(table.name for table in metadata.sorted_tables)
+        names = ", ".join(table.fullname for table in metadata.sorted_tables)
         connection.execute(text(f"TRUNCATE {names}"))
     return tables
 

@@ -64,7 +64,10 @@ def test_sound_items_are_stored_as_an_index_stores_them_and_leave(
     indexed = checksums(engine)
     with engine.begin() as connection:
         connection.execute(
-            text("TRUNCATE events, transactions, operations, token_operations, ledgers")
+            text(
+                "TRUNCATE storage.events, storage.transactions, storage.operations, "
+                "storage.token_operations, ledgers"
+            )
         )
     _set_aside(engine, "event", event)
     _set_aside(engine, "transaction", transaction)

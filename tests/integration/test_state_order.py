@@ -21,6 +21,7 @@ from sorobanflow.sources.items import Transaction
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.tables import STATE_TABLES
 from sorobanflow.store.upsert import upsert_batch
+from tests.table_names import fullnames
 
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
 Ranges = list[LedgerRange]
@@ -74,7 +75,7 @@ class Chain:
 
 def clear(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(NAMES)}"))
+        connection.execute(text(f"TRUNCATE {fullnames(NAMES)}"))
 
 
 def state_of(engine: Engine, checksums: Checksums) -> dict[str, tuple[int, str]]:

@@ -171,7 +171,9 @@ def index_through(setup: Setup, faults: str, engine: Engine) -> list[str]:
 
 def clear(engine: Engine, passphrase: str) -> None:
     """Empty every table, and pin the network."""
-    deletes = (f'"{name}" AS (DELETE FROM "{name}")' for name in metadata.tables)
+    deletes = (
+        f"{table.name} AS (DELETE FROM {table.fullname})" for table in metadata.sorted_tables
+    )
     with engine.begin() as connection:
         connection.execute(text(f"WITH {', '.join(deletes)} SELECT"))
     pin_network(engine, passphrase)

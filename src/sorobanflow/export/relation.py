@@ -24,6 +24,15 @@ EXACT_TYPES = {
     "text": pa.string(),
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
+#: Keys of rows within a ledger, as the views show them.
+_KEYS = {
+    "events": ("id",),
+    "transactions": ("application_order",),
+    "operations": ("tx_hash", "op_index"),
+    "trades": ("tx_hash", "op_index", "trade_index"),
+    "token_operations": ("event_id",),
+    "contract_calls": ("tx_hash", "call_index"),
+}
 DECIMAL128_DIGITS = 38
 DECIMAL256_DIGITS = 76
 
@@ -43,7 +52,7 @@ class Relation(NamedTuple):
     name: str
     ledger: str  # the column that a ledger range selects by
     columns: tuple[Column, ...]
-    order: tuple[str, ...]  # the ledger, then a table's primary key; a view has none
+    order: tuple[str, ...]  # the ledger, then a table's key; a view of several has none
 
     @property
     def schema(self) -> pa.Schema:
@@ -65,7 +74,7 @@ def find_relation(engine: Engine, name: str) -> Relation:
         columns = _columns(connection, name)
     ledger = ledger_columns[name]
     table = metadata.tables.get(name)
-    keys = table.primary_key.columns.keys() if table is not None else []
+    keys = _KEYS.get(name, () if table is None else table.primary_key.columns.keys())
     return Relation(name, ledger, columns, (ledger, *(key for key in keys if key != ledger)))
 
 
