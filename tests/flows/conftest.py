@@ -102,6 +102,7 @@ def quick_schemas() -> Iterator[None]:
     register = Block.register_type_and_schema.__func__  # type: ignore[attr-defined]
     registered_at: dict[type[Block], str | None] = {}  # its ids are those of the last server
     make = Block.model_json_schema.__func__  # type: ignore[attr-defined]
+    has_secrets = Block._field_has_secrets
 
     @cache
     def made(kind: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
@@ -110,6 +111,14 @@ def quick_schemas() -> Iterator[None]:
 
     def copied(kind: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
         return deepcopy(made(kind, *args, **options))
+
+    secrets: dict[tuple[type[Block], str], bool] = {}
+
+    def has_secrets_once(block: Block, field: str) -> bool:
+        key = (type(block), field)
+        if key not in secrets:
+            secrets[key] = has_secrets(block, field)
+        return secrets[key]
 
     def register_once(kind: type[Block], **options: Any) -> None:
         if registered_at.get(kind) != PREFECT_API_URL.value():
@@ -121,6 +130,7 @@ def quick_schemas() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Block, "model_json_schema", classmethod(copied))
+        patch.setattr(Block, "_field_has_secrets", has_secrets_once)
         patch.setattr(Block, "register_type_and_schema", classmethod(register_once))
         yield
 
