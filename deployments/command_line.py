@@ -165,13 +165,15 @@ app.command(metrics, group=SET_UP)
 
 @app.command(group=SET_UP)
 def alerts() -> None:
-    """Send a message to a webhook, named in SOROBANFLOW_NOTIFY_URL, when runs go wrong."""
-    url = notify_url(os.environ)
-    with connecting() as wait:
-        from deployments import automations
+    """Send a message to a webhook, named in SOROBANFLOW_NOTIFY_URL, when runs go wrong.
 
-        wait()
-        automations.main(url)
+    Sends a test message now. Needs a running Prefect server, which sends all of them.
+    """
+    url = notify_url(os.environ)
+    use_running_api()
+    from deployments import automations
+
+    automations.main(url)
 
 
 @app.command(group=SET_UP)

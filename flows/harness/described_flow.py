@@ -9,11 +9,11 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import Any, ParamSpec, TypeVar, Union, cast, get_args
 
-from prefect import flow
 from prefect.blocks.core import Block
 from prefect.flows import Flow
 
 from blocks import Database, DataLake, StellarRpc
+from flows.harness.outcome import FlowWithOutcome, keep_outcome
 from flows.parameters.reading import checked, parameter_schemas
 from flows.parameters.shared import block_types
 from sorobanflow.errors import ConfigurationError
@@ -42,12 +42,13 @@ def described_flow(
         def run(*first: Any, **rest: Any) -> R:  # noqa: ANN401 - as the class says
             given = taken.bind(*first, **rest).arguments
             named = {field: _block_name(value) for field, value in given.items()}
-            return carry_out(checked(parameters, named))
+            return keep_outcome(carry_out(checked(parameters, named)))
 
         run.__signature__ = taken  # type: ignore[attr-defined]
         run.__doc__ = _docstring(parameters)  # where Prefect looks for descriptions
         # Never retried: a retry would find a gap recorded already, and end as Completed.
-        made = flow(
+        made = FlowWithOutcome(
+            run,
             name=name,
             flow_run_name=flow_run_name,
             description=parameters.__doc__,
@@ -55,7 +56,7 @@ def described_flow(
             retries=0,
         )
         PARAMETERS[name] = cast(type, parameters)
-        return cast(Flow[P, R], made(run))
+        return cast(Flow[P, R], made)
 
     return decorate
 

@@ -168,7 +168,7 @@ def test_backfill_of_a_filter_has_the_stream_of_that_filter(
 def test_dry_run_writes_nothing_and_estimates_from_a_probe(
     serve: Serve, run_backfill: Backfill, engine: Engine, checksums: Checksums
 ) -> None:
-    uniform = Generator(seed=46, first=100, transactions_per_ledger=10, events_per_transaction=5)
+    uniform = Generator(seed=46, first=100, transactions_per_ledger=2, events_per_transaction=25)
     server = serve(Chain(uniform, closed=100))
     before = checksums(engine)
     summary = run_backfill(server, 90, 199, chunk_ledgers=40, dry_run=True)

@@ -7,7 +7,7 @@ and none below the source's oldest ledger or above its newest.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sorobanflow.errors import ConfigurationError, RetriableError
+from sorobanflow.errors import RetriableError
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, clip, count_ledgers, split, subtract
 from sorobanflow.sources.source import Available
 from sorobanflow.store.coverage import Coverage
@@ -42,7 +42,7 @@ def plan_backfill(
     Raises:
         ConfigurationError: the range ends above the source's newest ledger.
     """
-    _check(requested, available)
+    available.refuse_above("end_ledger", requested.last)
     missing = subtract(requested, coverage.covered)
     todo = [requested] if force else missing
     at_node = clip(todo, LedgerRange(available.oldest, LAST_LEDGER))
@@ -66,13 +66,4 @@ def fail_on_failed_chunks(failed: Mapping[LedgerRange, str]) -> None:
         raise RetriableError(
             f"{len(failed)} chunks were not indexed completely: {reasons}. "
             "What was committed stays; run the same command again to index the rest"
-        )
-
-
-def _check(requested: LedgerRange, available: Available) -> None:
-    if requested.last > available.newest:
-        raise ConfigurationError(
-            f"end_ledger {requested.last} is above the source's newest ledger {available.newest}; "
-            f"it has {available.oldest} to {available.newest}; "
-            "for ledgers to come, run the index flow"
         )
