@@ -51,9 +51,9 @@ def forget_stream(engine: Engine, name: str, max_rows: int = MAX_ROWS) -> Iterat
     check_forgettable(engine, name)
     left = end_stream(engine, name).covered
     while left:
+        chunk = _next_chunk(engine, name, left, max_rows)
         with engine.begin() as connection:
             streams = _read_alone(connection, name, left)
-            chunk = _next_chunk(connection, streams, max_rows)
             rows = remove_rows(connection, chunk, streams)
             remove_coverage(connection, chunk, streams.own)
         left = _without(left, chunk)
@@ -70,12 +70,12 @@ def survey_stream(engine: Engine, name: str, max_rows: int = MAX_ROWS) -> Iterat
         ConfigurationError: see `check_forgettable`.
     """
     streams = check_forgettable(engine, name)
-    while streams.own.covered:
+    left = streams.own.covered
+    while left:
+        chunk = _next_chunk(engine, name, left, max_rows)
         with engine.begin() as connection:
-            chunk = _next_chunk(connection, streams, max_rows)
             rows = count_rows(connection, chunk, streams)
-        left = _without(streams.own.covered, chunk)
-        streams = streams._replace(own=streams.own._replace(covered=left))
+        left = _without(left, chunk)
         yield Part(chunk, rows)
     if streams.own.filter_json is None:
         with engine.begin() as connection:
@@ -126,19 +126,19 @@ def _read_alone(connection: Connection, name: str, left: Covered) -> Streams:
     return streams
 
 
-def _next_chunk(connection: Connection, streams: Streams, max_rows: int) -> LedgerRange:
+def _next_chunk(engine: Engine, name: str, left: Covered, max_rows: int) -> LedgerRange:
     """Choose the oldest ledgers that are left: those of which no row goes, or few with few rows."""
-    first, last = streams.own.covered[0]
-    if whole := clip(streams.whole, streams.own.covered[0]):
-        if whole[0].first == first:
+    with engine.begin() as connection:
+        whole = clip(Streams.read(connection, name).whole, left[0])
+        first, last = left[0]
+        if whole and whole[0].first == first:
             return whole[0]
-        last = whole[0].first - 1
-    last = min(last, first + MAX_LEDGERS - 1)
-    number, rows = ledgers.c.sequence, ledgers.c.transaction_count + ledgers.c.event_count
-    up_to = func.sum(rows).over(order_by=number).label("rows")
-    summed = select(number, up_to).where(number.between(first, last)).subquery()
-    too_many = select(func.min(summed.c.sequence)).where(summed.c.rows > max_rows)
-    end = connection.execute(too_many).scalar()
+        last = min(whole[0].first - 1 if whole else last, first + MAX_LEDGERS - 1)
+        number, rows = ledgers.c.sequence, ledgers.c.transaction_count + ledgers.c.event_count
+        up_to = func.sum(rows).over(order_by=number).label("rows")
+        summed = select(number, up_to).where(number.between(first, last)).subquery()
+        too_many = select(func.min(summed.c.sequence)).where(summed.c.rows > max_rows)
+        end = connection.execute(too_many).scalar()
     return LedgerRange(first, last if end is None else max(first, end - 1))
 
 
