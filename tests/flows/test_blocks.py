@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.types import SecretDict
 from prefect_sqlalchemy import ConnectionComponents
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr, ValidationError
@@ -135,6 +136,22 @@ def test_api_masks_secrets_and_nothing_prints_them() -> None:
     assert client_of_node.endpoint == node.address == "https://node"
     assert '"address":"https://node"' in documents[0]
     assert "planted" not in "".join(printed)
+
+
+def test_address_follows_an_edit_in_the_form_and_the_key_stays() -> None:
+    StellarRpc(url=SecretStr("https://old/key"), headers=SecretDict({"k": "s"})).save("edited")
+    with get_client(sync_client=True) as client:
+
+        def saved() -> dict[str, Any]:
+            return client.read_block_document_by_name("edited", "stellar-rpc").data
+
+        document = client.read_block_document_by_name("edited", "stellar-rpc")
+        edit = BlockDocumentUpdate(data={"url": "https://new/key"}, merge_existing_data=True)
+        client.update_block_document(document.id, edit)
+        before = saved()
+        assert load_block(StellarRpc, "edited").address == "https://new"
+        assert saved() == before | {"address": "https://new"}
+    assert (before["address"], before["headers"]) == ("https://old", {"k": "s"})
 
 
 def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() -> None:
