@@ -95,6 +95,8 @@ last runs   index: Failed, 10 minutes ago, took 1 minute and 1 second (calm-owl)
 
 def test_text_says_first_what_is_wrong_and_then_everything() -> None:
     assert to_text(judged(STATUS, Limits())) == TEXT
+    healthy = to_text(Status(NOW, "0004", "http://node", None, None))
+    assert healthy.startswith("healthy (2026-11-26 03:00 UTC)\n\nnetwork ")
 
 
 def test_json_reads_back_as_the_same_status() -> None:

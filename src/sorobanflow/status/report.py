@@ -31,7 +31,8 @@ def to_text(status: Status) -> str:
     """Give the status as lines for a terminal."""
     notes = [("  !", str(one)) for one in status.problems]
     notes += [("  note:", str(one)) for one in status.notes]
-    return text_of(headline(status), grid(notes), "", grid(figures(status)))
+    said = [grid(notes)] if notes else []  # an empty grid is a line
+    return text_of(headline(status), *said, "", grid(figures(status)))
 
 
 def text_of(*parts: RenderableType) -> str:
