@@ -186,11 +186,11 @@ def test_block_chosen_in_the_form_is_the_one_that_a_run_uses(
 
 def test_form_offers_the_saved_blocks_or_a_name() -> None:
     offered = {
-        name: [arm.get("$ref", arm.get("type")) for arm in schema.get("anyOf", [])]
+        name: [arm.get("$ref", arm.get("title")) for arm in schema.get("anyOf", [])]
         for name, schema in backfill.parameters.properties.items()
     }
-    assert offered["rpc"] == ["#/definitions/StellarRpc", "string"]
-    assert offered["source"] == ["string", "#/definitions/DataLake", "string"]
+    assert offered["rpc"] == ["#/definitions/StellarRpc", "name"]
+    assert offered["source"] == ["node", "#/definitions/DataLake", "name"]
     assert backfill.parameters.definitions["StellarRpc"]["block_type_slug"] == "stellar-rpc"
 
 
