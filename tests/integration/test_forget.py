@@ -19,6 +19,7 @@ from sorobanflow.rows.calls import ContractCallRow
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.rows.state_rows import TokenRow
+from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.coverage import Stream, open_stream, pin_network, read_coverage, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
@@ -71,13 +72,15 @@ def _batch(run: _Run, part: LedgerRange) -> BatchRows:
     """Make the rows of whole ledgers, with a contract call of each transaction."""
     passphrase, objects = generated().network.passphrase, objects_of(generated(), part)
     rows = make_rows(part, [], [], passphrase, objects=objects, event_filter=run.event_filter)
-    rows.contract_calls = [
-        ContractCallRow(
-            row.hash, 0, row.ledger, row.closed_at, 0, None, "C1", "f", "[]", None, False, None
-        )
-        for row in rows.transactions
-    ]
+    rows.contract_calls = [*map(_call, rows.transactions)]
     return rows
+
+
+def _call(transaction: TransactionRow) -> ContractCallRow:
+    fields = dict.fromkeys(ContractCallRow._fields) | transaction._asdict()
+    fields |= {"tx_hash": transaction.hash, "call_index": 0, "depth": 0}
+    fields |= {"function": "f", "returned": False}
+    return ContractCallRow(**{name: fields[name] for name in ContractCallRow._fields})
 
 
 def _index(engine: Engine, runs: Sequence[_Run]) -> None:
