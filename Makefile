@@ -64,7 +64,7 @@ psql: $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest --numprocesses 4 --dist loadgroup
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/unit

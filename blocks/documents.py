@@ -1,12 +1,17 @@
 """Load the saved document of a block, or use the defaults instead."""
 
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TypeVar, cast
 
+import httpx
 from prefect import get_client
 from prefect.blocks.core import Block
+from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.exceptions import PrefectException
 
 from blocks.prefect_api import named_api_failures, require_api
+from blocks.stellar_rpc import StellarRpc
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 
 DEFAULT_NAME = "default"
@@ -27,7 +32,9 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
     try:
         require_api()
         with named_api_failures():
-            return cast(BlockT, kind.load(name))
+            block = cast(BlockT, kind.load(name))
+            mend(block)
+            return block
     except SorobanflowError:
         raise
     except (ValueError, RuntimeError) as error:
@@ -42,6 +49,15 @@ def load_block(kind: type[BlockT], name: str) -> BlockT:
             if missing
             else f"{said} is no longer valid; {_SAVE} again"
         ) from None
+
+
+def mend(block: Block) -> None:
+    """Save what an edit in Prefect's form left old; a block is used also if that fails."""
+    fields = block.saved_fields_to_mend() if isinstance(block, StellarRpc) else {}
+    if fields and block._block_document_id is not None:
+        update = BlockDocumentUpdate(data=fields, merge_existing_data=True)
+        with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+            client.update_block_document(block._block_document_id, update)
 
 
 def _others(kind: type[Block], name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from blocks.form import FORM
 from blocks.profiles import PROFILES, ProfileName
@@ -42,8 +42,8 @@ class StellarRpc(Block):
     """URL of the RPC endpoint. Default: the local devnet."""
     address: str | None = None
     """Scheme, host and port of the URL, to see where the block points although the URL is a
-    secret. Only shown: filled in when a program saves the block, such as `sorobanflow blocks`;
-    after an edit of the URL in this form it still shows the old one."""
+    secret. Only shown: filled in when the block is saved by `sorobanflow blocks`, and by the next
+    run after an edit of the URL in this form."""
     headers: SecretDict | None = None
     """HTTP headers sent with each call, such as an API key."""
     network_passphrase: str | None = Field(default=None, min_length=1, max_length=64)
@@ -87,6 +87,7 @@ class StellarRpc(Block):
     """Maximum number of concurrent probes of a half-open breaker."""
     breaker_wait_s: float = Field(default=_BREAKER.wait_s, ge=0, le=3600)
     """Seconds that a call waits for an open breaker before it fails."""
+    _saved_address_is_old: bool = PrivateAttr(default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -98,9 +99,10 @@ class StellarRpc(Block):
 
     @model_validator(mode="after")
     def _fill_in_address(self) -> Self:
-        self.address = None
+        given, self.address = self.address, None
         with suppress(ConfigurationError):  # whoever uses the block is told
             self.address = shown_address(checked_url(self.url.get_secret_value()))
+        self._saved_address_is_old |= given != self.address  # Prefect validates a block twice
         return self
 
     @classmethod
@@ -109,6 +111,10 @@ class StellarRpc(Block):
         preset = PROFILES[profile]
         fields |= {"max_workers": preset.max_workers, "batch_size": preset.batch_size}
         return cls(**fields)
+
+    def saved_fields_to_mend(self) -> dict[str, Any]:
+        """Give what a form saved that does not fit the rest of it."""
+        return {"address": self.address} if self._saved_address_is_old else {}
 
     def batch_bounds(self) -> BatchBounds:
         """What a batch may hold; a first size outside the bounds moves a bound."""

@@ -2,7 +2,8 @@
 
     SOROBANFLOW_NOTIFY_URL    a webhook (Slack, Teams, Mattermost, …); gets {"text": "…"}
 
-Run as `sorobanflow alerts`. They react to the events that scheduled runs of `index` emit
+Run as `sorobanflow alerts`, which also has a test message sent, by the way of all others: event,
+automation, webhook. They react to the events that scheduled runs of `index` emit
 (`flows.harness.alerts`), to their absence, and to scheduled audits that are not successful.
 Runs that somebody starts, cancels or gives wrong parameters send nothing. All of them are
 examples to change in the UI.
@@ -14,9 +15,11 @@ from uuid import UUID
 from prefect.automations import AutomationCore
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
+from prefect.events import emit_event
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.events.worker import EventsWorker
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
@@ -36,6 +39,8 @@ USABLE, UNUSABLE = "sorobanflow.database.usable", "sorobanflow.database.unusable
 SIGNS_OF_LIFE = {USABLE, UNUSABLE}
 #: An outage is told once per database.
 _EACH = {"prefect.resource.id"}
+
+TEST_TEXT = "sorobanflow: this is a test: messages about streams arrive here"
 
 _TOLD = '{"text": {{ event.payload.text | tojson }}}'
 _SILENCE = '{"text": "sorobanflow: no scheduled run of index has judged its stream for %s"}'
@@ -137,12 +142,24 @@ def _save(automations: list[AutomationCore]) -> None:
                 client.create_automation(automation)
 
 
+def send_test_message() -> None:
+    """Emit an event that the automations take as one of a stream, and wait until it is sent."""
+    resource = {"prefect.resource.id": "sorobanflow.stream.test"}
+    emit_event("sorobanflow.stream.test", resource, payload={"text": TEST_TEXT})
+    EventsWorker.instance().wait_until_empty()
+
+
 def main(url: str) -> None:
-    """Save the automations, and print their names."""
+    """Save the automations, print their names, and send the test message."""
     require_api()
     with named_api_failures():
         for name in register_automations(url):
             print(f"saved the automation {name!r}")
+    send_test_message()
+    print(
+        f"sent a test message, which arrives within a minute: {TEST_TEXT!r}; if it does not, "
+        "look in the UI's Event Feed for an action that failed"
+    )
 
 
 if __name__ == "__main__":  # as it was called before

@@ -23,6 +23,7 @@ from deployments.addresses import check_addresses, notify_url
 from deployments.flow_command import flow_command
 from deployments.home import connecting, use_running_api
 from deployments.serving_commands import metrics, worker
+from deployments.stream_commands import streams
 from deployments.wrong_arguments import message
 from flows.harness.encoding import print_any_text
 from flows.harness.home import enter_home
@@ -163,19 +164,23 @@ def deploy() -> int:
         return deploy.main()
 
 
+streams.group = LOOK
+app.command(streams)
 app.command(worker, group=SET_UP)
 app.command(metrics, group=SET_UP)
 
 
 @app.command(group=SET_UP)
 def alerts() -> None:
-    """Send a message to a webhook, named in SOROBANFLOW_NOTIFY_URL, when runs go wrong."""
-    url = notify_url(os.environ)
-    with connecting() as wait:
-        from deployments import automations
+    """Send a message to a webhook, named in SOROBANFLOW_NOTIFY_URL, when runs go wrong.
 
-        wait()
-        automations.main(url)
+    Sends a test message now. Needs a running Prefect server, which sends all of them.
+    """
+    url = notify_url(os.environ)
+    use_running_api()
+    from deployments import automations
+
+    automations.main(url)
 
 
 @app.command(group=SET_UP)
@@ -197,23 +202,6 @@ def migrate(
         if wait:
             wait()
         migrate.main(direction, database)
-
-
-@app.command(group=SET_UP)
-def end_stream(name: str, /, *, database: str = "default") -> None:
-    """End the live indexing of a filter, so that its lag is no problem any more.
-
-    Its rows stay. Running `index` with the filter begins it again.
-
-    Args:
-        name: The stream, as `sorobanflow status` names it.
-        database: The sorobanflow-database block.
-    """
-    with connecting() as wait:
-        from deployments import end_stream
-
-        wait()
-        end_stream.main(name, database)
 
 
 @app.command(group=SET_UP, help_flags=())

@@ -24,11 +24,7 @@ SHOW_EVERY_S = 10
 
 def main(direction: Literal["upgrade", "downgrade"], block: str) -> None:
     """Migrate, and print the revision that the database has now."""
-    if owner_url := os.environ.get("SOROBANFLOW_OWNER_URL"):
-        database = Database(url=SecretStr(owner_url))
-    else:
-        database = load_block(Database, block)
-    with database.engine() as engine:
+    with owners_database(block).engine() as engine:
         if direction == "upgrade":
             schema.upgrade(engine)
             print(f"the schema is at revision {schema.newest_revision()}", flush=True)
@@ -36,6 +32,13 @@ def main(direction: Literal["upgrade", "downgrade"], block: str) -> None:
         else:
             schema.downgrade(engine)
             print("the tables of sorobanflow are removed")
+
+
+def owners_database(block: str) -> Database:
+    """Give the database with its owner's address, if the environment has it, else the block's."""
+    if owner_url := os.environ.get("SOROBANFLOW_OWNER_URL"):
+        return Database(url=SecretStr(owner_url))
+    return load_block(Database, block)
 
 
 def move_old_rows(engine: Engine, show_every_s: float = SHOW_EVERY_S) -> None:

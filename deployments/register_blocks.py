@@ -18,7 +18,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from blocks import Database, DataLake, StellarRpc
-from blocks.documents import DEFAULT_NAME
+from blocks.documents import DEFAULT_NAME, mend
 from blocks.prefect_api import named_api_failures, require_api
 from blocks.profiles import PROFILES
 from deployments.addresses import (
@@ -87,7 +87,9 @@ def _saved(kind: type[Block], name: str) -> Block | None:
     """Give the saved document; None if it is missing or not valid."""
     try:
         with named_api_failures():
-            return cast(Block, kind.load(name))
+            block = cast(Block, kind.load(name))
+            mend(block)
+            return block
     except (ValueError, RuntimeError):
         return None
 

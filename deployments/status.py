@@ -3,6 +3,7 @@
 Imports no Prefect, which takes longer than reading all of it.
 """
 
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,8 +50,9 @@ def show(
     database_url = database_url or environment.get("SOROBANFLOW_DATABASE_URL")
     if database_url:
         public_conninfo(database_url)  # raises if it is not valid
+    rpc_url = rpc_url or environment.get("SOROBANFLOW_RPC_URL")
     client = RpcClient(
-        rpc_url or environment.get("SOROBANFLOW_RPC_URL") or DEFAULT_RPC_URL,
+        rpc_url or DEFAULT_RPC_URL,
         headers=rpc_headers(environment),
         http=HttpSettings(timeout_s=TIMEOUT_S, connect_timeout_s=TIMEOUT_S),
         retry=RETRIES,
@@ -58,6 +60,9 @@ def show(
     with client, ExitStack() as stack:
         status = read_status(_open(stack, database_url), client, limits=limits)
     _refuse_unknown_streams(status, limits)
+    if status.node is None and not rpc_url:
+        said = "note: neither --rpc-url nor SOROBANFLOW_RPC_URL is given, so the devnet was asked; "
+        print(f"{said}blocks are not read", file=sys.stderr)
     if api_url := environment.get("PREFECT_API_URL"):
         key, auth = (environment.get(f"PREFECT_API_{name}") for name in ("KEY", "AUTH_STRING"))
         status = with_runs(status, api_url, key, auth)

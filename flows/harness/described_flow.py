@@ -7,13 +7,15 @@ Where a parameter names a block, the form offers the saved ones too; the functio
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import Any, ParamSpec, TypeVar, Union, cast, get_args
+from types import NoneType
+from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args
 
-from prefect import flow
 from prefect.blocks.core import Block
 from prefect.flows import Flow
+from pydantic import Field
 
 from blocks import Database, DataLake, StellarRpc
+from flows.harness.outcome import FlowWithOutcome, keep_outcome
 from flows.parameters.reading import checked, parameter_schemas
 from flows.parameters.shared import block_types
 from sorobanflow.errors import ConfigurationError
@@ -42,12 +44,13 @@ def described_flow(
         def run(*first: Any, **rest: Any) -> R:  # noqa: ANN401 - as the class says
             given = taken.bind(*first, **rest).arguments
             named = {field: _block_name(value) for field, value in given.items()}
-            return carry_out(checked(parameters, named))
+            return keep_outcome(carry_out(checked(parameters, named)))
 
         run.__signature__ = taken  # type: ignore[attr-defined]
         run.__doc__ = _docstring(parameters)  # where Prefect looks for descriptions
         # Never retried: a retry would find a gap recorded already, and end as Completed.
-        made = flow(
+        made = FlowWithOutcome(
+            run,
             name=name,
             flow_run_name=flow_run_name,
             description=parameters.__doc__,
@@ -55,7 +58,7 @@ def described_flow(
             retries=0,
         )
         PARAMETERS[name] = cast(type, parameters)
-        return cast(Flow[P, R], made(run))
+        return cast(Flow[P, R], made)
 
     return decorate
 
@@ -74,8 +77,14 @@ def _or_block(parameter: Parameter, block: type[Block]) -> Parameter:
     """Let a parameter take a block too, which the form offers before free text."""
     kind = get_args(parameter.annotation)[0]  # without what annotates it
     arms = list(get_args(kind) or (kind,))
-    arms.insert(arms.index(str), block)
+    place = arms.index(str)
+    arms = [*map(_titled, arms[:place]), block, *map(_titled, arms[place:])]
     return parameter.replace(annotation=Union[tuple(arms)])  # noqa: UP007 - made of a list
+
+
+def _titled(arm: Any) -> Any:  # noqa: ANN401 - a type
+    """Have the form name an alternative by what it means, and not by its type."""
+    return Annotated[arm, Field(title={str: "name", NoneType: "none"}.get(arm, "node"))]
 
 
 def _block_name(value: Any) -> Any:  # noqa: ANN401 - of any parameter

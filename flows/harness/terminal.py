@@ -22,7 +22,7 @@ from flows.harness.encoding import print_any_text
 from flows.harness.home import enter_home, with_paths_of_here
 from flows.harness.outcome import IncompleteError
 from flows.harness.printed import print_summary
-from flows.harness.unknown_names import refuse_unknown_names
+from flows.harness.refusals import refuse_what_cannot_work
 from flows.parameters.reading import help_text, read_parameters
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.pipeline.summary import Summary
@@ -59,7 +59,7 @@ def run_checked(
         require_api()
         with named_api_failures():
             try:
-                refuse_unknown_names(PARAMETERS[flow.name], parameters)
+                refuse_what_cannot_work(PARAMETERS[flow.name], parameters)
             except ConfigurationError as error:
                 return _fail(error, REFUSED)
             return run_and_print(flow, parameters, show)

@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from copy import deepcopy
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.blocks.core import Block
 from prefect.context import _temporary_global_settings_context, get_settings_context
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -28,6 +25,7 @@ from flows.index import index
 from sorobanflow.devnet import DevnetServer
 from sorobanflow.pipeline.summary import RunSummary
 from tests.flows.flow_server import FlowServer, open_flow_server
+from tests.prefect_blocks import quick_schemas  # noqa: F401 - a fixture
 from tests.prefect_home import PROCESS, free_port, shared_server, unique_name
 
 #: What no test asks the server for, and what stalls a fast test suite.
@@ -94,35 +92,6 @@ def flow_server(
     variables = dict.fromkeys(without, "false")
     with open_flow_server(PREFECT_API_URL.value() or "", log, events=False, **variables) as server:
         yield server
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_schemas() -> Iterator[None]:
-    """Have Prefect make and register a block's schema once, not for each saved block."""
-    register = Block.register_type_and_schema.__func__  # type: ignore[attr-defined]
-    registered_at: dict[type[Block], str | None] = {}  # its ids are those of the last server
-    make = Block.model_json_schema.__func__  # type: ignore[attr-defined]
-
-    @cache
-    def made(kind: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
-        schema: dict[str, Any] = make(kind, *args, **options)
-        return schema
-
-    def copied(kind: type[Block], *args: Any, **options: Any) -> dict[str, Any]:
-        return deepcopy(made(kind, *args, **options))
-
-    def register_once(kind: type[Block], **options: Any) -> None:
-        if registered_at.get(kind) != PREFECT_API_URL.value():
-            try:
-                register(kind, **options)
-            except ObjectAlreadyExists:  # another test process did so at the same time
-                register(kind, **options)
-            registered_at[kind] = PREFECT_API_URL.value()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Block, "model_json_schema", classmethod(copied))
-        patch.setattr(Block, "register_type_and_schema", classmethod(register_once))
-        yield
 
 
 @pytest.fixture

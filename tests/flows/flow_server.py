@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -167,6 +168,7 @@ def _serve() -> None:
 def _end_with(run: Callable[[], int]) -> NoReturn:
     """Run and end the process, as `python -m flows.<flow>` does."""
     code = 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs ignore it
     try:
         code = run()
     except SystemExit as leaving:

@@ -1,8 +1,5 @@
 """The backfill flow: real Prefect, real HTTP, real PostgreSQL."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +10,6 @@ import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.exceptions import ParameterTypeError
-from prefect.settings import PREFECT_API_URL
 from sqlalchemy import Engine, text
 
 from flows.backfill import backfill
@@ -29,6 +25,7 @@ from sorobanflow.errors import (
 from sorobanflow.pipeline.backfill_summary import PlanSummary
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import Coverage, read_coverage
+from tests.flows.flow_server import FlowServer
 from tests.flows.load_balancer import balanced
 from tests.ledgers import generated
 from tests.table_names import fullnames
@@ -122,6 +119,7 @@ def test_live_indexing_and_a_backfill_do_not_move_each_other(
 
 
 def test_backfill_beside_live_indexing_gives_the_same_database(
+    flow_server: FlowServer,
     serve: Serve,
     save_blocks: Callable[[str], dict[str, str]],
     engine: Engine,
@@ -129,19 +127,15 @@ def test_backfill_beside_live_indexing_gives_the_same_database(
 ) -> None:
     chain = Chain(generated(), closed=60, close_every_s=0.4)
     blocks = save_blocks(serve(chain, latency_s=0.02).url)
-    parameters = [f"{name}={value}" for name, value in blocks.items()]
-    live = [sys.executable, "-m", "flows.index", "start_ledger=55", "follow_s=12", *parameters]
-    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-    with subprocess.Popen(live, env=environment, stdout=subprocess.PIPE) as process:
-        while read_coverage(engine, "all").count < 2:
-            assert process.poll() is None
-            time.sleep(0.05)
-        backfill(1, 54, **blocks, chunk_ledgers=9)
-        coverage = read_coverage(engine, "all")
-        assert process.poll() is None, "live indexing ended before the backfill did"
-        assert (coverage.covered[0].first, coverage.indexed_from) == (1, 55)
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+    live = flow_server.start("index", {"start_ledger": 55, "follow_s": 12, **blocks})
+    while read_coverage(engine, "all").count < 2:
+        assert not live.ended
+        time.sleep(0.05)
+    backfill(1, 54, **blocks, chunk_ledgers=9)
+    coverage = read_coverage(engine, "all")
+    assert not live.ended, "live indexing ended before the backfill did"
+    assert (coverage.covered[0].first, coverage.indexed_from) == (1, 55)
+    assert live.wait() == 0
     beside = checksums(engine)
     last = read_coverage(engine, "all").covered[-1].last
     assert last > 62
@@ -169,7 +163,7 @@ def test_backfill_of_a_filter_has_the_stream_of_that_filter(
 def test_dry_run_writes_nothing_and_estimates_from_a_probe(
     serve: Serve, run_backfill: Backfill, engine: Engine, checksums: Checksums
 ) -> None:
-    uniform = Generator(seed=46, first=100, transactions_per_ledger=10, events_per_transaction=5)
+    uniform = Generator(seed=46, first=100, transactions_per_ledger=2, events_per_transaction=25)
     server = serve(Chain(uniform, closed=100))
     before = checksums(engine)
     summary = run_backfill(server, 90, 199, chunk_ledgers=40, dry_run=True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.types import SecretDict
 from prefect_sqlalchemy import ConnectionComponents
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr, ValidationError
@@ -137,6 +138,22 @@ def test_api_masks_secrets_and_nothing_prints_them() -> None:
     assert "planted" not in "".join(printed)
 
 
+def test_address_follows_an_edit_in_the_form_and_the_key_stays() -> None:
+    StellarRpc(url=SecretStr("https://old/key"), headers=SecretDict({"k": "s"})).save("edited")
+    with get_client(sync_client=True) as client:
+
+        def saved() -> dict[str, Any]:
+            return client.read_block_document_by_name("edited", "stellar-rpc").data
+
+        document = client.read_block_document_by_name("edited", "stellar-rpc")
+        edit = BlockDocumentUpdate(data={"url": "https://new/key"}, merge_existing_data=True)
+        client.update_block_document(document.id, edit)
+        before = saved()
+        assert load_block(StellarRpc, "edited").address == "https://new"
+        assert saved() == before | {"address": "https://new"}
+    assert (before["address"], before["headers"]) == ("https://old", {"k": "s"})
+
+
 def test_unsaved_default_is_a_block_of_defaults_and_other_names_are_refused() -> None:
     assert load_block(StellarRpc, "default") == StellarRpc()
     with pytest.raises(ConfigurationError, match=r"'nobody'.*sorobanflow blocks"):
@@ -169,11 +186,11 @@ def test_block_chosen_in_the_form_is_the_one_that_a_run_uses(
 
 def test_form_offers_the_saved_blocks_or_a_name() -> None:
     offered = {
-        name: [arm.get("$ref", arm.get("type")) for arm in schema.get("anyOf", [])]
+        name: [arm.get("$ref", arm.get("title")) for arm in schema.get("anyOf", [])]
         for name, schema in backfill.parameters.properties.items()
     }
-    assert offered["rpc"] == ["#/definitions/StellarRpc", "string"]
-    assert offered["source"] == ["string", "#/definitions/DataLake", "string"]
+    assert offered["rpc"] == ["#/definitions/StellarRpc", "name"]
+    assert offered["source"] == ["node", "#/definitions/DataLake", "name"]
     assert backfill.parameters.definitions["StellarRpc"]["block_type_slug"] == "stellar-rpc"
 
 

@@ -365,7 +365,7 @@ def test_start_above_the_tip_is_refused_with_the_nodes_range(
     serve: Serve, run_index: Index
 ) -> None:
     server = serve(Chain(generated(), closed=9))
-    with pytest.raises(ConfigurationError, match="10 is above the node's newest ledger 9"):
+    with pytest.raises(ConfigurationError, match="10 is above the source's newest ledger 9"):
         run_index(server, start_ledger=10)
 
 

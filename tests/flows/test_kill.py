@@ -93,7 +93,7 @@ def _signal_after(process: FlowProcess, wait_s: float, number: signal.Signals) -
     [  # each run waits in proportion to a whole one, which a slow machine makes long
         *(
             pytest.param(kind, kills, marks=pytest.mark.timeout(900))
-            for kind, kills in (("index", 6), ("backfill", 6), ("lake", 2))
+            for kind, kills in (("index", 4), ("backfill", 4), ("lake", 2))
         ),
         *(
             pytest.param(kind, 100, marks=[pytest.mark.long, pytest.mark.timeout(0)])

@@ -13,7 +13,9 @@ from blocks import DataLake, StellarRpc
 from flows.audit import audit
 from flows.backfill import backfill
 from flows.backfill_range import backfill_range
+from flows.harness.refusals import refuse_what_cannot_work
 from flows.index import index
+from flows.parameters.backfill import Backfill
 from sorobanflow.devnet import Chain, DevnetServer, parse_faults, write_lake
 from sorobanflow.devnet.lake import LakeLayout
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError
@@ -302,7 +304,6 @@ def test_right_anchor_is_accepted(whole_lake: Path, save_lake: SaveLake, engine:
     ("parameters", "message"),
     [
         ({"start_ledger": 50, "end_ledger": 40}, "start_ledger 50 is above end_ledger 40"),
-        ({"end_ledger": 25}, "end_ledger 25 is above the source's newest ledger 24"),
         ({"contract_ids": ["C" + "A" * 55]}, "its checksum is wrong"),
         ({"topics": [["**"]], "anchor": f"5:{'0' * 64}"}, "leave the anchor out, or the filter"),
         ({"anchor": "5"}, "anchor '5' is not valid"),
@@ -317,3 +318,11 @@ def test_what_cannot_be_indexed_is_refused_before_anything_is_written(
     given = {"start_ledger": 1, "end_ledger": 5, **save_lake(whole_lake)}
     with pytest.raises(ConfigurationError, match=message):
         backfill(**(given | parameters))
+
+
+def test_end_that_a_lake_does_not_have_yet_is_refused_before_a_run(
+    whole_lake: Path, save_lake: SaveLake
+) -> None:
+    given = Backfill(1, 25, **save_lake(whole_lake))
+    with pytest.raises(ConfigurationError, match=r"end_ledger 25 is above .* newest ledger 24"):
+        refuse_what_cannot_work(Backfill, vars(given))

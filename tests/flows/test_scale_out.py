@@ -158,7 +158,8 @@ def test_fan_out_without_the_deployment_names_the_command_that_makes_it(
         backfill(1, 3, **save_blocks(server.url), fan_out="deployments")
 
 
-@pytest.mark.timeout(900)  # two workers that start a process for each run
+@pytest.mark.long  # two workers that start a process for each run: 40 s of CPU
+@pytest.mark.timeout(900)
 def test_two_workers_of_which_one_is_killed_cover_everything(
     deployed: None,
     save_blocks: Callable[[str], dict[str, str]],

@@ -1,12 +1,13 @@
 """Runs of a schedule take a stream over from each other; runs by hand take no part."""
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, text
 
-from sorobanflow.devnet import Chain, DevnetServer
+from sorobanflow.devnet import Chain, DevnetServer, parse_faults
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.live_streams import current_run
 from tests.flows.flow_server import FlowServer
@@ -33,18 +34,21 @@ def test_next_run_takes_over_while_the_one_before_catches_up_or_follows(
         return read_coverage(engine, "all").count
 
     chain = Chain(generated(), closed=LAST)
-    with DevnetServer(chain, latency_s=0.15) as server:
-        # Small batches, so that the first run is not through when the second one comes.
+    # Of a few ledgers at once, and slow: the first run is not through when the second one comes.
+    slowly = parse_faults("getEvents:*=page/60,getEvents:3-=slow/3")
+    with DevnetServer(chain) as server, DevnetServer(chain, faults=slowly) as slow:
         catching_up = {"start_ledger": 1, "batch_size": 30, "max_workers": 1}
         following = {"follow_s": 600}
         blocks = save_blocks(server.url)
-        first = flow_server.start("scheduled-index", catching_up | following | blocks)
+        of_slow = {**blocks, "rpc": save_blocks(slow.url)["rpc"]}
+        said_before = flow_server.log.stat().st_size
+        first = flow_server.start("scheduled-index", catching_up | following | of_slow)
         _wait_until(covered)
         before = current_run(engine, "all")
         second = flow_server.start("scheduled-index", following | blocks)
         assert first.wait(WAIT_S) == 0
-        at_takeover = covered()
-        assert at_takeover < LAST
+        said = flow_server.log.read_bytes()[said_before:].decode()
+        assert 0 < int(re.findall(r"indexed (\d+) ledgers", said)[0]) < LAST
         _wait_until(lambda: covered() == LAST)
         assert current_run(engine, "all") not in (None, before)
         by_hand = flow_server.start("index", blocks)

@@ -34,7 +34,7 @@ NODE = xdr.NodeID(xdr.PublicKey(xdr.PublicKeyType.PUBLIC_KEY_TYPE_ED25519, xdr.U
 CALLED = bytes([0, 0, 0, 0, 0, 0, 0, 24, 0, 0, 0, 0])
 
 
-quick = settings(max_examples=200, deadline=None)
+quick = settings(max_examples=100, deadline=None)
 damages = st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=4)
 
 

@@ -17,7 +17,6 @@ from sorobanflow.devnet import (
     ListedLedgers,
     parse_faults,
 )
-from sorobanflow.devnet.supply import Ledger
 from sorobanflow.errors import LedgerOutsideRetentionError, RpcUnavailableError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline import pipeline as pipeline_module
@@ -197,14 +196,9 @@ def test_pipeline_bounds_the_batches_in_flight_where_a_dense_stretch_follows_a_q
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiet, dense = 300, 120
-    source = Generator(seed=3, transactions_per_ledger=4)
-    ledgers = [
-        Ledger(
-            whole.sequence, whole.close_time, whole.protocol,
-            whole.transactions if whole.sequence > quiet else (),
-        )
-        for whole in map(source.ledger, range(1, quiet + dense + 1))
-    ]  # fmt: skip
+    empty, source = (Generator(seed=3, transactions_per_ledger=count) for count in (0, 4))
+    ledgers = [*map(empty.ledger, range(1, quiet + 1))]
+    ledgers += map(source.ledger, range(quiet + 1, quiet + dense + 1))
     chain = Chain(ListedLedgers(ledgers, 1, quiet + dense, source.network))
     held = watch_batches(monkeypatch)
     monkeypatch.setattr(rpc_source, "MIN_EVENTS_PAGE", 40)  # a page shows that a batch is full

@@ -399,8 +399,11 @@ def test_program_makes_no_embedded_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert show({}, "http://127.0.0.1:1") == 1
-    assert "there is no database yet" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr("deployments.status.DEFAULT_RPC_URL", "http://127.0.0.1:1")
+    assert show({}) == 1
+    said = capsys.readouterr()
+    assert "there is no database yet" in " ".join(said.out.split())
+    assert said.err.startswith("note: neither --rpc-url nor SOROBANFLOW_RPC_URL is given, ")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from deployments.services import prefect_server
 from tests.flows.flow_server import FlowServer, open_flow_server
+from tests.prefect_blocks import quick_schemas  # noqa: F401 - a fixture
 from tests.prefect_home import free_port
 
 EVERYTHING_LOGGED = {"PREFECT_LOGGING_ROOT_LEVEL": "DEBUG", "PREFECT_LOGGING_LEVEL": "DEBUG"}

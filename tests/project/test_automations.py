@@ -2,7 +2,9 @@
 
 import json
 import queue
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -13,7 +15,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.automations import register_automations
+from deployments.automations import TEST_TEXT, register_automations, send_test_message
 from deployments.register_blocks import register_blocks
 from sorobanflow.devnet import Chain, DevnetServer
 from tests.flows.flow_server import FlowServer
@@ -22,6 +24,8 @@ from tests.ledgers import generated
 NOBODY = "http://127.0.0.1:9"
 BLOCKS = {"rpc": "automated", "database": "automated"}
 LONG = timedelta(days=1)
+BEGUN = "; stream all covers "
+SILENT_FOR_10_S = "sorobanflow: no scheduled run of index has judged its stream for 10 seconds"
 WAIT_S = 60
 
 
@@ -52,7 +56,11 @@ def test_outages_are_told_once_each_and_runs_by_hand_or_wrong_parameters_never(
     notified: tuple[str, "queue.Queue[str]"],
     database_url: str,
 ) -> None:
-    """The node is away, then the database; what runs by hand meet is told to nobody."""
+    """The node is away, then the database; what runs by hand meet is told to nobody.
+
+    Nor is it when somebody stops a scheduled run; but then, with a short time for the half hour,
+    that nothing runs.
+    """
 
     def save_blocks(rpc_url: str, database: str) -> None:
         variables = {"BLOCK": "automated", "RPC_URL": rpc_url, "DATABASE_URL": database}
@@ -63,6 +71,15 @@ def test_outages_are_told_once_each_and_runs_by_hand_or_wrong_parameters_never(
         runs = [flow(BLOCKS | parameters) for _ in range(number)]
         return [run.wait() for run in runs]
 
+    def stopped(number: int) -> int:
+        begun = flows.log.read_text().count(BEGUN)
+        run = flows.start("scheduled-index", BLOCKS | {"follow_s": 60})
+        deadline = time.monotonic() + WAIT_S
+        while flows.log.read_text().count(BEGUN) == begun and time.monotonic() < deadline:
+            time.sleep(0.1)
+        run.signal(number)
+        return run.wait()
+
     url, texts = notified
     chain = Chain(generated(first=100), closed=3)
     with temporary_settings({PREFECT_API_URL: prefect_api}):
@@ -71,9 +88,13 @@ def test_outages_are_told_once_each_and_runs_by_hand_or_wrong_parameters_never(
         with get_client(sync_client=True) as client:
             ours = [one.name for one in client.read_automations() if "sorobanflow" in one.name]
         assert sorted(ours) == sorted(names)
+        send_test_message()
+        assert texts.get(timeout=WAIT_S) == TEST_TEXT
         with DevnetServer(chain) as node:
             save_blocks(node.url, database_url)
             assert scheduled(1) == [0]
+            assert stopped(signal.SIGINT) != 0
+            assert stopped(signal.SIGTERM) != 0
 
         save_blocks(NOBODY, database_url)
         by_hand = flows.start("index", BLOCKS | {"stall_s": 5})
@@ -90,7 +111,12 @@ def test_outages_are_told_once_each_and_runs_by_hand_or_wrong_parameters_never(
             save_blocks(node.url, database_url)
             chain.close(1)
             assert scheduled(1) == [0]
-        healthy, usable = sorted(texts.get(timeout=WAIT_S) for _ in range(2))
+            healthy, usable = sorted(texts.get(timeout=WAIT_S) for _ in range(2))
+            assert texts.empty()
+            register_automations(url, timedelta(seconds=10), LONG)
+            assert scheduled(1) == [0]
+        assert texts.get(timeout=WAIT_S) == SILENT_FOR_10_S
+        register_automations("http://127.0.0.1:9/nobody", LONG)
     assert healthy.startswith("sorobanflow: stream all of devnet is healthy again, after ")
     assert usable == "sorobanflow: the database of the block automated can be used again"
     assert texts.empty()
@@ -102,8 +128,6 @@ def test_silence_is_notified(prefect_api: str, notified: tuple[str, "queue.Queue
     with temporary_settings({PREFECT_API_URL: prefect_api}):
         register_automations(url, timedelta(days=2), reminder=timedelta(seconds=10))
         try:
-            assert texts.get(timeout=WAIT_S) == (
-                "sorobanflow: no scheduled run of index has judged its stream for 10 seconds"
-            )
+            assert texts.get(timeout=WAIT_S) == SILENT_FOR_10_S
         finally:
             register_automations("http://127.0.0.1:9/nobody", LONG)

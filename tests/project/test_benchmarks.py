@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from sqlalchemy import Engine
 
 from benchmarks import (
     archive,
@@ -51,11 +52,13 @@ def lines(table: str) -> list[str]:
     return rows
 
 
+@pytest.mark.long
 def test_headline(services: common.Services) -> None:
     times = headline.measure(services, 1, headline.Size(ledgers=2, latency_ms=5))
     assert len(lines(headline.table(common.spread(times)))) == 6
 
 
+@pytest.mark.long
 def test_backfill(services: common.Services, recorded: str) -> None:
     results = backfill.measure(services, 1, [recorded]).set_index("recording")
     assert results.loc[recorded, ["transactions", "events"]].to_list() == [50, 213]
@@ -93,9 +96,8 @@ def test_bloat(services: common.Services, recorded: str) -> None:
     assert len(lines(bloat.table(grown, 1))) == len(grown)
 
 
-def test_sizes(services: common.Services, recorded: str) -> None:
-    with common.fresh_database(services.postgres) as url:
-        found = sizes.measure(url, recorded)
+def test_sizes(database_url: str, engine: Engine, recorded: str) -> None:
+    found = sizes.measure(database_url, recorded)
     assert found.transactions == 50
     rows = found.relations.query("table_name == 'transactions' and name == 'rows'")["bytes"]
     values = found.columns.query("table_name == 'transactions'")["bytes"]
@@ -113,6 +115,7 @@ def test_archive(services: common.Services, recorded: str) -> None:
     assert len(lines(archive.detail(found))) > 1
 
 
+@pytest.mark.long
 def test_growth(services: common.Services) -> None:
     size = growth.Size(stored=(500,), batches=1, ledgers=100)
     times = growth.measure_stored(services, 1, size)

@@ -1,5 +1,6 @@
 """`make`: its help is complete, and a variable that would do nothing is refused."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,11 +11,18 @@ from docs.generator.environment import MAKE_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
+OF_AN_OUTER_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 
 
 def _make(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        ["make", "--dry-run", *arguments],
+        cwd=ROOT,
+        # Not as a part of the `make test` that may run this.
+        env={key: value for key, value in os.environ.items() if key not in OF_AN_OUTER_MAKE},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,21 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-#: Runs one command of sorobanflow after another: each line of its input has the words of one, each
-#: line of its output the exit code. Only the first imports Prefect, which takes 4 s of CPU.
+#: Runs one command of sorobanflow, or `make run`, after another: each line of its input has the
+#: words of one and its environment, each line of its output the exit code. Only the first imports
+#: Prefect, which takes 4 s of CPU.
 ONE_AFTER_ANOTHER = """
 import json, os, sys
-from deployments.command_line import main
+from deployments import command_line, local
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # what commands print goes to the log, with their errors
 for line in sys.stdin:
-    print(main(json.loads(line)), file=answers, flush=True)
+    words, variables = json.loads(line)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = words
+    code = local.main() if words[0] == "make" else command_line.main(words[1:])
+    print(code, file=answers, flush=True)
 """
 #: Commands that run until they are stopped, and what they print when they are ready.
 FOREVER = {
@@ -81,7 +87,11 @@ class Reader:
         elif ready := next((text for name, text in FOREVER.items() if line.startswith(name)), None):
             self._start(line, ready)
         elif line.startswith("sorobanflow ") and self._forever:
-            self._command(shlex.split(line)[1:])
+            self._command(shlex.split(line))
+        elif line.startswith("make run ") and self._forever:
+            self._run(["bash", "-c", f"{line} --dry-run"])
+            make, run, *given = shlex.split(line)
+            self._command([make, run], dict(one.split("=", 1) for one in given))
         else:
             self._run(["bash", "-c", line])
 
@@ -124,7 +134,7 @@ class Reader:
         )
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}"
 
-    def _command(self, words: list[str]) -> None:
+    def _command(self, words: list[str], variables: Mapping[str, str] = {}) -> None:
         """Run a command in the process of those before it."""
         log = self._folder / "commands.log"
         if self._commands is None:
@@ -140,7 +150,8 @@ class Reader:
                 )
         assert self._commands.stdin is not None
         assert self._commands.stdout is not None
-        print(json.dumps(words), file=self._commands.stdin, flush=True)
+        request = [words, self._environment | variables]
+        print(json.dumps(request), file=self._commands.stdin, flush=True)
         assert self._commands.stdout.readline() == "0\n", f"{words}\n{log.read_text()}"
 
     def _start(self, line: str, ready: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sorobanflow.decode.metas import read_meta
 from sorobanflow.errors import DecodeError
 
-quick = settings(max_examples=400, deadline=None)
+quick = settings(max_examples=200, deadline=None)
 Damage = tuple[int, int]
 
 damages = st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=4)

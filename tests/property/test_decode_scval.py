@@ -121,7 +121,7 @@ def nested(absent: st.SearchStrategy[None]) -> st.SearchStrategy[xdr.SCVal]:
 
 values = nested(st.none())
 present_values = nested(st.nothing())  # stellar-sdk reads no null for a vec or map
-quick = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @quick

@@ -74,7 +74,7 @@ def members_of(*kinds: type[Any]) -> Iterator[str]:
 
 
 @PARTS
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(seed=st.integers(0))
 def test_any_value_reads_as_stellar_sdk_reads_it(part: Part, seed: int) -> None:
     assert_same(part, draw(part.kind, seed).to_xdr())
@@ -82,13 +82,13 @@ def test_any_value_reads_as_stellar_sdk_reads_it(part: Part, seed: int) -> None:
 
 @cache
 def mixed(part: Part) -> list[bytes]:
-    """Eight values that hold some of everything."""
+    """Four values that hold some of everything."""
     drawn = (draw(part.kind, seed).to_xdr_bytes() for seed in count())
-    return [*islice((raw for raw in drawn if 400 < len(raw) < 1000), 8)]
+    return [*islice((raw for raw in drawn if 400 < len(raw) < 1000), 4)]
 
 
 @PARTS
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(2))
 def test_cut_bytes_are_refused(part: Part, number: int) -> None:
     raw = mixed(part)[number]
     for size in range(len(raw)):
@@ -97,7 +97,7 @@ def test_cut_bytes_are_refused(part: Part, number: int) -> None:
 
 
 @PARTS
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(4))
 def test_a_changed_byte_is_refused_or_reads_as_stellar_sdk_reads_it(
     part: Part, number: int
 ) -> None:

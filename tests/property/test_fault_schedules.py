@@ -18,7 +18,7 @@ from tests.property.fault_oracle import quarantine
 from tests.property.fault_runs import LEDGERS, Setup, index_through
 
 CHAINS = 4
-IN_SUITE, LONG = 60, 2000
+IN_SUITE, LONG = 40, 2000
 
 ANY_METHOD = ("getHealth", "getNetwork", "getEvents", "getTransactions", "getTransaction", "*")
 PASSING = (

@@ -23,7 +23,7 @@ from tests.property.fault_databases import Checksums, Databases, open_databases
 from tests.property.fault_runs import LEDGERS, QUIET, RETRY, Setup, index_through, source_of
 
 #: Each run and its audit cut some thirty answers.
-RUNS = 25
+RUNS = 15
 
 PAGES = [*(f"page/{items}" for items in range(1, 6)), *(f"bound/{n}000" for n in range(0, 30, 3))]
 BATCHES = [*(f"partial/{n}" for n in range(4)), "bound/0", "bound/9000", "bound/20000"]

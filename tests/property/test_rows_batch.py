@@ -67,7 +67,7 @@ def texts_of(batch: BatchRows) -> list[str]:
     return [value for rows in tables for row in rows for value in row if isinstance(value, str)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(events | malformed, max_size=6), st.lists(transactions | malformed, max_size=6))
 def test_make_rows_loses_nothing_and_never_raises(
     some_events: list[Any], some_transactions: list[Any]

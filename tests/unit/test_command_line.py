@@ -108,6 +108,9 @@ WRONG = [
     ("worker --prot 1", "there is no option --prot; did you mean --port?"),
     ("metrics 9464", "unexpected argument '9464'; see `sorobanflow metrics --help`"),
     ("ui --port x", "--port 'x': expected a whole number; see `sorobanflow ui --help`"),
+    ("streams forget", "NAME is missing; see `sorobanflow streams forget --help`"),
+    ("streams forget all --dry", "there is no option --dry; did you mean --dry-run?"),
+    ("streams forgett", "unexpected argument 'forgett'; see `sorobanflow streams --help`"),
     (
         "migrate sideways",
         "DIRECTION 'sideways': expected upgrade or downgrade; see `sorobanflow migrate --help`",

@@ -67,3 +67,11 @@ def test_filter_refuses_more_than_the_node_takes() -> None:
         EventFilter((CONTRACT,) * 6)
     with pytest.raises(ConfigurationError, match="6 topics"):
         EventFilter(topics=(("*",),) * 6)
+
+
+def test_filter_is_read_as_it_was_written() -> None:
+    written = EventFilter((CONTRACT,), ((TRANSFER, "**"), ("*",)))
+    assert EventFilter.of_json(written.canonical_json) == written
+    for odd in ("{", "[]", '{"topics": "x"}', '{"type": "system"}', '{"topics": [["x"]]}'):
+        with pytest.raises(ConfigurationError):
+            EventFilter.of_json(odd)

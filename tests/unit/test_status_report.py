@@ -14,6 +14,8 @@ import pytest
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.status.health import Limits, judged
+from sorobanflow.status.listing import Listed
+from sorobanflow.status.listing import to_text as listing_text
 from sorobanflow.status.model import (
     Database,
     Gap,
@@ -30,6 +32,7 @@ from sorobanflow.status.report import to_json, to_markdown, to_text
 from sorobanflow.status.runs import read_runs
 from sorobanflow.status.streams import compared
 from sorobanflow.store.coverage import Coverage
+from sorobanflow.store.live_streams import Health
 
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 GAP = Gap(LedgerRange(700, 799), "the node's oldest ledger was 800", NOW - timedelta(hours=3))
@@ -92,6 +95,8 @@ last runs   index: Failed, 10 minutes ago, took 1 minute and 1 second (calm-owl)
 
 def test_text_says_first_what_is_wrong_and_then_everything() -> None:
     assert to_text(judged(STATUS, Limits())) == TEXT
+    healthy = to_text(Status(NOW, "0004", "http://node", None, None))
+    assert healthy.startswith("healthy (2026-11-26 03:00 UTC)\n\nnetwork ")
 
 
 def test_json_reads_back_as_the_same_status() -> None:
@@ -121,8 +126,32 @@ def test_filter_that_stands_still_names_the_way_to_end_it() -> None:
     assert STATUS.database is not None
     stream = replace(STREAM, name="filter-1", filter="{}")
     status = replace(STATUS, database=replace(STATUS.database, streams=(stream,)))
-    assert "or end it with `sorobanflow end-stream filter-1`" in str(judged(status, Limits()))
-    assert "end-stream" not in str(judged(STATUS, Limits()))
+    assert "or end it with `sorobanflow streams forget filter-1`" in str(judged(status, Limits()))
+    assert "streams forget" not in str(judged(STATUS, Limits()))
+
+
+def test_listing_names_what_is_known_of_each_stream() -> None:
+    run = Run("index", "index 1-9", "Completed", NOW - timedelta(minutes=2), 3.0)
+    bad = Health("unhealthy", NOW - timedelta(hours=1), "it lags")
+    tried = Stream("filter-1", filter='{"topics":[["*"]]}')
+    listing = [Listed(STREAM, bad, run), Listed(tried, None, None)]
+    assert listing_text(listing, NOW).splitlines() == [
+        "stream     all",
+        "  filter   none: everything",
+        "  covered  1,400 ledgers (500-699, 800-1999)",
+        "  newest   ledger 1999, stored 12 minutes and 5 seconds ago",
+        "  gaps     100 ledgers (700-799)",
+        "  last run index: Completed, 2 minutes ago, took 3 seconds (index 1-9)",
+        "  health   unhealthy since 2026-11-26 02:00 UTC: it lags",
+        "",
+        "stream     filter-1, not indexed live",
+        '  filter   {"topics":[["*"]]}',
+        "  covered  none",
+        "  gaps     none",
+        "  last run not known",
+        "  health   not known: no scheduled run has judged it",
+    ]
+    assert listing_text([], NOW) == "there are no streams"
 
 
 def test_node_far_behind_the_stream_is_unhealthy() -> None:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine, exists, func, literal, literal_column
 from sqlalchemy.dialects.postgresql import insert
 
 from sorobanflow.audit.names import event_id
-from sorobanflow.audit.stored import matches
 from sorobanflow.ledgers import LedgerRange, split
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.coverage import Stream
+from sorobanflow.store.selected import matches
 from sorobanflow.store.tables import event_shapes, events, quarantine, token_operations
 
 #: Ledgers counted in one transaction.

@@ -29,10 +29,10 @@ from sqlalchemy import (
     union,
 )
 
-from sorobanflow.audit.stored import matches
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.copy import Row, copy_rows
 from sorobanflow.store.engine import driver_connection
+from sorobanflow.store.selected import matches
 from sorobanflow.store.tables import (
     VERSION_GROUPS,
     events,

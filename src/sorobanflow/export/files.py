@@ -91,6 +91,17 @@ class CsvPart(Part):
 PARTS: dict[Format, type[ParquetPart | CsvPart]] = {"parquet": ParquetPart, "csv": CsvPart}
 
 
+def writable_folder(folder: Path, stem: str) -> "TemporaryDirectory[str]":
+    """Make the folder if it is missing, and a hidden one in it; ConfigurationError if neither."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(dir=folder, prefix=f".{stem}-")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {folder} cannot be written: {error.strerror}; choose another one"
+        ) from error
+
+
 class ExportFiles:
     """The files of one export, named after `stem`; a context manager, with `publish` at the end."""
 
@@ -103,13 +114,7 @@ class ExportFiles:
         self.manifest = folder / f"{stem}.{format}.manifest.json"
 
     def __enter__(self) -> Self:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._hidden = TemporaryDirectory(dir=self._folder, prefix=f".{self._stem}-")
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder {self._folder} cannot be written: {error.strerror}; choose another one"
-            ) from error
+        self._hidden = writable_folder(self._folder, self._stem)
         self._open_part()
         return self
 

@@ -44,7 +44,7 @@ def plan_backfill(
         ConfigurationError: the range ends above the source's newest ledger, or rows of ledgers to
             index were dropped.
     """
-    _check(requested, available)
+    available.refuse_above("end_ledger", requested.last)
     _refuse_dropped([requested] if force else subtract(requested, coverage.accounted), coverage)
     missing = subtract(requested, (*coverage.covered, *coverage.dropped))
     todo = [requested] if force else missing
@@ -75,12 +75,3 @@ def fail_on_failed_chunks(failed: Mapping[LedgerRange, str]) -> None:
 def _refuse_dropped(wanted: Iterable[LedgerRange], coverage: Coverage) -> None:
     if dropped := [part for one in wanted for part in clip(coverage.dropped, one)]:
         raise ConfigurationError(refusal(dropped))
-
-
-def _check(requested: LedgerRange, available: Available) -> None:
-    if requested.last > available.newest:
-        raise ConfigurationError(
-            f"end_ledger {requested.last} is above the source's newest ledger {available.newest}; "
-            f"it has {available.oldest} to {available.newest}; "
-            "for ledgers to come, run the index flow"
-        )

@@ -6,7 +6,7 @@ Invariant: nothing here remembers progress; coverage does.
 
 from typing import Literal, NamedTuple
 
-from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError, NodeBehindError
+from sorobanflow.errors import LedgerOutsideRetentionError, NodeBehindError
 from sorobanflow.ledgers import (
     LAST_LEDGER,
     LEDGERS_BEHIND_TIP,
@@ -56,11 +56,7 @@ def _wanted(start: Start, available: Available) -> int:
         return max(available.oldest, available.newest - LEDGERS_BEHIND_TIP, 1)
     if isinstance(start, str):
         return available.oldest if start == "oldest" else available.newest
-    if start > available.newest:
-        raise ConfigurationError(
-            f"start_ledger {start} is above the node's newest ledger {available.newest}; "
-            f"it has {available.oldest} to {available.newest}"
-        )
+    available.refuse_above("start_ledger", start)
     return start
 
 

@@ -64,6 +64,17 @@ class EventFilter:
             tuple(sorted({tuple(topic) for topic in topics or ()})),
         )
 
+    @classmethod
+    def of_json(cls, text: str) -> "EventFilter":
+        """Read what `canonical_json` wrote; ConfigurationError for any other form."""
+        try:
+            stored = msgspec.json.decode(text, type=_Wire)
+        except msgspec.MsgspecError as error:
+            raise ConfigurationError(
+                f"not a filter of getEvents: {text[:60]!r} ({error})"
+            ) from error
+        return cls(stored.contract_ids, stored.topics)
+
     @property
     def canonical_json(self) -> str:
         """The filter as text; the same text for the same alternatives."""
@@ -73,6 +84,11 @@ class EventFilter:
         """Give the filter as getEvents takes it."""
         fields = {"contractIds": self.contract_ids, "topics": self.topics}
         return {name: values for name, values in fields.items() if values}
+
+
+class _Wire(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    contract_ids: tuple[str, ...] = ()
+    topics: tuple[tuple[str, ...], ...] = ()
 
 
 def _check_contract_id(contract_id: str) -> None:

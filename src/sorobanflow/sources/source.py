@@ -17,6 +17,7 @@ The tests of this interface are in `tests/integration/test_source_conformance.py
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
+from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
@@ -46,6 +47,14 @@ class Available(NamedTuple):
     oldest: int
     newest: int
     closed_at: int | None = None  # Unix seconds
+
+    def refuse_above(self, name: str, ledger: int) -> None:
+        """Refuse a parameter that names a ledger to come; raises ConfigurationError."""
+        if ledger > self.newest:
+            raise ConfigurationError(
+                f"{name} {ledger} is above the source's newest ledger {self.newest}; it has "
+                f"{self.oldest} to {self.newest}, and the flow index indexes those to come"
+            )
 
 
 class FetchStep(Protocol):

@@ -118,8 +118,9 @@ def _lag_problems(stream: Stream, now: datetime, limits: Limits) -> Iterator[tup
         yield "behind", f"the node is {-lag:,} ledgers behind what is stored: {cause}"
     if lag > LEDGERS_OF_LAG and idle_s > limits.stall_s:
         text = f"nothing newer was stored for {duration(idle_s)}, although the node has {lag:,}"
-        end = f", or end it with `sorobanflow end-stream {stream.name}`" if stream.filter else ""
-        yield "stalled", f"{text} more ledgers; check that the flow index runs{end}"
+        text += " more ledgers; check that the flow index runs"
+        end = f", or end it with `sorobanflow streams forget {stream.name}`"
+        yield "stalled", text + (end if stream.filter else "")
 
 
 def _age_problems(

@@ -8,7 +8,7 @@ from datetime import datetime
 from io import StringIO
 
 import msgspec
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from sorobanflow.pipeline.retention import LEDGERS_OF_LAG
@@ -31,13 +31,20 @@ def to_text(status: Status) -> str:
     """Give the status as lines for a terminal."""
     notes = [("  !", str(one)) for one in status.problems]
     notes += [("  note:", str(one)) for one in status.notes]
+    said = [grid(notes)] if notes else []  # an empty grid is a line
+    return text_of(headline(status), *said, "", grid(figures(status)))
+
+
+def text_of(*parts: RenderableType) -> str:
+    """Give parts as lines for a terminal."""
     console = Console(file=StringIO(), width=WIDTH, markup=False, emoji=False, highlight=False)
     with console.capture() as text:
-        console.print(Group(headline(status), _grid(notes), "", _grid(figures(status))))
+        console.print(Group(*parts))
     return "\n".join(line.rstrip() for line in text.get().rstrip().splitlines())
 
 
-def _grid(lines: Iterable[Line]) -> Table:
+def grid(lines: Iterable[Line]) -> Table:
+    """Put labels and what they say in two columns."""
     grid = Table.grid(padding=(0, 1))
     for line in lines:
         grid.add_row(*line)
@@ -65,7 +72,7 @@ def figures(status: Status) -> Iterator[Line]:
     yield "network", _network(status)
     if node:
         closed = node.latest_closed_at
-        newest = f", the newest closed {_ago(closed, now)}" if closed else ""
+        newest = f", the newest closed {ago(closed, now)}" if closed else ""
         ledgers = f"{node.oldest_ledger} to {node.latest_ledger}"
         yield "node", f"{status.endpoint} has ledgers {ledgers}{newest}"
     else:
@@ -106,8 +113,7 @@ def _stream(stream: Stream, now: datetime) -> Iterator[Line]:
     live = stream.indexed_from is not None
     yield "stream", stream.name if live else f"{stream.name}, only backfilled"
     if stream.filter:
-        cut = "…" if len(stream.filter) > MAX_FILTER else ""
-        yield "  filter", stream.filter[:MAX_FILTER] + cut
+        yield "  filter", filter_text(stream.filter)
     yield "  covered", str(stream.covered)
     if live:
         yield "  lag", _lag(stream, now)
@@ -123,6 +129,11 @@ def _stream(stream: Stream, now: datetime) -> Iterator[Line]:
         yield "  time left", f"{time_left} until the node drops ledger {stream.oldest_missing}"
 
 
+def filter_text(filter_json: str) -> str:
+    """Give a filter's JSON, or its beginning if it is long."""
+    return filter_json[:MAX_FILTER] + ("…" if len(filter_json) > MAX_FILTER else "")
+
+
 def _lag(stream: Stream, now: datetime) -> str:
     lag = stream.lag_ledgers
     if lag is None:
@@ -133,7 +144,7 @@ def _lag(stream: Stream, now: datetime) -> str:
         time = "" if stream.lag_s is None else f", {duration(stream.lag_s)}"
         text = count(lag, "ledger") + time
     at = stream.advanced_at
-    return f"{text}; the newest was stored {_ago(at, now)}" if at else text
+    return f"{text}; the newest was stored {ago(at, now)}" if at else text
 
 
 def _quarantine(quarantine: Quarantine) -> str:
@@ -157,14 +168,20 @@ def _runs(runs: Sequence[Run] | None, now: datetime) -> Iterator[Line]:
         return
     label = "last runs"
     for run in runs:
-        started = _ago(run.started_at, now) if run.started_at else "not started"
-        took = f", took {duration(run.seconds)}" if run.seconds else ""
-        yield label, f"{run.flow}: {run.state}, {started}{took} ({run.name})"
+        yield label, run_text(run, now)
         label = ""
     if not runs:
         yield label, "none"
 
 
-def _ago(moment: datetime, now: datetime) -> str:
+def run_text(run: Run, now: datetime) -> str:
+    """Say how a run went, and when."""
+    started = ago(run.started_at, now) if run.started_at else "not started"
+    took = f", took {duration(run.seconds)}" if run.seconds else ""
+    return f"{run.flow}: {run.state}, {started}{took} ({run.name})"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Say how long ago a moment was."""
     seconds = (now - moment).total_seconds()
     return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"

@@ -40,6 +40,14 @@ class Health(NamedTuple):
     told_at: datetime | None = None  # when a message last said so
 
 
+def read_health(engine: Engine, stream: str) -> Health | None:
+    """Read how a scheduled run found the stream last; None: none has judged it."""
+    query = text("SELECT health, since, reason, told_at FROM live_streams WHERE stream = :stream")
+    with engine.begin() as connection:
+        row = connection.execute(query, {"stream": stream}).one_or_none()
+    return None if row is None or row.health is None else Health(*row)
+
+
 def update_health(
     engine: Engine, stream: str, change: Callable[[Health | None], Health]
 ) -> Health | None:

@@ -3,6 +3,7 @@
 Another version is refused: a migration may take long, so its owner chooses when.
 """
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -64,6 +65,7 @@ def prepare(engine: Engine) -> None:
         )
 
 
+@cache  # alembic imports every migration to find it
 def newest_revision() -> str:
     """Return the revision that this program needs."""
     revision = ScriptDirectory(str(MIGRATIONS)).get_current_head()
