@@ -78,9 +78,13 @@ def _sizes(engine: Engine) -> dict[str, int]:
     """Give the bytes of each table, with its indexes and what is stored out of line."""
     with engine.connect() as connection:
         rows = connection.execute(
-            text("SELECT relname, pg_total_relation_size(relid) AS bytes FROM pg_stat_user_tables")
+            text(
+                "SELECT p.relname, sum(pg_total_relation_size(s.relid))::bigint "
+                "FROM pg_stat_user_tables AS s LEFT JOIN pg_inherits AS i ON i.inhrelid = s.relid "
+                "JOIN pg_class AS p ON p.oid = coalesce(i.inhparent, s.relid) GROUP BY 1"
+            )
         )
-        return {row.relname: row.bytes for row in rows}
+        return dict(rows.tuples().all())
 
 
 def table(sizes: pd.DataFrame, repeats: int) -> str:

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import psycopg
+from psycopg import sql
+from sqlalchemy import Table
 
 from deployments.services import PREFECT_SETTINGS, prefect_server
 from sorobanflow.pipeline.summary import RunSummary
@@ -130,6 +132,11 @@ def run_index(**parameters: Any) -> RunSummary:
     assert isinstance(summary, RunSummary)
     assert summary.complete, summary.headline()
     return summary
+
+
+def identifier(table: Table) -> sql.Identifier:
+    """Name a table with its schema."""
+    return sql.Identifier(*(part for part in (table.schema, table.name) if part))
 
 
 def count_rows(database_url: str, *tables: str) -> tuple[int, ...]:

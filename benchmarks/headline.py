@@ -31,6 +31,7 @@ from deployments.services import devnet
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.embedded import EmbeddedPostgres
+from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES
 
 TABLES = (*HISTORY_TABLES, *STATE_TABLES)
@@ -116,8 +117,9 @@ def _flow(place: Place, batch_calls: int, parameters: dict[str, Any]) -> float:
 def _script(place: Place, workers: int, write: Callable[[str, BatchRows], None]) -> float:
     with common.fresh_database(place.postgres) as url, RpcClient(place.rpc_url) as client:
         passphrase = client.get_network().passphrase
-        with plain.open_store(url, client):
+        with plain.open_store(url, client) as engine:
             ledgers = plain.node_ledgers(client)
+            ensure_partitions(engine, ledgers)
             began = time.perf_counter()
             events = plain.read_events(client, ledgers)
             with ThreadPoolExecutor(workers) as pool:
@@ -130,8 +132,9 @@ def _script(place: Place, workers: int, write: Callable[[str, BatchRows], None])
 
 def _floor(place: Place, rows: BatchRows) -> float:
     with common.fresh_database(place.postgres) as url, RpcClient(place.rpc_url) as client:
-        with plain.open_store(url, client), psycopg.connect(url) as connection:
+        with plain.open_store(url, client) as engine, psycopg.connect(url) as connection:
             ledgers = plain.node_ledgers(client)
+            ensure_partitions(engine, ledgers)
             began = time.perf_counter()
             client.get_events(ledgers.first, ledgers.last + 1)
             client.get_transactions(start=ledgers.first)
@@ -145,7 +148,7 @@ def _floor(place: Place, rows: BatchRows) -> float:
 
 
 def _copy(cursor: "psycopg.Cursor[Any]", table: Table, rows: list[tuple[Any, ...]]) -> None:
-    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table.name))) as copy:
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(common.identifier(table))) as copy:
         for row in rows:
             copy.write_row(row)
 
@@ -173,7 +176,7 @@ def _statement(table: Table, rows: int) -> sql.Composed:
     keys = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.primary_key)
     values = sql.SQL("({})").format(sql.SQL(", ").join(sql.Placeholder() * len(columns)))
     return sql.SQL("INSERT INTO {} VALUES {} ON CONFLICT ({}) DO UPDATE SET {}").format(
-        sql.Identifier(table.name),
+        common.identifier(table),
         sql.SQL(", ").join([values] * rows),
         keys,
         sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in columns),

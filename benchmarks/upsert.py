@@ -25,7 +25,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine, Table
 
-from benchmarks import plain
+from benchmarks import common, plain
 from sorobanflow.devnet import Chain, DevnetServer, Generator
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
@@ -35,7 +35,7 @@ from sorobanflow.store import schema, tables
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
 from sorobanflow.store.pool import PoolSettings
-from sorobanflow.store.upsert import write_rows
+from sorobanflow.store.upsert import make_room, write_rows
 
 TABLES = (*tables.HISTORY_TABLES, *tables.STATE_TABLES)
 BATCHES, LEDGERS, TRANSACTIONS, EVENTS = 4, 4, 50, 5
@@ -138,15 +138,15 @@ def _code(number: int) -> Row:
 
 def _repeat(table: Table, source: Sequence[Row], size: int) -> Iterator[Any]:
     """Give so many rows, each under a key of its own, in the order of the keys."""
-    names = [column.name for column in table.primary_key if column.type.python_type is str]
-    keys = sorted(_key(table, number) for number in range(size))
-    for key, row in zip(keys, islice(cycle(source), size), strict=True):
-        yield row._replace(**dict.fromkeys(names[:1], key))  # type: ignore[attr-defined]
+    keys = table.primary_key.columns.keys()
+    name = next(one for one in ("event_index", "application_order", keys[0]) if one in keys)
+    numbers = range(size)
+    values = numbers if table in tables.PARTITIONED else sorted(_key(table, n) for n in numbers)
+    for value, row in zip(values, islice(cycle(source), size), strict=True):
+        yield row._replace(**{name: value})  # type: ignore[attr-defined]
 
 
 def _key(table: Table, number: int) -> str:
-    if table in (tables.events, tables.token_operations):
-        return f"{number:019d}-{0:010d}"
     digest = hashlib.sha256(f"{number}".encode()).hexdigest()
     return digest if "hash" in table.primary_key.columns.keys()[0] else f"C{digest[:55].upper()}"
 
@@ -171,7 +171,7 @@ def _measure(
 
 
 def _prepare(engine: Engine, raw: Connection, case: Case, there: bool) -> None:
-    names = sql.SQL(", ").join(sql.Identifier(table.name) for table in (*TABLES, tables.ledgers))
+    names = sql.SQL(", ").join(common.identifier(table) for table in (*TABLES, tables.ledgers))
     raw.execute(sql.SQL("TRUNCATE {}").format(names))
     raw.commit()
     if there:
@@ -182,13 +182,14 @@ def _prepare(engine: Engine, raw: Connection, case: Case, there: bool) -> None:
 
 
 def _ours(engine: Engine, case: Case) -> None:
+    make_room(engine, case.batch)
     with engine.begin() as connection:
         write_rows(connection, case.batch, "all")
 
 
 def _copy(raw: Connection, case: Case) -> None:
     for table, rows in case.rows():
-        statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table.name))
+        statement = sql.SQL("COPY {} FROM STDIN").format(common.identifier(table))
         with raw.cursor().copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
@@ -211,7 +212,7 @@ def _insert(table: Table, size: int) -> bytes:
         _inserts[table, size] = (
             sql.SQL("INSERT INTO {} VALUES {} ON CONFLICT ({}) DO UPDATE SET {}")
             .format(
-                sql.Identifier(table.name),
+                common.identifier(table),
                 sql.SQL(", ").join([row] * size),
                 sql.SQL(", ").join(map(sql.Identifier, keys)),
                 sql.SQL(", ").join(
