@@ -50,16 +50,19 @@ def forget(name: str, block: str, *, dry_run: bool, yes: bool) -> int:
             be asked.
     """
     with _opened(owners_database(block), block) as (engine, database_id):
-        stream = check_forgettable(engine, name).own
+        streams = check_forgettable(engine, name)
+        stream, is_last = streams.own, not streams.others
         if dry_run:
             print(f"{_rows(_reported(survey_stream(engine, name), stream))} would go")
             return 0
         _refuse_runs(database_id, name)
-        if not yes and not _agreed(stream):
+        if not yes and not _agreed(stream, is_last=is_last):
             print("nothing was changed")
             return 1
         rows = _rows(_reported(forget_stream(engine, name), stream))
     print(f"stream {name} is forgotten, with {rows}; running `index` with it begins it again")
+    if is_last:
+        print("files that `archive` wrote stay, but the database knows nothing of them any more")
     return 0
 
 
@@ -81,12 +84,12 @@ def _refuse_runs(database_id: str, name: str) -> None:
         )
 
 
-def _agreed(stream: StoredStream) -> bool:
+def _agreed(stream: StoredStream, *, is_last: bool) -> bool:
     """Say what goes, and ask for the stream's name."""
     if not sys.stdin.isatty():
         raise ConfigurationError("there is no terminal to ask at; add --yes, or --dry-run first")
     goes = "its coverage, its gaps, and the rows that no other stream needs"
-    if stream.filter_json is None:
+    if is_last:
         goes = "EVERYTHING THAT IS STORED: all rows of all tables, but for the network's name"
     ledgers = f"{count(count_ledgers(stream.covered), 'ledger')} ({ranges_text(stream.covered)})"
     print(f"stream {stream.name} covers {ledgers}; {goes} will be removed")

@@ -75,6 +75,8 @@ def test_filter_that_was_tried_is_shown_and_forgotten_and_the_status_is_healthy(
     assert _problems(engine, server) == []
     streams.show(database, as_json=True)
     assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["all"]
+    assert streams.forget("all", database, dry_run=False, yes=True) == 0
+    assert "files that `archive` wrote stay" in capsys.readouterr().out
 
 
 class _Terminal(io.StringIO):

@@ -21,12 +21,15 @@ from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.rows.state_rows import TokenRow
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.sources.filters import EventFilter
+from sorobanflow.store.archives import Archived, begin_archive, finish_archive, mark_dropped
 from sorobanflow.store.coverage import Stream, open_stream, pin_network, read_coverage, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import driver_connection, open_engine
 from sorobanflow.store.forget import forget_stream, survey_stream
 from sorobanflow.store.live_streams import Health, take_over, update_health
+from sorobanflow.store.needed import Streams
 from sorobanflow.store.pool import PoolSettings
+from sorobanflow.store.removal import remove_rows
 from sorobanflow.store.tables import metadata
 from sorobanflow.store.upsert import upsert_batch, write_rows
 from tests.integration.index_whole import objects_of
@@ -311,15 +314,79 @@ def test_stream_of_everything_goes_last_and_with_everything(engine: Engine) -> N
         next(forget_stream(engine, "all"))
     [*forget_stream(engine, others)]
     _quarantine(engine, OTHERS[0], 3)
+    _drop(engine, LedgerRange(1, 2), LedgerRange(20, 21))  # the latter were the other's
     surveyed = _totals([*survey_stream(engine, "all")])
     assert _totals([*forget_stream(engine, "all", 200)]) == surveyed
     assert surveyed["account_entries"] > 0
-    filled = [
+    assert _filled(engine) == ["network"]
+
+
+def _drop(engine: Engine, *parts: LedgerRange) -> None:
+    """Archive and drop, but for the rows: the run was killed."""
+    for part in parts:
+        _archive(engine, part)
+        assert mark_dropped(engine, part, ["events"])
+
+
+def _archive(engine: Engine, part: LedgerRange) -> None:
+    """Record a file that was never written."""
+    begun_at = begin_archive(engine, "events", part, "/events")
+    finish_archive(engine, Archived("events", part, "/events", 1, 1, "00"), begun_at)
+
+
+def _filled(engine: Engine) -> list[str]:
+    return [
         table.fullname
         for table in metadata.sorted_tables
         if _do(engine, f"SELECT count(*) FROM {table.fullname}") != [(0,)]
     ]
-    assert filled == ["network"]
+
+
+def test_filter_that_is_the_last_stream_goes_with_everything(engine: Engine) -> None:
+    _index(engine, [OWN])
+    _drop(engine, LedgerRange(1, 9))
+    surveyed = _totals([*survey_stream(engine, NAME)])
+    assert _totals([*forget_stream(engine, NAME)]) == surveyed
+    assert _filled(engine) == ["network"]
+
+
+def test_stream_of_everything_is_kept_for_one_that_was_opened_meanwhile(engine: Engine) -> None:
+    _index(engine, [OTHERS[0]])
+    parts = forget_stream(engine, "all", 20)
+    next(parts)
+    open_stream(engine, OWN.stream)
+    with pytest.raises(ConfigurationError, match=f"all cannot be forgotten .*first: {NAME}$"):
+        next(parts)
+
+
+def test_dropped_ledgers_stay_as_they_are_and_files_that_hold_more_are_unknown(
+    engine: Engine,
+) -> None:
+    _index(engine, [_Run(None, 18, 24), OWN])
+    _drop(engine, LedgerRange(1, 9))
+    _archive(engine, LedgerRange(10, 17))
+    _archive(engine, LedgerRange(18, 24))  # no row of these goes: `all` needs them
+    _do(engine, "DELETE FROM storage.events WHERE ledger < 10")
+    of_ledgers = "SELECT sequence, event_count FROM ledgers WHERE sequence < 10 ORDER BY 1"
+    before = _do(engine, of_ledgers)
+    assert sum(number for _, number in before) > 0
+    [*forget_stream(engine, NAME)]
+    assert _do(engine, of_ledgers) == before
+    assert _do(engine, "SELECT first_ledger FROM archives ORDER BY 1") == [(1,), (18,)]
+    assert _do(engine, "SELECT first_ledger, last_ledger FROM dropped") == [(1, 9)]
+    assert _do(engine, "SELECT count(*) FROM events WHERE ledger BETWEEN 10 AND 17") == [(0,)]
+
+
+def test_ledgers_that_are_dropped_before_their_turn_stay_as_they_are(engine: Engine) -> None:
+    _index(engine, [OWN])
+    of_ledgers = "SELECT sequence, event_count FROM ledgers WHERE sequence < 13 ORDER BY 1"
+    before = [row for row in _do(engine, of_ledgers) if row[0] in range(5, 10)]
+    _do(engine, "DELETE FROM storage.events WHERE ledger = 9")
+    with engine.begin() as connection:
+        streams = Streams.read(connection, NAME)._replace(dropped=(LedgerRange(5, 9),))
+        remove_rows(connection, LedgerRange(3, 12), streams)
+    assert _do(engine, of_ledgers) == before
+    assert _do(engine, "SELECT min(ledger), max(ledger) FROM events WHERE ledger < 13") == [(5, 8)]
 
 
 def test_stream_that_is_not_there_is_refused_with_those_that_are(engine: Engine) -> None:

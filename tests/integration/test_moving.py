@@ -20,7 +20,9 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store import moving, schema
 from sorobanflow.store.claims import read_claims
+from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.engine import open_engine
+from sorobanflow.store.forget import forget_stream, survey_stream
 from sorobanflow.store.moving import Moved, move_all, move_rows
 from sorobanflow.store.partitions import list_partitions
 from sorobanflow.store.pool import PoolSettings
@@ -161,6 +163,19 @@ def test_writers_move_their_own_ledgers_only(upgraded: Engine) -> None:
         ledgers = _all(upgraded, f"SELECT DISTINCT ledger FROM {table.fullname} ORDER BY 1")
         assert ledgers == [(FIRST + 3,), (FIRST + 4,)], table.name
     assert _rows(upgraded) == before
+
+
+def test_stream_is_forgotten_with_the_rows_that_are_unmoved(upgraded: Engine) -> None:
+    open_stream(upgraded, Stream())
+    with upgraded.begin() as connection:
+        connection.execute(text("UPDATE coverage SET ledgers = '{[120940,120980)}'"))
+    stored = {name: number for name, (number, _) in _rows(upgraded).items()}
+    surveyed = [part.rows for part in survey_stream(upgraded, "all")]
+    for table in PARTITIONED:
+        assert sum(rows.get(table.name, 0) for rows in surveyed) == stored[table.name]
+    assert stored["events"] > 0
+    assert len([*forget_stream(upgraded, "all")]) == len(surveyed)
+    assert {number for number, _ in _rows(upgraded).values()} == {0}
 
 
 def test_two_move_and_a_writer_too(upgraded: Engine, database_url: str) -> None:

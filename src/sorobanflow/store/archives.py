@@ -31,6 +31,11 @@ class Archived(NamedTuple):
     sha256: str
 
 
+def keep_from_dropping(connection: Connection) -> None:
+    """Have no ledgers become dropped, and no archive begin, until the transaction ends."""
+    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
+
+
 def guard_write(
     connection: "psycopg.Connection[Any]", ledgers: LedgerRange
 ) -> "psycopg.Cursor[Any]":

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, clip, ranges_text, subtract
+from sorobanflow.store.archives import keep_from_dropping
 from sorobanflow.store.coverage import end_stream
 from sorobanflow.store.moving import move_rows
 from sorobanflow.store.needed import Streams
@@ -61,7 +62,7 @@ def forget_stream(engine: Engine, name: str, max_rows: int = MAX_ROWS) -> Iterat
         left = _without(left, chunk)
         yield Part(chunk, rows)
     with engine.begin() as connection:
-        rows = remove_stream(connection, _read_alone(connection, name, left).own)
+        rows = remove_stream(connection, _read_alone(connection, name, left))
     yield Part(None, rows)
 
 
@@ -80,7 +81,7 @@ def survey_stream(engine: Engine, name: str, max_rows: int = MAX_ROWS) -> Iterat
             rows = count_rows(connection, chunk, streams)
         left = _without(left, chunk)
         yield Part(chunk, rows)
-    if streams.own.filter_json is None:
+    if not streams.others:
         with engine.begin() as connection:
             rows = count_rest(connection)
         yield Part(None, rows)
@@ -97,12 +98,7 @@ def check_forgettable(engine: Engine, name: str) -> Streams:
         streams = Streams.read(connection, name)
         may = connection.execute(select(func.has_table_privilege(coverage.fullname, "DELETE")))
         is_allowed = may.scalar_one()
-    if streams.own.filter_json is None and streams.others:
-        raise ConfigurationError(
-            f"stream {name} cannot be forgotten before the others: it alone keeps the state of "
-            "accounts and contracts true; forget these first: "
-            + ", ".join(one.name for one in streams.others)
-        )
+    _refuse_before_others(streams)
     if not is_allowed:
         raise ConfigurationError(
             "the database's user may not delete from the table coverage; set SOROBANFLOW_OWNER_URL "
@@ -111,15 +107,27 @@ def check_forgettable(engine: Engine, name: str) -> Streams:
     return streams
 
 
+def _refuse_before_others(streams: Streams) -> None:
+    if streams.own.filter_json is None and streams.others:
+        raise ConfigurationError(
+            f"stream {streams.own.name} cannot be forgotten before the others: it alone keeps the "
+            "state of accounts and contracts true; forget these first: "
+            + ", ".join(one.name for one in streams.others)
+        )
+
+
 def _read_alone(connection: Connection, name: str, left: Covered) -> Streams:
     """Wait for all writers, keep them out until the end of the transaction, and read the streams.
 
     Raises:
-        ConfigurationError: the stream covers other ledgers than those that are left of it.
+        ConfigurationError: the stream covers other ledgers than those that are left of it, or it is
+            that of everything and another one was opened meanwhile.
     """
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
     connection.execute(text(f"LOCK TABLE {ledgers.fullname} IN SHARE ROW EXCLUSIVE MODE"))
+    keep_from_dropping(connection)
     streams = Streams.read(connection, name)
+    _refuse_before_others(streams)
     if streams.own.covered != left or streams.own.indexed_from is not None:
         new = [part for one in streams.own.covered for part in subtract(one, left)]
         raise ConfigurationError(

@@ -1,7 +1,8 @@
 """Decide which rows of a stream's ledgers no other stream needs.
 
 The stream of everything needs all rows of its ledgers; a filtered one the events that match its
-filter, and what follows from them. Invariant: what cannot be decided from the rows is needed.
+filter, and what follows from them. Of dropped ledgers nothing more goes. Invariant: what cannot be
+decided from the rows is needed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql.ranges import MultiRange
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import LedgerRange, clip, merge, single_ledgers
 from sorobanflow.sources.filters import EventFilter
+from sorobanflow.store.archives import read_dropped
 from sorobanflow.store.selected import matches
 from sorobanflow.store.tables import events, quarantine, token_operations, transactions
 from sorobanflow.store.tables.progress import coverage
@@ -54,6 +56,7 @@ class Streams(NamedTuple):
 
     own: StoredStream
     others: tuple[StoredStream, ...]
+    dropped: tuple[LedgerRange, ...]  # ledgers whose rows are in files of the archive, if anywhere
 
     @classmethod
     def read(cls, connection: Connection, name: str) -> Self:
@@ -69,12 +72,13 @@ class Streams(NamedTuple):
         if name not in streams:
             names = ", ".join(streams) or "none"
             raise ConfigurationError(f"there is no stream {name!r}; there are: {names}")
-        return cls(streams.pop(name), tuple(streams.values()))
+        return cls(streams.pop(name), tuple(streams.values()), read_dropped(connection))
 
     @property
     def whole(self) -> list[LedgerRange]:
-        """The ledgers of which other streams may need every row, whatever the rows are."""
-        return merge(part for one in self.others if one.selected() is None for part in one.covered)
+        """The ledgers of which other streams may need every row, and those that were dropped."""
+        needing = [one for one in self.others if one.selected() is None]
+        return merge((*self.dropped, *(part for one in needing for part in one.covered)))
 
 
 def _ranges(parts: Iterable[Range[int]]) -> tuple[LedgerRange, ...]:
@@ -112,9 +116,13 @@ class Needed:
         """Whether no row can go."""
         return self._whole == [self._ledgers]
 
+    def may_lose(self, ledger: ColumnElement[int]) -> ColumnElement[bool]:
+        """Give the condition that rows of a ledger may go."""
+        return and_(ledger.between(*self._ledgers), ~_in(ledger, self._whole))
+
     def surplus(self, table: Table) -> ColumnElement[bool]:
         """Give the condition on a table of what happened that no other stream needs a row."""
-        within = and_(table.c.ledger.between(*self._ledgers), ~_in(table.c.ledger, self._whole))
+        within = self.may_lose(table.c.ledger)
         if not self._selected:
             return within
         selected = or_(*self._selected)

@@ -1,6 +1,7 @@
 """Remove a stream from the tables, or count what would go: the statements of `forget`.
 
-Invariant: each function works in the caller's transaction, in which no other stream is written.
+Invariant: each function works in the caller's transaction, in which no other stream is written and
+no ledger becomes dropped. Files of the archive stay.
 """
 
 from collections.abc import Sequence
@@ -17,11 +18,14 @@ from sqlalchemy import (
 )
 
 from sorobanflow.ledgers import LedgerRange
+from sorobanflow.store.archives import guard_write
+from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.needed import Needed, StoredStream, Streams, multirange
 from sorobanflow.store.tables import (
-    HISTORY_TABLES,
+    PARTITIONED,
     STATE_TABLES,
-    contract_calls,
+    archives,
+    dropped,
     events,
     ledgers,
     metadata,
@@ -35,9 +39,10 @@ from sorobanflow.store.tables import (
 )
 from sorobanflow.store.tables.progress import coverage
 
-_OF_LEDGERS = (*HISTORY_TABLES, contract_calls)
 #: What only the stream of everything writes; and tokens, whose rows are of no ledger.
 _OF_EVERYTHING = (*STATE_TABLES, tokens, token_answers)
+#: What may be left after the last stream's ledgers, since it was dropped or is to be.
+_LEFT_OVER = (*PARTITIONED, ledgers, archives, dropped)
 #: What remembers a stream.
 _OF_STREAM = tuple(table for table in metadata.sorted_tables if "stream" in table.columns)
 
@@ -45,12 +50,12 @@ _OF_STREAM = tuple(table for table in metadata.sorted_tables if "stream" in tabl
 def count_rows(connection: Connection, chunk: LedgerRange, streams: Streams) -> dict[str, int]:
     """Count the rows that go with these ledgers, by table."""
     needed = Needed(connection, chunk, streams)
-    rows = {table.name: _number(connection, table, needed.surplus(table)) for table in _OF_LEDGERS}
+    rows = {table.name: _number(connection, table, needed.surplus(table)) for table in PARTITIONED}
     return rows | {quarantine.name: _number(connection, quarantine, *_own_items(chunk, streams))}
 
 
 def count_rest(connection: Connection) -> dict[str, int]:
-    """Count the rows that go with the stream of everything, and are of no ledger."""
+    """Count the rows that go with the last stream, and are of no ledger."""
     return {table.name: _number(connection, table) for table in _OF_EVERYTHING}
 
 
@@ -67,21 +72,23 @@ def remove_rows(connection: Connection, chunk: LedgerRange, streams: Streams) ->
         return gone
     named = select(token_operations.c.contract_id).where(needed.surplus(token_operations))
     contracts = connection.execute(named.distinct()).scalars().all()
-    for table in _OF_LEDGERS:
+    for table in PARTITIONED:
         removed = connection.execute(delete(table).where(needed.surplus(table)))
         gone[table.name] = removed.rowcount
-    _count_ledgers(connection, chunk, streams.own)
+    if any(gone[table.name] for table in PARTITIONED):
+        guard_write(driver_connection(connection), chunk)  # their files hold more now
+    _count_ledgers(connection, needed, streams.own)
     if contracts:
         _remove_tokens(connection, contracts)
     return gone
 
 
-def _count_ledgers(connection: Connection, chunk: LedgerRange, own: StoredStream) -> None:
+def _count_ledgers(connection: Connection, needed: Needed, own: StoredStream) -> None:
     """Count the rows of the ledgers anew; those without any go.
 
     One with a header stays: it is of the stream of everything.
     """
-    within = ledgers.c.sequence.between(*chunk)
+    within = needed.may_lose(ledgers.c.sequence)
     numbers = [
         select(func.count()).where(table.c.ledger == ledgers.c.sequence).scalar_subquery()
         for table in (transactions, events)
@@ -140,13 +147,15 @@ def remove_coverage(connection: Connection, chunk: LedgerRange, own: StoredStrea
     connection.execute(update(coverage).where(coverage.c.stream == own.name).values(ledgers=left))
 
 
-def remove_stream(connection: Connection, own: StoredStream) -> dict[str, int]:
+def remove_stream(connection: Connection, streams: Streams) -> dict[str, int]:
     """Remove what remembers a stream that covers nothing; gives numbers of other rows, by table.
 
-    With the stream of everything, the only one then, go state and tokens.
+    With the last stream go state, tokens, and what is known of dropped ledgers and archives.
     """
     for table in _OF_STREAM:
-        connection.execute(delete(table).where(table.c.stream == own.name))
-    if own.filter_json is not None:
+        connection.execute(delete(table).where(table.c.stream == streams.own.name))
+    if streams.others:
         return {}
+    for table in _LEFT_OVER:
+        connection.execute(delete(table))
     return {table.name: connection.execute(delete(table)).rowcount for table in _OF_EVERYTHING}
