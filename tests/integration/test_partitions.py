@@ -68,6 +68,11 @@ def _open(url: str, *statements: str) -> Iterator["psycopg.Connection[Any]"]:
 
 
 @pytest.fixture
+def template(unpartitioned: str) -> str:
+    return unpartitioned
+
+
+@pytest.fixture
 def other(database_url: str) -> Iterator[Engine]:
     """An engine that knows no partitions, as of another process."""
     with open_engine(database_url, PoolSettings(max_idle=1, max_open=4)) as engine:
