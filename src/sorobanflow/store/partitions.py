@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.engine import driver_connection
-from sorobanflow.store.known_partitions import KnownPartitions
+from sorobanflow.store.known_partitions import known_partitions
 from sorobanflow.store.tables import PARTITIONED
 
 #: A week at a ledger every five seconds; the default of `network.partition_ledgers`.
@@ -47,7 +47,7 @@ def ensure_partitions(engine: Engine, ledgers: LedgerRange) -> None:
 
     Not in a transaction that wrote rows: it takes one of its own.
     """
-    known: KnownPartitions = engine.get_execution_options()["partitions"]
+    known = known_partitions(engine)
     if known.suffice(ledgers):
         return
     with engine.begin() as connection:
@@ -79,8 +79,7 @@ def drop_partition(engine: Engine, partition: Partition) -> None:
     Needs the tables' owner. Waits for transactions that read the tables, which need not wait.
     The first table of `PARTITIONED` goes last: while it is there the partition is listed.
     """
-    known: KnownPartitions = engine.get_execution_options()["partitions"]
-    known.forget()
+    known_partitions(engine).forget()
     for table in reversed(PARTITIONED):
         name = f"{table.fullname}_{partition.first:010}"
         with engine.connect() as connection:
