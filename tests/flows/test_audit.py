@@ -81,7 +81,10 @@ def _lose(engine: Engine, first: int, last: int) -> None:
     tables = ("events", "transactions", "operations", "token_operations")
     _execute(
         engine,
-        *(f"DELETE FROM {table} WHERE ledger BETWEEN {first} AND {last}" for table in tables),
+        *(
+            f"DELETE FROM storage.{table} WHERE ledger BETWEEN {first} AND {last}"
+            for table in tables
+        ),
         f"DELETE FROM ledgers WHERE sequence BETWEEN {first} AND {last}",
         f"UPDATE coverage SET ledgers = ledgers - '{{[{first},{last}]}}'",
     )
