@@ -207,7 +207,7 @@ def test_moving_window_shows_clock_order_and_an_honest_gap(
     with engine.begin() as connection:
         order = connection.execute(
             text(
-                "SELECT ledger FROM events WHERE ledger IN (20, 25, 30) "
+                "SELECT ledger FROM storage.events WHERE ledger IN (20, 25, 30) "
                 "GROUP BY ledger ORDER BY min(xmin::text::int)"
             )
         ).scalars()
