@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import psycopg
 from sqlalchemy import Connection, Table, func, select, text
 
 from benchmarks import common, plain
@@ -74,6 +75,8 @@ def measure(database_url: str, recording: str) -> Sizes:
         plain.open_store(database_url, client) as engine,
     ):
         write_batches(engine, batches)
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("VACUUM")  # COPY leaves empty pages at the end of a table
         with engine.connect() as connection:
             names = {"tables": [one.fullname for one in TABLES]}
             relations = pd.DataFrame(

@@ -10,10 +10,12 @@ from functools import partial
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 
+from blocks import DataLake
+from blocks.documents import load_block
 from flows.harness.described_flow import described_flow
 from flows.harness.indexer import Indexer, open_indexer
 from flows.harness.outcome import final_state
-from flows.harness.patience import DATABASE, patience
+from flows.harness.patience import DATABASE, PREFECT, patience
 from flows.harness.progress import Progress
 from flows.harness.repair import repair_found, window_of
 from flows.harness.run_page import conclude, name_run, tag_run
@@ -85,7 +87,7 @@ def _audit(indexer: Indexer, summary: AuditSummary, given: Audit) -> None:
     comparable = clip(clip(coverage.in_tables, requested), window_of(indexer))
     summary.comparable = count_ledgers(comparable)
     summary.dropped = clip(coverage.dropped, requested)
-    summary.files = _check_files(indexer, requested, through=given.sample == "all")
+    summary.files = _check_files(indexer, requested, given)
     sampled = choose_sample(comparable, given.sample)
     summary.found = _look(indexer, summary, _compare(indexer, sampled))
     if given.repair and not summary.found.whole:
@@ -144,11 +146,16 @@ def _look(indexer: Indexer, summary: AuditSummary, compared: Compared) -> Look:
     return look
 
 
-def _check_files(indexer: Indexer, requested: LedgerRange, *, through: bool) -> CheckedFiles:
-    """Check the files of the archive."""
+def _check_files(indexer: Indexer, requested: LedgerRange, given: Audit) -> CheckedFiles:
+    """Check the files of the archive, in buckets with the credentials of the lake's block."""
+    patient, lake = indexer.patience, given.lake
+    options: dict[str, str] = {}
+    if lake is not None:
+        options = patient.retry(PREFECT, lambda: load_block(DataLake, lake)).options()
     with indexer.target.engine.begin() as connection:
         files = read_archives(connection, requested)
-    return check_files(files, through=through, on_file=indexer.patience.progressed)
+    through = given.sample == "all"
+    return check_files(files, options, through=through, on_file=patient.progressed)
 
 
 def _compare(indexer: Indexer, ledgers: Sequence[LedgerRange]) -> Compared:

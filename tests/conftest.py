@@ -24,7 +24,13 @@ from sorobanflow.store import schema
 from sorobanflow.store.coverage import pin_network
 from sorobanflow.store.embedded import EmbeddedPostgres
 from sorobanflow.store.engine import open_engine
-from sorobanflow.store.partitions import PARTITION_LEDGERS, set_partition_ledgers
+from sorobanflow.store.partitions import (
+    PARTITION_LEDGERS,
+    drop_partition,
+    ensure_partitions,
+    list_partitions,
+    set_partition_ledgers,
+)
 from sorobanflow.store.pool import PoolSettings
 from sorobanflow.store.tables import metadata
 from tests.integration.index_all import index_all
@@ -121,18 +127,32 @@ def migrated(postgres: EmbeddedPostgres) -> str:
         connection.execute("CREATE DATABASE migrated")
     with open_engine(postgres.url_of("migrated"), PoolSettings(max_idle=0)) as engine:
         schema.prepare(engine)
+        ensure_partitions(engine, LedgerRange(1, 1))  # 60 ms of CPU; a copy costs nothing
     return "migrated"
 
 
 @pytest.fixture(scope="session")
-def indexed(postgres: EmbeddedPostgres, migrated: str) -> Callable[..., str]:
+def unpartitioned(postgres: EmbeddedPostgres, migrated: str) -> str:
+    """Name of a database like `migrated`, to be copied, without any partition."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE unpartitioned TEMPLATE "{migrated}"'.encode())
+    with open_engine(postgres.url_of("unpartitioned"), PoolSettings(max_idle=0)) as engine:
+        with engine.begin() as connection:
+            partitions = list_partitions(connection)
+        for partition in partitions:
+            drop_partition(engine, partition)
+    return "unpartitioned"
+
+
+@pytest.fixture(scope="session")
+def indexed(postgres: EmbeddedPostgres, unpartitioned: str) -> Callable[..., str]:
     """Give the name of a database with a chain's first ledgers in it, to be copied."""
 
     @cache
     def make(source: Generator, last: int, partition_ledgers: int = PARTITION_LEDGERS) -> str:
         name = f"indexed_{next(_database_numbers)}"
         with psycopg.connect(postgres.url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{unpartitioned}"')
         with (
             DevnetServer(Chain(source, closed=last)) as server,
             RpcClient(server.url) as client,

@@ -49,7 +49,8 @@ class Audit:
     compared. Files of the archive are looked for; "all" reads them through."""
     lake: Annotated[str | None, BlockName("data-lake")] = None
     """A data-lake block: repair asks it for what the node no longer has, gaps and missing
-    ledgers, of the stream of everything. Empty: none."""
+    ledgers, of the stream of everything. Files of the archive in a bucket are looked for with its
+    credentials. Empty: none, and the environment's credentials."""
     contract_ids: list[str] | None = None
     """Audit the stream of these contracts. Empty: of everything."""
     topics: list[list[str]] | None = None

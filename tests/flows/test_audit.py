@@ -81,7 +81,10 @@ def _lose(engine: Engine, first: int, last: int) -> None:
     tables = ("events", "transactions", "operations", "token_operations")
     _execute(
         engine,
-        *(f"DELETE FROM {table} WHERE ledger BETWEEN {first} AND {last}" for table in tables),
+        *(
+            f"DELETE FROM storage.{table} WHERE ledger BETWEEN {first} AND {last}"
+            for table in tables
+        ),
         f"DELETE FROM ledgers WHERE sequence BETWEEN {first} AND {last}",
         f"UPDATE coverage SET ledgers = ledgers - '{{[{first},{last}]}}'",
     )
@@ -204,7 +207,7 @@ def test_moving_window_shows_clock_order_and_an_honest_gap(
     with engine.begin() as connection:
         order = connection.execute(
             text(
-                "SELECT ledger FROM events WHERE ledger IN (20, 25, 30) "
+                "SELECT ledger FROM storage.events WHERE ledger IN (20, 25, 30) "
                 "GROUP BY ledger ORDER BY min(xmin::text::int)"
             )
         ).scalars()

@@ -15,6 +15,7 @@ from sorobanflow.archive.contents import ORDERS, contents_of
 from sorobanflow.archive.partition import archive_table
 from sorobanflow.archive.rows_sum import sum_in_database, sum_in_file
 from sorobanflow.archive.writing import write_file
+from sorobanflow.audit.files import check_files
 from sorobanflow.errors import ArchiveError, ConfigurationError, RetriableError
 from sorobanflow.export.relation import find_relation
 from sorobanflow.ledgers import LedgerRange
@@ -151,6 +152,35 @@ def test_archived_table_is_recorded_and_its_file_is_what_the_record_says(
     assert archive_table(engine, "events", LEDGERS, place) == archived  # the very same file
 
 
+def test_audit_finds_files_that_are_missing_or_others(
+    engine: Engine, tmp_path: Path, s3: str
+) -> None:
+    files = [
+        archive_table(engine, table, LEDGERS, place)
+        for place in _places(s3, tmp_path)
+        for table in ("trades", "events", "operations", "transactions")
+    ]
+    in_folder, in_bucket = files[:4], files[4:]
+    missing, longer, other = (Path(one.path) for one in in_folder[:3])
+    missing.unlink()
+    longer.write_bytes(longer.read_bytes() + b"x")
+    other.write_bytes(bytes(other.stat().st_size))
+    found = check_files(in_folder, {}, through=False)
+    assert [(Path(one.file.path), one.what.split()[-1]) for one in found.faults] == [
+        (missing, "missing"),
+        (longer, f"{in_folder[1].bytes:,}"),
+    ]
+    found = check_files(in_folder, {}, through=True)
+    assert [Path(one.file.path) for one in found.faults] == [missing, longer, other]
+    assert (found.checked, found.read) == (4, 4)
+
+    found = check_files(in_bucket, {"endpoint": s3, **ACCESS}, through=True)
+    assert (found.checked, found.faults, found.unreachable) == (4, (), ())
+    found = check_files(in_bucket[:1], {"endpoint": "http://127.0.0.1:9", **ACCESS}, through=True)
+    assert (found.checked, found.faults) == (0, ())
+    assert [*found.lines()][-1][1].startswith(f"1, such as {in_bucket[0].path}: ")
+
+
 def test_file_that_is_not_the_table_is_neither_published_nor_recorded(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -168,7 +198,7 @@ def test_file_that_is_not_the_table_is_neither_published_nor_recorded(
 def _places(s3: str, tmp_path: Path) -> list[Place]:
     return [
         open_place(str(tmp_path / "folder"), {}),
-        open_place("s3://bucket/some/path", {"endpoint": s3, **ACCESS}),
+        open_place(f"s3://bucket/{tmp_path.name}/path", {"endpoint": s3, **ACCESS}),
     ]
 
 

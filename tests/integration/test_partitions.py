@@ -18,6 +18,7 @@ from sorobanflow.rows.events import EventRow
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.engine import driver_connection, open_engine
+from sorobanflow.store.known_partitions import known_partitions
 from sorobanflow.store.partitions import (
     drop_partition,
     ensure_partitions,
@@ -65,6 +66,11 @@ def _open(url: str, *statements: str) -> Iterator["psycopg.Connection[Any]"]:
         for statement in statements:
             connection.execute(statement)
         yield connection
+
+
+@pytest.fixture
+def template(unpartitioned: str) -> str:
+    return unpartitioned
 
 
 @pytest.fixture
@@ -260,7 +266,7 @@ def test_partition_is_dropped_whatever_a_kill_left(
 def test_rows_of_a_killed_drop_do_not_come_back(engine: Engine) -> None:
     _make_and_fill(engine)
     _detach(engine, "CONCURRENTLY")
-    engine.get_execution_options()["partitions"].forget()
+    known_partitions(engine).forget()
     ensure_partitions(engine, LedgerRange(5, 5))
     with engine.begin() as connection:
         calls = connection.execute(text("SELECT ledger FROM contract_calls")).scalars().all()

@@ -47,6 +47,11 @@ default_pool_size = 3
 """
 
 
+@pytest.fixture
+def template(unpartitioned: str) -> str:
+    return unpartitioned
+
+
 @pytest.fixture(scope="module")
 def pgbouncer(postgres: EmbeddedPostgres) -> Iterator[Path]:
     """Folder of the socket of a PgBouncer before the tests' server, with three sessions there."""

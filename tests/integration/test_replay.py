@@ -15,6 +15,7 @@ from sorobanflow.rows.quarantine import Item, quarantine_row
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import Event, Malformed
 from sorobanflow.sources.rpc.positions import mark_misplaced
+from sorobanflow.store.archives import mark_dropped
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.upsert import upsert_batch
 from sorobanflow.toid import Position, parse_event_id
@@ -88,6 +89,13 @@ def test_bad_items_stay_with_their_new_error_and_stop_no_other(engine: Engine) -
     assert [attempts for attempts, _ in left] == [3, 3]
     assert "SCVal" in left[1][1]
     assert "a bug of ours" not in {error for _, error in left}
+
+
+def test_item_of_dropped_ledgers_stays(engine: Engine) -> None:
+    _set_aside(engine, "event", make_event(TRANSFER, AMOUNT))
+    assert mark_dropped(engine, LedgerRange(990, 1000))
+    assert replay(engine, PASSPHRASE) == ReplayResult(0, 0, [])
+    assert _all(engine, "SELECT attempts FROM quarantine") == [(1,)]
 
 
 def test_item_without_an_id_of_its_own_leaves_as_well(engine: Engine) -> None:

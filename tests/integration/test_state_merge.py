@@ -35,7 +35,7 @@ BALANCE = TokenBalanceRow(
     ledger=7, tx_order=2, op_order=1, change_order=3,
 )  # fmt: skip
 UNSEEN = ContractDataRow(
-    "ab", "C1", "persistent", '{"u32": 1}', b"key", None, None, False,
+    "ab", "C1", "persistent", '{"u32": 1}', None, False,
     *[None] * 10,
 )  # fmt: skip
 DATA = UNSEEN._replace(value='{"u32": 5}', ledger=7, tx_order=2, op_order=1, change_order=3)

@@ -111,3 +111,17 @@ def test_failed_chunks_are_named_with_their_reasons() -> None:
         RetriableError, match=r"1-9 \(Crashed: dead\); 20-29 \(RpcT.*again to index"
     ):
         fail_on_failed_chunks(failed)
+
+
+def test_plan_leaves_dropped_ledgers_out_and_refuses_to_index_them() -> None:
+    covered, gap, dropped = LedgerRange(100, 139), LedgerRange(140, 142), LedgerRange(130, 149)
+    rest = LedgerRange(143, 149)
+    coverage = Coverage((covered, rest), (gap,), dropped=(dropped,))
+    plan = _plan(120, 155, coverage, 100, force=False)
+    assert plan.chunks == [(150, 155)]  # not the gap, which the node has
+    assert coverage.gaps_in(LedgerRange(1, 200)) == []
+    assert coverage.in_tables == [(100, 129)]
+    assert _plan(110, 129, coverage, 100, force=True).chunks == [(110, 129)]
+    for held, force in ((coverage, True), (Coverage(dropped=(dropped,)), False)):
+        with pytest.raises(ConfigurationError, match=r"ledgers 130-149 were dropped .*archive\.md"):
+            _plan(120, 155, held, 100, force=force)

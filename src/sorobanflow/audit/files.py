@@ -4,12 +4,12 @@ A file that cannot be asked for, such as one in a bucket without credentials her
 no finding.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from sorobanflow.errors import SorobanflowError
 from sorobanflow.store.archives import Archived
-from sorobanflow.store.places import Place, digest, key_of, open_place
+from sorobanflow.store.places import digest, key_of, open_place
 
 
 class FileFault(NamedTuple):
@@ -39,13 +39,20 @@ class CheckedFiles(NamedTuple):
 
 
 def check_files(
-    files: Sequence[Archived], *, through: bool, on_file: Callable[[], object] = lambda: None
+    files: Sequence[Archived],
+    options: Mapping[str, str],
+    *,
+    through: bool,
+    on_file: Callable[[], object] = lambda: None,
 ) -> CheckedFiles:
-    """Compare size and, with `through`, SHA-256 of each file with its record."""
+    """Compare size and, with `through`, SHA-256 of each file with its record.
+
+    `options` are obstore's, for buckets.
+    """
     checked = CheckedFiles()
     for file in files:
         try:
-            fault = _fault(file, through)
+            fault = _fault(file, options, through)
         except (SorobanflowError, OSError) as error:
             unreachable = (*checked.unreachable, f"{file.path}: {error}")
             checked = checked._replace(unreachable=unreachable)
@@ -58,9 +65,10 @@ def check_files(
     return checked
 
 
-def _fault(file: Archived, through: bool) -> str:
+def _fault(file: Archived, options: Mapping[str, str], through: bool) -> str:
     """Say what is wrong with a file; nothing: the empty text."""
-    place, key = _place_of(file)
+    key = key_of(file.table, file.ledgers)
+    place = open_place(file.path.removesuffix(f"/{key}"), options)
     size_bytes = place.size(key)
     if size_bytes is None:
         return "missing"
@@ -69,8 +77,3 @@ def _fault(file: Archived, through: bool) -> str:
     if through and digest(place.read(key)) != file.sha256:
         return f"its SHA-256 is not the recorded {file.sha256}"
     return ""
-
-
-def _place_of(file: Archived) -> tuple[Place, str]:
-    key = key_of(file.table, file.ledgers)
-    return open_place(file.path.removesuffix(f"/{key}"), {}), key

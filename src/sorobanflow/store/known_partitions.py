@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import Engine
+
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange, subtract
 
 
@@ -21,3 +23,10 @@ class KnownPartitions:
     def forget(self) -> None:
         """Know nothing any more: partitions, or the schema, have gone."""
         self.ledgers, self.all_moved = [], False
+
+
+def known_partitions(engine: Engine) -> KnownPartitions:
+    """Return what the process knows of the database of an engine of `open_engine`."""
+    known = engine.get_execution_options()["partitions"]
+    assert isinstance(known, KnownPartitions)
+    return known

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sorobanflow.ledgers import LAST_LEDGER, LedgerRange
 from sorobanflow.store.conversions import MOVE
-from sorobanflow.store.known_partitions import KnownPartitions
+from sorobanflow.store.known_partitions import known_partitions
 from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.tables import PARTITIONED
 
@@ -54,7 +54,7 @@ class Moved(NamedTuple):
 
 def move_rows(engine: Engine, ledgers: LedgerRange) -> None:
     """Move what is stored of these ledgers in tables of an older release, if there are any."""
-    known: KnownPartitions = engine.get_execution_options()["partitions"]
+    known = known_partitions(engine)
     if not known.all_moved:
         for _ in _move_chunks(engine, ledgers):
             pass

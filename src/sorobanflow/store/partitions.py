@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.store.engine import driver_connection
-from sorobanflow.store.known_partitions import KnownPartitions
+from sorobanflow.store.known_partitions import known_partitions
 from sorobanflow.store.tables import PARTITIONED
 
 #: A week at a ledger every five seconds; the default of `network.partition_ledgers`.
@@ -24,6 +24,10 @@ SELECT low, high - 1, CAST(sum(pg_total_relation_size(partition)) AS bigint),
     CAST(sum(greatest(reltuples, 0)) AS bigint)
 FROM storage.partitions JOIN pg_class ON pg_class.oid = partition GROUP BY 1, 2 ORDER BY 1
 """)
+_RANGES = text(
+    "SELECT low, high - 1 FROM storage.partitions GROUP BY 1, 2 HAVING count(*) = :tables "
+    "ORDER BY 1"
+)
 _MAKE = text("SELECT storage.make_partitions(:first, :last)")
 _SET = text("UPDATE network SET partition_ledgers = :ledgers WHERE partition_ledgers <> :ledgers")
 _STATE = text("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:name)")
@@ -43,12 +47,19 @@ def ensure_partitions(engine: Engine, ledgers: LedgerRange) -> None:
 
     Not in a transaction that wrote rows: it takes one of its own.
     """
-    known: KnownPartitions = engine.get_execution_options()["partitions"]
+    known = known_partitions(engine)
     if known.suffice(ledgers):
         return
     with engine.begin() as connection:
-        connection.execute(_MAKE, ledgers._asdict())
-        known.ledgers = [LedgerRange(one.first, one.last) for one in list_partitions(connection)]
+        known.ledgers = _read_ranges(connection)
+        if not known.suffice(ledgers):
+            connection.execute(_MAKE, ledgers._asdict())
+            known.ledgers = _read_ranges(connection)
+
+
+def _read_ranges(connection: Connection) -> list[LedgerRange]:
+    """Read the ranges for which all tables have a partition, ascending."""
+    return [LedgerRange(*row) for row in connection.execute(_RANGES, {"tables": len(PARTITIONED)})]
 
 
 def set_partition_ledgers(engine: Engine, ledgers: int) -> None:
@@ -68,8 +79,7 @@ def drop_partition(engine: Engine, partition: Partition) -> None:
     Needs the tables' owner. Waits for transactions that read the tables, which need not wait.
     The first table of `PARTITIONED` goes last: while it is there the partition is listed.
     """
-    known: KnownPartitions = engine.get_execution_options()["partitions"]
-    known.forget()
+    known_partitions(engine).forget()
     for table in reversed(PARTITIONED):
         name = f"{table.fullname}_{partition.first:010}"
         with engine.connect() as connection:

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from sorobanflow.errors import SchemaError
-from sorobanflow.store.known_partitions import KnownPartitions
+from sorobanflow.store.known_partitions import known_partitions
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x50B0F10  # any number: two first runs must not create the tables at the same time
@@ -39,8 +39,7 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
         if revision == "base":
             _empty_partitioned(connection)
         command.downgrade(_config(connection), revision)
-    known: KnownPartitions = engine.get_execution_options()["partitions"]
-    known.forget()
+    known_partitions(engine).forget()
 
 
 def _empty_partitioned(connection: Connection) -> None:

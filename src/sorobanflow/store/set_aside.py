@@ -41,7 +41,7 @@ def refuse_dependents(readers: Sequence[str]) -> None:
     values = {"tables": list(TABLES), "readers": list(readers)}
     if found := op.get_bind().execute(_DEPENDENTS, values).scalars().all():
         raise SchemaError(
-            f"what depends on tables that this migration replaces: {', '.join(found)}. Nothing "
+            f"this migration replaces tables that are used by: {', '.join(found)}. Nothing "
             "was changed. Keep the definitions (pg_dump --schema-only shows them), drop these, run "
             "`sorobanflow migrate`, and create them again: names and columns stay as they were"
         )
