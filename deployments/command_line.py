@@ -129,8 +129,9 @@ def ui(*, port: Annotated[int | None, Parameter(validator=_is_port)] = None) -> 
         port: Port on 127.0.0.1. Empty: UI_PORT, or 4200.
     """
     enter_home()
-    from deployments import local
+    from deployments import local, services
 
+    services.interrupt_on_signals()
     return local.ui(port)
 
 

@@ -12,6 +12,7 @@ from deployments.services import (
     PREFECT_SETTINGS,
     WITHOUT_WORKERS,
     Wait,
+    interrupt_on_signals,
     server_answers,
     starting_prefect_server,
 )
@@ -30,6 +31,7 @@ def connecting() -> Iterator[Wait]:
     if api_url := _api_of_user():
         yield lambda: api_url.removesuffix("/api")
         return
+    interrupt_on_signals()  # whatever ends the command, its server ends too
     home, url = PREFECT_HOME.resolve(), _local_server()
     home.mkdir(parents=True, exist_ok=True)
     if not server_answers(url):

@@ -18,10 +18,13 @@ from deployments.metrics import metrics_folder, serve_metrics
 from deployments.register_blocks import register_blocks
 from flows.backfill import backfill
 from flows.harness.calm_log import DATABASE_AWAY
+from flows.harness.described_flow import PARAMETERS
 from flows.harness.metrics import VARIABLE
 from flows.harness.printed import print_summary
+from flows.harness.refusals import refuse_what_cannot_work
 from flows.harness.terminal import run_and_print
 from flows.index import index
+from flows.parameters.reading import checked
 from sorobanflow.errors import ConfigurationError, SchemaError
 
 BLOCK = "local"
@@ -55,9 +58,12 @@ def _run(job: Job) -> int:
         parameters |= {"source": BLOCK}
         if not job.has_both_ends:
             parameters = _ends(load_block(DataLake, BLOCK)) | parameters
+    flow = backfill if job.lake else index
+    kind = PARAMETERS[flow.name]
+    refuse_what_cannot_work(kind, vars(checked(kind, parameters)))
     # Nobody watches for a heartbeat here, and a run would wait a second for its end.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return run_and_print(backfill if job.lake else index, parameters, SHOW)
+        return run_and_print(flow, parameters, SHOW)
 
 
 def _ends(lake: DataLake) -> dict[str, Any]:

@@ -29,6 +29,10 @@ from sorobanflow.store.pool import PoolSettings
 #: As the flows use them where no block is saved.
 DEFAULT_RPC_URL = "http://127.0.0.1:8000"
 EMBEDDED_FOLDER = Path(".sorobanflow/postgres")
+NO_NODE_NAMED = (
+    "note: neither --rpc-url nor SOROBANFLOW_RPC_URL is given, so the local devnet was asked; "
+    "the status reads no blocks"
+)
 #: A person waits: a node or database that does not answer within this time is a problem.
 TIMEOUT_S = 5.0
 RETRIES = RetrySettings(attempts=2, base_s=0.5, cap_s=0.5, max_retry_after_s=2.0)
@@ -61,8 +65,7 @@ def show(
         status = read_status(_open(stack, database_url), client, limits=limits)
     _refuse_unknown_streams(status, limits)
     if status.node is None and not rpc_url:
-        said = "note: neither --rpc-url nor SOROBANFLOW_RPC_URL is given, so the devnet was asked; "
-        print(f"{said}blocks are not read", file=sys.stderr)
+        print(NO_NODE_NAMED, file=sys.stderr)
     if api_url := environment.get("PREFECT_API_URL"):
         key, auth = (environment.get(f"PREFECT_API_{name}") for name in ("KEY", "AUTH_STRING"))
         status = with_runs(status, api_url, key, auth)

@@ -10,12 +10,13 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from blocks import DataLake, StellarRpc
+from deployments.local_index import index_job
+from deployments.local_job import Job
 from flows.audit import audit
 from flows.backfill import backfill
 from flows.backfill_range import backfill_range
-from flows.harness.refusals import refuse_what_cannot_work
+from flows.harness.metrics import VARIABLE
 from flows.index import index
-from flows.parameters.backfill import Backfill
 from sorobanflow.devnet import Chain, DevnetServer, parse_faults, write_lake
 from sorobanflow.devnet.lake import LakeLayout
 from sorobanflow.errors import ConfigurationError, LedgerOutsideRetentionError
@@ -321,8 +322,15 @@ def test_what_cannot_be_indexed_is_refused_before_anything_is_written(
 
 
 def test_end_that_a_lake_does_not_have_yet_is_refused_before_a_run(
-    whole_lake: Path, save_lake: SaveLake
+    whole_lake: Path,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    given = Backfill(1, 25, **save_lake(whole_lake))
+    monkeypatch.chdir(tmp_path)  # of the metrics
+    monkeypatch.setenv(VARIABLE, "")
+    job = Job("lake", {"start_ledger": 1, "end_ledger": 25}, lake=str(whole_lake))
     with pytest.raises(ConfigurationError, match=r"end_ledger 25 is above .* newest ledger 24"):
-        refuse_what_cannot_work(Backfill, vars(given))
+        index_job(job, None, database_url, 0)
+    assert "Beginning flow run" not in caplog.text

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from deployments.services import prefect_server
 from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.errors import ConfigurationError
 from tests.ledgers import generated
+from tests.prefect_home import free_port
 
 #: What answers like a Prefect server, as another user. It prints its port.
 HEALTHY_AS_NOBODY = """
@@ -117,6 +119,23 @@ def test_port_in_use_says_by_what(tmp_path: Path) -> None:
         port = silent.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"port {port} .*no HTTP server.*UI_PORT"):
             prefect_server(tmp_path, port).__enter__()
+
+
+def test_server_ends_with_the_command_that_is_told_to_stop(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sorobanflow", "ui", "--port", str(free_port())]
+    (tmp_path / ".sorobanflow").mkdir()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, text=True, cwd=tmp_path, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline().startswith("starting the Prefect server")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 30
+        while not children.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (server,) = children.read_text().split()
+        time.sleep(0.3)  # a signal while a process is being started would come too early
+        process.terminate()
+        assert process.wait(30) == 130
+    assert not Path(f"/proc/{server}").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
