@@ -6,13 +6,16 @@ itself waits for it, or says what is wrong.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
+
+from sqlalchemy import Engine
 
 from blocks import Database, DataLake, StellarRpc
 from blocks.documents import load_block
 from flows.harness.described_flow import BLOCKS
 from flows.harness.indexer import in_use
+from flows.harness.patience import DATABASE, Patience
 from flows.parameters.shared import DEFAULT_BLOCK, block_types
 from sorobanflow.errors import ConfigurationError, SorobanflowError
 from sorobanflow.ledgers import LedgerRange
@@ -75,13 +78,22 @@ def _available(parameters: Parameters, ledger: int) -> Available:
 
 
 def _check_export(parameters: Parameters) -> None:
-    # Only exports need Arrow.
-    from sorobanflow.export.files import writable_folder  # noqa: PLC0415
+    from sorobanflow.export.files import writable_folder  # noqa: PLC0415 - Arrow, for exports only
+
+    block = load_block(Database, parameters["database"])
+    with (
+        closing(Patience(_TIMEOUT_S, lambda text: None)) as patient,
+        block.engine(patient.watch_pool) as engine,
+    ):
+        patient.retry(DATABASE, lambda: _check_range(engine, parameters))
+    writable_folder(parameters["folder"], "check").cleanup()
+
+
+def _check_range(engine: Engine, parameters: Parameters) -> None:
+    # Arrow too.
     from sorobanflow.export.relation import covered_range, find_relation  # noqa: PLC0415
 
-    with load_block(Database, parameters["database"]).engine() as engine:
-        if in_use(engine):  # a new database gets its tables from the run
-            find_relation(engine, parameters["table"])
-            ends = parameters["first_ledger"], parameters["last_ledger"]
-            covered_range(engine, parameters["table"], parameters["stream"], *ends)
-    writable_folder(parameters["folder"], "check").cleanup()
+    if in_use(engine):  # a new database gets its tables from the run
+        find_relation(engine, parameters["table"])
+        ends = parameters["first_ledger"], parameters["last_ledger"]
+        covered_range(engine, parameters["table"], parameters["stream"], *ends)

@@ -129,7 +129,7 @@ def test_missing_right_is_said(engine: Engine, database_url: str) -> None:
     try:
         with (
             open_engine(make_conninfo(database_url, user="reader"), PoolSettings()) as as_reader,
-            pytest.raises(DatabaseRefusesError, match=r"make_partitions \(42501\).*grant"),
+            pytest.raises(DatabaseRefusesError, match=r"\(42501\).*grant"),
         ):
             _store(as_reader)
     finally:
