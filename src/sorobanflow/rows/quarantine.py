@@ -1,17 +1,18 @@
-"""Make the row of an item that could not be decoded.
+"""Make the rows of items that could not be decoded.
 
 Invariant: the payload is the whole item as JSON that can be stored: Unicode without NUL.
 """
 
 import hashlib
 import json
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.values import hash_hex, u32
-from sorobanflow.sources.items import Event, Malformed, Transaction
+from sorobanflow.sources.items import Event, Malformed, Transaction, is_misplaced
 from sorobanflow.toid import parse_event_id
 
 Item = Event | Transaction | Malformed
@@ -28,6 +29,33 @@ class QuarantineRow(NamedTuple):
     payload: str
     error_class: str
     error: str
+
+
+class Quarantined:
+    """The rows of a batch's items that could not be decoded, one for each."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], QuarantineRow] = {}
+
+    def add(self, kind: str, item: Item, ledger: int, error: Exception) -> None:
+        """Add an item, under a ledger of the batch; again, it changes nothing."""
+        row = quarantine_row(kind, item, ledger, error)
+        known = self._rows.setdefault((kind, row.key), row)
+        if known.payload != row.payload:
+            row = row._replace(key=payload_key(row.payload))
+            self._rows.setdefault((kind, row.key), row)
+
+    def drop_misplaced(self, readable: Mapping[str, Container[str]]) -> None:
+        """Drop misplaced copies of items that also came in their right place, by kind and key."""
+        self._rows = {
+            (kind, key): row
+            for (kind, key), row in self._rows.items()
+            if not (is_misplaced(row.error) and key in readable[kind])
+        }
+
+    def sorted(self) -> list[QuarantineRow]:
+        """Give the rows in the order of kind and key."""
+        return [self._rows[key] for key in sorted(self._rows)]
 
 
 def quarantine_row(kind: str, item: Item, ledger: int, error: Exception) -> QuarantineRow:

@@ -18,13 +18,7 @@ from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow, event_row
-from sorobanflow.rows.quarantine import (
-    Item,
-    QuarantineRow,
-    payload_key,
-    quarantine_row,
-    stated_ledger,
-)
+from sorobanflow.rows.quarantine import Item, Quarantined, stated_ledger
 from sorobanflow.rows.state import State, refunds_of
 from sorobanflow.rows.state_rows import TokenRow
 from sorobanflow.rows.token_state import token_rows
@@ -33,7 +27,7 @@ from sorobanflow.rows.transaction_entry import TransactionEntry, TransactionRead
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.rows.whole_ledgers import WholeLedgers
 from sorobanflow.sources.filters import EventFilter
-from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction, is_misplaced
+from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
 
 
 class RowOptions(TypedDict, total=False):
@@ -101,7 +95,7 @@ class RowMaker:
         self._transactions: dict[str, TransactionEntry] = {}  # by hash, in hex
         self._places: dict[tuple[int, int], str] = {}  # hash by ledger and order
         self._events: dict[str, _EventEntry] = {}
-        self._quarantine: dict[tuple[str, str], QuarantineRow] = {}
+        self._quarantine = Quarantined()
         self._whole_ledgers = WholeLedgers(ledgers, passphrase, anchor)
 
     def add_objects(self, objects: Iterable[LedgerObject]) -> None:
@@ -138,7 +132,9 @@ class RowMaker:
     def finish(self) -> BatchRows:
         """Return the rows, in chain order; for the errors see `WholeLedgers.check`."""
         rows = BatchRows(self._ledgers)
-        self._drop_misplaced_copies()
+        self._quarantine.drop_misplaced(
+            {"transaction": self._transactions.keys(), "event": self._events.keys()}
+        )
         entries = sorted(self._transactions.values(), key=lambda entry: _order(entry.row))
         rows.transactions = [entry.row for entry in entries]
         rows.operations = [operation for entry in entries for operation in entry.operations]
@@ -148,7 +144,7 @@ class RowMaker:
         rows.events = [event.row for event in events]
         operations = self._token_operations(events)
         rows.token_operations = [row for row, _ in operations]
-        rows.quarantine = _by_key(self._quarantine)
+        rows.quarantine = self._quarantine.sorted()
         state = self._state(entries)
         tables = rows.by_table()
         for table, by_key in state.finish().items():
@@ -162,19 +158,10 @@ class RowMaker:
             self._whole_ledgers.add_headers(rows)
         return rows
 
-    def _drop_misplaced_copies(self) -> None:
-        """Drop misplaced copies of items that also came in their right place."""
-        readable = {"transaction": self._transactions.keys(), "event": self._events.keys()}
-        self._quarantine = {
-            (kind, key): row
-            for (kind, key), row in self._quarantine.items()
-            if not (is_misplaced(row.error) and key in readable[kind])
-        }
-
     def _state(self, entries: list[TransactionEntry]) -> State:
         """Reduce the transactions, in chain order, and what is around them to the state after."""
         state = State(self._passphrase)
-        incomplete = {row.ledger for row in self._quarantine.values() if row.kind == "transaction"}
+        incomplete = {row.ledger for row in self._quarantine.sorted() if row.kind == "transaction"}
         groups = groupby(entries, key=lambda entry: entry.row.ledger)
         by_ledger = {ledger: [*group] for ledger, group in groups}
         for ledger, whole in sorted(self._whole_ledgers.by_sequence.items()):
@@ -199,7 +186,7 @@ class RowMaker:
             try:
                 token = token_operation_row(row, event.decoded, self._passphrase, successful)
             except Exception as error:  # the event's own row stays
-                self._quarantine_item("token_operation", event.item, row.ledger, error)
+                self._quarantine.add("token_operation", event.item, row.ledger, error)
             else:
                 rows += [token] if token else []
         return rows
@@ -215,7 +202,7 @@ class RowMaker:
             try:
                 self._add_one(item)
             except Exception as error:  # one bad item must never abort a batch
-                self._quarantine_item(kind, item, ledger, error)
+                self._quarantine.add(kind, item, ledger, error)
 
     def _add_one(self, item: Item) -> None:
         if isinstance(item, Malformed):
@@ -243,13 +230,6 @@ class RowMaker:
         row = event_row(item, decoded)
         if self._events.setdefault(item.id, _EventEntry(row, decoded, item)).row != row:
             raise DecodeError(f"a different event {item.id} was delivered before")
-
-    def _quarantine_item(self, kind: str, item: Item, ledger: int, error: Exception) -> None:
-        row = quarantine_row(kind, item, ledger, error)
-        known = self._quarantine.setdefault((kind, row.key), row)
-        if known.payload != row.payload:
-            row = row._replace(key=payload_key(row.payload))
-            self._quarantine.setdefault((kind, row.key), row)
 
 
 def _order(row: TransactionRow) -> tuple[int, int]:
