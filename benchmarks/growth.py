@@ -44,7 +44,7 @@ FIFTHS = 5
 COVERAGE_EVERY_S, MEMORY_EVERY_S = 0.05, 0.5
 
 _FILL = text("""
-INSERT INTO storage.events (closed_at, ledger, tx_index, op_index, event_index, is_system,
+INSERT INTO stored.events (closed_at, ledger, tx_index, op_index, event_index, is_system,
                             in_successful_call, tx_hash, contract_id, topics, value)
 SELECT timestamptz '2025-01-01' + n / :each * interval '5 s',
        n / :each + 1, n % :each + 1, 0, 0, false, true,
@@ -137,7 +137,7 @@ def _fill(engine: Engine, rows: int) -> None:
     for index in tables.events.indexes:
         index.create(engine)
     with engine.connect() as connection:
-        driver_connection(connection).execute("VACUUM ANALYZE storage.events")
+        driver_connection(connection).execute("VACUUM ANALYZE stored.events")
         driver_connection(connection).execute("CHECKPOINT")
 
 

@@ -40,19 +40,19 @@ _CONTRACT = "'C' || upper(md5('c' || (l * 7919 + n * 104729) % %(contracts)s))"
 _TO = "FROM generate_series(1, %(ledgers)s) AS l, generate_series(1, %(each)s) AS n"
 _FILL = (
     "INSERT INTO network (passphrase) VALUES ('a benchmark') ON CONFLICT DO NOTHING",
-    f"""INSERT INTO storage.events (closed_at, ledger, tx_index, op_index, event_index, is_system,
+    f"""INSERT INTO stored.events (closed_at, ledger, tx_index, op_index, event_index, is_system,
         tx_hash, contract_id, topics, value)
     SELECT {_ROWS}, 0, 0, false, {_HASH}, {_CONTRACT}, '[{{"symbol": "transfer"}}]',
         to_jsonb(n) {_TO}""",
-    f"""INSERT INTO storage.transactions (closed_at, ledger, application_order, fee_bid,
+    f"""INSERT INTO stored.transactions (closed_at, ledger, application_order, fee_bid,
         fee_charged, sequence, operation_count, successful, fee_bump, hash, source_account,
         signatures)
     SELECT {_ROWS}, 200, 100, n, 1, true, false, {_HASH}, {_ACCOUNT},
         decode(repeat('ab', 69), 'hex') {_TO}""",
-    f"""INSERT INTO storage.operations (closed_at, ledger, application_order, op_index, type,
+    f"""INSERT INTO stored.operations (closed_at, ledger, application_order, op_index, type,
         successful, tx_hash, source_account, details)
     SELECT {_ROWS}, 0, 24, true, {_HASH}, {_ACCOUNT}, '{{"amount": "5"}}' {_TO}""",
-    f"""INSERT INTO storage.token_operations (closed_at, ledger, tx_index, op_index, event_index,
+    f"""INSERT INTO stored.token_operations (closed_at, ledger, tx_index, op_index, event_index,
         type, successful, tx_hash, contract_id, from_address, to_address, amount)
     SELECT {_ROWS}, 0, 0, 0, true, {_HASH}, {_CONTRACT}, {_ACCOUNT}, {_ACCOUNT}, 5 {_TO}""",
 )
@@ -130,7 +130,7 @@ def _copy_into_one(connection: "psycopg.Connection[Any]") -> None:
     """Make schema `one`: a plain table for each, and views as those in public."""
     connection.execute("CREATE SCHEMA one; CREATE SCHEMA one_views")
     for name in TABLES:
-        source = f"storage.{name}"
+        source = f"stored.{name}"
         connection.execute(f"CREATE TABLE one.{name} (LIKE {source} INCLUDING ALL)".encode())
         connection.execute(f"INSERT INTO one.{name} SELECT * FROM {source}".encode())
         found = connection.execute(f"SELECT pg_get_viewdef('{name}'::regclass)".encode())

@@ -26,10 +26,10 @@ BEGIN
         EXECUTE format('GRANT CONNECT ON DATABASE %s TO %I', this, role);
     END LOOP;
 
-    -- public has what people read; storage the partitions behind it; unmoved, while
+    -- public has what people read; stored the partitions behind it; unmoved, while
     -- `sorobanflow migrate` moves rows, those of an older release.
     FOR schema IN SELECT nspname FROM pg_namespace
-    WHERE nspname IN ('public', 'storage', 'unmoved') LOOP
+    WHERE nspname IN ('public', 'stored', 'unmoved') LOOP
         later := format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I ', owner, schema);
         FOREACH role IN ARRAY ARRAY['sorobanflow_indexer', 'sorobanflow_reader'] LOOP
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema, role);
@@ -41,7 +41,7 @@ BEGIN
         EXECUTE later || 'GRANT INSERT, UPDATE, DELETE ON TABLES TO sorobanflow_indexer';
     END LOOP;
     -- Makes partitions in the name of their owner.
-    GRANT EXECUTE ON FUNCTION storage.make_partitions TO sorobanflow_indexer;
+    GRANT EXECUTE ON FUNCTION stored.make_partitions TO sorobanflow_indexer;
 
     -- Audits copy rows into temporary tables, and delete rows that the node does not have.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %s TO sorobanflow_indexer', this);

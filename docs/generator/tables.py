@@ -55,7 +55,7 @@ The database holds the same descriptions: `\\d+ events` in psql shows them.
 """
 
 STORAGE = """
-Rows of what happened are in the schema `storage`, where a hash is `bytea`, a type is a number, and
+Rows of what happened are in the schema `stored`, where a hash is `bytea`, a type is a number, and
 a column is null where a rule says its value. The tables are partitioned by ledger. Everybody reads
 the views of the same names, which the planner takes apart: their conditions use the indexes below.
 

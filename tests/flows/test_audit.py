@@ -82,7 +82,7 @@ def _lose(engine: Engine, first: int, last: int) -> None:
     _execute(
         engine,
         *(
-            f"DELETE FROM storage.{table} WHERE ledger BETWEEN {first} AND {last}"
+            f"DELETE FROM stored.{table} WHERE ledger BETWEEN {first} AND {last}"
             for table in tables
         ),
         f"DELETE FROM ledgers WHERE sequence BETWEEN {first} AND {last}",
@@ -136,7 +136,7 @@ def test_rows_deleted_by_hand_are_found_and_mended_exactly(
     _execute(
         engine,
         "DELETE FROM events WHERE ledger = 7",
-        "DELETE FROM storage.token_operations WHERE ledger = 7",
+        "DELETE FROM stored.token_operations WHERE ledger = 7",
         "DELETE FROM transactions WHERE ledger = 12 AND application_order = 2",
     )
     _lose(engine, 20, 22)
@@ -207,7 +207,7 @@ def test_moving_window_shows_clock_order_and_an_honest_gap(
     with engine.begin() as connection:
         order = connection.execute(
             text(
-                "SELECT ledger FROM storage.events WHERE ledger IN (20, 25, 30) "
+                "SELECT ledger FROM stored.events WHERE ledger IN (20, 25, 30) "
                 "GROUP BY ledger ORDER BY min(xmin::text::int)"
             )
         ).scalars()
@@ -299,7 +299,7 @@ def test_quarantine_is_replayed_and_restores_the_database(
         engine,
         "INSERT INTO quarantine (kind, key, ledger, payload, error_class, error) SELECT 'event', "
         f"max(id), 9, '{payload}', 'DecodeError', 'bug' FROM events WHERE ledger = 9",
-        "DELETE FROM storage.token_operations USING quarantine WHERE token_operations.ledger = 9 "
+        "DELETE FROM stored.token_operations USING quarantine WHERE token_operations.ledger = 9 "
         "AND right(key, 10)::int = event_index "
         "AND left(key, 19)::bigint & 4294967295 = tx_index * 4096::bigint + op_index",
         "DELETE FROM events WHERE id = (SELECT key FROM quarantine)",
@@ -344,15 +344,15 @@ def test_rows_changed_and_added_by_hand_are_found_and_mended_exactly(
     before = checksums(engine)
     _execute(
         engine,
-        "DELETE FROM storage.token_operations",
+        "DELETE FROM stored.token_operations",
         "DELETE FROM token_balances",
         "DELETE FROM contract_data_entries WHERE ledger < 30",
         """UPDATE events SET value = '"by hand"'""",
         "UPDATE transactions SET fee_charged = fee_charged + 1",
         "UPDATE operations SET details = 'null' WHERE ledger = 9",
-        "INSERT INTO storage.transactions SELECT (jsonb_populate_record(t, "
+        "INSERT INTO stored.transactions SELECT (jsonb_populate_record(t, "
         "jsonb_build_object('application_order', 99))).* "
-        "FROM storage.transactions t WHERE ledger = 15 LIMIT 1",
+        "FROM stored.transactions t WHERE ledger = 15 LIMIT 1",
     )
     summary = _audit(blocks, sample="all", repair=True)
     assert summary.found is not None
@@ -387,9 +387,9 @@ def test_state_that_claims_another_change_is_repaired_from_the_ledger_that_made_
 
 def test_filtered_backfill_with_force_removes_nothing(blocks: Blocks, engine: Engine) -> None:
     added = (
-        "INSERT INTO storage.events SELECT (jsonb_populate_record(e, "
+        "INSERT INTO stored.events SELECT (jsonb_populate_record(e, "
         "jsonb_build_object('event_index', 999))).* "
-        "FROM storage.events e WHERE ledger = 15 LIMIT 1"
+        "FROM stored.events e WHERE ledger = 15 LIMIT 1"
     )
     _execute(engine, added)
     query = text("SELECT count(*) FROM events WHERE ledger BETWEEN 11 AND 20")

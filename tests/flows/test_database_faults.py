@@ -97,7 +97,7 @@ def restarting_engine(restarting: EmbeddedPostgres) -> Iterator[Engine]:
     """An engine on a server of the test's own, on tables that hold nothing."""
     with open_engine(restarting.url, PoolSettings()) as engine:
         with engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA IF EXISTS public, storage CASCADE"))
+            connection.execute(text("DROP SCHEMA IF EXISTS public, stored CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))
         schema.prepare(engine)
         yield engine
@@ -158,13 +158,13 @@ def test_full_disk_ends_the_run_at_once_and_the_next_one_goes_on(
     node: DevnetServer, save_blocks: Blocks, engine: Engine
 ) -> None:
     blocks = save_blocks(node.url)
-    fail_writes(engine, "storage.operations", raising("53100"), times=10_000)
+    fail_writes(engine, "stored.operations", raising("53100"), times=10_000)
     began = time.monotonic()
     with pytest.raises(DatabaseRefusesError, match="its disk is full"):
         index(**PARAMETERS, **blocks)
     assert time.monotonic() - began < 15
     assert read_coverage(engine, "all").covered == ()
-    mend_writes(engine, "storage.operations")
+    mend_writes(engine, "stored.operations")
     index(**PARAMETERS, **blocks)
     assert read_coverage(engine, "all").covered == ((1, LEDGERS),)
 

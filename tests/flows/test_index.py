@@ -159,8 +159,8 @@ def test_filter_stores_matching_events_and_their_transactions_only(
     with engine.begin() as connection:
         connection.execute(
             text(
-                "TRUNCATE storage.events, storage.transactions, storage.operations, "
-                "storage.token_operations"
+                "TRUNCATE stored.events, stored.transactions, stored.operations, "
+                "stored.token_operations"
             )
         )
     for plan in ("hashes", "ledgers", "auto"):
@@ -375,7 +375,7 @@ def test_batches_hold_about_as_many_items_as_asked(
     uniform = Generator(seed=15, transactions_per_ledger=10, events_per_transaction=5)
     server = serve(Chain(uniform, closed=60))
     run_index(server, start_ledger="oldest", batch_size=500)
-    query = "SELECT xmin::text::int AS batch, count(*) FROM storage.events GROUP BY 1 ORDER BY 1"
+    query = "SELECT xmin::text::int AS batch, count(*) FROM stored.events GROUP BY 1 ORDER BY 1"
     with engine.begin() as connection:
         sizes = [count for _, count in connection.execute(text(query))]
     assert sum(sizes) == 3000
@@ -393,7 +393,7 @@ def test_batch_stays_bounded_where_ledgers_turn_dense(
     server = serve(Chain(ListedLedgers(ledgers, 1, 508, dense.network)))
     assert run_index(server, start_ledger="oldest", batch_size=200).written == [(1, 508)]
     assert _counts(engine)["events"] == 8_000
-    query = "SELECT count(*) FROM storage.events GROUP BY xmin ORDER BY min(ledger)"
+    query = "SELECT count(*) FROM stored.events GROUP BY xmin ORDER BY min(ledger)"
     with engine.begin() as connection:
         sizes = [size for (size,) in connection.execute(text(query))]
     assert max(sizes) <= 2000  # most events in one go, and the ledger that they end in

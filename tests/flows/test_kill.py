@@ -75,7 +75,7 @@ def _served(
 def _forget(engine: Engine) -> None:
     """Leave a database as new, without tables."""
     with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA IF EXISTS public, storage CASCADE"))
+        connection.execute(text("DROP SCHEMA IF EXISTS public, stored CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
 
 

@@ -93,7 +93,7 @@ def _checksums(checksums: Checksums, engine: Engine) -> dict[str, tuple[int, str
     """Give those of the tables without the parts of fees that only whole ledgers tell."""
     parts = ", ".join(f"{name} = NULL" for name in LEFT_OPEN[transactions])
     with engine.begin() as connection:
-        connection.execute(text(f"UPDATE storage.transactions SET {parts}"))
+        connection.execute(text(f"UPDATE stored.transactions SET {parts}"))
     return checksums(engine)
 
 

@@ -198,10 +198,10 @@ def test_filtered_stream_wants_the_transactions_of_its_events(
 def test_trades_follow_their_transactions(client: RpcClient, engine: Engine) -> None:
     """Made up ones are surplus, also for a filter; those of a quarantined transaction count."""
     query = (
-        "INSERT INTO storage.trades (closed_at, sold_amount, bought_amount, ledger, "
+        "INSERT INTO stored.trades (closed_at, sold_amount, bought_amount, ledger, "
         "application_order, op_index, trade_index, tx_hash, buyer, sold_asset, bought_asset) "
         "SELECT closed_at, 1, 1, ledger, tx_index, 99, 0, tx_hash, 'G1', 'native', 'native' "
-        'FROM storage.events WHERE topics -> 0 = \'{"symbol": "transfer"}\' LIMIT 1 '
+        'FROM stored.events WHERE topics -> 0 = \'{"symbol": "transfer"}\' LIMIT 1 '
         "RETURNING ledger, encode(tx_hash, 'hex')"
     )
     [(ledger, tx_hash)] = _all(engine, query)
@@ -221,10 +221,10 @@ def test_topics_are_read_as_the_node_reads_them(client: RpcClient, engine: Engin
     for number, shown in enumerate(rows):
         _run(
             engine,
-            "INSERT INTO storage.events (closed_at, ledger, tx_index, op_index, event_index, "
+            "INSERT INTO stored.events (closed_at, ledger, tx_index, op_index, event_index, "
             "is_system, tx_hash, contract_id, topics, value) SELECT closed_at, ledger, tx_index, "
             "op_index, :number, is_system, tx_hash, :contract, CAST(:topics AS jsonb), value "
-            "FROM (SELECT * FROM storage.events ORDER BY ledger, tx_index LIMIT 1) AS one",
+            "FROM (SELECT * FROM stored.events ORDER BY ledger, tx_index LIMIT 1) AS one",
             number=1000 + number,
             contract=TOKEN,
             topics=json.dumps(shown),

@@ -107,7 +107,7 @@ DAMAGE = {
     "refund": "account_entries SET refund_unknown = true WHERE tx_order BETWEEN 1 AND 99",
     "refunded amount": f"token_balances SET amount = amount + 1 WHERE {REFUNDED}",
     "older change": f"account_entries SET ledger = ledger - 1 WHERE {REFUNDED} AND ledger > 1",
-    "part of a fee": "storage.transactions SET inclusion_fee_charged = 1 WHERE NOT fee_bump "
+    "part of a fee": "stored.transactions SET inclusion_fee_charged = 1 WHERE NOT fee_bump "
     "AND soroban_resource_fee IS NOT NULL",
     "evicted": "contract_data_entries SET evicted = true WHERE ttl_tx_order < 99",
     "event count": "ledgers SET event_count = 0",
@@ -127,7 +127,7 @@ def test_damage_that_a_node_can_see_is_found_and_repaired(
     count = len(_all(whole, f"UPDATE {DAMAGE[damage]} RETURNING 1"))
     differences = _compare(node, whole).differences
     assert {one.table for one in differences} == {
-        DAMAGE[damage].partition(" ")[0].removeprefix("storage.")
+        DAMAGE[damage].partition(" ")[0].removeprefix("stored.")
     }
     assert 0 < sum(one.rows for one in differences) <= count
     if damage in ("refunded account", "refunded balance", "refunded amount", "older change"):

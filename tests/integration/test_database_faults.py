@@ -38,7 +38,7 @@ from tests.integration.database_server import (
 CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 TERMINATE = "PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(1)"
 #: A step before any row, one between the tables, and the last one before the commit.
-STEPS = ["ledgers", "storage.events", "coverage"]
+STEPS = ["ledgers", "stored.events", "coverage"]
 
 
 def _event(ledger: int) -> EventRow:
@@ -139,7 +139,7 @@ def test_missing_right_is_said(engine: Engine, database_url: str) -> None:
 
 def test_schema_that_changes_while_a_run_goes_on_is_said(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE storage.events CASCADE"))
+        connection.execute(text("DROP TABLE stored.events CASCADE"))
     with pytest.raises(SchemaError, match=r"events.*42P01.*sorobanflow migrate"):
         _store(engine)
     with (  # outside the tasks too
@@ -199,7 +199,7 @@ def own_engine(server: EmbeddedPostgres) -> Iterator[Engine]:
     """An engine on that server, whose tables hold nothing."""
     with open_engine(server.url, PoolSettings(max_idle=8, max_open=8)) as engine:
         with engine.begin() as connection:
-            connection.execute(text("TRUNCATE ledgers, storage.events, coverage"))
+            connection.execute(text("TRUNCATE ledgers, stored.events, coverage"))
         open_stream(engine, Stream())
         yield engine
 

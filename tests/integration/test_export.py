@@ -205,7 +205,7 @@ def test_same_rows_give_the_same_files(engine: Engine, run_export: Export) -> No
     for number in range(20):
         _store(engine, number, 5 + number % 3)
     first = run_export().files
-    _run(engine, "UPDATE storage.token_operations SET admin_address = NULL WHERE event_index < 5")
+    _run(engine, "UPDATE stored.token_operations SET admin_address = NULL WHERE event_index < 5")
     assert run_export().files == first
 
 
@@ -292,7 +292,7 @@ def test_rows_written_meanwhile_are_not_in_it(engine: Engine, tmp_path: Path) ->
     ensure_partitions(engine, LedgerRange(5, 6))
     _run(
         engine,
-        "INSERT INTO storage.token_operations (closed_at, ledger, tx_index, op_index, event_index, "
+        "INSERT INTO stored.token_operations (closed_at, ledger, tx_index, op_index, event_index, "
         "type, successful, tx_hash, contract_id) "
         "SELECT now(), 5, 0, 0, n, 7, true, '', '' FROM generate_series(1, :count) AS n",
         count=count,
@@ -303,8 +303,8 @@ def test_rows_written_meanwhile_are_not_in_it(engine: Engine, tmp_path: Path) ->
         progress.append((rows, left))
         _run(
             engine,
-            "DELETE FROM storage.token_operations WHERE event_index % 10 = 9",
-            "UPDATE storage.token_operations SET ledger = 6",
+            "DELETE FROM stored.token_operations WHERE event_index % 10 = 9",
+            "UPDATE stored.token_operations SET ledger = 6",
         )
 
     summary = export(engine, Request("token_operations", folder=tmp_path), change)

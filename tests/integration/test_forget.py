@@ -366,7 +366,7 @@ def test_dropped_ledgers_stay_as_they_are_and_files_that_hold_more_are_unknown(
     _drop(engine, LedgerRange(1, 9))
     _archive(engine, LedgerRange(10, 17))
     _archive(engine, LedgerRange(18, 24))  # no row of these goes: `all` needs them
-    _do(engine, "DELETE FROM storage.events WHERE ledger < 10")
+    _do(engine, "DELETE FROM stored.events WHERE ledger < 10")
     of_ledgers = "SELECT sequence, event_count FROM ledgers WHERE sequence < 10 ORDER BY 1"
     before = _do(engine, of_ledgers)
     assert sum(number for _, number in before) > 0
@@ -381,7 +381,7 @@ def test_ledgers_that_are_dropped_before_their_turn_stay_as_they_are(engine: Eng
     _index(engine, [OWN])
     of_ledgers = "SELECT sequence, event_count FROM ledgers WHERE sequence < 13 ORDER BY 1"
     before = [row for row in _do(engine, of_ledgers) if row[0] in range(5, 10)]
-    _do(engine, "DELETE FROM storage.events WHERE ledger = 9")
+    _do(engine, "DELETE FROM stored.events WHERE ledger = 9")
     with engine.begin() as connection:
         streams = Streams.read(connection, NAME)._replace(dropped=(LedgerRange(5, 9),))
         remove_rows(connection, LedgerRange(3, 12), streams)

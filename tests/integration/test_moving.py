@@ -114,12 +114,12 @@ def test_views_say_the_same_before_during_and_after_moving(engine: Engine) -> No
     schema.upgrade(engine)
     assert _rows(engine) == before
     move_rows(engine, LedgerRange(LAST - 9, LAST))
-    assert _all(engine, "SELECT DISTINCT ledger > 120969 FROM storage.trades") == [(True,)]
+    assert _all(engine, "SELECT DISTINCT ledger > 120969 FROM stored.trades") == [(True,)]
     assert _rows(engine) == before
     move_all(engine)
     assert _rows(engine) == before
     for name in ("operations", "trades", "contract_calls"):
-        lost = f"SELECT FROM storage.{name} AS o WHERE NOT EXISTS (SELECT FROM storage.transactions"
+        lost = f"SELECT FROM stored.{name} AS o WHERE NOT EXISTS (SELECT FROM stored.transactions"
         lost += (
             " WHERE (ledger, application_order, hash) = (o.ledger, o.application_order, tx_hash))"
         )
@@ -153,7 +153,7 @@ def test_downgrade_to_nothing_leaves_nothing(upgraded: Engine) -> None:
     move_rows(upgraded, LedgerRange(FIRST, FIRST))
     schema.downgrade(upgraded)
     assert _all(upgraded, "SELECT tablename FROM pg_tables WHERE schemaname IN "
-                "('public', 'storage', 'unmoved')") == [("alembic_version",)]  # fmt: skip
+                "('public', 'stored', 'unmoved')") == [("alembic_version",)]  # fmt: skip
 
 
 def test_writers_move_their_own_ledgers_only(upgraded: Engine) -> None:

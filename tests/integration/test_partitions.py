@@ -33,7 +33,7 @@ from sorobanflow.store.upsert import upsert_batch
 CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 WEEK = 120_960
 INSERT = """
-    INSERT INTO storage.contract_calls
+    INSERT INTO stored.contract_calls
         (closed_at, ledger, application_order, call_index, depth, returned, tx_hash, function)
     VALUES ('2026-01-01Z', {ledger}, 1, 0, 0, true, '', '{function}')
 """
@@ -48,7 +48,7 @@ def _ranges(engine: Engine) -> list[tuple[int, int]]:
 def _tables(engine: Engine) -> int:
     query = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = "
     with engine.begin() as connection:
-        found = connection.execute(text(query + "'storage'::regnamespace"))
+        found = connection.execute(text(query + "'stored'::regnamespace"))
         return int(found.scalar_one())
 
 
@@ -156,7 +156,7 @@ def test_partitions_are_made_while_others_write_and_read(
 
 def test_others_write_and_read_while_partitions_are_made(database_url: str, engine: Engine) -> None:
     ensure_partitions(engine, LedgerRange(5, 5))
-    with _open(database_url, f"SELECT storage.make_partitions({9 * WEEK}, {9 * WEEK})") as maker:
+    with _open(database_url, f"SELECT stored.make_partitions({9 * WEEK}, {9 * WEEK})") as maker:
         with _open(database_url, INSERT.format(ledger=5, function="a")) as writer:
             writer.commit()
             for table in PARTITIONED:
@@ -194,7 +194,7 @@ def test_partitions_say_their_size(engine: Engine) -> None:
     ensure_partitions(engine, LedgerRange(5, 5))
     with engine.begin() as connection:
         connection.execute(text(INSERT.format(ledger=5, function="a")))
-        connection.execute(text("ANALYZE storage.contract_calls"))
+        connection.execute(text("ANALYZE stored.contract_calls"))
         first, second = list_partitions(connection)
     assert (first.rows, second.rows) == (1, 0)
     assert first.size_bytes > second.size_bytes > 0
@@ -216,15 +216,15 @@ def _drop_first(engine: Engine) -> None:
 def _detach(engine: Engine, how: str) -> None:
     with engine.connect() as connection:
         driver_connection(connection).execute(
-            "ALTER TABLE storage.contract_calls "
-            f"DETACH PARTITION storage.contract_calls_0000000000 {how}".encode()
+            "ALTER TABLE stored.contract_calls "
+            f"DETACH PARTITION stored.contract_calls_0000000000 {how}".encode()
         )
 
 
 def _detach_in_part(engine: Engine) -> None:
     """Leave what a kill in the middle of a detachment leaves: one that is pending."""
     with engine.connect() as reader, ThreadPoolExecutor(1) as threads:
-        reader.execute(text("SELECT FROM storage.contract_calls"))
+        reader.execute(text("SELECT FROM stored.contract_calls"))
         detaching = threads.submit(_detach, engine, "CONCURRENTLY")
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE "
         end += "'ALTER TABLE%CONCURRENTLY' AND wait_event_type = 'Lock' AND datname = "

@@ -66,8 +66,8 @@ def test_sound_items_are_stored_as_an_index_stores_them_and_leave(
     with engine.begin() as connection:
         connection.execute(
             text(
-                "TRUNCATE storage.events, storage.transactions, storage.operations, "
-                "storage.token_operations, ledgers"
+                "TRUNCATE stored.events, stored.transactions, stored.operations, "
+                "stored.token_operations, ledgers"
             )
         )
     _set_aside(engine, "event", event)

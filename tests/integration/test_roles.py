@@ -35,14 +35,14 @@ DDL = [
     "CREATE TABLE mine (id int)",
     "CREATE VIEW mine AS SELECT 1",
     "CREATE SCHEMA mine",
-    "ALTER TABLE storage.events ADD COLUMN mine int",
-    "DROP TABLE storage.events",
+    "ALTER TABLE stored.events ADD COLUMN mine int",
+    "DROP TABLE stored.events",
     "DROP VIEW events",
-    "TRUNCATE storage.events",
-    "CREATE INDEX ON storage.events (ledger)",
-    "CREATE TABLE storage.mine (id int)",
+    "TRUNCATE stored.events",
+    "CREATE INDEX ON stored.events (ledger)",
+    "CREATE TABLE stored.mine (id int)",
     "UPDATE alembic_version SET version_num = '0001'",
-    "ALTER TABLE storage.events OWNER TO CURRENT_USER",
+    "ALTER TABLE stored.events OWNER TO CURRENT_USER",
 ]
 _numbers = itertools.count(1)
 
@@ -123,7 +123,7 @@ def test_indexer_may_replace_ledgers(users: dict[str, str]) -> None:
         open_engine(users["indexer"], SETTINGS) as engine,
     ):
         index_all(client, engine, ledgers)
-        for name in ("storage.events", "account_entries"):
+        for name in ("stored.events", "account_entries"):
             with engine.begin() as connection:
                 connection.execute(text(f"DELETE FROM {name} WHERE ledger = 2"))
         rows = fetch_rows(source_of(client), ledgers)
@@ -144,10 +144,10 @@ def test_reader_may_select_every_table_and_view_and_nothing_else(users: dict[str
     assert [one for one in names if _refused(users["reader"], f"SELECT * FROM {one}")] == []
     tables = [table.fullname for table in metadata.sorted_tables]
     statements = [*DDL, "CREATE TEMPORARY TABLE mine (id int)"]
-    statements.append("SELECT storage.make_partitions(5, 5)")
+    statements.append("SELECT stored.make_partitions(5, 5)")
     statements += [f"INSERT INTO {name} SELECT * FROM {name}" for name in tables]
     statements += [f"DELETE FROM {name}" for name in tables]
-    statements += ["UPDATE coverage SET ledgers = '{}'", "UPDATE storage.events SET ledger = 0"]
+    statements += ["UPDATE coverage SET ledgers = '{}'", "UPDATE stored.events SET ledger = 0"]
     assert [one for one in statements if not _refused(users["reader"], one)] == []
 
 
@@ -174,7 +174,7 @@ def test_roles_of_before_may_write_and_read_while_rows_are_moved(users: dict[str
     with reader:
         counts = "SELECT count(*), (SELECT count(*) FROM unmoved.events) FROM events"
         assert reader.execute(counts).fetchall() == [(36, 18)]
-        assert reader.execute("SELECT DISTINCT high FROM storage.partitions").fetchall()
+        assert reader.execute("SELECT DISTINCT high FROM stored.partitions").fetchall()
 
 
 def test_others_may_not_even_connect(postgres: EmbeddedPostgres, users: dict[str, str]) -> None:

@@ -78,7 +78,7 @@ def test_tables_are_in_public_though_a_schema_is_named_like_the_user(database_ur
             assert read_coverage(engine, "all").count == 0
         query = "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('events', 'gaps')"
         found = connection.execute(f"{query} ORDER BY 1").fetchall()
-        assert found == [("public",), ("storage",)]
+        assert found == [("public",), ("stored",)]
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

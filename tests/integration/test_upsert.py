@@ -82,12 +82,12 @@ def test_batch_again_changes_nothing(engine: Engine, stream: str, checksums: Che
     upsert_batch(engine, batch, stream)
     before, versions = (
         checksums(engine),
-        _all(engine, "SELECT event_index, xmin FROM storage.events ORDER BY ledger, event_index"),
+        _all(engine, "SELECT event_index, xmin FROM stored.events ORDER BY ledger, event_index"),
     )
     upsert_batch(engine, batch, stream)
     assert checksums(engine) == before
     assert (
-        _all(engine, "SELECT event_index, xmin FROM storage.events ORDER BY ledger, event_index")
+        _all(engine, "SELECT event_index, xmin FROM stored.events ORDER BY ledger, event_index")
         == versions
     )
 

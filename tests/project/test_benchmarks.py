@@ -99,8 +99,8 @@ def test_bloat(services: common.Services, recorded: str) -> None:
 def test_sizes(database_url: str, engine: Engine, recorded: str) -> None:
     found = sizes.measure(database_url, recorded)
     assert found.transactions == 50
-    rows = found.relations.query("table_name == 'storage.transactions' and name == 'rows'")["bytes"]
-    values = found.columns.query("table_name == 'storage.transactions'")["bytes"]
+    rows = found.relations.query("table_name == 'stored.transactions' and name == 'rows'")["bytes"]
+    values = found.columns.query("table_name == 'stored.transactions'")["bytes"]
     assert rows.item() > values.sum() > 0
     assert "| all tables |" in sizes.table(found)
     assert len(lines(sizes.detail(found))) > 1

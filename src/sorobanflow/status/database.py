@@ -71,7 +71,7 @@ def read_row_counts(engine: Engine) -> dict[str, int | None]:
         "LEFT JOIN pg_inherits i ON i.inhparent = t.oid "
         "JOIN pg_class c ON c.oid = coalesce(i.inhrelid, t.oid) "
         "LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid "
-        "WHERE t.relkind IN ('r', 'p') AND n.nspname IN ('public', 'storage') "
+        "WHERE t.relkind IN ('r', 'p') AND n.nspname IN ('public', 'stored') "
         "AND t.relname = ANY(:names) GROUP BY 1 ORDER BY 1"
     )
     names = [table.name for table in metadata.sorted_tables]

@@ -55,8 +55,8 @@ _EXPRESSIONS: dict[Table, dict[str, str]] = {
         "inclusion_fee_charged": "CASE WHEN o.soroban_resource_fee IS NOT NULL "
         "THEN o.inclusion_fee_charged END",
         "memo_type": "nullif(o.memo_type, 'none')",
-        "signatures": "storage.pack_signatures(o.signatures)",
-        "inner_signatures": "storage.pack_signatures(o.inner_signatures)",
+        "signatures": "stored.pack_signatures(o.signatures)",
+        "inner_signatures": "stored.pack_signatures(o.inner_signatures)",
     },
     operations: _OF_TRANSACTION
     | {

@@ -17,18 +17,17 @@ from sorobanflow.store.tables import PARTITIONED
 
 #: A week at a ledger every five seconds; the default of `network.partition_ledgers`.
 PARTITION_LEDGERS = 120_960
-#: Also in the function storage.make_partitions.
+#: Also in the function stored.make_partitions.
 _LOCK = 84610834
 _LIST = text("""
 SELECT low, high - 1, CAST(sum(pg_total_relation_size(partition)) AS bigint),
     CAST(sum(greatest(reltuples, 0)) AS bigint)
-FROM storage.partitions JOIN pg_class ON pg_class.oid = partition GROUP BY 1, 2 ORDER BY 1
+FROM stored.partitions JOIN pg_class ON pg_class.oid = partition GROUP BY 1, 2 ORDER BY 1
 """)
 _RANGES = text(
-    "SELECT low, high - 1 FROM storage.partitions GROUP BY 1, 2 HAVING count(*) = :tables "
-    "ORDER BY 1"
+    "SELECT low, high - 1 FROM stored.partitions GROUP BY 1, 2 HAVING count(*) = :tables ORDER BY 1"
 )
-_MAKE = text("SELECT storage.make_partitions(:first, :last)")
+_MAKE = text("SELECT stored.make_partitions(:first, :last)")
 _SET = text("UPDATE network SET partition_ledgers = :ledgers WHERE partition_ledgers <> :ledgers")
 _STATE = text("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:name)")
 

@@ -20,7 +20,7 @@ _LOCK = 0x50B0F10  # any number: two first runs must not create the tables at th
 
 _PARTITIONED = text(
     "SELECT CAST(CAST(oid AS regclass) AS text) FROM pg_class "
-    "WHERE relkind = 'p' AND relnamespace = to_regnamespace('storage') "
+    "WHERE relkind = 'p' AND relnamespace = to_regnamespace('stored') "
     "OR relkind = 'r' AND relnamespace = to_regnamespace('unmoved')"
 )
 

@@ -51,7 +51,7 @@ def read_both() -> None:
     """Have the views read the old tables too; old tables without rows are dropped."""
     connection = op.get_bind()
     for grantee in connection.execute(_GRANTEES).scalars().all():
-        _run(f"GRANT USAGE ON SCHEMA storage, unmoved TO {grantee}")
+        _run(f"GRANT USAGE ON SCHEMA stored, unmoved TO {grantee}")
     some = " UNION ALL ".join(f"(SELECT FROM unmoved.{table} LIMIT 1)" for table in TABLES)
     if not connection.execute(text(f"SELECT count(*) FROM ({some}) AS s")).scalar():  # noqa: S608
         _run("DROP SCHEMA unmoved CASCADE")

@@ -212,7 +212,7 @@ def asset_balance(amount: int) -> xdr.SCVal:
 
 
 def instance(executable: xdr.ContractExecutable, storage: Storage) -> xdr.SCVal:
-    """Make a contract's instance with its storage."""
+    """Make a contract's instance with its stored."""
     entries = [xdr.SCMapEntry(key, value) for key, value in storage]
     made = xdr.SCContractInstance(executable, xdr.SCMap(entries))
     return xdr.SCVal(xdr.SCValType.SCV_CONTRACT_INSTANCE, instance=made)

@@ -74,6 +74,6 @@ __all__ = [
 #: ledgers do not determine, and `STATE_TABLES` follow.
 HISTORY_TABLES = (events, transactions, operations, trades, token_operations)
 
-#: Tables in the schema `storage` that are partitioned by ledger; a ledger's rows in all of them
+#: Tables in the schema `stored` that are partitioned by ledger; a ledger's rows in all of them
 #: are moved, archived and dropped together.
 PARTITIONED = (*HISTORY_TABLES, contract_calls)

@@ -1,6 +1,6 @@
 """Tables of what happened, from ledgers to contract calls; their rows never change.
 
-All but `ledgers` are partitioned by ledger, in the schema `storage`; people read the views of the
+All but `ledgers` are partitioned by ledger, in the schema `stored`; people read the views of the
 same names in the schema `public`. A column is null where a rule says its value, which the views
 write. Columns that are never null come first, by their alignment: so rows have no gaps.
 """
@@ -73,7 +73,7 @@ ledgers = Table(
 )
 
 #: Of tables that are partitioned by ledger.
-_BY_LEDGER: dict[str, Any] = {"schema": "storage", "postgresql_partition_by": "RANGE (ledger)"}
+_BY_LEDGER: dict[str, Any] = {"schema": "stored", "postgresql_partition_by": "RANGE (ledger)"}
 
 
 def _ledger_key() -> Column[int]:

@@ -1,4 +1,4 @@
-"""Tables of what happened in the schema `storage`, partitioned by ledger; today's names as views
+"""Tables of what happened in the schema `stored`, partitioned by ledger; today's names as views
 
 The rows are smaller: hashes in binary, numbers in place of names and ids, nothing where a rule
 says the value. The views have the columns, names and types that the tables had. Contract data
@@ -305,9 +305,9 @@ _SHOWN = {
         "inclusion_fee_charged": "CASE WHEN r.soroban_resource_fee IS NULL THEN r.fee_charged "
         "ELSE r.inclusion_fee_charged END",
         "memo_type": "coalesce(r.memo_type, 'none')",
-        "signatures": "storage.signatures(r.signatures)",
+        "signatures": "stored.signatures(r.signatures)",
         "inner_hash": _hex("r.inner_hash"),
-        "inner_signatures": "storage.signatures(r.inner_signatures)",
+        "inner_signatures": "stored.signatures(r.inner_signatures)",
     },
     "operations": {
         "tx_hash": _hex("r.tx_hash"),
@@ -345,7 +345,7 @@ _READERS = (
 )
 _FUNCTIONS = (
     """
-CREATE FUNCTION storage.signatures(packed bytea) RETURNS jsonb
+CREATE FUNCTION stored.signatures(packed bytea) RETURNS jsonb
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'hint', encode(substring(packed, 69 * n + 1, 4), 'hex'),
@@ -353,7 +353,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     ) ORDER BY n), '[]') FROM generate_series(0, length(packed) / 69 - 1) AS n
 $$""",
     """
-CREATE FUNCTION storage.pack_signatures(shown jsonb) RETURNS bytea
+CREATE FUNCTION stored.pack_signatures(shown jsonb) RETURNS bytea
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT coalesce(string_agg(decode(
         (one ->> 'hint') || lpad(to_hex(length(one ->> 'signature') / 2), 2, '0')
@@ -402,8 +402,8 @@ def upgrade() -> None:
     refuse_dependents(_READERS)
     readers = _read_readers()
     op.execute("CREATE SCHEMA unmoved")
-    op.execute("CREATE SCHEMA storage")
-    op.execute("COMMENT ON SCHEMA storage IS 'Tables of what happened, by ledger; read the views'")
+    op.execute("CREATE SCHEMA stored")
+    op.execute("COMMENT ON SCHEMA stored IS 'Tables of what happened, by ledger; read the views'")
     for function in _FUNCTIONS:
         op.execute(function)
     for table in _TABLES:
@@ -426,7 +426,7 @@ def downgrade() -> None:
     for table in _TABLES:
         op.execute(f"DROP VIEW {table}_now")
     op.execute("DROP SCHEMA IF EXISTS unmoved CASCADE")
-    op.execute("DROP SCHEMA storage CASCADE")
+    op.execute("DROP SCHEMA stored CASCADE")
     op.execute(
         "ALTER TABLE contract_data_entries ADD COLUMN key_xdr bytea NOT NULL DEFAULT '', "
         "ADD COLUMN value_xdr bytea"
@@ -436,7 +436,7 @@ def downgrade() -> None:
 
 def _create_table(table: str) -> None:
     comment, key, indexes, columns = _TABLES[table]
-    name = f"storage.{table}"
+    name = f"stored.{table}"
     lines = [f"{column} {kind}" for column, (kind, _) in columns.items()]
     lines.append(f"CONSTRAINT pk_{table} PRIMARY KEY ({key})")
     op.execute(f"CREATE TABLE {name} ({', '.join(lines)}) PARTITION BY RANGE (ledger)")
@@ -452,7 +452,7 @@ def _create_view(table: str) -> None:
     """Show a table as it was, with its old comments; who may read the table may read the view."""
     columns = _columns(f"unmoved.{table}")
     shown = [f"{_SHOWN[table].get(one, f'r.{one}')} AS {one}" for one, _ in columns]
-    rows = f"storage.{table} AS r{_JOINED.get(table, '')}"
+    rows = f"stored.{table} AS r{_JOINED.get(table, '')}"
     op.execute(f"CREATE VIEW {table} AS SELECT {', '.join(shown)} FROM {rows}")  # noqa: S608
     op.execute(f"COMMENT ON VIEW {table} IS {_quoted(_comment(f'unmoved.{table}'))}")
     for column, meaning in columns:
@@ -473,7 +473,7 @@ def _create_old_table(table: str) -> None:
     op.execute(f"COMMENT ON TABLE {table} IS {_quoted(comment)}")
     for column, meaning in columns:
         op.execute(f"COMMENT ON COLUMN {table}.{column} IS {_quoted(meaning)}")
-    _copy_grants(f"storage.{table}", table)
+    _copy_grants(f"stored.{table}", table)
 
 
 def _read_readers() -> list[tuple[str, str]]:
