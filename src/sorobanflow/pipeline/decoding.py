@@ -1,8 +1,8 @@
 """Make the rows of batches: in this process, or in processes beside it.
 
-Python runs one thread at a time, so a process beside this one pays where there is a
-second core. Invariants: the rows are the same wherever they are made; a process that
-dies costs only time. Items, compressed ledgers and rows cross the boundary, never XDR objects.
+Python runs one thread at a time, so a process beside this one pays where there is a second core.
+Invariants: the rows are the same wherever they are made; a process that dies costs only time.
+Items, compressed ledgers and rows cross the boundary, never XDR objects.
 """
 
 import gc
@@ -105,8 +105,7 @@ class Decoders:
     ) -> Decoding:
         """Begin a batch; `event_filter`: see `RowMaker`.
 
-        Processes start when `items_left`, those expected from this batch on, are enough;
-        once they run, they are used.
+        Processes start, and are used from then on, when `items_left` from this batch on are enough.
         """
         is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
         if self._max_processes and is_worth_it:
