@@ -91,14 +91,21 @@ def recording_path(test_data: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def prefect_home(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Path]:
+def fast_folder() -> Iterator[Path]:
+    """A folder for databases of the session, in memory where there is room."""
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED
+    folder = Path(tempfile.mkdtemp(prefix="sorobanflow-test-", dir=MEMORY if in_memory else None))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_home(pytestconfig: pytest.Config, fast_folder: Path) -> Callable[[], Path]:
     """Make homes for Prefect servers; their database is there already."""
 
     def make() -> Path:
         assert pytestconfig.cache is not None
-        home = tmp_path_factory.mktemp("prefect")
+        home = Path(tempfile.mkdtemp(prefix="prefect-", dir=fast_folder))
         shutil.copy(prefect_database(pytestconfig.cache), home)
         return home
 
@@ -106,18 +113,13 @@ def prefect_home(
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
+def postgres(fast_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL for the whole session, in a folder of its own."""
-    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED
-    folder = Path(tempfile.mkdtemp(prefix="sorobanflow-test-", dir=MEMORY if in_memory else None))
-    try:
-        with EmbeddedPostgres(folder / "postgres") as server:
-            with psycopg.connect(server.url, autocommit=True) as connection:
-                connection.execute("ALTER SYSTEM SET fsync = off")
-                connection.execute("SELECT pg_reload_conf()")
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with EmbeddedPostgres(fast_folder / "postgres") as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
 
 
 @pytest.fixture(scope="session")
