@@ -6,8 +6,7 @@ run drops. State and the table `ledgers` stay.
 
 from sqlalchemy import Engine
 
-from sorobanflow.archive.closed import TABLES
-from sorobanflow.ledgers import LedgerRange
+from sorobanflow.archive.closed import TABLES, ledgers_of
 from sorobanflow.store.archives import mark_dropped
 from sorobanflow.store.moving import move_rows
 from sorobanflow.store.partitions import Partition, drop_partition
@@ -15,7 +14,7 @@ from sorobanflow.store.partitions import Partition, drop_partition
 
 def drop(engine: Engine, partition: Partition, *, archived: bool) -> bool:
     """Drop a closed partition; False, with nothing dropped, if `archived` and a file is missing."""
-    ledgers = LedgerRange(partition.first, partition.last)
+    ledgers = ledgers_of(partition)
     if not mark_dropped(engine, ledgers, TABLES if archived else ()):
         return False
     move_rows(engine, ledgers)
