@@ -255,6 +255,16 @@ def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -
         schema.prepare(engine)
 
 
+def test_prepare_refuses_rows_without_their_views(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+    with pytest.raises(SchemaError, match=r"schema stored.*is there.*DROP SCHEMA stored CASCADE"):
+        schema.prepare(engine)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA stored CASCADE"))
+    schema.prepare(engine)
+
+
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
     with pytest.raises(SchemaError, match=r"0001.*0016.*sorobanflow migrate"):
         schema.prepare(engine_of_0001)

@@ -62,6 +62,11 @@ def _run(engine: Engine, statement: str, **values: object) -> None:
         connection.execute(text(statement), values)
 
 
+def _count(engine: Engine, table: str) -> int:
+    with engine.begin() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
 def _kinds(status: Status) -> list[tuple[str, str | None]]:
     return [(one.kind, one.stream) for one in status.problems]
 
@@ -179,6 +184,16 @@ def test_quarantine_is_news_for_a_day_and_then_a_note(indexed: Engine, client: R
     _run(indexed, "UPDATE quarantine SET first_seen = now() - interval '25 hours'")
     status = read_status(indexed, client)
     assert (status.healthy, [one.kind for one in status.notes]) == (True, ["quarantine"])
+
+
+def test_rows_that_are_still_to_be_moved_are_a_note(indexed: Engine, client: RpcClient) -> None:
+    _run(indexed, "CREATE SCHEMA unmoved; CREATE TABLE unmoved.events AS SELECT * FROM events")
+    _run(indexed, "ANALYZE unmoved.events")
+    status = read_status(indexed, client)
+    assert (status.healthy, [one.kind for one in status.notes]) == (True, ["unmoved"])
+    assert "rows of an older release are still to be moved" in to_text(status)
+    assert status.database
+    assert status.database.unmoved == _count(indexed, "events")
 
 
 def test_large_quarantine_is_not_counted_to_its_end(indexed: Engine, client: RpcClient) -> None:

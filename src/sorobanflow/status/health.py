@@ -18,7 +18,8 @@ Problems, which make the exit code 1:
 Notes: a gap that the node no longer has either, and an item in quarantine, once
 they are a day old. The run that left them has failed, and no other run changes
 them; a status that stays red for ever would be ignored. (An audit judges the
-same way.) A stream that was only backfilled has neither lag nor holes.
+same way.) Rows of an older release that were not moved into the partitions yet:
+views show them as well. A stream that was only backfilled has neither lag nor holes.
 """
 
 from collections.abc import Iterator
@@ -72,6 +73,10 @@ def judged(status: Status, limits: Limits) -> Status:
             found += _missing_problems(stream, now)
             problems += [Problem(kind, text, stream.name) for kind, text in found]
             notes += _gap_notes(stream, now)
+    if database.unmoved is not None:
+        rows = f"{database.unmoved:,} rows" if database.unmoved else "rows"
+        text = f"{rows} of an older release are still to be moved; run `sorobanflow migrate`"
+        notes.append(Problem("unmoved", text))
     if database.quarantine.more:
         text = f"more than {database.quarantine.items - 1:,} items are in quarantine"
         problems.append(Problem("quarantine", text))

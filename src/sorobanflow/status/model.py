@@ -41,7 +41,7 @@ class Problem:
     """One thing that is wrong or worth knowing."""
 
     # One of node, database, schema, network, empty, behind, stalled, old, holes, lost, gap,
-    # quarantine and prefect.
+    # quarantine, unmoved and prefect.
     kind: str
     text: str  # what it is and what to do, for a person
     stream: str | None = None  # that it is about; None: not about a single one
@@ -169,6 +169,7 @@ class Database:
     streams: tuple[Stream, ...] = ()
     quarantine: Quarantine = Quarantine()
     archive: Archive = Archive()
+    unmoved: int | None = None  # rows of an older release, an estimate; None: all are moved
     id: str | None = None  # that its runs are tagged with; None: no run has used it yet
 
 

@@ -33,6 +33,7 @@ from sorobanflow.status.model import (
 from sorobanflow.status.streams import compared
 from sorobanflow.store import schema
 from sorobanflow.store.coverage import read_coverage
+from sorobanflow.store.moving import estimate_unmoved
 
 T = TypeVar("T")
 
@@ -112,6 +113,7 @@ class _Reader:
         streams = part("coverage and gaps", lambda engine: _streams(engine, peer, pace)) or ()
         quarantine = part("the table quarantine", db.read_quarantine) or Quarantine()
         archive = part("the table archives", db.read_archive) or Archive()
+        unmoved = part("rows of an older release", estimate_unmoved)
         return Database(
             name,
             size_bytes,
@@ -122,6 +124,7 @@ class _Reader:
             streams,
             quarantine,
             archive,
+            unmoved,
             database_id,
         )
 

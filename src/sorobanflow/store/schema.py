@@ -54,6 +54,7 @@ def prepare(engine: Engine) -> None:
         _lock(connection)
         found = MigrationContext.configure(connection).get_current_revision()
         if found is None:
+            _refuse_remains(connection)
             command.upgrade(_config(connection), "head")
             return
     needed = newest_revision()
@@ -61,6 +62,16 @@ def prepare(engine: Engine) -> None:
         raise SchemaError(
             f"the database's schema is revision {found}, but this program needs {needed}; run "
             "`sorobanflow migrate`, or the version of the program that created it"
+        )
+
+
+def _refuse_remains(connection: Connection) -> None:
+    """Refuse to make tables beside those of which only the views were dropped."""
+    if connection.execute(text("SELECT to_regnamespace('stored')")).scalar() is not None:
+        raise SchemaError(
+            "the schema public has no tables of sorobanflow, but the schema stored, which holds "
+            "their rows, is there: restore public, or drop both to begin anew (DROP SCHEMA stored "
+            "CASCADE)"
         )
 
 
