@@ -6,15 +6,13 @@ from typing import NamedTuple
 from stellar_sdk import StrKey
 
 from sorobanflow.decode.reader import Json
+from sorobanflow.decode.strkeys import decode_hash
 from sorobanflow.errors import DecodeError
 
 _MAX_LENGTH = 69  # of a muxed account
 _CHECKS = {
-    "G": StrKey.is_valid_ed25519_public_key,
     "M": StrKey.is_valid_med25519_public_key,
-    "C": StrKey.is_valid_contract,
     "B": StrKey.is_valid_claimable_balance,
-    "L": StrKey.is_valid_liquidity_pool,
 }
 
 
@@ -34,7 +32,10 @@ def address(value: Json, kinds: str = "GMCBL") -> str:
 
 @lru_cache(maxsize=16384)
 def _is_valid(value: str, kinds: str) -> bool:
-    return value[:1] in tuple(kinds) and _CHECKS[value[0]](value)
+    if value[:1] not in tuple(kinds):
+        return False
+    check = _CHECKS.get(value[0])
+    return decode_hash(value) is not None if check is None else check(value)
 
 
 def account(value: Json) -> Account:

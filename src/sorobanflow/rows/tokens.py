@@ -3,13 +3,15 @@
 Invariant: a row names an asset only if the contract's id proves that it is the asset's own.
 """
 
+import re
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
-from stellar_sdk import Asset
-
 from sorobanflow.decode.events import DecodedEvent
+from sorobanflow.decode.strkeys import decode_hash, encode_contract
+from sorobanflow.decode.transactions import network_id
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.state_rows import TokenRow
@@ -18,6 +20,9 @@ from sorobanflow.rows.values import reading
 from sorobanflow.toid import MAX_OP, MAX_TX
 
 _MAX_ASSET_LENGTH = 69  # CODE of 12, a colon, ISSUER of 56
+_is_code = re.compile(r"[a-zA-Z0-9]{1,12}", re.ASCII).fullmatch
+_NATIVE, _ALPHANUM4, _ALPHANUM12 = (arm.to_bytes(4, "big") for arm in range(3))
+_CONTRACT_ID, _FROM_ASSET, _ED25519 = (arm.to_bytes(4, "big") for arm in (8, 1, 0))
 
 
 class TokenOperationRow(NamedTuple):
@@ -88,9 +93,18 @@ def asset_contract_id(asset: str, passphrase: str) -> str | None:
 
 @lru_cache(maxsize=16384)
 def _contract_id(asset: str, passphrase: str) -> str | None:
-    code, _, issuer = asset.partition(":")
-    try:
-        parsed = Asset.native() if asset == "native" else Asset(code, issuer)
-    except ValueError:
+    """Hash the HashIDPreimage of the asset's contract; stellar-sdk takes six times as long."""
+    asset_xdr = _NATIVE if asset == "native" else _issued(*asset.partition(":")[::2])
+    if asset_xdr is None:
         return None
-    return parsed.contract_id(passphrase)
+    preimage = _CONTRACT_ID + network_id(passphrase) + _FROM_ASSET + asset_xdr
+    return encode_contract(sha256(preimage).digest())
+
+
+def _issued(code: str, issuer: str) -> bytes | None:
+    """Encode the Asset of a code and its issuer; None if it is no asset."""
+    key = decode_hash(issuer) if issuer.startswith("G") else None
+    if key is None or not _is_code(code):
+        return None
+    arm, size = (_ALPHANUM4, 4) if len(code) <= 4 else (_ALPHANUM12, 12)
+    return arm + code.encode().ljust(size, b"\0") + _ED25519 + key
