@@ -3,7 +3,8 @@
 import pytest
 
 from sorobanflow.decode import composites, reader
-from sorobanflow.decode.reader import Json, XdrType, from_base64, whole
+from sorobanflow.decode.reader import Json, from_base64, whole
+from sorobanflow.decode.straight import XdrType, code_of_read
 from sorobanflow.errors import DecodeError
 
 COLOR = reader.enum("Color", ["red", "green"])
@@ -87,6 +88,25 @@ def test_a_type_reads_and_walks(kind: XdrType, data: str, wanted: Json) -> None:
 def test_a_type_refuses(kind: XdrType, data: str, reason: str) -> None:
     with pytest.raises(DecodeError, match=rf"^cannot decode Thing \(.*{reason}"):
         whole("Thing", kind.read)(bytes.fromhex(data))
+
+
+def test_the_code_of_a_type_is_straight() -> None:
+    kind = composites.struct(head=PAIR, tail=composites.optional(reader.INT64))
+    assert code_of_read(kind).text().splitlines() == [
+        "def step(data, at):",
+        "    v0, = o1(data, at)",
+        "    at += 4",
+        "    v2, at = o3(data, at, 5)",
+        "    v5 = None",
+        "    v6, = o7(data, at)",
+        "    at += 4",
+        "    if v6 > 1: o8(v6, at - 4)",
+        "    if v6:",
+        "        v9, = o10(data, at)",
+        "        at += 8",
+        "        v5 = o11(v9)",
+        "    return {'head': {'first': v0, 'second': o4(v2)}, 'tail': v5}, at",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,116 +1,137 @@
 """Types that hold others: optional values, arrays, structs, trees and unions.
 
-Decoding spends most time here, so what can be decided when a type is described is decided then.
+Each describes the lines that read and skip it; see `straight`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from struct import Struct
-from typing import TypeAlias
 
 from sorobanflow.decode.reader import (
     UNBOUNDED,
     Json,
-    Read,
-    Skip,
-    T,
-    XdrType,
     count_items,
-    fixed,
-    flag,
+    formed,
     no_arm,
+    no_flag,
     uint32,
 )
+from sorobanflow.decode.straight import ByHand, Code, XdrType
 
-_Fill: TypeAlias = Callable[[bytes, int, dict[str, Json]], int]
+#: Arms from which a union looks up its arm, and calls the function of what that holds.
+_MIN_LOOKED_UP = 6
+
+
+def _number(code: Code) -> str:
+    """Add the lines that read a uint32."""
+    number = code.variable()
+    code.add(f"{number}, = {code.bind(uint32)}(data, at)")
+    code.add("at += 4")
+    return number
+
+
+def _present(code: Code) -> str:
+    """Add the lines that read whether a value is present."""
+    flag = _number(code)
+    code.add(f"if {flag} > 1: {code.bind(no_flag)}({flag}, at - 4)")
+    return f"if {flag}:"
+
+
+class _Optional(XdrType):
+    def __init__(self, item: XdrType) -> None:
+        self._item = item
+
+    def write_read(self, code: Code) -> str:
+        value = code.variable()
+        code.add(f"{value} = None")
+        with code.block(_present(code)):
+            code.add(f"{value} = {self._item.write_read(code)}")
+        return value
+
+    def write_skip(self, code: Code) -> None:
+        with code.block(_present(code)):
+            self._item.write_skip(code)
 
 
 def optional(item: XdrType) -> XdrType:
     """Describe a value that may be absent: null."""
-    read, skip = item.read, item.skip
-    return XdrType(
-        lambda data, at: read(data, at + 4) if flag(data, at) else (None, at + 4),
-        lambda data, at: skip(data, at + 4) if flag(data, at) else at + 4,
-    )
+    return _Optional(item)
+
+
+class _Array(XdrType):
+    def __init__(self, item: XdrType, limit: int) -> None:
+        self._item, self._limit = item, limit
+
+    def write_read(self, code: Code) -> str:
+        values, count = code.variable(), self._count(code)
+        code.add(f"{values} = []")
+        with code.block(f"for _ in range({count}):"):
+            code.add(f"{values}.append({self._item.write_read(code)})")
+        return values
+
+    def write_skip(self, code: Code) -> None:
+        count = self._count(code)
+        if self._item.size is not None:
+            code.add(f"at += {count} * {self._item.size}")
+            return
+        with code.block(f"for _ in range({count}):"):
+            self._item.write_skip(code)
+
+    def _count(self, code: Code) -> str:
+        count = code.variable()
+        code.add(f"{count} = {code.bind(count_items)}(data, at, {self._limit})")
+        code.add("at += 4")
+        return count
 
 
 def array(item: XdrType, limit: int = UNBOUNDED) -> XdrType:
     """Describe an array of variable length."""
-    read_item, skip_item = item.read, item.skip
+    return _Array(item, limit)
 
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        count = count_items(data, at, limit)
-        at += 4
-        values = []
-        for _ in range(count):
-            value, at = read_item(data, at)
-            values.append(value)
-        return values, at
 
-    def skip(data: bytes, at: int) -> int:
-        count = count_items(data, at, limit)
-        at += 4
-        for _ in range(count):
-            at = skip_item(data, at)
-        return at
+class _Struct(XdrType):
+    def __init__(self, fields: Mapping[str, XdrType]) -> None:
+        self._fields = fields
+        sizes = [field.size for field in fields.values()]
+        self.size = None if None in sizes else sum(size or 0 for size in sizes)
 
-    return XdrType(read, skip)
+    def write_read(self, code: Code) -> str:
+        pairs = [f"{name!r}: {value}" for name, value in self._values(code)]
+        return f"{{{', '.join(pairs)}}}"
+
+    def _values(self, code: Code) -> Iterator[tuple[str, str]]:
+        """Add the lines of the fields; neighbours of constant size are unpacked together."""
+        for is_plain, group in groupby(self._fields.items(), lambda item: item[1].code != ""):
+            neighbours = dict(group)
+            if is_plain:
+                yield from zip(neighbours, _unpacked(code, [*neighbours.values()]), strict=True)
+            else:
+                for name, field in neighbours.items():
+                    yield name, field.write_read(code)
+
+    def write_skip(self, code: Code) -> None:
+        for size, group in groupby(self._fields.values(), lambda field: field.size is not None):
+            fields = [*group]
+            if size:
+                code.add(f"at += {sum(field.size or 0 for field in fields)}")
+            else:
+                for field in fields:
+                    field.write_skip(code)
+
+
+def _unpacked(code: Code, fields: list[XdrType]) -> Iterator[str]:
+    """Add the lines that read fields of constant size; give the expressions of their values."""
+    layout = Struct(">" + "".join(field.code for field in fields))
+    values = [code.variable() for _ in fields]
+    code.add(f"{', '.join(values)}, = {code.bind(layout.unpack_from)}(data, at)")
+    code.add(f"at += {layout.size}")
+    for field, value in zip(fields, values, strict=True):
+        yield formed(code, field, value)
 
 
 def struct(**fields: XdrType) -> XdrType:
     """Describe a struct by its fields, in order."""
-    steps = list(_steps(fields))
-    skips = list(_joined_skips(fields.values()))
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        value: dict[str, Json] = {}
-        for name, read_field, fill in steps:
-            if fill is None:
-                value[name], at = read_field(data, at)
-            else:
-                at = fill(data, at, value)
-        return value, at
-
-    def skip(data: bytes, at: int) -> int:
-        for skip_field in skips:
-            at = skip_field(data, at)
-        return at
-
-    return XdrType(read, skip)
-
-
-def _steps(fields: Mapping[str, XdrType]) -> Iterator[tuple[str, Read, _Fill | None]]:
-    """Plan how the fields are read; neighbours of constant size take one step together."""
-    for is_plain, group in groupby(fields.items(), lambda item: item[1].code != ""):
-        neighbours = dict(group)
-        first, field = next(iter(neighbours.items()))
-        if is_plain and len(neighbours) > 1:
-            yield first, field.read, _fill(neighbours)
-        else:
-            yield from ((name, field.read, None) for name, field in neighbours.items())
-
-
-def _fill(fields: Mapping[str, XdrType]) -> _Fill:
-    layout = Struct(">" + "".join(field.code for field in fields.values()))
-    unpack, size = layout.unpack_from, layout.size
-    names = tuple(fields)
-    forms = tuple(field.form for field in fields.values())
-
-    def fill(data: bytes, at: int, value: dict[str, Json]) -> int:
-        for name, form, item in zip(names, forms, unpack(data, at), strict=True):
-            value[name] = item if form is None else form(item)
-        return at + size
-
-    return fill
-
-
-def _joined_skips(fields: Iterable[XdrType]) -> Iterator[Skip]:
-    """Plan how the fields are skipped; neighbours of constant size take one step together."""
-    for is_sized, group in groupby(fields, lambda field: field.size is not None):
-        if is_sized:
-            yield fixed(sum(field.size or 0 for field in group)).skip
-        else:
-            yield from (field.skip for field in group)
+    return _Struct(fields)
 
 
 def tree(name: str, children: str, depth: int, **fields: XdrType) -> XdrType:
@@ -129,42 +150,56 @@ def tree(name: str, children: str, depth: int, **fields: XdrType) -> XdrType:
             items.append(item)
         return value, at
 
-    return XdrType(read, lambda data, at: read(data, at)[1])
+    return ByHand(read, lambda data, at: read(data, at)[1])
+
+
+class _Union(XdrType):
+    """A union whose form shows its arm, or (names of None) does not."""
+
+    def __init__(self, name: str, arms: Mapping[int, tuple[str | None, XdrType | None]]) -> None:
+        self._name, self._arms = name, arms
+
+    def write_read(self, code: Code) -> str:
+        arm, value = _number(code), code.variable()
+        if len(self._arms) >= _MIN_LOOKED_UP:
+            self._write_looked_up(code, arm, value)
+            return value
+        for number, (name, kind) in self._arms.items():
+            with code.block(f"{'if' if number == min(self._arms) else 'elif'} {arm} == {number}:"):
+                content = None if kind is None else kind.write_read(code)
+                code.add(f"{value} = {_shown(name, content)}")
+        code.add(f"else: {code.bind(no_arm)}({self._name!r}, {arm})")
+        return value
+
+    def _write_looked_up(self, code: Code, arm: str, value: str) -> None:
+        name, kind = code.variable(), code.variable()
+        found = f"{code.bind(self._arms.get)}({arm})"
+        code.add(f"{name}, {kind} = {found} or {code.bind(no_arm)}({self._name!r}, {arm})")
+        with code.block(f"if {kind} is None:"):
+            code.add(f"{value} = {name}")
+        with code.block("else:"):
+            code.add(f"{value}, at = {kind}.read(data, at)")
+            code.add(f"{value} = {{{name}: {value}}}")
+
+    def write_skip(self, code: Code) -> None:
+        arm, kind = _number(code), code.variable()
+        found = f"{code.bind(self._arms.get)}({arm})"
+        code.add(f"_, {kind} = {found} or {code.bind(no_arm)}({self._name!r}, {arm})")
+        code.add(f"if {kind} is not None: at = {kind}.skip(data, at)")
+
+
+def _shown(name: str | None, content: str | None) -> str:
+    """Write the SEP-51 form of an arm; one without a value is written as its name."""
+    if content is None:
+        return repr(name)
+    return content if name is None else f"{{{name!r}: {content}}}"
 
 
 def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:
     """Describe a union by its arms; an arm without a value is written as its name."""
-    find = {value: (arm, kind and kind.read) for value, (arm, kind) in arms.items()}.get
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        (value,) = uint32(data, at)
-        arm, read_content = find(value) or no_arm(name, value)
-        if read_content is None:
-            return arm, at + 4
-        content, at = read_content(data, at + 4)
-        return {arm: content}, at
-
-    skips = {value: kind.skip if kind else _skip_nothing for value, (_, kind) in arms.items()}
-    return XdrType(read, _chosen(name, skips))
-
-
-def _skip_nothing(_: bytes, at: int) -> int:
-    return at
+    return _Union(name, arms)
 
 
 def selected(name: str, arms: Mapping[int, XdrType]) -> XdrType:
     """Describe a union whose SEP-51 form does not show the arm."""
-    reads = {value: kind.read for value, kind in arms.items()}
-    skips = {value: kind.skip for value, kind in arms.items()}
-    return XdrType(_chosen(name, reads), _chosen(name, skips))
-
-
-def _chosen(name: str, steps: Mapping[int, Callable[[bytes, int], T]]) -> Callable[[bytes, int], T]:
-    find = steps.get
-
-    def step(data: bytes, at: int) -> T:
-        (value,) = uint32(data, at)
-        found = find(value) or no_arm(name, value)
-        return found(data, at + 4)
-
-    return step
+    return _Union(name, {number: (None, kind) for number, kind in arms.items()})

@@ -7,8 +7,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from sorobanflow.decode.composites import array
-from sorobanflow.decode.reader import EXTENSION_POINT, XdrType, count_items, flag
+from sorobanflow.decode.reader import EXTENSION_POINT, count_items, flag
 from sorobanflow.decode.scval import skip_values
+from sorobanflow.decode.straight import ByHand
 
 SYSTEM, CONTRACT, DIAGNOSTIC = 0, 1, 2
 
@@ -62,6 +63,6 @@ def _skip_diagnostic_event(data: bytes, at: int) -> int:
     return skip_event(data, at + 4)
 
 
-EVENTS = array(XdrType(read_event, skip_event))
+EVENTS = array(ByHand(read_event, skip_event))
 #: DiagnosticEvents are not on the chain: they are skipped unless they are asked for.
-DIAGNOSTIC_EVENTS = array(XdrType(_read_diagnostic_event, _skip_diagnostic_event))
+DIAGNOSTIC_EVENTS = array(ByHand(_read_diagnostic_event, _skip_diagnostic_event))

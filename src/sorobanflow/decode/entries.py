@@ -26,12 +26,12 @@ from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     HASH,
     Json,
-    XdrType,
     base64_reader,
     slice_opaque,
     uint32,
 )
 from sorobanflow.decode.scval import SC_VAL
+from sorobanflow.decode.straight import XdrType
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 
 _DATA = 6

@@ -8,7 +8,8 @@ from struct import Struct
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.entries import Entry, is_instance, read_entry, read_key, skip_entry
 from sorobanflow.decode.entry_types import LEDGER_KEY
-from sorobanflow.decode.reader import INT64, Json, Skip, count_items, enum, no_arm, uint32
+from sorobanflow.decode.reader import INT64, Json, count_items, enum, no_arm, uint32
+from sorobanflow.decode.straight import Skip
 from sorobanflow.decode.strkeys import ACCOUNT_ID
 
 _KIND = enum("LedgerEntryChangeType", ["created", "updated", "removed", "state", "restored"])

@@ -18,7 +18,6 @@ from sorobanflow.decode.reader import (
     UINT32,
     UINT64,
     Json,
-    XdrType,
     count_items,
     enum,
     escape,
@@ -29,6 +28,7 @@ from sorobanflow.decode.reader import (
     uint32,
 )
 from sorobanflow.decode.scval import SC_VAL
+from sorobanflow.decode.straight import ByHand, XdrType
 from sorobanflow.decode.strkeys import (
     ACCOUNT_ID,
     CLAIMABLE_BALANCE_ID,
@@ -83,7 +83,7 @@ def _read_predicate(data: bytes, at: int, depth: int = 0) -> tuple[Json, int]:
 _NOT = 3
 _NESTED = {1: "and", 2: "or", _NOT: "not"}
 _TIMES = {4: "before_absolute_time", 5: "before_relative_time"}
-_PREDICATE = XdrType(_read_predicate, lambda data, at: _read_predicate(data, at)[1])
+_PREDICATE = ByHand(_read_predicate, lambda data, at: _read_predicate(data, at)[1])
 _CLAIMANT = struct(destination=ACCOUNT_ID, predicate=_PREDICATE)
 CLAIMANTS = array(union("Claimant", {0: ("claimant_type_v0", _CLAIMANT)}), 10)
 
@@ -182,7 +182,7 @@ def _skip_setting(data: bytes, at: int) -> int:
     return unpacker.get_position()
 
 
-_SETTING = XdrType(lambda data, at: (None, _skip_setting(data, at)), _skip_setting)
+_SETTING = ByHand(lambda data, at: (None, _skip_setting(data, at)), _skip_setting)
 
 #: By LedgerEntryType: the body of a LedgerEntry.
 ENTRIES = {

@@ -15,8 +15,9 @@ from sorobanflow.decode.entry_types import (
     PRICE,
     SIGNER,
 )
-from sorobanflow.decode.reader import EXTENSION_POINT, INT32, INT64, UINT32, XdrType
+from sorobanflow.decode.reader import EXTENSION_POINT, INT32, INT64, UINT32
 from sorobanflow.decode.soroban_types import INVOKE_HOST_FUNCTION
+from sorobanflow.decode.straight import XdrType
 from sorobanflow.decode.strkeys import (
     ACCOUNT_ID,
     CLAIMABLE_BALANCE_ID,

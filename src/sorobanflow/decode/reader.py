@@ -1,6 +1,6 @@
 """Read binary XDR: what a type is, and the types that hold no others.
 
-A type reads a value in its SEP-51 form, or skips it; both return the position after the value.
+A type (`straight.XdrType`) reads a value in its SEP-51 form, or skips it.
 Invariants: a position only grows, so the work is bounded by the bytes; one after the end is found
 by the next number read, or by `whole`. Padding that is not zero and flags other than 0 and 1 are
 refused, as by Rust's stellar-xdr.
@@ -10,33 +10,21 @@ import binascii
 from collections.abc import Callable, Sequence
 from struct import Struct
 from struct import error as StructError
-from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
+from sorobanflow.decode.straight import Code, Form, XdrType
 from sorobanflow.errors import DecodeError
 
 T = TypeVar("T")
 
 #: A SEP-51 value: dicts, lists, strings, numbers, booleans and None.
 Json: TypeAlias = Any
-Read: TypeAlias = Callable[[bytes, int], tuple[Json, int]]
-Skip: TypeAlias = Callable[[bytes, int], int]
-Form: TypeAlias = Callable[[Any], Json]
 
 UNBOUNDED = 0xFFFF_FFFF
 _REASON_LENGTH = 160
 
 #: The unsigned 32-bit number at a position, in a tuple of one; a StructError after the end.
 uint32: Callable[[bytes, int], tuple[int]] = Struct(">I").unpack_from
-
-
-class XdrType(NamedTuple):
-    """How to read a type, and how to skip it."""
-
-    read: Read
-    skip: Skip
-    size: int | None = None  # in bytes, if it is constant and any bytes are valid
-    code: str = ""  # for `struct`, if the size is constant
-    form: Form | None = None  # converts what the code unpacks to SEP-51, if they differ
 
 
 def from_base64(name: str, text: str) -> bytes:
@@ -95,21 +83,44 @@ def _failure(name: str, error: Exception) -> DecodeError:
     return DecodeError(f"cannot decode {name} ({reason})")
 
 
-def plain(code: str, form: Form | None = None, *, checked: bool = False) -> XdrType:
-    """Describe a type of constant size; `checked` states that the form refuses some bytes."""
-    layout = Struct(">" + code)
-    unpack, size = layout.unpack_from, layout.size
+class _Plain(XdrType):
+    """A type of constant size that `struct` unpacks."""
 
-    def read_as_is(data: bytes, at: int) -> tuple[Json, int]:
-        return unpack(data, at)[0], at + size
+    def __init__(self, code: str, form: Form | None, *, checked: bool, only_arm: str) -> None:
+        layout = Struct(">" + code)
+        self._unpack, self._size = layout.unpack_from, layout.size
+        self._only_arm = only_arm
+        self.code, self.form = code, form
+        self.size = None if checked or only_arm else layout.size
 
-    def read_formed(data: bytes, at: int) -> tuple[Json, int]:
-        return form(unpack(data, at)[0]), at + size  # type: ignore[misc] # only used with a form
+    def write_read(self, code: Code) -> str:
+        value = code.variable()
+        code.add(f"{value}, = {code.bind(self._unpack)}(data, at)")
+        code.add(f"at += {self._size}")
+        return formed(code, self, value)
 
-    read = read_as_is if form is None else read_formed
-    if checked:
-        return XdrType(read, lambda data, at: read_formed(data, at)[1], None, code, form)
-    return XdrType(read, lambda _, at: at + size, size, code, form)
+    def write_skip(self, code: Code) -> None:
+        if self._only_arm:
+            number = f"{code.bind(uint32)}(data, at)[0]"
+            code.add(f"if {number}: {code.bind(no_arm)}({self._only_arm!r}, {number})")
+        elif self.size is None:
+            code.add(formed(code, self, f"{code.bind(self._unpack)}(data, at)[0]"))
+        code.add(f"at += {self._size}")
+
+
+def formed(code: Code, kind: XdrType, value: str) -> str:
+    """Write the expression that gives the form of what a type's code unpacked."""
+    return value if kind.form is None else f"{code.bind(kind.form)}({value})"
+
+
+def plain(
+    code: str, form: Form | None = None, *, checked: bool = False, only_arm: str = ""
+) -> XdrType:
+    """Describe a type of constant size; `checked` states that the form refuses some bytes.
+
+    `only_arm`: it is a union of this name, that begins with its only arm, 0.
+    """
+    return _Plain(code, form, checked=checked, only_arm=only_arm)
 
 
 def fixed(size: int) -> XdrType:
@@ -120,17 +131,21 @@ def fixed(size: int) -> XdrType:
 def flag(data: bytes, at: int) -> bool:
     """Read a boolean, or whether an optional value is present."""
     (value,) = uint32(data, at)
-    if value > 1:
-        raise ValueError(f"flag {value} at byte {at}; expected 0 or 1")
-    return value == 1
+    return value == 1 if value <= 1 else no_flag(value, at)
+
+
+def no_flag(value: int, at: int) -> NoReturn:
+    """Raise the error of a flag that is neither 0 nor 1."""
+    raise ValueError(f"flag {value} at byte {at}; expected 0 or 1")
 
 
 def slice_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> tuple[bytes, int]:
     """Read the bytes of variable opaque data or of a string."""
     (size,) = uint32(data, at)
-    end = skip_opaque(data, at, limit)
+    if size > limit or size & 3:
+        return data[at + 4 : at + 4 + size], skip_opaque(data, at, limit)
     at += 4
-    return data[at : at + size], end
+    return data[at : at + size], at + size
 
 
 def skip_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> int:
@@ -147,14 +162,24 @@ def skip_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> int:
     return end
 
 
+class _Opaque(XdrType):
+    """Variable opaque data, or a string."""
+
+    def __init__(self, form: Callable[[bytes], Json], limit: int) -> None:
+        self.form, self._limit = form, limit
+
+    def write_read(self, code: Code) -> str:
+        value = code.variable()
+        code.add(f"{value}, at = {code.bind(slice_opaque)}(data, at, {self._limit})")
+        return formed(code, self, value)
+
+    def write_skip(self, code: Code) -> None:
+        code.add(f"at = {code.bind(skip_opaque)}(data, at, {self._limit})")
+
+
 def opaque(form: Callable[[bytes], Json], limit: int = UNBOUNDED) -> XdrType:
     """Describe variable opaque data or a string, with the SEP-51 form of its bytes."""
-
-    def read(data: bytes, at: int) -> tuple[Json, int]:
-        value, at = slice_opaque(data, at, limit)
-        return form(value), at
-
-    return XdrType(read, lambda data, at: skip_opaque(data, at, limit))
+    return _Opaque(form, limit)
 
 
 def escape(value: bytes) -> str:
@@ -204,4 +229,4 @@ UINT64 = plain("Q", str)
 INT32 = plain("i")
 INT64 = plain("q", str)
 HASH = fixed(32)
-EXTENSION_POINT = plain("I", _v0, checked=True)
+EXTENSION_POINT = plain("I", _v0, only_arm="ExtensionPoint")

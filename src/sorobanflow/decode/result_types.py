@@ -7,7 +7,8 @@ from stellar_sdk import xdr as sdk
 
 from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.entry_types import ASSET, OFFER
-from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64, XdrType
+from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64
+from sorobanflow.decode.straight import XdrType
 from sorobanflow.decode.strkeys import ACCOUNT_ID, CLAIMABLE_BALANCE_ID, POOL_ID
 
 _Arms = dict[int, tuple[str, XdrType | None]]

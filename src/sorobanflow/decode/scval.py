@@ -16,13 +16,13 @@ from sorobanflow.decode.reader import (
     UINT32,
     UINT64,
     Json,
-    XdrType,
     count_items,
     flag,
     no_arm,
     uint32,
     whole,
 )
+from sorobanflow.decode.straight import ByHand, XdrType
 from sorobanflow.decode.strkeys import SC_ADDRESS
 
 #: Containers within containers. The host allows 100; Python's stack is enough for 400.
@@ -64,7 +64,7 @@ def _wide(size: int, signed: bool) -> XdrType:
     return reader.plain(f"{size}s", lambda value: str(int.from_bytes(value, "big", signed=signed)))
 
 
-_BOOL = XdrType(lambda data, at: (flag(data, at), at + 4), lambda _, at: at + 4, 4)
+_BOOL = ByHand(lambda data, at: (flag(data, at), at + 4), lambda _, at: at + 4, 4)
 
 _LEAVES: dict[int, tuple[str, XdrType | None]] = {
     0: ("bool", _BOOL),
@@ -181,12 +181,12 @@ def _enter(data: bytes, at: int, arm: int) -> tuple[int, int]:
     return (count if arm == _VEC else 2 * count), at + 8
 
 
-_NAMED_ONLY = XdrType(lambda _, at: (None, at), lambda _, at: at, 0)
+_NAMED_ONLY = ByHand(lambda _, at: (None, at), lambda _, at: at, 0)
 _KINDS = {arm: kind or _NAMED_ONLY for arm, (_, kind) in _LEAVES.items()}
 _SIZES = {arm: kind.size for arm, kind in _KINDS.items() if kind.size is not None}
 _SKIPS = {arm: kind.skip for arm, kind in _KINDS.items() if kind.size is None}
 
-SC_VAL = XdrType(_read, lambda data, at: skip_values(data, at, 1))
+SC_VAL = ByHand(_read, lambda data, at: skip_values(data, at, 1))
 
 #: Read bytes; a DecodeError if they are not exactly one value, or it nests too deeply.
 read_scval = whole("SCVal", _read)

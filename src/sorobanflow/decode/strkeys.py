@@ -11,7 +11,8 @@ from functools import lru_cache
 from stellar_sdk import StrKey
 
 from sorobanflow.decode.composites import selected
-from sorobanflow.decode.reader import Json, XdrType, no_arm, plain, skip_opaque, uint32
+from sorobanflow.decode.reader import Json, no_arm, plain, skip_opaque, uint32
+from sorobanflow.decode.straight import ByHand, XdrType
 
 _PAYLOAD_LIMIT = 64
 #: First byte of the strkeys that hold 32 bytes and no more, by their first letter.
@@ -27,14 +28,10 @@ def _tagged(name: str, encode: Callable[[bytes], str], tag_bytes: int) -> XdrTyp
     """Describe a union whose only arm, 0, is a hash; the strkey holds the last tag bytes."""
 
     def form(value: bytes) -> Json:
-        skip(value, 0)
-        return encode(value[4 - tag_bytes :])
+        (arm,) = uint32(value, 0)
+        return encode(value[4 - tag_bytes :]) if arm == 0 else no_arm(name, arm)
 
-    def skip(data: bytes, at: int) -> int:
-        (arm,) = uint32(data, at)
-        return at + 36 if arm == 0 else no_arm(name, arm)
-
-    return plain("36s", _cached(form))._replace(skip=skip, size=None)
+    return plain("36s", _cached(form), only_arm=name)
 
 
 @_cached
@@ -88,6 +85,6 @@ SIGNER_KEY = selected(
         0: _ED25519,
         1: _hash(StrKey.encode_pre_auth_tx),
         2: _hash(StrKey.encode_sha256_hash),
-        3: XdrType(_signed_payload, lambda data, at: _signed_payload(data, at)[1]),
+        3: ByHand(_signed_payload, lambda data, at: _signed_payload(data, at)[1]),
     },
 )
