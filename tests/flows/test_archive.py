@@ -1,11 +1,10 @@
 """The flow archive: real Prefect and PostgreSQL; DuckDB and pandas over files and database."""
 
-import itertools
 import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ from tests.prefect_home import unique_name
 LEDGERS = LedgerRange(1, 33)
 KILLS = 300
 Checksums = Callable[[Engine], dict[str, tuple[int, str]]]
+NewArchive = Callable[[], AbstractContextManager[tuple[Engine, Path, dict[str, Any]]]]
 
 
 @pytest.fixture(scope="module")
@@ -131,21 +131,18 @@ def _lost(engine: Engine, expected: Sums) -> list[tuple[str, LedgerRange]]:
 
 
 @pytest.fixture
-def new_archive(
-    template: str, postgres: EmbeddedPostgres, tmp_path: Path
-) -> Iterator[Callable[[], tuple[Engine, Path, dict[str, Any]]]]:
+def new_archive(template: str, postgres: EmbeddedPostgres, tmp_path: Path) -> NewArchive:
     """Give a copy of the database, an empty folder, and the parameters that archive into it."""
-    numbers = itertools.count(1)
-    with ExitStack() as stack:
 
-        def make() -> tuple[Engine, Path, dict[str, Any]]:
-            name = unique_name("killed")
-            url, engine = stack.enter_context(_copy(postgres, template, name))
+    @contextmanager
+    def make() -> Iterator[tuple[Engine, Path, dict[str, Any]]]:
+        name = unique_name("killed")
+        with _copy(postgres, template, name) as (url, engine):
             register_blocks({"SOROBANFLOW_BLOCK": name, "SOROBANFLOW_DATABASE_URL": url})
-            folder = tmp_path / str(next(numbers))
-            return engine, folder, {"database": name, "target": str(folder), "keep_ledgers": 14}
+            folder = tmp_path / name
+            yield engine, folder, {"database": name, "target": str(folder), "keep_ledgers": 14}
 
-        yield make
+    return make
 
 
 def _check_end(engine: Engine, folder: Path, expected: Sums) -> None:
@@ -162,8 +159,14 @@ def _is_dropping(engine: Engine) -> bool:
         return bool(read_dropped(connection))
 
 
-def test_kill_in_each_step_loses_nothing(flow_server: FlowServer, new_archive: Any) -> None:
-    engine, folder, given = new_archive()
+def test_kill_in_each_step_loses_nothing(flow_server: FlowServer, new_archive: NewArchive) -> None:
+    with new_archive() as (engine, folder, given):
+        _kill_in_each_step(flow_server, engine, folder, given)
+
+
+def _kill_in_each_step(
+    flow_server: FlowServer, engine: Engine, folder: Path, given: dict[str, Any]
+) -> None:
     expected = _sum_in_database(engine)
     for reached in (
         lambda: [*folder.rglob("*.draft")],
@@ -182,23 +185,26 @@ def test_kill_in_each_step_loses_nothing(flow_server: FlowServer, new_archive: A
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
-def test_kill_at_any_instant_loses_nothing(flow_server: FlowServer, new_archive: Any) -> None:
-    kills, (_, _, given) = KILLS, new_archive()
-    began = time.monotonic()
-    flow_server.run("archive", given)
-    whole_s = time.monotonic() - began
-    while kills > 0:
-        engine, folder, given = new_archive()
-        expected = _sum_in_database(engine)
-        for _ in range(4):  # the later ones begin where the earlier ones left
-            process = flow_server.start("archive", given)
-            time.sleep(random.uniform(0, whole_s))
-            if not _kill(process):
-                break
-            kills -= 1
-            assert _lost(engine, expected) == []
+def test_kill_at_any_instant_loses_nothing(
+    flow_server: FlowServer, new_archive: NewArchive
+) -> None:
+    with new_archive() as (_, _, given):
+        began = time.monotonic()
         flow_server.run("archive", given)
-        _check_end(engine, folder, expected)
+        whole_s = time.monotonic() - began
+    kills = KILLS
+    while kills > 0:
+        with new_archive() as (engine, folder, given):
+            expected = _sum_in_database(engine)
+            for _ in range(4):  # the later ones begin where the earlier ones left
+                process = flow_server.start("archive", given)
+                time.sleep(random.uniform(0, whole_s))
+                if not _kill(process):
+                    break
+                kills -= 1
+                assert _lost(engine, expected) == []
+            flow_server.run("archive", given)
+            _check_end(engine, folder, expected)
 
 
 @contextmanager
