@@ -18,15 +18,22 @@ from prefect.settings import (
     PREFECT_LOGGING_TO_API_ENABLED,
     temporary_settings,
 )
+from pydantic import SecretStr
 
-from deployments.register_blocks import register_blocks
+from blocks import Database, StellarRpc
 from deployments.services import prefect_server as run_prefect_server
 from flows.index import index
 from sorobanflow.devnet import DevnetServer
 from sorobanflow.pipeline.summary import RunSummary
 from tests.flows.flow_server import FlowServer, open_flow_server
 from tests.prefect_blocks import quick_schemas  # noqa: F401 - a fixture
-from tests.prefect_home import PROCESS, free_port, shared_server, unique_name
+from tests.prefect_home import (
+    PROCESS,
+    WITHOUT_BLOCKS,
+    free_port,
+    shared_server,
+    unique_name,
+)
 
 #: What no test asks the server for, and what stalls a fast test suite.
 SERVER_WITHOUT = (
@@ -57,6 +64,7 @@ def prefect_server(
     """
     EventsWorker.set_client_override(NullEventsClient)
     without = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in SERVER_WITHOUT}
+    without |= WITHOUT_BLOCKS
     with ExitStack() as stack:
         lasting = stack.enter_context(pytest.MonkeyPatch.context())
         lasting.setenv("PREFECT_API_AUTH_STRING", AUTH_STRING)
@@ -100,13 +108,8 @@ def save_blocks(database_url: str) -> Callable[[str], dict[str, str]]:
 
     def save(rpc_url: str) -> dict[str, str]:
         name = unique_name("test")
-        register_blocks(
-            {
-                "SOROBANFLOW_BLOCK": name,
-                "SOROBANFLOW_RPC_URL": rpc_url,
-                "SOROBANFLOW_DATABASE_URL": database_url,
-            }
-        )
+        StellarRpc(url=SecretStr(rpc_url)).save(name)
+        Database(url=SecretStr(database_url)).save(name)
         return {"rpc": name, "database": name}
 
     return save

@@ -1,6 +1,7 @@
 """A Prefect server as users have it: a process of its own, its data in a folder."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from deployments.services import prefect_server
 from tests.flows.flow_server import FlowServer, open_flow_server
 from tests.prefect_blocks import quick_schemas  # noqa: F401 - a fixture
-from tests.prefect_home import free_port
+from tests.prefect_home import WITHOUT_BLOCKS, free_port
 
 EVERYTHING_LOGGED = {"PREFECT_LOGGING_ROOT_LEVEL": "DEBUG", "PREFECT_LOGGING_LEVEL": "DEBUG"}
 
@@ -22,7 +23,11 @@ def server_home(prefect_home: Callable[[], Path]) -> Path:
 @pytest.fixture(scope="session")
 def prefect_api(server_home: Path) -> Iterator[str]:
     """Address of the API of a server that stops with the session."""
-    with prefect_server(server_home, free_port()) as url:
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in WITHOUT_BLOCKS.items():
+                patch.setenv(name, value)
+            url = stack.enter_context(prefect_server(server_home, free_port()))
         yield f"{url}/api"
 
 
