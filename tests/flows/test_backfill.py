@@ -180,6 +180,7 @@ def test_dry_run_writes_nothing_and_estimates_from_a_probe(
     assert float(shown["MiB to fetch, estimated"]) == pytest.approx(size, rel=0.3)
 
 
+@pytest.mark.usefixtures("new_database")
 def test_dry_run_leaves_a_new_database_without_tables(
     serve: Serve,
     save_blocks: Callable[[str], dict[str, str]],

@@ -128,6 +128,7 @@ def test_follow_indexes_ledgers_as_they_close(
     assert read_coverage(engine, "all").covered == ((1, summary.ledgers),)
 
 
+@pytest.mark.usefixtures("new_database")
 def test_first_run_starts_a_little_behind_the_tip(serve: Serve, run_index: Index) -> None:
     server = serve(Chain(generated(transactions_per_ledger=1), closed=300))
     assert run_index(server).written == [(180, 300)]

@@ -96,15 +96,24 @@ def old(postgres: Any) -> str:
     return "old_rows"
 
 
+@pytest.fixture(scope="module")
+def unmoved(administrator: Any, postgres: Any, old: str) -> str:
+    """Name of a database whose old rows are still to be moved, to be copied."""
+    administrator.execute(f"CREATE DATABASE unmoved_rows TEMPLATE {old}")
+    with open_engine(postgres.url_of("unmoved_rows"), PoolSettings(max_idle=0)) as engine:
+        schema.upgrade(engine)
+    return "unmoved_rows"
+
+
 @pytest.fixture
 def template(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(getattr(request, "param", "old")))
+    usual = "unmoved" if "upgraded" in request.fixturenames else "old"
+    return str(request.getfixturevalue(getattr(request, "param", usual)))
 
 
 @pytest.fixture
 def upgraded(engine: Engine) -> Engine:
     """A database whose old rows are still to be moved."""
-    schema.upgrade(engine)
     return engine
 
 

@@ -1,6 +1,5 @@
 """`deployments/roles.sql`: what each role may do, and that it may do nothing else."""
 
-import itertools
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,33 +43,46 @@ DDL = [
     "UPDATE alembic_version SET version_num = '0001'",
     "ALTER TABLE stored.events OWNER TO CURRENT_USER",
 ]
-_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def owned(administrator: psycopg.Connection, postgres: EmbeddedPostgres) -> Iterator[str]:
+    """Name of a database whose tables are made by a role of its own, to be copied."""
+    administrator.execute("CREATE ROLE owner_user LOGIN CREATEROLE")
+    administrator.execute("CREATE DATABASE owned OWNER owner_user")
+    url = make_conninfo(postgres.url_of("owned"), user="owner_user")
+    with open_engine(url, PoolSettings(max_idle=0)) as engine:
+        schema.prepare(engine)
+    yield "owned"
+    administrator.execute("DROP DATABASE owned WITH (FORCE)")
+    administrator.execute("DROP ROLE owner_user")
 
 
 @pytest.fixture
-def users(postgres: EmbeddedPostgres, database_url: str) -> Iterator[dict[str, str]]:
+def template(request: pytest.FixtureRequest) -> str:
+    is_owned = "users" in request.fixturenames
+    return str(request.getfixturevalue("owned")) if is_owned else "template1"
+
+
+@pytest.fixture
+def users(administrator: psycopg.Connection, database_url: str) -> Iterator[dict[str, str]]:
     """Connection strings of an owner that has migrated, and of a user in each role."""
-    number = next(_numbers)
-    names = {kind: f"{kind}_{number}" for kind in ("owner", "indexer", "reader")}
+    kinds = ("owner", "indexer", "reader")
+    urls = {kind: make_conninfo(database_url, user=f"{kind}_user") for kind in kinds}
     with psycopg.connect(database_url, autocommit=True) as connection:
-        database = connection.info.dbname
-        connection.execute(f"CREATE ROLE {names['owner']} LOGIN CREATEROLE")
-        connection.execute(f'ALTER DATABASE "{database}" OWNER TO {names["owner"]}')
-    urls = {kind: make_conninfo(database_url, user=name) for kind, name in names.items()}
-    with open_engine(urls["owner"], SETTINGS) as engine:
-        schema.prepare(engine)
+        connection.execute(f'ALTER DATABASE "{connection.info.dbname}" OWNER TO owner_user')
     psql = [str(EmbeddedPostgres.psql_path()), "-v", "ON_ERROR_STOP=1", "-f", str(ROLES)]
     subprocess.run([*psql, urls["owner"]], check=True, capture_output=True)
     subprocess.run([*psql, database_url], check=True, capture_output=True)  # again, by another
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        for kind in ("indexer", "reader"):
-            connection.execute(f"CREATE USER {names[kind]} IN ROLE sorobanflow_{kind}")
+    for kind in ("indexer", "reader"):
+        administrator.execute(f"CREATE USER {kind}_user IN ROLE sorobanflow_{kind}".encode())
     yield urls
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"REASSIGN OWNED BY {names['owner']} TO postgres")
-        for name in names.values():
-            connection.execute(f"DROP OWNED BY {name}")
-            connection.execute(f"DROP ROLE {name}")
+        connection.execute("REASSIGN OWNED BY owner_user TO postgres")
+        connection.execute("DROP OWNED BY owner_user")
+        for kind in ("indexer", "reader"):
+            connection.execute(f"DROP OWNED BY {kind}_user".encode())
+            connection.execute(f"DROP ROLE {kind}_user".encode())
 
 
 def _refused(url: str, statement: str) -> bool:

@@ -39,7 +39,7 @@ OF_0001 = """
 
 
 @pytest.fixture
-def engine_of_0001(database_url: str) -> Iterator[Engine]:
+def engine_of_0001(new_database: None, database_url: str) -> Iterator[Engine]:
     with open_engine(database_url, PoolSettings(max_idle=1, max_open=2)) as engine:
         schema.upgrade(engine, "0001")
         with engine.begin() as connection:

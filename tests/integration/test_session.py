@@ -70,6 +70,7 @@ def test_settings_of_a_database_change_nothing(
         assert (checksums(other), level) == (expected, "read committed")
 
 
+@pytest.mark.usefixtures("new_database")
 def test_tables_are_in_public_though_a_schema_is_named_like_the_user(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA postgres")
@@ -111,6 +112,7 @@ def test_server_without_multiranges_is_refused() -> None:
         ("DROP SCHEMA public", r"no schema .* \(3F000\).*create the schema public"),
     ],
 )
+@pytest.mark.usefixtures("new_database")
 def test_empty_database_without_the_right_to_create_is_refused(
     statement: str, message: str, database_url: str
 ) -> None:

@@ -262,6 +262,7 @@ def test_database_that_goes_leaves_the_node_in_the_status(
 
 
 @pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.usefixtures("new_database")
 def test_empty_database_is_unhealthy(database_url: str, client: RpcClient, prepared: bool) -> None:
     with open_engine(database_url, PoolSettings()) as engine:
         if prepared:

@@ -142,6 +142,7 @@ def _printed(python: Path, code: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.usefixtures("new_database")
 def test_examples_run_where_only_the_wheel_is_installed(
     clean_python: Path, database_url: str, tmp_path: Path
 ) -> None:

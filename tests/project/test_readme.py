@@ -229,6 +229,7 @@ def reader(
 
 @pytest.mark.xdist_group("prefect_api")  # the largest group starts first; this takes longest
 @pytest.mark.timeout(900)  # every command of the README, one after the other
+@pytest.mark.usefixtures("new_database")
 def test_readme_commands_run(reader: Reader, database_url: str) -> None:
     for language, text in BLOCK.findall(README):
         if language == "python":

@@ -190,6 +190,7 @@ def _all(client: SyncPrefectClient, kind: str) -> list[Any]:
             return found
 
 
+@pytest.mark.usefixtures("new_database")
 def test_run_that_succeeds(runs: Runs, guarded: Callable[[str], str]) -> None:
     with DevnetServer(Chain(generated(), closed=5)) as server:
         code, said = runs.index(_node_url(server.url), guarded(PLANTED["password"]))
@@ -226,6 +227,7 @@ def test_wrong_password_of_the_database(runs: Runs, guarded: Callable[[str], str
     assert (code, "no connection to the database (" in said) == (1, True), said
 
 
+@pytest.mark.usefixtures("new_database")
 def test_make_run(runs: Runs, guarded: Callable[[str], str]) -> None:
     database = guarded(PLANTED["password"])
     with _echoing(401) as url:
