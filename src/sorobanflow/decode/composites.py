@@ -78,9 +78,8 @@ class _Array(XdrType):
             self._item.write_skip(code)
 
     def _count(self, code: Code) -> str:
-        count = code.variable()
-        code.add(f"{count} = {code.bind(count_items)}(data, at, {self._limit})")
-        code.add("at += 4")
+        count = _number(code)  # most arrays are empty
+        code.add(f"if {count}: {code.bind(count_items)}(data, at - 4, {self._limit})")
         return count
 
 

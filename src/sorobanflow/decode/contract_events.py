@@ -7,7 +7,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from sorobanflow.decode.composites import array
-from sorobanflow.decode.reader import EXTENSION_POINT, count_items, flag
+from sorobanflow.decode.reader import count_items, flag
 from sorobanflow.decode.scval import skip_values
 from sorobanflow.decode.straight import ByHand
 
@@ -27,8 +27,10 @@ class ContractEvent(NamedTuple):
 
 def event_head(data: bytes, at: int) -> tuple[int, int, int]:
     """Read a ContractEvent's type, the number of its topics, and where they begin."""
-    at = EXTENSION_POINT.skip(data, at)
-    at += 36 if flag(data, at) else 4
+    extension, has_contract = _TWO_NUMBERS(data, at)
+    if extension or has_contract > 1:
+        raise ValueError(f"ContractEvent has no extension {extension} with flag {has_contract}")
+    at += 40 if has_contract else 8
     kind, version = _TWO_NUMBERS(data, at)
     if kind > DIAGNOSTIC or version != 0:
         raise ValueError(f"ContractEvent has no type {kind} with body {version}")

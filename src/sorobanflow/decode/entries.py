@@ -112,17 +112,17 @@ def _read_plain(name: str, body: XdrType, *key_fields: str) -> _ReadEntry:
 
 def _read_code(data: bytes, at: int) -> tuple[Entry, int]:
     ext, at = CODE_EXT.read(data, at)
-    key, at = _read_code_key(data, at)
+    (name, key, key_hash, *_), at = _read_code_key(data, at)
     wasm, at = slice_opaque(data, at)
-    return key._replace(entry={"ext": ext, **key.key}, value_xdr=wasm), at
+    return Entry(name, key, key_hash, {"ext": ext, **key}, value_xdr=wasm), at
 
 
 def _read_data(data: bytes, at: int) -> tuple[Entry, int]:
     ext, at = EXTENSION_POINT.read(data, at)
-    key, at = _read_data_key(data, at)
+    (name, key, key_hash, _, _, key_xdr, _), at = _read_data_key(data, at)
     val, end = SC_VAL.read(data, at)
-    entry = {"ext": ext, **key.key, "val": val}
-    return key._replace(entry=entry, value_xdr=data[at:end]), end
+    entry = {"ext": ext, **key, "val": val}
+    return Entry(name, key, key_hash, entry, None, key_xdr, data[at:end]), end
 
 
 def _read_data_key(data: bytes, at: int) -> tuple[Entry, int]:
@@ -131,7 +131,7 @@ def _read_data_key(data: bytes, at: int) -> tuple[Entry, int]:
     durability, end = DURABILITY.read(data, key_end)
     body = {"contract": contract, "key": key, "durability": durability}
     key_hash = sha256(DATA_TYPE + data[at:end]).hexdigest()
-    return Entry("contract_data", body, key_hash, key_xdr=data[key_at:key_end]), end
+    return Entry("contract_data", body, key_hash, None, None, data[key_at:key_end]), end
 
 
 def _read_code_key(data: bytes, at: int) -> tuple[Entry, int]:

@@ -38,12 +38,13 @@ def read_changes(data: bytes, at: int, op_order: int, changes: list[Change]) -> 
         entry, at = read_key(data, at) if kind == "removed" else read_entry(data, at)
         if entry is None:
             continue
-        before = instances.get(entry.key_hash) if entry.is_instance else None
+        is_of_instance = entry.is_instance
+        before = instances.get(entry.key_hash) if is_of_instance else None
         if kind == "removed" and entry.type in _NAMED_BEFORE and state_at is not None:
             before = _entry_before(data, state_at, entry)
         if kind != "state":
             changes.append(Change(op_order, order, kind, *entry, before))
-        if entry.is_instance and kind != "removed":
+        if is_of_instance and kind != "removed":
             instances[entry.key_hash] = entry.entry["val"]
     return at
 

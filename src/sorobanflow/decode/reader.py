@@ -48,8 +48,6 @@ def part(
     def read_part(data: bytes, at: int) -> tuple[T, int]:
         try:
             value, end = read(data, at)
-        except StructError as error:
-            raise DecodeError(f"cannot decode {name} (ends within a value)") from error
         except Exception as error:
             raise _failure(name, error) from error
         if end > len(data):
@@ -61,10 +59,12 @@ def part(
 
 def whole(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Callable[[bytes], T]:
     """Make a reader of bytes that are exactly one value; it raises nothing but DecodeError."""
-    read_part = part(name, read)
 
     def read_whole(data: bytes) -> T:
-        value, end = read_part(data, 0)
+        try:
+            value, end = read(data, 0)
+        except Exception as error:
+            raise _failure(name, error) from error
         if end != len(data):
             raise DecodeError(f"cannot decode {name} (ends at byte {end} of {len(data)})")
         return value
@@ -79,6 +79,8 @@ def base64_reader(name: str, read: Callable[[bytes, int], tuple[T, int]]) -> Cal
 
 
 def _failure(name: str, error: Exception) -> DecodeError:
+    if isinstance(error, StructError):
+        return DecodeError(f"cannot decode {name} (ends within a value)")
     reason = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
     return DecodeError(f"cannot decode {name} ({reason})")
 

@@ -19,6 +19,7 @@ from sorobanflow.decode.reader import (
     count_items,
     flag,
     no_arm,
+    skip_opaque,
     uint32,
     whole,
 )
@@ -88,7 +89,7 @@ _LEAVES: dict[int, tuple[str, XdrType | None]] = {
     21: ("ledger_key_nonce", struct(nonce=INT64)),
     22: ("executable_tag", _STRING),
 }
-_VEC, _MAP, _INSTANCE = 16, 17, 19
+_SYMBOL, _VEC, _MAP, _INSTANCE = 15, 16, 17, 19
 
 
 def _read(data: bytes, at: int, depth: int = 0) -> tuple[Json, int]:
@@ -160,6 +161,8 @@ def skip_values(data: bytes, at: int, count: int) -> int:
             size = _SIZES.get(arm)
             if size is not None:
                 at += size
+            elif arm == _SYMBOL:
+                at = skip_opaque(data, at, SYMBOL_LIMIT)
             elif arm in _SKIPS:
                 at = _SKIPS[arm](data, at)
             else:

@@ -8,47 +8,42 @@ from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.state_rows import AccountRow
 from sorobanflow.rows.values import arm, i64, json_text, text, u32, u64
 
-_REMOVED: dict[str, Json] = dict.fromkeys(AccountRow._fields[1:-6])
+_REMOVED: Json = (None,) * 18
 _NO_LIABILITIES: Json = {"buying": 0, "selling": 0}
 _NO_SPONSORSHIP: Json = {"num_sponsored": 0, "num_sponsoring": 0, "signer_sponsoring_i_ds": []}
 
 
 def account_row(change: Change, position: ChangePosition) -> AccountRow:
     """Make the row of an account's change; without values if it was removed."""
-    return AccountRow(
-        account_id=address(change.key["account_id"], "G"),
-        **(_REMOVED if change.entry is None else _values(change.entry, change.sponsor)),
-        deleted=change.entry is None,
-        **position._asdict(),
-    )
+    values = _REMOVED if change.entry is None else _values(change.entry, change.sponsor)
+    end: Json = change.entry is None, *position
+    return AccountRow(address(change.key["account_id"], "G"), *values, *end)
 
 
-def _values(entry: Json, sponsor: str | None) -> dict[str, Json]:
+def _values(entry: Json, sponsor: str | None) -> Json:
+    """Give the columns from `balance` to `sponsor`."""
     liabilities, sponsorship, last_use = _extensions(entry["ext"])
     inflation = entry["inflation_dest"]
     weights = bytes.fromhex(entry["thresholds"])
     if len(weights) != 4:
         raise DecodeError(f"{len(weights)} thresholds; expected 4")
-    return {
-        "balance": i64(entry["balance"]),
-        "sequence": i64(entry["seq_num"]),
-        "subentry_count": u32(entry["num_sub_entries"]),
-        "inflation_destination": None if inflation is None else address(inflation, "G"),
-        "flags": u32(entry["flags"]),
-        "home_domain": text(entry["home_domain"]),
-        "master_weight": weights[0],
-        "low_threshold": weights[1],
-        "medium_threshold": weights[2],
-        "high_threshold": weights[3],
-        "signers": json_text(_signers(entry["signers"], sponsorship["signer_sponsoring_i_ds"])),
-        "buying_liabilities": i64(liabilities["buying"]),
-        "selling_liabilities": i64(liabilities["selling"]),
-        "sponsored_count": u32(sponsorship["num_sponsored"]),
-        "sponsoring_count": u32(sponsorship["num_sponsoring"]),
-        "sequence_ledger": None if last_use is None else u32(last_use["seq_ledger"]),
-        "sequence_time": None if last_use is None else u64(last_use["seq_time"]),
-        "sponsor": None if sponsor is None else address(sponsor, "G"),
-    }
+    return (
+        i64(entry["balance"]),
+        i64(entry["seq_num"]),
+        u32(entry["num_sub_entries"]),
+        None if inflation is None else address(inflation, "G"),
+        u32(entry["flags"]),
+        text(entry["home_domain"]),
+        *weights,
+        json_text(_signers(entry["signers"], sponsorship["signer_sponsoring_i_ds"])),
+        i64(liabilities["buying"]),
+        i64(liabilities["selling"]),
+        u32(sponsorship["num_sponsored"]),
+        u32(sponsorship["num_sponsoring"]),
+        None if last_use is None else u32(last_use["seq_ledger"]),
+        None if last_use is None else u64(last_use["seq_time"]),
+        None if sponsor is None else address(sponsor, "G"),
+    )
 
 
 def _extensions(ext: Json) -> tuple[Json, Json, Json]:

@@ -1,6 +1,7 @@
 """Make the row of an event, after `decode.events`; all fields are checked, id and ledger agree."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from sorobanflow.decode.events import DecodedEvent
@@ -10,6 +11,7 @@ from sorobanflow.rows.values import hash_bytes, json_text, rfc3339
 from sorobanflow.sources.items import Event
 from sorobanflow.toid import Position, parse_event_id
 
+_tx_hash = lru_cache(maxsize=256)(hash_bytes)  # the events of a transaction have the same
 _IS_SYSTEM = {"contract": False, "system": True}
 #: Largest index of an event that a row can hold; no ledger comes near it.
 MAX_INDEX = 2**31 - 1
@@ -55,7 +57,7 @@ def event_row(event: Event, decoded: DecodedEvent) -> EventRow:
         event_index=position.event,
         is_system=_IS_SYSTEM[event.type],
         in_successful_call=event.in_successful_contract_call,
-        tx_hash=hash_bytes(event.tx_hash),
+        tx_hash=_tx_hash(event.tx_hash),
         contract_id=address(event.contract_id, "C") if event.contract_id else None,
         topics=json_text(decoded.topics),
         value=json_text(decoded.value),

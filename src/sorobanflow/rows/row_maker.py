@@ -197,17 +197,18 @@ class RowMaker:
             # An item that names no ledger of the batch is quarantined under that of the item
             # before it: fetching the batch's ledgers again is what clears a quarantine row.
             stated = stated_ledger(item)
-            if stated is not None and self._ledgers.holds(stated):
+            is_of_batch = stated is not None and self._ledgers.holds(stated)
+            if stated is not None and is_of_batch:
                 ledger = stated
             try:
-                self._add_one(item)
+                self._add_one(item, is_of_batch)
             except Exception as error:  # one bad item must never abort a batch
                 self._quarantine.add(kind, item, ledger, error)
 
-    def _add_one(self, item: Item) -> None:
+    def _add_one(self, item: Item, is_of_batch: bool) -> None:
         if isinstance(item, Malformed):
             raise DecodeError(item.error)
-        if not self._ledgers.holds(item.ledger):
+        if not is_of_batch:
             raise DecodeError(f"it is of ledger {item.ledger}, the batch of {self._ledgers}")
         if isinstance(item, Transaction):
             self._add_transaction(item)

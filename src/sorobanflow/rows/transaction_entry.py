@@ -28,7 +28,7 @@ class TransactionEntry(NamedTuple):
 
     def is_same(self, other: "TransactionEntry") -> bool:
         """Whether both are the same, but for their calls: each node has measured its own."""
-        return self._replace(calls=()) == other._replace(calls=())
+        return self is other or self._replace(calls=()) == other._replace(calls=())
 
     def with_fees(self, fees: FeeChanges) -> "TransactionEntry":
         """Take what a whole ledger says of its fee, where the meta leaves parts of it open."""
@@ -63,5 +63,7 @@ class TransactionReader:
         trades = trade_rows(operations, results)
         state = state_rows(row, decoded, self._passphrase) if self._with_state else []
         calls = call_rows(row, decoded.meta.diagnostics)
-        meta = decoded.meta._replace(diagnostics=())
+        meta = decoded.meta
+        if self._with_calls:
+            meta = meta._replace(diagnostics=())
         return TransactionEntry(row, operations, trades, meta, state, calls)

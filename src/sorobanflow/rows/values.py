@@ -44,9 +44,9 @@ class reading:
 
 def arm(value: Json) -> tuple[str, Json]:
     """Split a union into its arm and its content, None for an arm without one."""
-    if isinstance(value, str):
+    if type(value) is str:
         return value, None
-    if isinstance(value, dict) and len(value) == 1:
+    if type(value) is dict and len(value) == 1:
         [content] = value.items()
         return content
     raise DecodeError(f"not a SEP-51 union: {_short(value)}; expected a name or a one-key object")
@@ -75,9 +75,9 @@ def name(value: Json) -> str:
 # A closure takes 0.15 µs for a u32 and 0.58 for an i64, a partial 0.37 and 0.87.
 def _integer(kind: str, low: int, high: int) -> Callable[[Json], int]:
     def read(value: Json) -> int:
-        if isinstance(value, str) and _is_integer(value):
+        if type(value) is str and _is_integer(value):
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        if type(value) is int and low <= value <= high:  # a bool is none
             return value
         raise DecodeError(f"not a {kind}: {_short(value)}; expected an integer of {low} to {high}")
 
