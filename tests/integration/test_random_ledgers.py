@@ -10,8 +10,7 @@ import pytest
 from stellar_sdk import xdr
 
 from sorobanflow.decode.contract_events import ContractEvent
-from sorobanflow.decode.meta_events import MetaEvents
-from sorobanflow.decode.metas import STAGES
+from sorobanflow.decode.meta_events import STAGES, MetaEvents
 from sorobanflow.decode.raw_ledgers import RawLedger, raw_ledger_reader
 from sorobanflow.decode.tx_sets import TxSet
 from tests.integration.ledger_draft import hash_of, hash_of_set

@@ -4,9 +4,10 @@ Made by `decode.close_metas` from a LedgerCloseMeta. Invariant: what is here has
 as far as hashes can prove it. Source: Stellar-ledger.x.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sorobanflow.decode.changes import Change
+from sorobanflow.decode.changes import Change, Meta
 from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.reader import Json
 from sorobanflow.sources.items import Event, Transaction
@@ -56,3 +57,5 @@ class CloseMeta(NamedTuple):
     #: Keys of the entries that left the live state, in order, as `read_key` gives them: without
     #: `entry` and `value_xdr`. Contract data, code, and (since protocol 23) their ttl beside them.
     evicted: list[Entry]
+    #: What the transactions' metas state, but for their diagnostics; empty if it was searched.
+    metas: Sequence[Meta | None] = ()

@@ -111,7 +111,7 @@ def _walked(
     data: bytes, at: int, object: LedgerObject, network: bytes, search: EventSearch | None
 ) -> Iterator[CloseMeta]:
     """Read and prove the ledgers of an object, one at a time."""
-    read = raw_ledger_reader(network)
+    read = raw_ledger_reader(network, with_changes=search is None)
     for _ in range(object.ledgers.size):
         ledger, at = read(data, at)
         yield _close_meta(ledger, prove(ledger, object.name), search)
@@ -147,6 +147,7 @@ def _close_meta(
         fees=[one.fees for one in applied],
         upgrades=ledger.upgrades,
         evicted=ledger.evicted,
+        metas=[one.read_meta for one in applied],
     )
 
 

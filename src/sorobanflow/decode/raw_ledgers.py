@@ -5,9 +5,10 @@ DecodeError. Nothing is proved here: see `proofs`. Source: Stellar-ledger.x.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
-from sorobanflow.decode.changes import Change
+from sorobanflow.decode.changes import Change, Meta
 from sorobanflow.decode.close_meta import FeeChanges, Header, Upgrade
 from sorobanflow.decode.close_meta_types import (
     CLOSE_META_EXT,
@@ -17,7 +18,8 @@ from sorobanflow.decode.close_meta_types import (
 )
 from sorobanflow.decode.entries import Entry, read_key, skip_entry
 from sorobanflow.decode.entry_changes import balance_gain, read_changes
-from sorobanflow.decode.meta_events import MetaEvents, read_meta_events
+from sorobanflow.decode.meta_events import MetaEvents
+from sorobanflow.decode.metas import read_events_alone, read_meta_and_events
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     T,
@@ -55,6 +57,7 @@ class Applied(NamedTuple):
     hash: bytes
     result: bytes  # TransactionResult
     meta: bytes  # TransactionMeta
+    read_meta: Meta | None  # None where only events are wanted
     events: MetaEvents
     fees: FeeChanges
 
@@ -62,6 +65,9 @@ class Applied(NamedTuple):
     def is_successful(self) -> bool:
         """Whether its code is txSUCCESS, or txFEE_BUMP_INNER_SUCCESS."""
         return self.result[8:12] in _SUCCESS_CODES
+
+
+_ReadMeta: TypeAlias = Callable[[bytes, int], tuple[tuple[Meta | None, MetaEvents], int]]
 
 
 class RawLedger(NamedTuple):
@@ -74,9 +80,15 @@ class RawLedger(NamedTuple):
     evicted: list[Entry]  # keys only
 
 
-def raw_ledger_reader(network: bytes) -> Callable[[bytes, int], tuple[RawLedger, int]]:
-    """Make a reader of a LedgerCloseMeta among others; it raises nothing but DecodeError."""
-    return part("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network))
+def raw_ledger_reader(
+    network: bytes, *, with_changes: bool = True
+) -> Callable[[bytes, int], tuple[RawLedger, int]]:
+    """Make a reader of a LedgerCloseMeta among others; it raises nothing but DecodeError.
+
+    `with_changes`: read what the metas state, not only their events.
+    """
+    read_meta: _ReadMeta = read_meta_and_events if with_changes else read_events_alone
+    return part("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network, read_meta))
 
 
 def find_headers(data: bytes, at: int, count: int) -> list[StatedHeader] | None:
@@ -109,11 +121,13 @@ def _read_front(data: bytes, at: int) -> tuple[tuple[int, StatedHeader], int]:
     return (version, stated), at
 
 
-def _read_ledger(data: bytes, at: int, network: bytes) -> tuple[RawLedger, int]:
+def _read_ledger(
+    data: bytes, at: int, network: bytes, read_meta: _ReadMeta
+) -> tuple[RawLedger, int]:
     (version, stated), at = _read_front(data, at)
     read_set = read_generalized_tx_set if version else read_tx_set
     tx_set, at = read_set(data, at, network)
-    applied, at = _read_applied(data, at, version)
+    applied, at = _read_applied(data, at, version, read_meta)
     upgrades, at = _read_each(data, at, _read_upgrade)
     at = SCP_INFO.skip(data, at)
     evicted: list[Entry | None] = []
@@ -158,12 +172,17 @@ _read_whole_front = part("LedgerCloseMeta", _read_front)
 _read_other_header = part("LedgerHeaderHistoryEntry", _read_header)
 
 
-def _read_applied(data: bytes, at: int, version: int) -> tuple[list[Applied], int]:
+def _read_applied(
+    data: bytes, at: int, version: int, read_meta: _ReadMeta
+) -> tuple[list[Applied], int]:
     count_items(data, at, MAX_TX - 1)
-    return _read_each(data, at, _read_applied_v1 if version == 2 else _read_applied_v0)
+    read = _read_applied_v1 if version == 2 else _read_applied_v0
+    return _read_each(data, at, partial(read, read_meta=read_meta))
 
 
-def _read_applied_v0(data: bytes, at: int, number: int) -> tuple[Applied, int]:
+def _read_applied_v0(
+    data: bytes, at: int, number: int, read_meta: _ReadMeta
+) -> tuple[Applied, int]:
     """Read a TransactionResultMeta."""
     result_at = at + 32
     fees_at = TRANSACTION_RESULT.skip(data, result_at)
@@ -171,14 +190,16 @@ def _read_applied_v0(data: bytes, at: int, number: int) -> tuple[Applied, int]:
     meta_at = read_changes(data, fees_at, number, before)
     charged = balance_gain(data, fees_at, before)
     fees = FeeChanges(before, [], -charged if charged else None, 0)
-    events, end = read_meta_events(data, meta_at)
-    result, meta = data[result_at:fees_at], data[meta_at:end]
-    return Applied(data[at:result_at], result, meta, events, fees), end
+    (meta, events), end = read_meta(data, meta_at)
+    tx_hash, result, meta_xdr = data[at:result_at], data[result_at:fees_at], data[meta_at:end]
+    return Applied(tx_hash, result, meta_xdr, meta, events, fees), end
 
 
-def _read_applied_v1(data: bytes, at: int, number: int) -> tuple[Applied, int]:
+def _read_applied_v1(
+    data: bytes, at: int, number: int, read_meta: _ReadMeta
+) -> tuple[Applied, int]:
     """Read a TransactionResultMetaV1."""
-    applied, at = _read_applied_v0(data, EXTENSION_POINT.skip(data, at), number)
+    applied, at = _read_applied_v0(data, EXTENSION_POINT.skip(data, at), number, read_meta)
     after: list[Change] = []
     end = read_changes(data, at, number, after)
     fees = applied.fees._replace(after=after, refunded=balance_gain(data, at, after))

@@ -32,14 +32,17 @@ class DecodedTransaction(NamedTuple):
 
 
 def decode_transaction(
-    transaction: Transaction, *, with_diagnostics: bool = False
+    transaction: Transaction, *, with_diagnostics: bool = False, meta: Meta | None = None
 ) -> DecodedTransaction:
-    """Decode the three parts; DecodeError if one is not the base64 XDR of its type."""
+    """Decode the three parts; DecodeError if one is not the base64 XDR of its type.
+
+    `meta`: what its meta states, if that was read already.
+    """
     read = read_meta_with_diagnostics if with_diagnostics else read_meta
     return DecodedTransaction(
         read_envelope(transaction.envelope_xdr),
         read_result(transaction.result_xdr),
-        read(transaction.result_meta_xdr),
+        meta or read(transaction.result_meta_xdr),
     )
 
 

@@ -52,10 +52,13 @@ class TransactionReader:
         self._passphrase = passphrase
         self._network = network_id(passphrase)
         self._with_state, self._with_calls = with_state, with_calls
+        #: By hash: what the metas of a whole ledger's transactions state, without diagnostics.
+        self.metas: dict[str, Meta | None] = {}
 
     def read(self, item: Transaction) -> TransactionEntry:
         """Make the rows; DecodeError if it is not what it should be."""
-        decoded = decode_transaction(item, with_diagnostics=self._with_calls)
+        meta = None if self._with_calls else self.metas.get(item.tx_hash)
+        decoded = decode_transaction(item, with_diagnostics=self._with_calls, meta=meta)
         check_hash(item, decoded.envelope, self._network)
         row = transaction_row(item, decoded)
         results = operation_results(decoded.result)
