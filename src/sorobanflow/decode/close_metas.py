@@ -3,9 +3,6 @@
 Invariant: a ledger that is given has passed every check of `proofs`, and follows the one that was
 given before it; there is no way around the checks. Its items are those of a node whose metas are
 the same: transactions as getTransactions gives them, events as getEvents does.
-
-A transaction of applyload-10048 takes 180 µs here and 430 µs in the RowMaker (medians): 140 to
-walk its bytes, 5 to prove it, 35 to make its items.
 """
 
 from collections.abc import Iterable, Iterator
