@@ -7,16 +7,20 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 from stellar_sdk import Address, scval, xdr
 
+from sorobanflow.contracts.matching import NamedCall
 from sorobanflow.contracts.spec import (
     BytesN,
     Case,
     Declared,
     Enum,
+    Event,
     Field,
+    Function,
     Map,
     Member,
     Named,
     Option,
+    Param,
     Plain,
     Result,
     Spec,
@@ -27,6 +31,7 @@ from sorobanflow.contracts.spec import (
     Vec,
 )
 from sorobanflow.decode.reader import escape
+from sorobanflow.decode.scval import read_scval
 
 
 class Value(NamedTuple):
@@ -223,3 +228,74 @@ def struct_value(by_name: dict[str, Value]) -> Value:
     entries = [xdr.SCMapEntry(scval.to_symbol(n), by_name[n].scval) for n in sorted(by_name)]
     plain = {name: value.plain for name, value in by_name.items()}
     return Value(xdr.SCVal(xdr.SCValType.SCV_MAP, map=xdr.SCMap(entries)), plain)
+
+
+def sep51(value: xdr.SCVal) -> Any:
+    """A value as the tables hold it."""
+    return read_scval(value.to_xdr_bytes())
+
+
+known_types = types(len(OTHERS))
+_fields = st.lists(st.tuples(names, known_types), max_size=4, unique_by=lambda one: one[0])
+
+
+def draw_event(draw: Draw, name: str) -> Event:
+    """An event with parameters of the types of `specs`."""
+    data_format = draw(st.sampled_from(["single_value", "vec", "map"]))
+    params = [
+        Param(*one, in_topics=(data_format == "single_value" and place > 0) or draw(st.booleans()))
+        for place, one in enumerate(draw(_fields))
+    ]
+    prefix = tuple(draw(st.lists(names, max_size=2)))
+    return Event(name, prefix, tuple(params), data_format)
+
+
+class Emitted(NamedTuple):
+    """Topics and data of an event, SEP-51, and its parameters."""
+
+    topics: list[Any]
+    value: Any
+    plain: dict[str, Any]
+
+
+def emit(draw: Draw, event: Event, spec: Spec) -> Emitted:
+    """Emit an event as its declaration says."""
+    values = {one.name: draw_value(draw, one.type, spec) for one in event.params}
+    topics = [scval.to_symbol(one) for one in event.prefix]
+    topics += [values[one.name].scval for one in event.topics]
+    data = _data(event, {one.name: values[one.name] for one in event.data})
+    plain = {name: one.plain for name, one in values.items()}
+    return Emitted([sep51(one) for one in topics], sep51(data), plain)
+
+
+def _data(event: Event, values: dict[str, Value]) -> xdr.SCVal:
+    if event.data_format == "map":
+        return struct_value(values).scval
+    if event.data_format == "vec":
+        return scval.to_vec([one.scval for one in values.values()])
+    return next((one.scval for one in values.values()), scval.to_void())
+
+
+def draw_function(draw: Draw) -> Function:
+    """A function whose arguments and result are of the types of `specs`."""
+    inputs = tuple(Field(*one) for one in draw(_fields))
+    return Function("call", inputs, draw(known_types))
+
+
+class Called(NamedTuple):
+    """Arguments and result of a call, SEP-51, and what they are by name."""
+
+    arguments: list[Any]
+    result: Any
+    named: NamedCall
+
+
+def call(draw: Draw, function: Function, spec: Spec) -> Called:
+    """Call a function as its declaration says."""
+    values = {one.name: draw_value(draw, one.type, spec) for one in function.inputs}
+    result = draw_value(draw, function.output, spec)
+    plain = {name: one.plain for name, one in values.items()}
+    is_error = isinstance(function.output, Result) and result.scval.error is not None
+    outcome = (None, result.plain["error"]) if is_error else (result.plain, None)
+    arguments = [sep51(one.scval) for one in values.values()]
+    return Called(arguments, sep51(result.scval), NamedCall("call", plain, *outcome))

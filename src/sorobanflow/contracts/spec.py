@@ -217,6 +217,22 @@ class Spec:
         """The enums of errors."""
         return tuple(one for one in self.types.values() if isinstance(one, Enum) and one.is_error)
 
+    def errors_of(self, kind: Type) -> tuple[Enum, ...]:
+        """Find the enums that name errors of a type; none: it is no type of errors.
+
+        Older SDKs declare no more than that it is an error, which may be of any enum.
+        """
+        if kind == ANY_ERROR:
+            return self.errors
+        declared = self.types.get(kind.name) if isinstance(kind, Named) else None
+        return (declared,) if isinstance(declared, Enum) and declared.is_error else ()
+
+
+def error_name(code: int, enums: Iterable[Enum]) -> str | None:
+    """Find the name of an error's code; None if the enums that know it disagree, or none does."""
+    names = {enum.name_of(code) for enum in enums} - {None}
+    return names.pop() if len(names) == 1 else None
+
 
 def _by_name(entries: Iterable[_Item]) -> dict[str, _Item]:
     """Find entries by name, without those of a name that is declared in several ways."""

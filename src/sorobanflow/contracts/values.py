@@ -5,8 +5,8 @@ enums and errors names, options null or their value. Numbers of 64 and more bits
 SEP-51, bytes hex; texts keep SEP-51's escapes. A map is an object if its keys become text or
 numbers, else an array of pairs. A value of type val stays a SEP-51 value: nothing says what it is.
 
-Invariant: a value that differs from its type in anything is a Mismatch, and nothing of it is given.
-Work is bounded by the value's size, depth by MAX_DEPTH. Source: SEP-48, Rust's soroban-sdk.
+Invariant: a value that differs from its type in anything is a Mismatch as a whole. Work is bounded
+by the value's size, depth by MAX_DEPTH. Source: SEP-48, Rust's soroban-sdk.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,11 +30,12 @@ from sorobanflow.contracts.spec import (
     Type,
     Union,
     Vec,
+    error_name,
 )
 from sorobanflow.decode.reader import Json
 
-#: Types and values within each other; values nest at most 200 deep (`decode.scval`).
-MAX_DEPTH = 250
+#: Types and values within each other; Python's stack is enough for 180.
+MAX_DEPTH = 120
 
 #: First letters of the addresses of each type. CAP-67's events also name claimable balances and
 #: pools, which contracts cannot.
@@ -43,7 +44,6 @@ _ADDRESSES = {"address": "GCBL", "muxed_address": "GCM"}
 
 #: Types of keys that do not become names of an object.
 _NO_TEXT = ("val", "bool", "void", "error")
-
 NamedType: TypeAlias = Field | Param
 
 
@@ -73,11 +73,7 @@ def decode_fields(value: Json, fields: Sequence[NamedType], spec: Spec) -> Json 
 
 
 def decode_error(value: Json, kind: Type, spec: Spec) -> Json | Mismatch:
-    """Decode a SEP-51 error by its type: a name, or for other than a contract's, SEP-51.
-
-    Older SDKs declare no more than that it is an error. Then a code has a name if all of the
-    spec's enums that know it give it the same.
-    """
+    """Decode a SEP-51 error into its name; one that no enum of the type names stays SEP-51."""
     return _checked(lambda: _error(value, kind, spec))
 
 
@@ -111,19 +107,15 @@ def _plain(value: Json, kind: Plain, spec: Spec, _: int) -> Json:
 
 
 def _error(value: Json, kind: Type, spec: Spec) -> Json:
-    error = _arm(value, "error", "error")
-    if kind != ANY_ERROR:
-        return _declared_error(error, kind, spec)
-    code = error.get("contract")
-    names = {one.name_of(code) for one in spec.errors} - {None} if code is not None else set()
-    return names.pop() if len(names) == 1 else error
-
-
-def _declared_error(error: Json, kind: Type, spec: Spec) -> Json:
-    declared = spec.types.get(kind.name) if isinstance(kind, Named) else None
-    if not isinstance(declared, Enum) or not declared.is_error:
+    error, enums = _arm(value, "error", "error"), spec.errors_of(kind)
+    if not enums and kind != ANY_ERROR:
         raise _MismatchError(f"{kind} is no declared type of errors")
-    return error if "contract" not in error else _member(error["contract"], declared)
+    if "contract" not in error:
+        return error
+    name = error_name(error["contract"], enums)
+    if name is None and kind != ANY_ERROR:
+        raise _MismatchError(f"{kind} has not one name for {error['contract']!r:.20}")
+    return error if name is None else name
 
 
 def _option(value: Json, kind: Option, spec: Spec, depth: int) -> Json:
@@ -172,8 +164,7 @@ def has_text_keys(kind: Map, spec: Spec) -> bool:
         case Named(name):
             declared = spec.types.get(name)
             return isinstance(declared, Enum) and not declared.is_error
-        case other:
-            return isinstance(other, BytesN)
+    return isinstance(kind.key, BytesN)
 
 
 def _bytes(value: Json, kind: BytesN, _spec: Spec, _depth: int) -> Json:
@@ -243,7 +234,7 @@ def _arm(value: Json, arm: str, expected: str) -> Json:
 
 
 def _refuse(value: Json, expected: str) -> NoReturn:
-    got = value if isinstance(value, str) else next(iter(value))
+    got = value if isinstance(value, str) else next(iter(value), None)
     raise _MismatchError(f"it is {got!r:.40}; expected {expected:.60}")
 
 
