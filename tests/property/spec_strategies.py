@@ -8,22 +8,19 @@ from hypothesis import strategies as st
 from stellar_sdk import Address, scval, xdr
 
 from sorobanflow.contracts.matching import NamedCall
-from sorobanflow.contracts.spec import (
+from sorobanflow.contracts.spec import Event, Function, Param, Spec
+from sorobanflow.contracts.types import (
     BytesN,
     Case,
     Declared,
     Enum,
-    Event,
     Field,
-    Function,
     Map,
     Member,
     Named,
     Option,
-    Param,
     Plain,
     Result,
-    Spec,
     Struct,
     Tuple,
     Type,
@@ -101,7 +98,7 @@ def types(declared: int) -> st.SearchStrategy[Type]:
             st.builds(Result, inner.filter(_is_no_result), st.just(Named(ERROR))),
             st.builds(Vec, inner),
             st.builds(Map, st.sampled_from(_KEYS).map(Plain), inner),
-            st.builds(Tuple, st.lists(inner, max_size=3).map(tuple)),
+            st.builds(Tuple, st.lists(inner, min_size=1, max_size=3).map(tuple)),
         )
 
     return st.recursive(base, nest, max_leaves=4)

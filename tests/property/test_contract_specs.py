@@ -6,7 +6,8 @@ from stellar_sdk import xdr
 
 from sorobanflow.contracts.matching import NamedEvent, Unnamed, name_call, name_event
 from sorobanflow.contracts.reading import read_interface
-from sorobanflow.contracts.spec import Field, Function, Plain, Spec
+from sorobanflow.contracts.spec import Function, Spec
+from sorobanflow.contracts.types import Field, Plain
 from sorobanflow.contracts.values import Mismatch, decode_value
 from tests.property.spec_strategies import (
     call,

@@ -6,18 +6,15 @@ from stellar_sdk import xdr
 from stellar_sdk.sep.contract_meta import ContractMeta
 from stellar_sdk.sep.contract_spec import ContractSpec
 
-from sorobanflow.contracts.spec import (
+from sorobanflow.contracts.spec import Entry, Event, Function, Spec
+from sorobanflow.contracts.types import (
     BytesN,
-    Entry,
     Enum,
-    Event,
-    Function,
     Map,
     Named,
     Option,
     Plain,
     Result,
-    Spec,
     Struct,
     Tuple,
     Type,

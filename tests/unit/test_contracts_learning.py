@@ -15,7 +15,8 @@ from sorobanflow.contracts.learning import (
 )
 from sorobanflow.contracts.matching import NamedEvent, name_event
 from sorobanflow.contracts.seen_types import join, type_of
-from sorobanflow.contracts.spec import BytesN, Event, Map, Option, Param, Plain, Spec, Vec
+from sorobanflow.contracts.spec import Event, Param, Spec
+from sorobanflow.contracts.types import BytesN, Map, Option, Plain, Vec
 
 G = "GAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAWHF"
 ADDRESS, I128, SYMBOL = Plain("address"), Plain("i128"), Plain("symbol")

@@ -7,20 +7,17 @@ import pytest
 from sorobanflow.contracts.asset_spec import ASSET_SPEC
 from sorobanflow.contracts.matching import NamedCall, NamedEvent, Unnamed, name_call, name_event
 from sorobanflow.contracts.names import MAX_LENGTH, safe_name
-from sorobanflow.contracts.spec import (
+from sorobanflow.contracts.spec import Event, Function, Param, Spec
+from sorobanflow.contracts.types import (
     ANY_ERROR,
     VAL,
     VOID,
     Enum,
-    Event,
-    Function,
     Map,
     Member,
     Option,
-    Param,
     Plain,
     Result,
-    Spec,
 )
 from sorobanflow.contracts.values import Mismatch, decode_value
 

@@ -9,18 +9,8 @@ of one of three types, which are declared apart, since a spec has no name for "o
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from sorobanflow.contracts.spec import (
-    VOID,
-    DataFormat,
-    Entry,
-    Event,
-    Field,
-    Function,
-    Param,
-    Plain,
-    Spec,
-    Type,
-)
+from sorobanflow.contracts.spec import DataFormat, Entry, Event, Function, Param, Spec
+from sorobanflow.contracts.types import VOID, Field, Plain, Type
 
 _ADDRESS, _I128, _U32, _BOOL, _STRING = map(Plain, ("address", "i128", "u32", "bool", "string"))
 _MUXED = Plain("muxed_address")

@@ -9,9 +9,10 @@ import json
 from collections.abc import Sequence
 from typing import assert_never
 
-from sorobanflow.contracts.json_paths import MAX_DEPTH, Budget
+from sorobanflow.contracts.json_paths import MAX_RECURSION, TOP, Budget, Within
 from sorobanflow.contracts.names import literal
-from sorobanflow.contracts.spec import (
+from sorobanflow.contracts.spec import Spec, error_name
+from sorobanflow.contracts.types import (
     ANY_ERROR,
     VAL,
     VOID,
@@ -23,13 +24,11 @@ from sorobanflow.contracts.spec import (
     Option,
     Plain,
     Result,
-    Spec,
     Struct,
     Tuple,
     Type,
     Union,
     Vec,
-    error_name,
 )
 from sorobanflow.contracts.values import NamedType, has_text_keys
 
@@ -66,16 +65,15 @@ class ColumnWriter:
             sql_type = _SQL_TYPES[inner.name]
             text = f"{source}->>{literal(_arm(inner))}"
             return sql_type, text if sql_type == _TEXT else f"({text})::{sql_type}"
-        declared = self._spec.types.get(inner.name) if isinstance(inner, Named) else None
+        declared = self._spec.find_type(inner.name) if isinstance(inner, Named) else None
         if isinstance(inner, BytesN) or isinstance(declared, Enum) or inner == ANY_ERROR:
             return _TEXT, f"({self.json(inner, source)})#>>'{{}}'"
         return _JSON, self.json(kind, source)
 
-    def json(self, kind: Type, source: str, depth: int = 0) -> str:
+    def json(self, kind: Type, source: str, within: Within = TOP) -> str:
         """Write the plain JSON of a value."""
-        self._budget.spend()
-        if depth > MAX_DEPTH:
-            return source
+        self._budget.spend(within.depth)
+        deeper = within.deeper()
         match kind:
             case Plain():
                 return self._plain(kind, source)
@@ -83,20 +81,20 @@ class ColumnWriter:
                 return f"{source}->'bytes'"
             case Option(value):
                 is_void = f"{source} = '\"void\"'"
-                return f"CASE WHEN {is_void} THEN NULL ELSE {self.json(value, source, depth)} END"
+                return f"CASE WHEN {is_void} THEN NULL ELSE {self.json(value, source, deeper)} END"
             case Result(ok, error):
                 failed = f"jsonb_build_object('error', {self._error(error, source)})"
-                fine = self.json(ok, source, depth)
+                fine = self.json(ok, source, deeper)
                 return f"CASE WHEN {source}->'error' IS NULL THEN {fine} ELSE {failed} END"
             case Vec(item):
-                each = self.json(item, f"v{depth}.value", depth + 1)
-                return _collected("agg", f"{source}->'vec'", each, depth)
+                each = self.json(item, _item(within), deeper)
+                return _collected("agg", f"{source}->'vec'", each, within)
             case Map():
-                return self._map(kind, source, depth)
+                return self._map(kind, source, within)
             case Tuple(items):
-                return self._items(items, source, depth)
+                return self._items(items, source, deeper)
             case Named(name):
-                return self._named(name, source, depth)
+                return self._named(name, source, within.deeper(name))
             case _:
                 assert_never(kind)
 
@@ -114,30 +112,32 @@ class ColumnWriter:
         known = {code: _json_text(name) for code, name in names.items() if name is not None}
         return _cases(f"{error}->>'contract'", known, error)
 
-    def _map(self, kind: Map, source: str, depth: int) -> str:
-        entry = f"v{depth}.value"
-        key = self.json(kind.key, f"{entry}->'key'", depth + 1)
-        value = self.json(kind.value, f"{entry}->'val'", depth + 1)
+    def _map(self, kind: Map, source: str, within: Within) -> str:
+        entry = _item(within)
+        key = self.json(kind.key, f"{entry}->'key'", within.deeper())
+        value = self.json(kind.value, f"{entry}->'val'", within.deeper())
         if not has_text_keys(kind, self._spec):
             pair = f"jsonb_build_array({key}, {value})"
-            return _collected("agg", f"{source}->'map'", pair, depth)
+            return _collected("agg", f"{source}->'map'", pair, within)
         # A key is null only where the value is not of its type, and would be an error.
         name = f"coalesce(({key})#>>'{{}}', '')"
-        return _collected("object_agg", f"{source}->'map'", f"{name}, {value}", depth)
+        return _collected("object_agg", f"{source}->'map'", f"{name}, {value}", within)
 
-    def _items(self, kinds: Sequence[Type], source: str, depth: int, first: int = 0) -> str:
+    def _items(self, kinds: Sequence[Type], source: str, within: Within, first: int = 0) -> str:
         places = enumerate(kinds, first)
-        values = [self.json(one, f"{source}->'vec'->{at}", depth + 1) for at, one in places]
+        values = [self.json(one, f"{source}->'vec'->{at}", within) for at, one in places]
         return _built("array", values)
 
-    def _named(self, name: str, source: str, depth: int) -> str:
-        match self._spec.types.get(name):
+    def _named(self, name: str, source: str, within: Within) -> str:
+        if within.names.count(name) > MAX_RECURSION:
+            return source  # no such value fits
+        match self._spec.find_type(name):
             case None:
                 return source
             case Struct() as struct:
-                return self._struct(struct, source, depth)
+                return self._struct(struct, source, within)
             case Union(cases=cases):
-                values = {case.name: self._case(case, source, depth) for case in cases}
+                values = {case.name: self._case(case, source, within) for case in cases}
                 return _cases(f"{source}->'vec'->0->>'symbol'", values)
             case Enum(is_error=True):
                 return self._error(Named(name), source)
@@ -146,24 +146,24 @@ class ColumnWriter:
                 names = {key: _json_text(one) for key, one in known.items() if one is not None}
                 return _cases(f"{source}->>'u32'", names)
 
-    def _struct(self, struct: Struct, source: str, depth: int) -> str:
+    def _struct(self, struct: Struct, source: str, within: Within) -> str:
         if struct.is_tuple:
-            return self._items([field.type for field in struct.fields], source, depth)
+            return self._items([field.type for field in struct.fields], source, within)
         sources = field_sources(struct.fields, source)
         pairs = [
-            f"{literal(field.name)}, {self.json(field.type, sources[field.name], depth + 1)}"
+            f"{literal(field.name)}, {self.json(field.type, sources[field.name], within)}"
             for field in struct.fields
         ]
         named = _built("object", pairs)
         return named if pairs else _cases(f"{source}->>'vec'", {"[]": "'[]'::jsonb"}, named)
 
-    def _case(self, case: Case, source: str, depth: int) -> str:
+    def _case(self, case: Case, source: str, within: Within) -> str:
         if not case.types:
             return _json_text(case.name)
         if len(case.types) == 1:
-            value = self.json(case.types[0], f"{source}->'vec'->1", depth + 1)
+            value = self.json(case.types[0], f"{source}->'vec'->1", within)
         else:
-            value = self._items(case.types, source, depth, first=1)
+            value = self._items(case.types, source, within, first=1)
         return f"jsonb_build_object({literal(case.name)}, {value})"
 
 
@@ -193,10 +193,15 @@ def _built(kind: str, parts: Sequence[str]) -> str:
     return "(" + " || ".join(f"jsonb_build_{kind}({one})" for one in calls) + ")"
 
 
-def _collected(aggregate: str, array: str, value: str, depth: int) -> str:
+def _item(within: Within) -> str:
+    return f"v{within.depth}.value"
+
+
+def _collected(aggregate: str, array: str, value: str, within: Within) -> str:
     empty = "'[]'" if aggregate == "agg" else "'{}'"
-    order = f" ORDER BY v{depth}.place" if aggregate == "agg" else ""
+    name = f"v{within.depth}"
+    order = f" ORDER BY {name}.place" if aggregate == "agg" else ""
     # Of an array that is absent there are no rows; of a null there would be an error.
     items = f"jsonb_array_elements(nullif({array}, 'null')) WITH ORDINALITY"
     collected = f"coalesce(jsonb_{aggregate}({value}{order}), {empty})"
-    return f"(SELECT {collected} FROM {items} AS v{depth} (value, place))"  # noqa: S608 - quoted
+    return f"(SELECT {collected} FROM {items} AS {name} (value, place))"  # noqa: S608 - quoted

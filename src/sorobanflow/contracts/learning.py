@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sorobanflow.contracts.seen_types import join, type_of, without_unknown
-from sorobanflow.contracts.spec import VOID, DataFormat, Event, Param, Type
+from sorobanflow.contracts.spec import DataFormat, Event, Param
+from sorobanflow.contracts.types import VOID, Type
 from sorobanflow.decode.reader import Json
 
 #: Distinct first topics of a contract, second ones after one first, forms of data of one name.

@@ -8,13 +8,8 @@ as long as the spec is that of the Wasm which ran.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sorobanflow.contracts.spec import (
-    Event,
-    Function,
-    Param,
-    Result,
-    Spec,
-)
+from sorobanflow.contracts.spec import Event, Function, Param, Spec
+from sorobanflow.contracts.types import Result
 from sorobanflow.contracts.values import (
     Mismatch,
     decode_error,

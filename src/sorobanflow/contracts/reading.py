@@ -10,24 +10,19 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from sorobanflow.contracts.sections import custom_sections
-from sorobanflow.contracts.spec import (
+from sorobanflow.contracts.spec import DataFormat, Entry, Event, Function, Param, Spec
+from sorobanflow.contracts.types import (
     VOID,
     BytesN,
     Case,
-    DataFormat,
-    Entry,
     Enum,
-    Event,
     Field,
-    Function,
     Map,
     Member,
     Named,
     Option,
-    Param,
     Plain,
     Result,
-    Spec,
     Struct,
     Tuple,
     Type,
@@ -156,7 +151,8 @@ _TYPES: dict[str, Callable[[Json], Type]] = {
     "result": lambda of: Result(_type(of["ok_type"]), _type(of["error_type"])),
     "vec": lambda of: Vec(_type(of["element_type"])),
     "map": lambda of: Map(_type(of["key_type"]), _type(of["value_type"])),
-    "tuple": lambda of: Tuple(tuple(_type(one) for one in of["value_types"])),
+    # Rust's () is a tuple of nothing, and its value is void.
+    "tuple": lambda of: Tuple(tuple(map(_type, of["value_types"]))) if of["value_types"] else VOID,
     "bytes_n": lambda of: BytesN(of["n"]),
     "udt": lambda of: Named(of["name"]),
 }

@@ -8,22 +8,18 @@ are no names of Rust are printed with SEP-51's escapes.
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from sorobanflow.contracts.spec import (
+from sorobanflow.contracts.spec import Entry, Event, Function, Param, Spec
+from sorobanflow.contracts.types import (
     VOID,
     BytesN,
     Case,
-    Entry,
     Enum,
-    Event,
     Field,
-    Function,
     Map,
     Named,
     Option,
-    Param,
     Plain,
     Result,
-    Spec,
     Struct,
     Tuple,
     Type,

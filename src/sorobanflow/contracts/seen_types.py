@@ -6,7 +6,7 @@ parts. Types nest at most MAX_DEPTH deep; what is deeper is val.
 
 from functools import reduce
 
-from sorobanflow.contracts.spec import VAL, VOID, BytesN, Map, Option, Plain, Type, Vec
+from sorobanflow.contracts.types import VAL, VOID, BytesN, Map, Option, Plain, Type, Vec
 from sorobanflow.decode.reader import Json
 
 MAX_DEPTH = 4

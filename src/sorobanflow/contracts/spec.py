@@ -9,77 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar
 
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A type without parameters: val, bool, void, error, u32 … i256, muxed_address."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """Void, or a value."""
-
-    value: "Type"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A value, or an error."""
-
-    ok: "Type"
-    error: "Type"
-
-
-@dataclass(frozen=True, slots=True)
-class Vec:
-    """A vec whose items have one type."""
-
-    item: "Type"
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """A map whose keys have one type, and whose values have one."""
-
-    key: "Type"
-    value: "Type"
-
-
-@dataclass(frozen=True, slots=True)
-class Tuple:
-    """A vec of so many items, each with its type."""
-
-    items: "tuple[Type, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class BytesN:
-    """Bytes of constant size."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A type that the contract declares."""
-
-    name: str
-
-
-Type: TypeAlias = Plain | Option | Result | Vec | Map | Tuple | BytesN | Named
-
-VAL, VOID, ANY_ERROR = Plain("val"), Plain("void"), Plain("error")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A named value: a field of a struct, or an argument of a function."""
-
-    name: str
-    type: Type
-    doc: str = ""
+from sorobanflow.contracts.sdk_types import SDK_TYPES
+from sorobanflow.contracts.types import (
+    ANY_ERROR,
+    Declared,
+    Enum,
+    Field,
+    Named,
+    Struct,
+    Type,
+    Union,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,67 +30,6 @@ class Function:
     inputs: tuple[Field, ...]
     output: Type
     doc: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Struct:
-    """A struct; fields named 0, 1, … make it a tuple."""
-
-    name: str
-    fields: tuple[Field, ...]
-    doc: str = ""
-
-    @property
-    def is_tuple(self) -> bool:
-        """Whether its values are vecs."""
-        return bool(self.fields) and all(
-            field.name == str(place) for place, field in enumerate(self.fields)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A case of a union, with the types of its values; none: a void case."""
-
-    name: str
-    types: tuple[Type, ...] = ()
-    doc: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Union:
-    """A union: one of several cases."""
-
-    name: str
-    cases: tuple[Case, ...]
-    doc: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member of an enum."""
-
-    name: str
-    value: int
-    doc: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Enum:
-    """A u32 with names, or the codes of a contract's errors."""
-
-    name: str
-    members: tuple[Member, ...]
-    doc: str = ""
-    is_error: bool = False
-
-    def name_of(self, value: int) -> str | None:
-        """Find the name of a value; None if it has none, or several."""
-        names = {member.name for member in self.members if member.value == value}
-        return names.pop() if len(names) == 1 else None
-
-
-Declared: TypeAlias = Struct | Union | Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +83,15 @@ class Spec:
 
     @cached_property
     def types(self) -> dict[str, Declared]:
-        """The structs, unions and enums by name, in order."""
+        """The structs, unions and enums that the contract declares, by name, in order."""
         return _by_name(entry for entry in self.entries if isinstance(entry, Declared))
+
+    def find_type(self, name: str) -> Declared | None:
+        """Find a type that the contract declares, else one of soroban_sdk."""
+        if name in self.types:
+            return self.types[name]
+        is_ours = any(isinstance(one, Declared) and one.name == name for one in self.entries)
+        return None if is_ours else SDK_TYPES.get(name)
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
@@ -224,7 +110,7 @@ class Spec:
         """
         if kind == ANY_ERROR:
             return self.errors
-        declared = self.types.get(kind.name) if isinstance(kind, Named) else None
+        declared = self.find_type(kind.name) if isinstance(kind, Named) else None
         return (declared,) if isinstance(declared, Enum) and declared.is_error else ()
 
 

@@ -12,7 +12,8 @@ by the value's size, depth by MAX_DEPTH. Source: SEP-48, Rust's soroban-sdk.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-from sorobanflow.contracts.spec import (
+from sorobanflow.contracts.spec import Param, Spec, error_name
+from sorobanflow.contracts.types import (
     ANY_ERROR,
     VAL,
     BytesN,
@@ -21,25 +22,18 @@ from sorobanflow.contracts.spec import (
     Map,
     Named,
     Option,
-    Param,
     Plain,
     Result,
-    Spec,
     Struct,
     Tuple,
     Type,
     Union,
     Vec,
-    error_name,
 )
 from sorobanflow.decode.reader import Json
 
 #: Types and values within each other; Python's stack is enough for 180.
 MAX_DEPTH = 120
-
-#: First letters of the addresses of each type. CAP-67's events also name claimable balances and
-#: pools, which contracts cannot.
-_ADDRESSES = {"address": "GCBL", "muxed_address": "GCM"}
 
 
 #: Types of keys that do not become names of an object.
@@ -100,10 +94,7 @@ def _plain(value: Json, kind: Plain, spec: Spec, _: int) -> Json:
         return None if value == "void" else _refuse(value, name)
     if kind == ANY_ERROR:
         return _error(value, kind, spec)
-    if name in _ADDRESSES:
-        address = _arm(value, "address", name)
-        return address if address[:1] in _ADDRESSES[name] else _refuse(value, name)
-    return _arm(value, name, name)
+    return _arm(value, name.removeprefix("muxed_"), name)
 
 
 def _error(value: Json, kind: Type, spec: Spec) -> Json:
@@ -162,7 +153,7 @@ def has_text_keys(kind: Map, spec: Spec) -> bool:
         case Plain(name):
             return name not in _NO_TEXT
         case Named(name):
-            declared = spec.types.get(name)
+            declared = spec.find_type(name)
             return isinstance(declared, Enum) and not declared.is_error
     return isinstance(kind.key, BytesN)
 
@@ -173,7 +164,7 @@ def _bytes(value: Json, kind: BytesN, _spec: Spec, _depth: int) -> Json:
 
 
 def _named(value: Json, kind: Named, spec: Spec, depth: int) -> Json:
-    match spec.types.get(kind.name):
+    match spec.find_type(kind.name):
         case None:
             raise _MismatchError(f"the type {kind.name} is not declared, or in several ways")
         case Struct() as struct:

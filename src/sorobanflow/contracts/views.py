@@ -12,16 +12,8 @@ from dataclasses import dataclass, replace
 from sorobanflow.contracts.json_columns import ColumnWriter, field_sources
 from sorobanflow.contracts.json_paths import NEVER, Budget, PathWriter
 from sorobanflow.contracts.names import literal, safe_name
-from sorobanflow.contracts.spec import (
-    VOID,
-    Event,
-    Function,
-    Named,
-    Result,
-    Spec,
-    Struct,
-    Type,
-)
+from sorobanflow.contracts.spec import Event, Function, Spec
+from sorobanflow.contracts.types import VOID, Named, Result, Struct, Type
 from sorobanflow.errors import DecodeError
 
 
