@@ -20,6 +20,7 @@ from sorobanflow.store.tables import (
     archive,
     audit,
     chain,
+    contracts,
     live,
     metadata,
     progress,
@@ -33,6 +34,7 @@ GROUPS: tuple[tuple[str, ModuleType], ...] = (
     ("State of accounts", accounts),
     ("Progress of indexing", progress),
     ("Archive", archive),
+    ("What contracts say of themselves", contracts),
     ("Memory of scheduled runs", live),
     ("Memory of audits", audit),
 )

@@ -23,6 +23,7 @@ from sorobanflow.store.tables.chain import (
     transactions,
 )
 from sorobanflow.store.tables.columns import metadata
+from sorobanflow.store.tables.contracts import SPEC_TABLES, contract_specs
 from sorobanflow.store.tables.live import live_streams
 from sorobanflow.store.tables.progress import quarantine
 from sorobanflow.store.tables.state import (
@@ -40,6 +41,7 @@ from sorobanflow.store.tables.state import (
 __all__ = [
     "HISTORY_TABLES",
     "PARTITIONED",
+    "SPEC_TABLES",
     "STATE_TABLES",
     "VERSION_GROUPS",
     "VersionGroup",
@@ -50,6 +52,7 @@ __all__ = [
     "contract_calls",
     "contract_code",
     "contract_data_entries",
+    "contract_specs",
     "dropped",
     "event_shapes",
     "events",

@@ -1,0 +1,126 @@
+"""Store the specs of Wasms that were indexed: the tables of `store.tables.contracts`.
+
+Invariant: rows follow from the Wasm alone, and are written once, in one transaction with the row
+of `contract_specs` that says so. So a run may call this at any time, and so may several.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from sorobanflow.contracts.reading import Interface, read_interface
+from sorobanflow.contracts.rust import type_name
+from sorobanflow.contracts.spec import Event, Function
+from sorobanflow.contracts.types import Case, Declared, Enum, Field, Member, Struct, Union
+from sorobanflow.store.tables import contract_code
+from sorobanflow.store.tables.contracts import SPEC_TABLES, contract_specs
+
+Row = dict[str, Any]
+
+#: Wasms read in one transaction, of up to 128 KiB each.
+MAX_WASMS = 20
+
+
+def store_specs(engine: Engine) -> int:
+    """Read the specs of all stored Wasms that were not read yet; gives how many there were."""
+    count = 0
+    while found := _store_some(engine):
+        count += found
+    return count
+
+
+def _store_some(engine: Engine) -> int:
+    with engine.begin() as connection:
+        codes = _unread(connection)
+        for wasm_hash, code in codes:
+            _store(connection, wasm_hash, read_interface(code))
+    return len(codes)
+
+
+def _unread(connection: Connection) -> list[tuple[str, bytes]]:
+    code = contract_code.c
+    is_read = exists().where(contract_specs.c.wasm_hash == code.wasm_hash)
+    query = select(code.wasm_hash, code.code).where(code.code.is_not(None), ~is_read)
+    rows = connection.execute(query.order_by(code.wasm_hash).limit(MAX_WASMS))
+    return [(row.wasm_hash, row.code) for row in rows]
+
+
+def _store(connection: Connection, wasm_hash: str, interface: Interface) -> None:
+    head = {"protocol": interface.protocol, "problems": list(interface.problems)}
+    new = insert(contract_specs).values(wasm_hash=wasm_hash, **head).on_conflict_do_nothing()
+    if connection.execute(new).rowcount == 0:
+        return  # another run was faster
+    of_tables = spec_rows(interface)
+    for table in SPEC_TABLES:
+        rows = enumerate(of_tables[table.name])
+        if values := [{"wasm_hash": wasm_hash, "position": at, **row} for at, row in rows]:
+            connection.execute(insert(table), values)
+
+
+def spec_rows(interface: Interface) -> dict[str, list[Row]]:
+    """Make the rows of a Wasm, by table, in order; without its hash and their positions."""
+    entries = interface.spec.entries
+    declared = [one for one in entries if isinstance(one, Declared)]
+    return {
+        "contract_functions": [_function(one) for one in entries if isinstance(one, Function)],
+        "contract_types": [_type(one) for one in declared],
+        "contract_events": [_event(one) for one in entries if isinstance(one, Event)],
+        "contract_errors": [row for one in declared for row in _errors(one)],
+        "contract_meta": [{"key": key, "value": value} for key, value in interface.meta],
+    }
+
+
+def _function(function: Function) -> Row:
+    output = type_name(function.output)
+    inputs = [_field(one) for one in function.inputs]
+    return {"name": function.name, "inputs": inputs, "output": output, "doc": function.doc}
+
+
+def _type(declared: Declared) -> Row:
+    match declared:
+        case Struct(fields=fields):
+            kind, members = "struct", [_field(one) for one in fields]
+        case Union(cases=cases):
+            kind, members = "union", [_case(one) for one in cases]
+        case Enum(members=values, is_error=is_error):
+            kind, members = "error_enum" if is_error else "enum", [_member(one) for one in values]
+    return {"name": declared.name, "kind": kind, "members": members, "doc": declared.doc}
+
+
+def _event(event: Event) -> Row:
+    params = [
+        {
+            "name": one.name,
+            "type": type_name(one.type),
+            "location": "topics" if one.in_topics else "data",
+            "doc": one.doc,
+        }
+        for one in event.params
+    ]
+    return {
+        "name": event.name,
+        "prefix_topics": list(event.prefix),
+        "params": params,
+        "data_format": event.data_format,
+        "doc": event.doc,
+    }
+
+
+def _errors(declared: Declared) -> Iterator[Row]:
+    if isinstance(declared, Enum) and declared.is_error:
+        for one in declared.members:
+            yield {"type": declared.name, "code": one.value, "name": one.name, "doc": one.doc}
+
+
+def _field(field: Field) -> Row:
+    return {"name": field.name, "type": type_name(field.type), "doc": field.doc}
+
+
+def _case(case: Case) -> Row:
+    return {"name": case.name, "types": [type_name(one) for one in case.types], "doc": case.doc}
+
+
+def _member(member: Member) -> Row:
+    return {"name": member.name, "value": member.value, "doc": member.doc}
