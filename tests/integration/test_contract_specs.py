@@ -1,5 +1,6 @@
 """Specs of stored Wasms, in their tables: once each, whatever they hold."""
 
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,15 @@ def query(engine: Engine, statement: str) -> list[Any]:
         return [tuple(row) for row in connection.execute(text(statement))]
 
 
-def test_specs_of_all_real_wasms_are_stored_once(engine: Engine, test_data: Path) -> None:
+def test_specs_of_all_real_wasms_are_stored_once_by_two(engine: Engine, test_data: Path) -> None:
     codes = [path.read_bytes() for path in (test_data / "wasms").glob("*.wasm")]
     assert len(codes) > MAX_WASMS  # more than one transaction reads
     add_code(engine, *codes)
-    assert (store_specs(engine), store_specs(engine)) == (37, 0)
-    assert query(engine, "SELECT DISTINCT problems FROM contract_specs") == [([],)]
+    with ThreadPoolExecutor(2) as runs:
+        assert max(runs.map(store_specs, (engine, engine))) >= MAX_WASMS
+    assert store_specs(engine) == 0
+    stored = "SELECT count(*), count(*) FILTER (WHERE problems = '[]') FROM contract_specs"
+    assert query(engine, stored) == [(37, 37)]
     error = (
         "SELECT type, code, name, doc FROM contract_errors "
         "WHERE wasm_hash LIKE '7c0dea81a72d%' ORDER BY position"

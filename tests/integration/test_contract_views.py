@@ -13,7 +13,20 @@ from stellar_sdk import xdr
 from sorobanflow.contracts.matching import NamedCall, NamedEvent, name_call, name_event
 from sorobanflow.contracts.names import RESERVED
 from sorobanflow.contracts.spec import Spec
-from sorobanflow.contracts.types import Named, Struct
+from sorobanflow.contracts.types import (
+    VAL,
+    BytesN,
+    Enum,
+    Field,
+    Member,
+    Named,
+    Option,
+    Plain,
+    Struct,
+    Tuple,
+    Type,
+    Vec,
+)
 from sorobanflow.contracts.values import Mismatch, decode_value
 from sorobanflow.contracts.views import TypedView, event_view, function_view, struct_view
 from sorobanflow.store.embedded import EmbeddedPostgres
@@ -113,6 +126,28 @@ def test_the_view_of_a_struct_shows_what_is_decoded(
             expected = None if isinstance(decoded, Mismatch) else [_plain(one) for one in cells]
             view = struct_view(struct, spec)
             assert shown(connection, view, value=sep51(value)) == expected
+
+
+def test_the_view_of_a_struct_shows_no_value_that_is_almost_one(connection: Connection) -> None:
+    u32, i32 = {"u32": 1}, {"i32": 1}
+    kinds: list[tuple[Type, Any, list[Any]]] = [
+        (Vec(Option(Plain("u32"))), {"vec": [u32, "void"]}, [{"vec": [u32, i32]}, {"vec": None}]),
+        (Vec(Plain("void")), {"vec": ["void"]}, [{"vec": [u32]}, "void"]),
+        (Tuple((Plain("u32"), VAL)), {"vec": [u32, i32]}, [{"vec": [u32]}, {"vec": [u32] * 3}]),
+        (Tuple((VAL,)), {"vec": [u32]}, [{"vec": None}, {"vec": []}, u32]),
+        (BytesN(1), {"bytes": "00"}, [{"bytes": ""}, {"bytes": "0000"}, {"string": "00"}]),
+        (BytesN(200), {"bytes": "0f" * 200}, [{"bytes": "0f" * 199}]),
+        (Named("Suit"), {"u32": 7}, [{"u32": 8}, i32]),
+        (Named("Fault"), {"error": {"contract": 1}}, [{"error": {"contract": 2}}, u32]),
+    ]
+    enums = (Enum("Suit", (Member("A", 7),)), Enum("Fault", (Member("B", 1),), is_error=True))
+    for kind, right, wrong in kinds:
+        spec = Spec((*enums, Struct("S", (Field("0", kind),))))
+        struct = spec.types["S"]
+        assert isinstance(struct, Struct)
+        view = struct_view(struct, spec)
+        rows = [shown(connection, view, value={"vec": [one]}) for one in (right, *wrong)]
+        assert [row is None for row in rows] == [False, *(True for _ in wrong)]
 
 
 def test_reserved_words_are_those_of_postgresql(connection: Connection) -> None:

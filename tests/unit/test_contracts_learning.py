@@ -1,7 +1,9 @@
 """Shapes of events that nobody declared: names, parameters and types, whatever the order."""
 
+from itertools import chain, permutations
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,12 +117,17 @@ _leaves = st.sampled_from(
         *({"vec": [{"u32": 1}]}, {"vec": ["void"]}, fields(a={"u32": 1}), fields(a="void")),
     ]
 )
-_topics = st.lists(st.integers(0, 60).map(lambda n: symbol(f"s{n}")) | _leaves, max_size=3)
-_rows = st.lists(st.tuples(_topics, _leaves, st.integers(1, 9)), max_size=90)
+_topics = st.lists(_leaves, max_size=3) | st.integers(0, 999).map(
+    # Enough first topics, and second ones after one of them, that there may be too many of both.
+    lambda n: (
+        [symbol(f"a{n % 60}")] if n % 3 else [symbol("a0"), symbol(f"b{n % 25 if n % 2 else 0}")]
+    )
+)
+_rows = st.lists(st.tuples(_topics, _leaves, st.integers(1, 9)), max_size=300)
 
 
 @settings(max_examples=30, deadline=None)
-@given(_rows, st.randoms(use_true_random=False), st.integers(0, 90))
+@given(_rows, st.randoms(use_true_random=False), st.integers(0, 300))
 def test_a_summary_depends_on_neither_order_nor_parts(rows: Any, random: Any, cut: int) -> None:
     whole, first, second = Summary(), Summary(), Summary()
     for row in rows:
@@ -130,6 +137,20 @@ def test_a_summary_depends_on_neither_order_nor_parts(rows: Any, random: Any, cu
         (first if place < cut else second).add(*row)
     first.merge(second)
     assert first == whole
+
+
+FORMS = [([symbol("a"), symbol("b")], {"vec": [{"u32": 1}] * n}) for n in range(MAX_FORMS + 1)]
+SECONDS = [([symbol("a"), symbol(f"s{n}")], "void") for n in range(MAX_SECOND + 1)]
+FIRSTS = [([symbol(f"f{n}")], "void") for n in range(MAX_FIRST + 1)]
+
+
+@pytest.mark.parametrize("parts", [*permutations([FORMS, SECONDS, FIRSTS], 2)], ids=range(6))
+def test_what_varies_too_much_may_be_found_in_any_order(parts: Any) -> None:
+    one, other = (Summary(), Summary())
+    for summary, rows in ((one, chain(*parts)), (other, chain(*reversed(parts)))):
+        for row in rows:
+            summary.add(*row, 1)
+    assert one == other
 
 
 @given(_leaves, _leaves, _leaves)

@@ -12,12 +12,15 @@ from sorobanflow.contracts.types import (
     ANY_ERROR,
     VAL,
     VOID,
+    BytesN,
     Enum,
     Map,
     Member,
+    Named,
     Option,
     Plain,
     Result,
+    Tuple,
 )
 from sorobanflow.contracts.values import Mismatch, decode_value
 
@@ -128,8 +131,44 @@ def test_prefix_topics_may_be_strings_and_may_be_absent() -> None:
     stated = [{"string": "Pair"}, {"symbol": "swap"}]
     assert name_event(stated, {"u32": 1}, spec) == NamedEvent("Swap", {"x": 1})
     assert isinstance(name_event(stated[:1], {"u32": 1}, spec), Unnamed)
+    other_name = [stated[0], {"symbol": "sync"}]
+    assert isinstance(name_event(other_name, {"u32": 1}, spec), Unnamed)
     bare = Spec((event("Bare", U32, ()),))
     assert name_event([], {"u32": 1}, bare) == NamedEvent("Bare", {"x": 1})
+
+
+def test_an_event_without_data_has_void() -> None:
+    spec = Spec((Event("E", ("e",), (), "single_value"),))
+    assert name_event(topics("e"), "void", spec) == NamedEvent("E", {})
+    assert isinstance(name_event(topics("e"), {"u32": 1}, spec), Unnamed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "plain"),
+    [
+        (BytesN(2), {"bytes": "00ff"}, "00ff"),
+        (BytesN(2), {"bytes": "00"}, None),
+        (BytesN(2), {"bytes": "00ff00"}, None),
+        (Tuple((U32, U32)), {"vec": [{"u32": 1}]}, None),
+        (U32, {"i32": 1}, None),
+        (Plain("address"), {"string": A}, None),
+        (Map(U32, U32), {"map": [{"key": {"u32": 1}, "val": {"u32": 2}}]}, {"1": 2}),
+        (Map(VAL, U32), {"map": [{"key": {"u32": 1}, "val": {"u32": 2}}]}, [[{"u32": 1}, 2]]),
+    ],
+)
+def test_a_value_is_of_its_type_or_a_mismatch(kind: Any, value: Any, plain: Any) -> None:
+    decoded = decode_value(value, kind, Spec())
+    assert isinstance(decoded, Mismatch) if plain is None else decoded == plain
+
+
+def test_what_check_auth_is_given_has_types_of_the_sdk_unless_declared() -> None:
+    called = fields(contract=address(B), fn_name={"symbol": "pay"}, args={"vec": [amount(5)]})
+    context = {"vec": [{"symbol": "Contract"}, called]}
+    plain = {"Contract": {"contract": B, "fn_name": "pay", "args": [amount(5)]}}
+    assert decode_value(context, Named("Context"), Spec()) == plain
+    ours = Spec((Enum("Context", (Member("Pay", 1),)),))
+    assert decode_value({"u32": 1}, Named("Context"), ours) == "Pay"
+    assert isinstance(decode_value(context, Named("Context"), ours), Mismatch)
 
 
 def test_two_parameters_of_one_name_are_no_names() -> None:

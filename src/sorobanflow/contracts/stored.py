@@ -50,7 +50,7 @@ def _unread(connection: Connection) -> list[tuple[str, bytes]]:
 def _store(connection: Connection, wasm_hash: str, interface: Interface) -> None:
     head = {"protocol": interface.protocol, "problems": list(interface.problems)}
     new = insert(contract_specs).values(wasm_hash=wasm_hash, **head).on_conflict_do_nothing()
-    if connection.execute(new).rowcount == 0:
+    if connection.execute(new.returning(contract_specs.c.wasm_hash)).first() is None:
         return  # another run was faster
     of_tables = spec_rows(interface)
     for table in SPEC_TABLES:

@@ -6,7 +6,7 @@ events of a spec, none of their views shows it. Names of columns are safe (`name
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sorobanflow.contracts.json_columns import ColumnWriter, field_sources
@@ -14,6 +14,7 @@ from sorobanflow.contracts.json_paths import NEVER, Budget, PathWriter
 from sorobanflow.contracts.names import literal, safe_name
 from sorobanflow.contracts.spec import Event, Function, Spec
 from sorobanflow.contracts.types import VOID, Named, Result, Struct, Type
+from sorobanflow.contracts.values import NamedType
 from sorobanflow.errors import DecodeError
 
 
@@ -69,9 +70,7 @@ def event_view(
     Raises:
         DecodeError: two parameters have one name, or the types are too many.
     """
-    names = [param.name for param in event.params]
-    if len(set(names)) != len(names):
-        raise DecodeError(f"the event {event.name:.60} has two parameters of one name")
+    _check_names(event.name, event.params)
     writer = _Writer(spec, taken)
     sources = dict(_event_sources(event, topics, value))
     params = event.params
@@ -81,6 +80,11 @@ def event_view(
         rival = _event_condition(other, writer.paths, topics, value)
         condition += f" AND ({rival}) IS NOT TRUE"
     return TypedView(tuple(columns), condition)
+
+
+def _check_names(of: str, values: Sequence[NamedType]) -> None:
+    if len({one.name for one in values}) != len(values):
+        raise DecodeError(f"{of:.60} has two parameters of one name")
 
 
 def _event_sources(event: Event, topics: str, value: str) -> Iterator[tuple[str, str]]:
@@ -142,9 +146,7 @@ def function_view(
     Sources and errors are those of `event_view`: the arguments are an array, the result is null
     where a call did not return. The condition leaves the function's name to the caller.
     """
-    names = [one.name for one in function.inputs]
-    if len(set(names)) != len(names):
-        raise DecodeError(f"the function {function.name:.60} has two arguments of one name")
+    _check_names(function.name, function.inputs)
     writer = _Writer(spec, taken)
     columns = [
         writer.column(one.name, one.type, f"{arguments}->{place}", one.doc)
@@ -175,6 +177,7 @@ def struct_view(
     struct: Struct, spec: Spec, taken: Iterable[str] = (), value: str = "value"
 ) -> TypedView:
     """Describe the view of stored values that are a struct; errors are those of `event_view`."""
+    _check_names(struct.name, struct.fields)
     writer = _Writer(spec, taken)
     if struct.is_tuple:
         sources = {one.name: f"{value}->'vec'->{one.name}" for one in struct.fields}
