@@ -57,7 +57,7 @@ MAX_LOGGED_FINDINGS = 20
 def audit(given: Audit) -> State[RunSummary]:
     """Look at the stream, repair it if asked, and report what was found and what is left."""
     summary = AuditSummary(RpcStats(), anchor=given.trusted)
-    settings = Settings(given.rpc, given.database, given.contract_ids, given.topics)
+    settings = Settings(given.rpc, given.database, given.event_filter)
     try:
         with (
             patience(given.stall_s) as patient,

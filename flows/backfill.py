@@ -42,8 +42,7 @@ def backfill(given: Backfill) -> State[RunSummary]:
     settings = Settings(
         given.rpc,
         given.database,
-        given.contract_ids,
-        given.topics,
+        given.event_filter,
         max_workers=given.max_workers,
         source=given.source,
         anchor=given.trusted,

@@ -29,8 +29,7 @@ def backfill_range(given: BackfillRange) -> State[RunSummary]:
     settings = Settings(
         given.rpc,
         given.database,
-        given.contract_ids,
-        given.topics,
+        given.event_filter,
         max_workers=given.max_workers,
         source=given.source,
         anchor=anchor,

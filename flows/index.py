@@ -59,8 +59,7 @@ def _settings(given: Index) -> Settings:
     return Settings(
         given.rpc,
         given.database,
-        given.contract_ids,
-        given.topics,
+        given.event_filter,
         given.fetch_plan,
         given.batch_size,
         given.max_workers,

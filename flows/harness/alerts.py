@@ -25,7 +25,6 @@ from blocks.documents import load_block
 from flows.harness.indexer import Indexer
 from flows.harness.sources import Settings
 from sorobanflow.errors import ConfigurationError, SorobanflowError
-from sorobanflow.sources.filters import EventFilter
 from sorobanflow.status.alerts import Change, next_health
 from sorobanflow.status.database import read_passphrase
 from sorobanflow.status.health import Limits
@@ -85,7 +84,7 @@ class StreamAlerts:
 
     def _failed(self, error: Exception) -> None:
         settings = self._settings
-        of_filter = EventFilter.of(settings.contract_ids, settings.topics)
+        of_filter = settings.event_filter
         stream = Stream.of_filter(of_filter.canonical_json if of_filter else None).name
         failed = Problem("failed", f"the run of index failed: {error}", stream)
         try:

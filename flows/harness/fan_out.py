@@ -106,12 +106,12 @@ class FanOut:
 
     def _start(self, chunk: LedgerRange) -> UUID:
         """Schedule the run of a chunk; a worker of the pool takes it."""
-        settings = self._settings
+        settings, only = self._settings, self._settings.event_filter
         parameters = {
             "start_ledger": chunk.first,
             "end_ledger": chunk.last,
-            "contract_ids": settings.contract_ids,
-            "topics": settings.topics,
+            "contract_ids": only.contract_ids if only else None,
+            "topics": only.topics if only else None,
             "max_workers": settings.max_workers,
             "allow_gap": True,  # `backfill` has checked the range
             "stall_s": self._stall_s,

@@ -28,7 +28,6 @@ from sorobanflow.pipeline.sizer import (
 )
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.records import Hook, join_hooks
-from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.sources.source import Available, Source
@@ -53,14 +52,14 @@ def open_indexer(
         WrongNetworkError: the database holds another network than the source.
         SchemaError: the database's schema is not this program's.
     """
-    event_filter = EventFilter.of(settings.contract_ids, settings.topics)
+    event_filter = settings.event_filter
     database = patience.retry(PREFECT, lambda: load_block(Database, settings.database))
     with ExitStack() as stack:
         stack.enter_context(reduced_gc())
         metrics = process_metrics()
         hook = join_hooks(summary.stats, metrics)
         source, client, workers, bounds, processes = stack.enter_context(
-            open_source(settings, event_filter, hook, patience)
+            open_source(settings, hook, patience)
         )
         engine = patience.retry(
             "a connection to the database",
@@ -162,7 +161,7 @@ class Indexer:
         """
         settings = Settings("", "", source=name)
         assert self.hook is not None
-        with open_source(settings, None, self.hook, self.patience) as opened:
+        with open_source(settings, self.hook, self.patience) as opened:
             passphrase = opened.source.passphrase
             pin = partial(pin_network, self.target.engine, passphrase)
             self.patience.retry("the table network", pin)

@@ -39,8 +39,7 @@ class Settings:
 
     rpc: str
     database: str
-    contract_ids: list[str] | None = None
-    topics: list[list[str]] | None = None
+    event_filter: EventFilter | None = None
     fetch_plan: FetchPlan = "auto"
     batch_size: int | None = None
     max_workers: int | None = None
@@ -65,31 +64,29 @@ class OpenedSource(NamedTuple):
 
 
 @contextmanager
-def open_source(
-    settings: Settings, event_filter: EventFilter | None, hook: Hook, patience: Patience
-) -> Iterator[OpenedSource]:
+def open_source(settings: Settings, hook: Hook, patience: Patience) -> Iterator[OpenedSource]:
     """Open the source that the settings name; `patience` may cut it off.
 
     Raises:
         ConfigurationError: the source's block or address or the filter is wrong.
     """
-    _check(settings, event_filter)
+    _check(settings)
     with ExitStack() as stack:
         if settings.source in ("rpc", "ledgers"):
-            yield _open_node(settings, event_filter, hook, patience, stack)
+            yield _open_node(settings, hook, patience, stack)
         else:
-            yield _open_lake(settings, event_filter, hook, patience, stack)
+            yield _open_lake(settings, hook, patience, stack)
 
 
-def _check(settings: Settings, event_filter: EventFilter | None) -> None:
+def _check(settings: Settings) -> None:
     if settings.source == "rpc":
         if settings.anchor is not None:
             raise ConfigurationError(
                 "an anchor needs whole ledgers, and the source 'rpc' gives events and "
                 "transactions; use the source 'ledgers' or a data lake, or leave the anchor out"
             )
-    elif event_filter is not None:
-        EventSearch(event_filter)
+    elif settings.event_filter is not None:
+        EventSearch(settings.event_filter)
         if settings.anchor is not None:
             raise ConfigurationError(
                 "an anchor vouches for the ledgers before it by the stored hashes, and a stream "
@@ -98,15 +95,11 @@ def _check(settings: Settings, event_filter: EventFilter | None) -> None:
 
 
 def _open_node(
-    settings: Settings,
-    event_filter: EventFilter | None,
-    hook: Hook,
-    patience: Patience,
-    stack: ExitStack,
+    settings: Settings, hook: Hook, patience: Patience, stack: ExitStack
 ) -> OpenedSource:
     node = patience.retry(PREFECT, lambda: load_block(StellarRpc, settings.rpc))
     workers = settings.max_workers or node.max_workers
-    is_filtered, is_whole = event_filter is not None, settings.source == "ledgers"
+    is_filtered, is_whole = settings.event_filter is not None, settings.source == "ledgers"
     plan = None
     if not is_whole:  # before the node is asked: it refuses what does not fit together
         plan = TransactionPlanner(settings.fetch_plan, is_filtered, workers, node.batch_calls)
@@ -121,26 +114,22 @@ def _open_node(
     )
     source: Source
     if plan is None:
-        source = LedgersSource(client, passphrase, event_filter)
+        source = LedgersSource(client, passphrase, settings.event_filter)
     else:
-        source = RpcSource(client, passphrase, event_filter, plan)
+        source = RpcSource(client, passphrase, settings.event_filter, plan)
     bounds = _bounds(settings.batch_size, node.batch_bounds())
     return OpenedSource(source, client, workers, bounds, node.processes(is_whole))
 
 
 def _open_lake(
-    settings: Settings,
-    event_filter: EventFilter | None,
-    hook: Hook,
-    patience: Patience,
-    stack: ExitStack,
+    settings: Settings, hook: Hook, patience: Patience, stack: ExitStack
 ) -> OpenedSource:
     lake = patience.retry(PREFECT, lambda: load_block(DataLake, settings.source))
     workers = settings.max_workers or lake.max_workers
     client = stack.enter_context(lake.client(hook, workers))
     stack.enter_context(patience.watching(client))
     source = patience.retry(
-        "the data lake to name its network", lambda: lake.source(client, event_filter)
+        "the data lake to name its network", lambda: lake.source(client, settings.event_filter)
     )
     bounds = _bounds(settings.batch_size, lake.batch_bounds())
     return OpenedSource(source, None, workers, bounds, lake.processes())

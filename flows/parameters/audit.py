@@ -14,16 +14,16 @@ from flows.parameters.shared import (
     BlockName,
     DatabaseBlock,
     Ledger,
+    OfFilter,
     RpcBlock,
     StallSeconds,
 )
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import Anchor, parse_anchor
-from sorobanflow.sources.filters import EventFilter
 
 
 @dataclass(frozen=True, config=CONFIG)
-class Audit:
+class Audit(OfFilter):
     """Find what a stream lacks and where it differs from the node; repair it if asked.
 
     Reads the blocks `stellar-rpc` and `sorobanflow-database`. Without `repair` it
@@ -55,6 +55,8 @@ class Audit:
     """Audit the stream of these contracts. Empty: of everything."""
     topics: list[list[str]] | None = None
     """Audit the stream of these topics, as given to the flow index."""
+    events: list[str] | None = None
+    """Audit the stream of these events, as given to the flow index."""
     rpc: RpcBlock = DEFAULT_BLOCK
     database: DatabaseBlock = DEFAULT_BLOCK
     anchor: str | None = None
@@ -70,8 +72,7 @@ class Audit:
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        EventFilter.of(self.contract_ids, self.topics)
-        if self.lake and (self.contract_ids or self.topics):
+        if self.event_filter and self.lake:
             raise ConfigurationError("a lake repairs the stream of everything only; leave one out")
         if self.start_ledger and self.end_ledger:
             ledger_range(self.start_ledger, self.end_ledger)

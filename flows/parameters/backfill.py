@@ -13,7 +13,9 @@ from flows.parameters.shared import (
     AnySource,
     ContractIds,
     DatabaseBlock,
+    Events,
     Ledger,
+    OfFilter,
     RpcBlock,
     StallSeconds,
     Topics,
@@ -21,11 +23,10 @@ from flows.parameters.shared import (
 )
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import Anchor, LedgerRange, parse_anchor
-from sorobanflow.sources.filters import EventFilter
 
 
-class _OfRange:
-    """What both flows read of their range and its anchor."""
+class _OfRange(OfFilter):
+    """What both flows read of their range and its anchor, besides the filter."""
 
     start_ledger: int
     end_ledger: int
@@ -61,6 +62,7 @@ class Backfill(_OfRange):
     """Write nothing; show the plan and an estimate of what it takes."""
     contract_ids: ContractIds = None
     topics: Topics = None
+    events: Events = None
     rpc: RpcBlock = DEFAULT_BLOCK
     database: DatabaseBlock = DEFAULT_BLOCK
     force: bool = False
@@ -86,7 +88,7 @@ class Backfill(_OfRange):
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        EventFilter.of(self.contract_ids, self.topics)
+        self.event_filter  # noqa: B018 - raises if it is not valid
         self.trusted  # noqa: B018 - raises if it is not valid
         if self.force and self.fan_out != "here":
             # Their progress is read from coverage, which does not grow.
@@ -109,6 +111,7 @@ class BackfillRange(_OfRange):
     source: AnySource = "rpc"
     contract_ids: ContractIds = None
     topics: Topics = None
+    events: Events = None
     rpc: RpcBlock = DEFAULT_BLOCK
     database: DatabaseBlock = DEFAULT_BLOCK
     anchor: AnchorText = None
@@ -123,7 +126,7 @@ class BackfillRange(_OfRange):
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        EventFilter.of(self.contract_ids, self.topics)
+        self.event_filter  # noqa: B018 - raises if it is not valid
         self.trusted  # noqa: B018 - raises if it is not valid
 
 

@@ -11,18 +11,19 @@ from flows.parameters.shared import (
     STALL_S,
     ContractIds,
     DatabaseBlock,
+    Events,
     Ledger,
+    OfFilter,
     RpcBlock,
     StallSeconds,
     Topics,
     Workers,
 )
 from sorobanflow.ledgers import LEDGERS_BEHIND_TIP
-from sorobanflow.sources.filters import EventFilter
 
 
 @dataclass(frozen=True, config=CONFIG)
-class Index:
+class Index(OfFilter):
     """Index from the end of coverage to the tip of the chain.
 
     Reads the blocks `stellar-rpc` and `sorobanflow-database`; writes every
@@ -39,6 +40,7 @@ class Index:
     one takes over, if that comes earlier."""
     contract_ids: ContractIds = None
     topics: Topics = None
+    events: Events = None
     source: Literal["rpc", "ledgers"] = "rpc"
     """What is read of the node: "rpc", its events and transactions, or "ledgers", its whole
     ledgers (getLedgers), proved by their hashes."""
@@ -68,4 +70,4 @@ class Index:
 
     def __post_init__(self) -> None:
         """Refuse a filter that no node accepts."""
-        EventFilter.of(self.contract_ids, self.topics)
+        self.event_filter  # noqa: B018 - raises if it is not valid

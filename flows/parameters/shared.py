@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_type_hints
 from pydantic import ConfigDict, Field
 
 from sorobanflow.ledgers import LAST_LEDGER
+from sorobanflow.sources.filters import EventFilter
 
 #: Of the classes of parameters: a field is described by the text below it.
 CONFIG = ConfigDict(use_attribute_docstrings=True)
@@ -34,8 +35,17 @@ ContractIds = Annotated[
 Topics = Annotated[
     list[list[str]] | None,
     Field(
-        description="Only events with these topics: up to 5 alternatives, each a list of base64 "
-        'ScVal, "*" or a last "**". Empty: any.'
+        description="Only events with these topics: up to 5 alternatives, each a list of symbols "
+        "and addresses as you read them, such as transfer or G…, of base64 XDR of an ScVal (for "
+        'any other type), of "*" for any one topic, or of a last "**" for any others. Empty: any.'
+    ),
+]
+Events = Annotated[
+    list[str] | None,
+    Field(
+        description="Only events with these names: a name is the symbol that an event's topics "
+        'begin with, and transfer means the topics ["transfer", "**"]. With topics, at most 5 of '
+        "both. Empty: any."
     ),
 ]
 AnchorText = Annotated[
@@ -56,6 +66,20 @@ AnySource = Annotated[
         "select by their headers only."
     ),
 ]
+
+
+class OfFilter:
+    """What the flows of streams read of their filter."""
+
+    contract_ids: list[str] | None
+    topics: list[list[str]] | None
+    events: list[str] | None
+
+    @property
+    def event_filter(self) -> EventFilter | None:
+        """The filter, None: every event; ConfigurationError for one that no node accepts."""
+        return EventFilter.of(self.contract_ids, self.topics, self.events)
+
 
 DEFAULT_BLOCK = "default"
 RpcBlock = Annotated[

@@ -345,7 +345,7 @@ def test_bad_parameter_is_refused_before_anything_starts(
     ("parameters", "message"),
     [
         ({"contract_ids": ["CABC"]}, "not a contract id: 'CABC'"),
-        ({"topics": [["transfer"]]}, "not a topic segment: 'transfer'"),
+        ({"topics": [["pool.swap"]]}, "not a topic segment: 'pool.swap'"),
         ({"fetch_plan": "hashes"}, "without a filter every transaction is wanted"),
         ({"rpc": "nobody"}, "the stellar-rpc block 'nobody' is not saved"),
     ],

@@ -47,7 +47,7 @@ WRONG = [
     ),
     (
         f"index --contract-ids {CONTRACT[:-1]}6",
-        f"not a contract id: '{CONTRACT[:-1]}6'; its checksum is wrong, so a letter of it is",
+        f"not an address: '{CONTRACT[:-1]}6'; its checksum is wrong, so a letter of it is",
     ),
     (
         "index --contract-ids " + " ".join(f"C{letter * 55}" for letter in "ABCDEF"),
@@ -55,9 +55,9 @@ WRONG = [
     ),
     ("index --topics transfer", "--topics 'transfer': expected a JSON list such as [[\"*\"]]"),
     (
-        """index --topics '[["transfer"]]'""",
-        "not a topic segment: 'transfer'; expected the base64 XDR of an ScVal, '*', or '**' at "
-        "the end",
+        """index --topics '[["pool.swap"]]'""",
+        "not a topic segment: 'pool.swap'; expected a symbol of up to 32 letters, digits and '_', "
+        "an address, the base64 XDR of an ScVal, '*', or '**' at the end",
     ),
     ("backfill", "--start-ledger is missing; see `sorobanflow backfill --help`"),
     ("backfill 5", "--end-ledger is missing; see `sorobanflow backfill --help`"),
