@@ -1,6 +1,6 @@
 """The methods: order of the checks, windows, cursors and the quirks at the tip."""
 
-from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -8,10 +8,14 @@ from stellar_sdk import xdr
 
 from sorobanflow.devnet.chain import Chain
 from sorobanflow.devnet.generator import Generator
+from sorobanflow.devnet.generator.cast import EXCHANGE
+from sorobanflow.devnet.generator.entries import INSTANCE_KEY, data_key
+from sorobanflow.devnet.generator.wasms import exchange_wasm
 from sorobanflow.devnet.jsonrpc import RpcError
 from sorobanflow.devnet.listed import ListedLedgers
 from sorobanflow.devnet.node import Node
 from sorobanflow.devnet.params import BadParams
+from tests.ledgers import generated
 
 ISSUER = "GDWMDNMHE7Z7CKZRSSEBVHWLTXQLFDHHWIDSGDMOSMH6DPHHLYSWZ7H4"
 GENERATOR = Generator(9, transactions_per_ledger=3, events_per_transaction=4)
@@ -238,13 +242,19 @@ def test_other_methods_refuse_arrays(chain: Chain, method: str) -> None:
         Node(chain).call(method, [1])
 
 
-def test_ledger_entries_are_those_of_the_supply() -> None:
-    [(key, data)] = GENERATOR.entries.items()
-    code = xdr.LedgerKey.from_json_dict({"contract_code": {"hash": "ab" * 32}}).to_xdr()
-    known = b64encode(key).decode()
-    answer = call(Chain(GENERATOR, closed=3), "getLedgerEntries", keys=[code, known])
-    entry = {"key": known, "xdr": b64encode(data).decode(), "lastModifiedLedgerSeq": 1}
-    assert answer == {"entries": [entry], "latestLedger": 3}
+@pytest.mark.parametrize(("closed", "version", "modified"), [(6, 1, 1), (7, 2, 7), (9, 2, 7)])
+def test_ledger_entries_are_those_of_the_newest_ledger(
+    closed: int, version: int, modified: int
+) -> None:
+    unknown = xdr.LedgerKey.from_json_dict({"contract_code": {"hash": "ab" * 32}}).to_xdr()
+    known = data_key(EXCHANGE, INSTANCE_KEY).to_xdr()
+    answer = call(Chain(generated(), closed=closed), "getLedgerEntries", keys=[unknown, known])
+    [entry] = answer["entries"]
+    data = xdr.LedgerEntryData.from_xdr(entry.pop("xdr")).to_json_dict()
+    executable = data["contract_data"]["val"]["contract_instance"]["executable"]
+    assert executable == {"wasm": sha256(exchange_wasm(version)).hexdigest()}
+    assert entry == {"key": known, "lastModifiedLedgerSeq": modified}
+    assert answer["latestLedger"] == closed
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ of ledgers from start to end, so its answer is consistent even if ledgers close.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import RLock
 from typing import NamedTuple
 
-from sorobanflow.devnet.supply import Ledger, LedgerSupply, Network, Transaction
+from sorobanflow.devnet.supply import Ledger, LedgerSupply, Network, StoredEntry, Transaction
 from sorobanflow.errors import ConfigurationError, RpcTimeoutError
 from sorobanflow.ledgers import LedgerRange
 
@@ -77,10 +77,9 @@ class Chain:
         """The network of the supply."""
         return self._supply.network
 
-    @property
-    def entries(self) -> Mapping[bytes, bytes]:
-        """The entries of the supply, which stay as they are."""
-        return self._supply.entries
+    def entry(self, key: bytes, ledger: int) -> StoredEntry | None:
+        """Return an entry as it is after a ledger, by its LedgerKey."""
+        return self._supply.entry(key, ledger)
 
     def window(self) -> LedgerRange:
         """Return the ledgers visible now: oldest and newest, both included."""

@@ -1,4 +1,4 @@
-"""The method getLedgerEntries; it knows the entries that no ledger of the supply changes.
+"""The method getLedgerEntries; it knows the entries that the supply keeps by key.
 
 Source: RPC getLedgerEntries.
 """
@@ -27,11 +27,13 @@ def get_ledger_entries(chain: Chain, window: LedgerRange, params: object) -> dic
     if len(keys) > MAX_KEYS:
         excess = f"key count ({len(keys)}) exceeds maximum supported ({MAX_KEYS})"
         raise RpcError(INVALID_PARAMS, excess)
-    found = {key: chain.entries.get(_key_bytes(key, index)) for index, key in enumerate(keys)}
+    found = {
+        key: chain.entry(_key_bytes(key, index), window.last) for index, key in enumerate(keys)
+    }
     entries = [
-        {"key": key, "xdr": b64encode(data).decode(), "lastModifiedLedgerSeq": 1}
-        for key, data in found.items()
-        if data is not None
+        {"key": key, "xdr": b64encode(one.data).decode(), "lastModifiedLedgerSeq": one.ledger}
+        for key, one in found.items()
+        if one is not None
     ]
     return {"entries": entries, "latestLedger": window.last}
 

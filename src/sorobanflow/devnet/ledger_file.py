@@ -5,14 +5,14 @@ have the top bit set (the record mark of RFC 5531). The ledgers are contiguous. 
 is read at the start, the transactions of a ledger when they are asked for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import zstandard
 
 from sorobanflow.devnet import xdr_walk as walk
-from sorobanflow.devnet.supply import Ledger, Network
+from sorobanflow.devnet.supply import Ledger, Network, StoredEntry
 from sorobanflow.devnet.whole_ledger import read_header, read_ledger
 from sorobanflow.errors import ConfigurationError, DecodeError
 
@@ -41,7 +41,6 @@ class LedgerFile:
         sequences = [header[0] for header in headers]
         if not sequences or sequences != [*range(sequences[0], sequences[0] + len(sequences))]:
             raise ConfigurationError(f"{path.name} has no ledgers, or a gap: {sequences[:10]}")
-        self.entries: Mapping[bytes, bytes] = {}
         self.network = Network(passphrase, headers[-1][2])
         self.first = sequences[0]
         self.last: int | None = sequences[-1]
@@ -58,6 +57,10 @@ class LedgerFile:
         if sequence not in self._ledgers:
             self._ledgers[sequence] = read_ledger(self.close_meta(sequence), self._network_id)
         return self._ledgers[sequence]
+
+    def entry(self, key: bytes, ledger: int) -> StoredEntry | None:
+        """Return None: entries are not kept by key."""
+        return None
 
     def close_meta(self, sequence: int) -> bytes:
         """Return a ledger as the file holds it."""

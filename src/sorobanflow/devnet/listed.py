@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from sorobanflow.devnet.generator.header_chain import HeaderChain
-from sorobanflow.devnet.supply import Ledger, Network, empty_ledger
+from sorobanflow.devnet.supply import Ledger, Network, StoredEntry, empty_ledger
 
 
 class ListedLedgers:
@@ -29,7 +29,7 @@ class ListedLedgers:
         self.first = first
         self.last: int | None = last
         self.network = network
-        self.entries = entries
+        self._entries = entries
         self._ledgers = {ledger.sequence: ledger for ledger in ledgers}
         self._headers = HeaderChain(network.passphrase, first, self.ledger)
 
@@ -41,6 +41,11 @@ class ListedLedgers:
         """Return the listed ledger, or an empty one."""
         listed = self._ledgers.get(sequence)
         return listed or empty_ledger(sequence, self.network.protocol)
+
+    def entry(self, key: bytes, ledger: int) -> StoredEntry | None:
+        """Return one of the entries, which are since ledger 1 as they are."""
+        data = self._entries.get(key)
+        return None if data is None else StoredEntry(data, 1)
 
     def close_meta(self, sequence: int) -> bytes:
         """Return a LedgerCloseMeta around the ledger's transactions."""

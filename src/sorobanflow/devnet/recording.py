@@ -5,13 +5,12 @@ ledger per line, ascending and contiguous. The whole file is read at the start.
 """
 
 import gzip
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from sorobanflow.devnet.supply import Ledger, Network, NoWholeLedgersError, Transaction
+from sorobanflow.devnet.supply import Ledger, Network, NoWholeLedgersError, StoredEntry, Transaction
 from sorobanflow.errors import ConfigurationError
 
 FORMAT = "stellar-recording/1"
@@ -36,7 +35,6 @@ class Recording:
                 )
             ledgers = [_ledger(msgspec.json.decode(line)) for line in lines]
         _check_contiguous(path, ledgers)
-        self.entries: Mapping[bytes, bytes] = {}
         self.network = Network(header["passphrase"], ledgers[-1].protocol)
         self.first = ledgers[0].sequence
         self.last: int | None = ledgers[-1].sequence
@@ -50,6 +48,10 @@ class Recording:
     def ledger(self, sequence: int) -> Ledger:
         """Return one recorded ledger."""
         return self._ledgers[sequence - self.first]
+
+    def entry(self, key: bytes, ledger: int) -> StoredEntry | None:
+        """Return None: entries are not kept by key."""
+        return None
 
     def close_meta(self, sequence: int) -> bytes:
         """Refuse, because a recording holds transactions only.

@@ -4,7 +4,6 @@ A supply makes one ledger at a time, in any order and on any thread, and always 
 same ledger for the same sequence. `chain` decides which ledgers are visible.
 """
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -102,6 +101,13 @@ class Network(NamedTuple):
     protocol: int
 
 
+class StoredEntry(NamedTuple):
+    """A ledger entry, and since which ledger it is as it is."""
+
+    data: bytes  # LedgerEntryData, XDR
+    ledger: int
+
+
 class LedgerSupply(Protocol):
     """Makes ledgers by sequence, from `first` to `last` (both included; None: no end)."""
 
@@ -117,9 +123,8 @@ class LedgerSupply(Protocol):
     def last(self) -> int | None:
         """The last ledger, or None if there is no end."""
 
-    @property
-    def entries(self) -> Mapping[bytes, bytes]:
-        """Ledger entries that no ledger changes: LedgerEntryData by LedgerKey, both XDR."""
+    def entry(self, key: bytes, ledger: int) -> StoredEntry | None:
+        """Return an entry as it is after a ledger, by its LedgerKey, XDR; None: not known."""
 
     def close_time(self, sequence: int) -> int:
         """Return when a ledger closed, in Unix seconds, without making the ledger."""

@@ -211,6 +211,12 @@ def asset_balance(amount: int) -> xdr.SCVal:
     return scval.to_map(fields)
 
 
+def executable(wasm: bytes) -> xdr.ContractExecutable:
+    """Make what a contract with this Wasm runs."""
+    kind = xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM
+    return xdr.ContractExecutable(kind, xdr.Hash(sha256(wasm).digest()))
+
+
 def instance(executable: xdr.ContractExecutable, storage: Storage) -> xdr.SCVal:
     """Make a contract's instance with its stored."""
     entries = [xdr.SCMapEntry(key, value) for key, value in storage]

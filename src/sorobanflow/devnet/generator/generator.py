@@ -7,7 +7,7 @@ time every scene appears in every wrapping.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from hashlib import sha256
 from random import Random
 from threading import Lock
 
@@ -28,11 +28,13 @@ from sorobanflow.devnet.generator import entries
 from sorobanflow.devnet.generator import scenes_claims as claims
 from sorobanflow.devnet.generator import scenes_classic as classic
 from sorobanflow.devnet.generator import scenes_contracts as contracts
+from sorobanflow.devnet.generator import scenes_exchange as exchange
 from sorobanflow.devnet.generator import scenes_market as market
 from sorobanflow.devnet.generator import scenes_tokens as tokens
 from sorobanflow.devnet.generator.build import build
 from sorobanflow.devnet.generator.cast import (
     ACCOUNTS,
+    EXCHANGE,
     PASSPHRASE,
     PROTOCOL,
     TOKEN,
@@ -41,7 +43,14 @@ from sorobanflow.devnet.generator.cast import (
 )
 from sorobanflow.devnet.generator.draft import Draft, Draw, Wrapping
 from sorobanflow.devnet.generator.header_chain import HeaderChain
-from sorobanflow.devnet.supply import Ledger, Network, Transaction, made_close_time
+from sorobanflow.devnet.generator.wasms import exchange_wasm, token_wasm
+from sorobanflow.devnet.supply import (
+    Ledger,
+    Network,
+    StoredEntry,
+    Transaction,
+    made_close_time,
+)
 from sorobanflow.errors import ConfigurationError
 
 SCENES = (
@@ -49,7 +58,7 @@ SCENES = (
     classic.payments,
     tokens.token_transfer,
     contracts.values,
-    tokens.swap,
+    exchange.exchange,
     classic.issue_and_redeem,
     contracts.upload,
     tokens.approvals,
@@ -66,6 +75,8 @@ SCENES = (
     contracts.close_entry,
     contracts.restore,
 )
+#: What happens once, in place of its number's scene.
+ONCE = {exchange.UPLOADED: exchange.upload, exchange.UPGRADED: exchange.upgrade}
 MEMOS: tuple[Memo, ...] = (
     NoneMemo(),
     TextMemo("invoice 7"),
@@ -110,7 +121,7 @@ class Generator:
         self.first = first
         self.last: int | None = None
         self.network = Network(PASSPHRASE, PROTOCOL)
-        self.entries: Mapping[bytes, bytes] = _entries()
+        self._entries = _entries(transactions_per_ledger if events_per_transaction is None else 0)
         self._seed = seed
         self._size = transactions_per_ledger
         self._events = events_per_transaction
@@ -133,6 +144,11 @@ class Generator:
                 self._cache.popitem(last=False)
         return ledger
 
+    def entry(self, key: bytes, ledger: int) -> StoredEntry | None:
+        """Return an entry of the token or the exchange, by its LedgerKey."""
+        stored = [one for one in self._entries.get(key, ()) if one.ledger <= ledger]
+        return stored[-1] if stored else None
+
     def close_meta(self, sequence: int) -> bytes:
         """Return a LedgerCloseMeta, XDR; the first request makes all ledgers up to this one."""
         return self._headers.close_meta(sequence)
@@ -150,19 +166,37 @@ class Generator:
         if self._events is not None:
             draft = tokens.uniform(draw, self._events - 1)
             return build(draw, draft, Wrapping(fee=50_000))
-        draft = SCENES[number % len(SCENES)](draw)
+        draft = ONCE.get(number, SCENES[number % len(SCENES)])(draw)
         return build(draw, draft, _wrap(draw, draft))
 
 
-def _entries() -> dict[bytes, bytes]:
-    """Make the instance of the custom token, which no transaction changes."""
-    kind = xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM
-    executable = xdr.ContractExecutable(kind, xdr.Hash(digest("token wasm")))
+def _entries(size: int) -> dict[bytes, list[StoredEntry]]:
+    """Make instances and Wasms of the token and the exchange, in the order of their ledgers.
+
+    Of the entries in metas these are the only ones that the devnet knows by key. `size` is the
+    number of transactions per ledger; 0: nothing is ever uploaded or upgraded.
+    """
     storage = entries.token_storage(account(0).public_key, "Devnet Token", "DVT")
-    value = entries.instance(executable, storage)
-    key = entries.data_key(TOKEN, entries.INSTANCE_KEY)
-    data = entries.contract_data(TOKEN, entries.INSTANCE_KEY, value)
-    return {key.to_xdr_bytes(): data.to_xdr_bytes()}
+    token = entries.instance(entries.executable(token_wasm()), storage)
+    made = [(1, *_instance(TOKEN, token)), (1, *_code(token_wasm())), (1, *_code(exchange_wasm(1)))]
+    made.append((1, *_instance(EXCHANGE, exchange.instance(1))))
+    if size:
+        made.append((exchange.UPLOADED // size, *_code(exchange_wasm(2))))
+        made.append((exchange.UPGRADED // size, *_instance(EXCHANGE, exchange.instance(2))))
+    stored: dict[bytes, list[StoredEntry]] = {}
+    for ledger, key, data in made:
+        one = StoredEntry(data.to_xdr_bytes(), max(ledger, 1))
+        stored.setdefault(key.to_xdr_bytes(), []).append(one)
+    return stored
+
+
+def _instance(contract: str, value: xdr.SCVal) -> tuple[xdr.LedgerKey, xdr.LedgerEntryData]:
+    key = entries.INSTANCE_KEY
+    return entries.data_key(contract, key), entries.contract_data(contract, key, value)
+
+
+def _code(wasm: bytes) -> tuple[xdr.LedgerKey, xdr.LedgerEntryData]:
+    return entries.code_key(sha256(wasm).digest()), entries.code_data(wasm)
 
 
 def _wrap(draw: Draw, draft: Draft) -> Wrapping:

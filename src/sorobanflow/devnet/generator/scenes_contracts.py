@@ -17,16 +17,20 @@ from sorobanflow.devnet.generator.cast import (
 from sorobanflow.devnet.generator.contract_events import address, contract_event, symbol
 from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban, Step
 from sorobanflow.devnet.generator.invocation import call, call_arguments, host_step, source_auth
+from sorobanflow.devnet.generator.wasms import MAGIC
 
-WASM_MAGIC = b"\x00asm\x01\x00\x00\x00"
 _FUNCTION = xdr.HostFunctionType
 _EXECUTABLE = xdr.ContractExecutableType
 
 
 def upload(draw: Draw) -> Draft:
-    """Upload a contract's code (random bytes that cannot run)."""
+    """Upload a contract's code (random bytes that cannot run, and say nothing of themselves)."""
+    return upload_of(draw, MAGIC + draw.random.randbytes(draw.random.randrange(100, 1500)))
+
+
+def upload_of(draw: Draw, wasm: bytes) -> Draft:
+    """Upload this code."""
     (source,) = draw.accounts(1)
-    wasm = WASM_MAGIC + draw.random.randbytes(draw.random.randrange(100, 1500))
     wasm_hash = sha256(wasm).digest()
     key = entries.code_key(wasm_hash)
     function = xdr.HostFunction(_FUNCTION.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=wasm)

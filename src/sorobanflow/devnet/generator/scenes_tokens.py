@@ -24,7 +24,6 @@ from sorobanflow.devnet.generator.contract_events import (
 )
 from sorobanflow.devnet.generator.draft import Draft, Draw, Soroban
 from sorobanflow.devnet.generator.invocation import (
-    address_auth,
     call,
     call_arguments,
     host_step,
@@ -50,9 +49,9 @@ def asset_transfer(draw: Draw) -> Draft:
     ]
     contract = asset_contract(asset_name(asset))
     changes = [
-        *_line_changes(draw, source, asset, -2 * amount),
-        *_line_changes(draw, target, asset, amount),
-        *_balance_changes(draw, contract, EXCHANGE, entries.asset_balance(amount)),
+        *line_changes(draw, source, asset, -2 * amount),
+        *line_changes(draw, target, asset, amount),
+        *balance_changes(draw, contract, EXCHANGE, entries.asset_balance(amount)),
     ]
     return _invocation(draw, source, contract, "transfer", parties, amount, events, changes)
 
@@ -64,8 +63,8 @@ def token_transfer(draw: Draw) -> Draft:
     parties = [source.public_key, target.public_key]
     events = [token_event(TOKEN, "transfer", parties, scval.to_int128(amount))]
     changes = [
-        *_balance_changes(draw, TOKEN, source.public_key, scval.to_int128(0)),
-        *_balance_changes(draw, TOKEN, target.public_key, scval.to_int128(amount)),
+        *balance_changes(draw, TOKEN, source.public_key, scval.to_int128(0)),
+        *balance_changes(draw, TOKEN, target.public_key, scval.to_int128(amount)),
     ]
     return _invocation(draw, source, TOKEN, "transfer", parties, amount, events, changes)
 
@@ -83,7 +82,7 @@ def token_supply(draw: Draw) -> Draft:
         token_event(TOKEN, "clawback", one, data),
         token_event(TOKEN, "clawback", both, data),
     ]
-    changes = _balance_changes(draw, TOKEN, holder.public_key, data)
+    changes = balance_changes(draw, TOKEN, holder.public_key, data)
     return _invocation(draw, admin, TOKEN, "mint", one, amount, events, changes)
 
 
@@ -113,33 +112,8 @@ def asset_admin(draw: Draw) -> Draft:
         asset_event(asset, "burn", holders, data),
     ]
     contract = asset_contract(asset_name(asset))
-    changes = _line_changes(draw, holder, asset, -amount)
+    changes = line_changes(draw, holder, asset, -amount)
     return _invocation(draw, admin, contract, "mint", holders, amount, events, changes)
-
-
-def swap(draw: Draw) -> Draft:
-    """Swap on the exchange, authorized by an account that is not the source."""
-    source, trader = draw.accounts(2)
-    amount, asset = draw.amount(), assets()[0]
-    contract = asset_contract(asset_name(asset))
-    there, back = [trader.public_key, EXCHANGE], [EXCHANGE, trader.public_key]
-    data = scval.to_int128(amount)
-    events = [
-        asset_event(asset, "transfer", there, data),
-        token_event(TOKEN, "transfer", back, data),
-        contract_event(EXCHANGE, [symbol("swap"), address(trader.public_key)], data),
-    ]
-    changes = [
-        *_line_changes(draw, trader, asset, -amount),
-        *_balance_changes(draw, contract, EXCHANGE, entries.asset_balance(amount)),
-        *_balance_changes(draw, TOKEN, trader.public_key, data),
-    ]
-    arguments = [address(trader.public_key), data]
-    root = call_arguments(EXCHANGE, "swap", arguments)
-    inner = call_arguments(contract, "transfer", [*map(address, there), data])
-    auth = [address_auth(draw, trader.public_key, root, [inner])]
-    step = host_step(call(root), events, changes, auth)
-    return Draft(source, (step,), _footprint([contract, TOKEN, EXCHANGE], [], data))
 
 
 def uniform(draw: Draw, events: int) -> Draft:
@@ -155,8 +129,8 @@ def uniform(draw: Draw, events: int) -> Draft:
     )
     emitted = [kinds[index % len(kinds)] for index in range(events)]
     changes = [
-        *_line_changes(draw, source, asset, -amount),
-        *_balance_changes(draw, TOKEN, target.public_key, data),
+        *line_changes(draw, source, asset, -amount),
+        *balance_changes(draw, TOKEN, target.public_key, data),
     ]
     return _invocation(draw, source, EXCHANGE, "trade", parties, amount, emitted, changes)
 
@@ -174,18 +148,20 @@ def _invocation(
     arguments = [*(address(party) for party in parties), scval.to_int128(amount)]
     root = call_arguments(contract, function, arguments)
     step = host_step(call(root), events, changes, [source_auth(root)])
-    return Draft(source, (step,), _footprint([contract], parties, scval.to_void()))
+    return Draft(source, (step,), footprint([contract], parties, scval.to_void()))
 
 
-def _footprint(contracts: list[str], holders: list[str], value: xdr.SCVal) -> Soroban:
+def footprint(contracts: list[str], holders: list[str], value: xdr.SCVal) -> Soroban:
+    """Make the Soroban part of a call that reads instances and writes balances of the first."""
     read_only = [entries.data_key(each, entries.INSTANCE_KEY) for each in contracts]
     read_write = [entries.data_key(contracts[0], entries.balance_key(each)) for each in holders]
     return Soroban(tuple(read_only), tuple(read_write), value)
 
 
-def _balance_changes(
+def balance_changes(
     draw: Draw, contract: str, holder: str, new: xdr.SCVal
 ) -> list[xdr.LedgerEntryChange]:
+    """Change what a holder has in a token's contract."""
     key = entries.balance_key(holder)
     old = entries.asset_balance(1) if new.map else scval.to_int128(1)
     return entries.updated(
@@ -194,9 +170,10 @@ def _balance_changes(
     )
 
 
-def _line_changes(
+def line_changes(
     draw: Draw, owner: Keypair, asset: Asset, difference: int
 ) -> list[xdr.LedgerEntryChange]:
+    """Change what an account has in its trust line."""
     old = entries.trustline_data(owner, asset, 10**15)
     new = entries.trustline_data(owner, asset, 10**15 + difference)
     return entries.updated(entries.entry(draw.ledger - 1, old), entries.entry(draw.ledger, new))
