@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from sorobanflow.contracts.stored import MAX_WASMS, store_specs
+from sorobanflow.contracts.reading import read_interface
+from sorobanflow.contracts.stored import MAX_WASMS, read_spec, store_specs
 from tests.unit.spec_xdr import HEAD, section
 
 
@@ -32,6 +33,10 @@ def test_specs_of_all_real_wasms_are_stored_once_by_two(engine: Engine, test_dat
     with ThreadPoolExecutor(2) as runs:
         assert max(runs.map(store_specs, (engine, engine))) >= MAX_WASMS
     assert store_specs(engine) == 0
+    with engine.begin() as connection:
+        for code in codes:
+            spec = read_interface(code).spec
+            assert read_spec(connection, sha256(code).hexdigest()) == spec
     stored = "SELECT count(*), count(*) FILTER (WHERE problems = '[]') FROM contract_specs"
     assert query(engine, stored) == [(37, 37)]
     error = (

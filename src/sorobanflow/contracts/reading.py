@@ -47,6 +47,7 @@ class Interface:
     meta: tuple[tuple[str, str], ...] = ()  # keys may repeat
     protocol: int | None = None  # of the network, that it was built for
     problems: tuple[str, ...] = ()
+    section: bytes | None = None  # that holds the spec; None: it cannot be read
 
 
 _T = TypeVar("_T")
@@ -69,12 +70,19 @@ def read_interface(code: bytes) -> Interface:
             problems.append(f"no {part}: {error}")
             return nothing
 
+    spec = read("spec", _SPEC, _spec, _NOTHING)
     return Interface(
-        read("spec", _SPEC, _spec, _NOTHING),
+        spec,
         read("metadata", _META, _meta, ()),
         read("protocol", _ENV_META, _protocol, None),
         tuple(problems),
+        sections[_SPEC][0] if spec.entries else None,
     )
+
+
+def read_section(section: bytes) -> Spec:
+    """Read a spec from its section, which `read_interface` gave."""
+    return _spec([section])
 
 
 def _spec(sections: list[bytes]) -> Spec:

@@ -10,15 +10,18 @@ from typing import Any
 from sqlalchemy import Connection, Engine, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
-from sorobanflow.contracts.reading import Interface, read_interface
+from sorobanflow.contracts.asset_spec import ASSET_SPEC
+from sorobanflow.contracts.reading import Interface, read_interface, read_section
 from sorobanflow.contracts.rust import type_name
-from sorobanflow.contracts.spec import Event, Function
+from sorobanflow.contracts.spec import Event, Function, Spec
 from sorobanflow.contracts.types import Case, Declared, Enum, Field, Member, Struct, Union
 from sorobanflow.store.tables import contract_code
 from sorobanflow.store.tables.contracts import SPEC_TABLES, contract_specs
 
 Row = dict[str, Any]
 
+#: Stands for the Wasm of asset contracts, which have none.
+ASSET_HASH = "stellar-asset"
 #: Wasms read in one transaction, of up to 128 KiB each.
 MAX_WASMS = 20
 
@@ -48,7 +51,8 @@ def _unread(connection: Connection) -> list[tuple[str, bytes]]:
 
 
 def _store(connection: Connection, wasm_hash: str, interface: Interface) -> None:
-    head = {"protocol": interface.protocol, "problems": list(interface.problems)}
+    head: Row = {"protocol": interface.protocol, "problems": list(interface.problems)}
+    head["spec"] = interface.section
     new = insert(contract_specs).values(wasm_hash=wasm_hash, **head).on_conflict_do_nothing()
     if connection.execute(new.returning(contract_specs.c.wasm_hash)).first() is None:
         return  # another run was faster
@@ -57,6 +61,15 @@ def _store(connection: Connection, wasm_hash: str, interface: Interface) -> None
         rows = enumerate(of_tables[table.name])
         if values := [{"wasm_hash": wasm_hash, "position": at, **row} for at, row in rows]:
             connection.execute(insert(table), values)
+
+
+def read_spec(connection: Connection, wasm_hash: str) -> Spec | None:
+    """Read the spec of a Wasm, or of asset contracts; None: it has none, or is not known."""
+    if wasm_hash == ASSET_HASH:
+        return ASSET_SPEC
+    query = select(contract_specs.c.spec).where(contract_specs.c.wasm_hash == wasm_hash)
+    section = connection.execute(query).scalar()
+    return None if section is None else read_section(section)
 
 
 def spec_rows(interface: Interface) -> dict[str, list[Row]]:

@@ -23,7 +23,7 @@ from sorobanflow.store.tables.chain import (
     transactions,
 )
 from sorobanflow.store.tables.columns import metadata
-from sorobanflow.store.tables.contracts import SPEC_TABLES, contract_specs
+from sorobanflow.store.tables.contracts import SPEC_TABLES, contract_specs, inferred_events
 from sorobanflow.store.tables.live import live_streams
 from sorobanflow.store.tables.progress import quarantine
 from sorobanflow.store.tables.state import (
@@ -56,6 +56,7 @@ __all__ = [
     "dropped",
     "event_shapes",
     "events",
+    "inferred_events",
     "ledgers",
     "liquidity_pools",
     "live_streams",

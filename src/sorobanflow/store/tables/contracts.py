@@ -3,7 +3,7 @@
 They follow from `contract_code`, and are filled by `sorobanflow.contracts.stored`.
 """
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.store.tables.columns import (
@@ -36,6 +36,7 @@ contract_specs = Table(
     key_column("wasm_hash", "SHA-256 of the Wasm, hex"),
     Column("protocol", BigInteger, comment="version of the protocol that it was built for"),
     required_column("problems", JSONB, "why there is no spec, metadata or protocol; []: none"),
+    Column("spec", LargeBinary, comment="its section contractspecv0, XDR; null: none can be read"),
     comment="A Wasm whose spec (SEP-48) was read, and what of it could not be. Key: wasm_hash. "
     "Filtered streams store no Wasm, so they write none.",
 )
@@ -78,6 +79,21 @@ contract_meta = _of_wasm(
     "Nobody checks it.",
     id_column("key", "the key, which may repeat", nullable=False),
     required_column("value", Text, "its value"),
+)
+
+inferred_events = Table(
+    "inferred_events",
+    metadata,
+    key_column("contract_id", "the contract (C…)"),
+    number_key("position", "0-based order"),
+    _name("its first topics that are symbols, joined by _"),
+    required_column("prefix_topics", JSONB, "these first topics, symbols or strings"),
+    required_column("params", JSONB, "parameters: name, type as in Rust, location"),
+    required_column("data_format", Text, "single_value, vec or map"),
+    required_column("first_ledger", Integer, "ledger of the first event of the shape"),
+    required_column("event_count", BigInteger, "events that the shape was learnt from"),
+    comment="A shape of events that no Wasm of the contract declares, learnt from stored events by "
+    "`sorobanflow contract add`. Key: both first.",
 )
 
 #: The tables that a Wasm fills, besides `contract_specs`.

@@ -53,6 +53,12 @@ def upgrade() -> None:
             comment="version of the protocol that it was built for",
         ),
         _column("problems", _JSON, "why there is no spec, metadata or protocol; []: none"),
+        sa.Column(
+            "spec",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="its section contractspecv0, XDR; null: none can be read",
+        ),
         sa.PrimaryKeyConstraint("wasm_hash", name=op.f("pk_contract_specs")),
         comment="A Wasm whose spec (SEP-48) was read, and what of it could not be. Key: "
         "wasm_hash. Filtered streams store no Wasm, so they write none.",
@@ -98,8 +104,24 @@ def upgrade() -> None:
         _column("value", _TEXT, "its value"),
     )
 
+    op.create_table(
+        "inferred_events",
+        _column("contract_id", _ID, "the contract (C…)"),
+        _column("position", sa.Integer(), "0-based order"),
+        _column("name", _ID, "its first topics that are symbols, joined by _"),
+        _column("prefix_topics", _JSON, "these first topics, symbols or strings"),
+        _column("params", _JSON, "parameters: name, type as in Rust, location"),
+        _column("data_format", _TEXT, "single_value, vec or map"),
+        _column("first_ledger", sa.Integer(), "ledger of the first event of the shape"),
+        _column("event_count", sa.BigInteger(), "events that the shape was learnt from"),
+        sa.PrimaryKeyConstraint("contract_id", "position", name=op.f("pk_inferred_events")),
+        comment="A shape of events that no Wasm of the contract declares, learnt from stored "
+        "events by `sorobanflow contract add`. Key: both first.",
+    )
+
 
 def downgrade() -> None:
     """Take the change back."""
+    op.drop_table("inferred_events")
     for name in ("meta", "errors", "events", "types", "functions", "specs"):
         op.drop_table(f"contract_{name}")
