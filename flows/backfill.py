@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 
 from flows.harness.anchor import check_stored_anchor
 from flows.harness.chunk_threads import CONCURRENT_CHUNKS, ChunkThreads
+from flows.harness.contract_names import ContractNames
 from flows.harness.described_flow import described_flow
 from flows.harness.fan_out import FanOut
 from flows.harness.gaps import record_lost
@@ -23,7 +24,6 @@ from flows.harness.progress import Progress
 from flows.harness.run_page import conclude, tag_run
 from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
-from flows.harness.unknown_tokens import name_tokens
 from flows.parameters.backfill import Backfill
 from sorobanflow.ledgers import ranges_text, subtract
 from sorobanflow.pipeline.backfill import BackfillPlan, fail_on_failed_chunks, plan_backfill
@@ -115,7 +115,7 @@ def _index(
         failed = chunks.run([*lost, *plan.chunks], progress)
     progress.tell(summary.ledgers)
     summary.finish(indexer.coverage())
-    name_tokens(indexer)
+    ContractNames(indexer, summary).learn()
     fail_on_failed_chunks(failed)
 
 

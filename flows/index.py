@@ -15,6 +15,7 @@ from functools import partial
 from prefect.client.schemas.objects import State
 
 from flows.harness.alerts import StreamAlerts
+from flows.harness.contract_names import ContractNames
 from flows.harness.described_flow import described_flow
 from flows.harness.indexer import open_indexer
 from flows.harness.live import LiveIndexing
@@ -24,7 +25,6 @@ from flows.harness.run_page import conclude, name_run, range_text, tag_run
 from flows.harness.sources import Settings
 from flows.harness.terminal import run_flow
 from flows.harness.turn import scheduled_run
-from flows.harness.unknown_tokens import name_tokens
 from flows.parameters.index import Index
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.sources.rpc.stats import RpcStats
@@ -45,11 +45,13 @@ def index(given: Index) -> State[RunSummary]:
             live = LiveIndexing(indexer, given.start_ledger, given.allow_gap, summary, run)
             name_run(f"index from {live.next_ledger}")
             live.catch_up()
-            live.follow(given.follow_s, partial(alerts.judge_now_and_then, indexer))
+            names = ContractNames(indexer, summary)
+            judge = partial(alerts.judge_now_and_then, indexer)
+            live.follow(given.follow_s, names.read_new, judge)
             live.check_advance(given.stall_s)
             live.check_lag(given.max_lag_ledgers)
             alerts.judge(indexer)
-            name_tokens(indexer)
+            names.learn()
     finally:
         conclude("index", summary, _name(summary))
     return final_state(summary)

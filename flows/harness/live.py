@@ -69,7 +69,7 @@ class LiveIndexing:
             self._index_known_gaps()
         self._take_stock()
 
-    def follow(self, seconds: float, each_time: Callable[[], object] = lambda: None) -> None:
+    def follow(self, seconds: float, *each_time: Callable[[], object]) -> None:
         """Index new ledgers as they close, until another run takes over."""
         until = time.monotonic() + seconds
         if seconds:
@@ -77,7 +77,8 @@ class LiveIndexing:
         while time.monotonic() < until and not self._turn.is_over():
             time.sleep(min(POLL_S, seconds))
             self._index_missing()
-            each_time()
+            for step in each_time:
+                step()
         self._take_stock()
 
     def check_advance(self, stall_s: float | None) -> None:

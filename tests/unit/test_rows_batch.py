@@ -8,7 +8,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.sources.items import MISPLACED, Event, Malformed, Transaction
-from sorobanflow.store.tables import STATE_TABLES, contract_calls, trades
+from sorobanflow.store.tables import STATE_TABLES, contract_calls, contract_executables, trades
 from sorobanflow.toid import Position
 from tests.unit.wire_items import (
     ALICE,
@@ -55,9 +55,12 @@ def test_an_empty_batch_has_no_rows() -> None:
 
 def test_counts_name_every_table() -> None:
     batch = batch_of([event_at(1000, 1), Malformed("{}", "bad")], [transaction_at(1000, 1)])
-    state = {table.name: 0 for table in (trades, contract_calls, *STATE_TABLES)}
+    seen = {"contracts": 1, "contract_specs": 0}
+    state = {
+        table.name: 0 for table in (trades, contract_calls, contract_executables, *STATE_TABLES)
+    }
     wanted = dict.fromkeys(("events", "transactions", "operations", "token_operations"), 1)
-    assert batch.counts() == {**wanted, **state, "tokens": 1, "quarantine": 1}
+    assert batch.counts() == {**wanted, **state, "tokens": 1, **seen, "quarantine": 1}
 
 
 def test_rows_are_in_chain_order_whatever_the_order_of_delivery() -> None:
@@ -85,9 +88,12 @@ def test_items_delivered_twice_are_one_row() -> None:
     transactions = [transaction_at(1000, 1), transaction_at(1000, 2, 78, status="FAILED")]
     once, twice = batch_of(events, transactions), batch_of(events * 2, transactions * 2)
     assert vars(twice) == vars(once)
-    state = {table.name: 0 for table in (trades, contract_calls, *STATE_TABLES)}
+    seen = {"contracts": 1, "contract_specs": 0}
+    state = {
+        table.name: 0 for table in (trades, contract_calls, contract_executables, *STATE_TABLES)
+    }
     wanted = dict.fromkeys(("events", "transactions", "operations", "token_operations"), 1)
-    assert twice.counts() == {**wanted, **state, "tokens": 1, "quarantine": 3}
+    assert twice.counts() == {**wanted, **state, "tokens": 1, **seen, "quarantine": 3}
 
 
 def test_another_event_under_the_same_id_is_quarantined() -> None:

@@ -5,6 +5,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.calls import ContractCallRow
 from sorobanflow.rows.events import EventRow
+from sorobanflow.rows.executables import ContractAnswerRow, ContractRow, ExecutableRow
 from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.quarantine import QuarantineRow
@@ -26,6 +27,7 @@ from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.rows.trades import TradeRow
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.store import tables
+from sorobanflow.store.tables.contracts import contracts
 
 BATCH = BatchRows(LedgerRange(1, 1))
 ROWS = {
@@ -35,6 +37,7 @@ ROWS = {
     tables.trades: TradeRow,
     tables.token_operations: TokenOperationRow,
     tables.contract_calls: ContractCallRow,
+    tables.contract_executables: ExecutableRow,
     tables.contract_data_entries: ContractDataRow,
     tables.contract_code: ContractCodeRow,
     tables.account_entries: AccountRow,
@@ -48,7 +51,12 @@ ROWS = {
 }
 
 
-OTHER_ROWS = {tables.tokens: TokenRow, tables.token_answers: TokenAnswerRow}
+OTHER_ROWS = {
+    tables.tokens: TokenRow,
+    tables.token_answers: TokenAnswerRow,
+    contracts: ContractRow,
+    tables.contract_answers: ContractAnswerRow,
+}
 
 
 @pytest.mark.parametrize("table", ROWS | OTHER_ROWS, ids=lambda table: table.name)
@@ -68,7 +76,7 @@ def test_quarantine_rows_have_its_columns_up_to_those_that_the_store_fills() -> 
 
 def test_batch_has_rows_of_every_table_of_the_schema_but_these() -> None:
     others = {"audited", "coverage", "event_shapes", "gaps", "ledgers", "network"}
-    others |= {"token_answers", "live_streams", "archives", "dropped", "contract_specs"}
+    others |= {"token_answers", "live_streams", "archives", "dropped", "contract_answers"}
     others |= {"inferred_events"}
     others |= {table.name for table in tables.SPEC_TABLES}
     assert set(BATCH.by_table()) == {one.name for one in tables.metadata.tables.values()} - others
@@ -82,7 +90,8 @@ def test_batch_names_all_its_rows_by_their_table() -> None:
 
 
 def test_store_writes_every_table_of_a_batch() -> None:
-    history = (*tables.HISTORY_TABLES, tables.contract_calls)
-    written = (*history, *tables.STATE_TABLES, tables.tokens, tables.quarantine)
+    history = (*tables.HISTORY_TABLES, tables.contract_calls, tables.contract_executables)
+    seen = (tables.tokens, contracts, tables.contract_specs)
+    written = (*history, *tables.STATE_TABLES, *seen, tables.quarantine)
     assert {table.name for table in written} == BATCH.by_table().keys()
-    assert written[:-2] == tuple(ROWS)
+    assert written[:-4] == tuple(ROWS)

@@ -35,6 +35,7 @@ from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.selected import matches
 from sorobanflow.store.tables import (
     VERSION_GROUPS,
+    contract_executables,
     events,
     ledgers,
     operations,
@@ -117,7 +118,7 @@ def in_quarantine(
     """
     if table is ledgers:
         return or_(ledger == func.any(_BAD_IN), exists().where(quarantine.c.ledger == ledger))
-    if table in VERSION_GROUPS:
+    if table in VERSION_GROUPS or table is contract_executables:
         rows = and_(quarantine.c.kind == "transaction", quarantine.c.ledger == ledger)
         return or_(ledger == func.any(_INCOMPLETE), exists().where(rows))
     if table not in _KINDS:

@@ -37,12 +37,13 @@ from sorobanflow.store.ledgers import ledger_rows
 from sorobanflow.store.only_whole import came_whole
 from sorobanflow.store.tables import (
     HISTORY_TABLES,
+    OF_LEDGERS,
     STATE_TABLES,
     ledgers,
 )
 
 #: All tables that ledgers determine.
-TABLES = (ledgers, *HISTORY_TABLES, *STATE_TABLES)
+TABLES = (ledgers, *OF_LEDGERS, *STATE_TABLES)
 #: Rows of a ledger and table that are named, columns of each, characters of each value.
 MAX_ROWS, MAX_COLUMNS, MAX_CHARACTERS = 3, 3, 40
 

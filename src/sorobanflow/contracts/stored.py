@@ -1,7 +1,7 @@
 """Store the specs of Wasms that were indexed: the tables of `store.tables.contracts`.
 
-Invariant: rows follow from the Wasm alone, and are written once, in one transaction with the row
-of `contract_specs` that says so. So a run may call this at any time, and so may several.
+Invariant: rows follow from the Wasm alone, and are written once, in one transaction with what
+says so in `contract_specs`. So a run may call this at any time, and so may several.
 """
 
 from collections.abc import Iterator
@@ -42,9 +42,16 @@ def _store_some(engine: Engine) -> int:
     return len(codes)
 
 
+def store_spec(engine: Engine, wasm_hash: str, code: bytes) -> None:
+    """Store the spec of a Wasm that is not in the database; its hash was checked."""
+    with engine.begin() as connection:
+        _store(connection, wasm_hash, read_interface(code))
+
+
 def _unread(connection: Connection) -> list[tuple[str, bytes]]:
     code = contract_code.c
-    is_read = exists().where(contract_specs.c.wasm_hash == code.wasm_hash)
+    specs = contract_specs.c
+    is_read = exists().where(specs.wasm_hash == code.wasm_hash, specs.problems.is_not(None))
     query = select(code.wasm_hash, code.code).where(code.code.is_not(None), ~is_read)
     rows = connection.execute(query.order_by(code.wasm_hash).limit(MAX_WASMS))
     return [(row.wasm_hash, row.code) for row in rows]
@@ -53,7 +60,10 @@ def _unread(connection: Connection) -> list[tuple[str, bytes]]:
 def _store(connection: Connection, wasm_hash: str, interface: Interface) -> None:
     head: Row = {"protocol": interface.protocol, "problems": list(interface.problems)}
     head["spec"] = interface.section
-    new = insert(contract_specs).values(wasm_hash=wasm_hash, **head).on_conflict_do_nothing()
+    new = insert(contract_specs).values(wasm_hash=wasm_hash, **head)
+    key = [contract_specs.c.wasm_hash]
+    is_unread = contract_specs.c.problems.is_(None)
+    new = new.on_conflict_do_update(index_elements=key, set_=head, where=is_unread)
     if connection.execute(new.returning(contract_specs.c.wasm_hash)).first() is None:
         return  # another run was faster
     of_tables = spec_rows(interface)

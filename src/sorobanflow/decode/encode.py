@@ -34,6 +34,11 @@ def instance_key(contract_id: str) -> str:
     return b64encode(DATA_TYPE + _encode_address(contract_id) + INSTANCE_KEY + durability).decode()
 
 
+def code_key(wasm_hash: str) -> str:
+    """Write the LedgerKey of a Wasm, base64."""
+    return b64encode(CODE_TYPE + bytes.fromhex(wasm_hash)).decode()
+
+
 def _encode_scval(value: Json) -> bytes:
     """Encode an SCVal; stellar-sdk cannot write an absent vec or map, so those are done here."""
     if isinstance(value, str):

@@ -34,7 +34,7 @@ from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.straight import XdrType
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 
-_DATA = 6
+_DATA, _CODE = 6, 7
 DATA_TYPE, CODE_TYPE = (6).to_bytes(4, "big"), (7).to_bytes(4, "big")
 INSTANCE_KEY = (20).to_bytes(4, "big")  # the SCVal ledger_key_contract_instance
 _BODY = 8  # offset in a LedgerEntry, after lastModifiedLedgerSeq and the type
@@ -152,13 +152,13 @@ def _read_plain_key(kind: int) -> _ReadEntry:
 
 def _read_entry_data(data: bytes, at: int) -> tuple[Entry, int]:
     (kind,) = uint32(data, at)
-    if kind != _DATA:
-        raise ValueError(f"LedgerEntryData has type {kind}; expected contract data, {_DATA}")
-    return _read_data(data, at + 4)
+    if kind not in (_DATA, _CODE):
+        raise ValueError(f"LedgerEntryData has type {kind}; expected contract data or code")
+    return _READ_ENTRY[kind](data, at + 4)
 
 
-#: Reads the LedgerEntryData of contract data, as getLedgerEntries gives it.
-read_contract_data = base64_reader("LedgerEntryData", _read_entry_data)
+#: Reads the LedgerEntryData of contract data or code, as getLedgerEntries gives it.
+read_contract_entry = base64_reader("LedgerEntryData", _read_entry_data)
 
 _ENTRY_V1 = struct(sponsoring_id=optional(ACCOUNT_ID), ext=EXTENSION_POINT)
 _ENTRY_EXT = union("LedgerEntryExt", {0: ("v0", None), 1: ("v1", _ENTRY_V1)})

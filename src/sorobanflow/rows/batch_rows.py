@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.calls import ContractCallRow
 from sorobanflow.rows.events import EventRow
+from sorobanflow.rows.executables import ContractRow, ExecutableRow, WasmRow
 from sorobanflow.rows.headers import HeaderRow
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.quarantine import QuarantineRow
@@ -48,6 +49,7 @@ class BatchRows:
         self.trades: list[TradeRow] = []
         self.token_operations: list[TokenOperationRow] = []
         self.contract_calls: list[ContractCallRow] = []  # only if asked for
+        self.contract_executables: list[ExecutableRow] = []
         self.contract_data_entries: list[ContractDataRow] = []
         self.contract_code: list[ContractCodeRow] = []
         self.account_entries: list[AccountRow] = []
@@ -59,6 +61,8 @@ class BatchRows:
         self.token_metadata: list[TokenMetadataRow] = []
         self.token_balances: list[TokenBalanceRow] = []
         self.tokens: list[TokenRow] = []
+        self.contracts: list[ContractRow] = []
+        self.contract_specs: list[WasmRow] = []
         self.quarantine: list[QuarantineRow] = []
 
     def by_table(self) -> dict[str, list[Any]]:
@@ -70,6 +74,7 @@ class BatchRows:
             "trades": self.trades,
             "token_operations": self.token_operations,
             "contract_calls": self.contract_calls,
+            "contract_executables": self.contract_executables,
             "contract_data_entries": self.contract_data_entries,
             "contract_code": self.contract_code,
             "account_entries": self.account_entries,
@@ -81,6 +86,8 @@ class BatchRows:
             "token_metadata": self.token_metadata,
             "token_balances": self.token_balances,
             "tokens": self.tokens,
+            "contracts": self.contracts,
+            "contract_specs": self.contract_specs,
             "quarantine": self.quarantine,
         }
 

@@ -31,6 +31,7 @@ from sorobanflow.rows.classic import (
     trust_line_row,
 )
 from sorobanflow.rows.contracts import code_row, data_row, entries_with_ttl, ttl_row
+from sorobanflow.rows.executables import ExecutableRow, executable_row
 from sorobanflow.rows.state_rows import (
     AccountDataRow,
     AccountRow,
@@ -58,6 +59,7 @@ StateRow: TypeAlias = (
     | AccountDataRow
     | TokenMetadataRow
     | TokenBalanceRow
+    | ExecutableRow
 )
 
 
@@ -109,6 +111,7 @@ def _rows(
             yield data_row(change, position, tx_hash)
             yield contract_balance(change, position)
             yield token_metadata(change, position, passphrase)
+            yield executable_row(change, position)
         elif change.type != "ttl":
             yield from _other_rows(change, position, passphrase)
         elif change.key_hash in owners:

@@ -36,6 +36,7 @@ class OperationRow(NamedTuple):
 
 
 _NUMBERS = {name: number for number, name in enumerate(OPERATION_TYPES)}
+INVOKE_HOST_FUNCTION = _NUMBERS["invoke_host_function"]
 _NOT_APPLIED = OperationResult(None, None)
 
 

@@ -18,6 +18,7 @@ from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.events import EventRow, event_row
+from sorobanflow.rows.executables import contract_rows, replacements
 from sorobanflow.rows.quarantine import Item, Quarantined, stated_ledger
 from sorobanflow.rows.state import State, refunds_of
 from sorobanflow.rows.state_rows import TokenRow
@@ -148,11 +149,13 @@ class RowMaker:
         operations = self._token_operations(events)
         rows.token_operations = [row for row, _ in operations]
         rows.quarantine = self._quarantine.sorted()
-        state = self._state(entries)
+        state = self._state(entries, rows.events)
         tables = rows.by_table()
         for table, by_key in state.finish().items():
             tables[table] += _by_key(by_key)
         seen = (token for _, token in operations)
+        called = rows.operations if self._filter is None else ()
+        rows.contracts = contract_rows(rows.events, called)
         rows.tokens = token_rows(seen, rows.token_balances, rows.token_metadata)
         rows.closed_at = {event.ledger: event.closed_at for event in reversed(rows.events)}
         rows.closed_at |= {row.ledger: row.closed_at for row in reversed(rows.transactions)}
@@ -161,9 +164,9 @@ class RowMaker:
             self._whole_ledgers.add_headers(rows)
         return rows
 
-    def _state(self, entries: list[TransactionEntry]) -> State:
+    def _state(self, entries: list[TransactionEntry], events: list[EventRow]) -> State:
         """Reduce the transactions, in chain order, and what is around them to the state after."""
-        state = State(self._passphrase)
+        state = State(self._passphrase, replacements(events))
         incomplete = {row.ledger for row in self._quarantine.sorted() if row.kind == "transaction"}
         groups = groupby(entries, key=lambda entry: entry.row.ledger)
         by_ledger = {ledger: [*group] for ledger, group in groups}

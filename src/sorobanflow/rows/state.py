@@ -4,12 +4,20 @@ Invariant: the stored result does not depend on how the ledgers were divided int
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.rows.balances import account_balance
 from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.entry_rows import Changed, PendingChange, pending_rows
+from sorobanflow.rows.executables import (
+    STELLAR_ASSET,
+    ExecutableRow,
+    Place,
+    WasmRow,
+    changed,
+)
 from sorobanflow.rows.state_rows import (
     AccountDataRow,
     AccountRow,
@@ -57,11 +65,13 @@ def refunds_of(row: TransactionRow, meta: Meta) -> list[Refund]:
 class State:
     """The newest row of each key, by table; rows are added in chain order.
 
-    `finish` completes them: until then, rows of pending changes are missing.
+    `finish` completes them: until then, rows of pending changes are missing. `replaced`: where
+    contracts replaced their Wasm.
     """
 
-    def __init__(self, passphrase: str) -> None:
+    def __init__(self, passphrase: str, replaced: AbstractSet[Place] = frozenset()) -> None:
         self._passphrase = passphrase
+        self._replaced = replaced
         self._pending: dict[tuple[str, ...], PendingChange] = {}
         self.contract_data_entries: dict[str, ContractDataRow] = {}
         self.contract_code: dict[str, ContractCodeRow] = {}
@@ -73,6 +83,8 @@ class State:
         self.account_data: dict[tuple[str, str], AccountDataRow] = {}
         self.token_metadata: dict[str, TokenMetadataRow] = {}
         self.token_balances: dict[tuple[str, str], TokenBalanceRow] = {}
+        self.contract_executables: dict[tuple[Any, ...], ExecutableRow] = {}
+        self.contract_specs: dict[str, WasmRow] = {}
         # By type of row: the rows that a newer one replaces whole; their key stands first.
         self._of_one_key: dict[type, dict[Any, Any]] = {
             AccountRow: self.account_entries,
@@ -104,6 +116,8 @@ class State:
             "account_data": self.account_data,
             "token_metadata": self.token_metadata,
             "token_balances": self.token_balances,
+            "contract_executables": self.contract_executables,
+            "contract_specs": self.contract_specs,
         }
 
     def add(self, rows: Iterable[Changed]) -> None:
@@ -122,6 +136,15 @@ class State:
             elif isinstance(row, ContractCodeRow):
                 code = self.contract_code.get(row.wasm_hash)
                 self.contract_code[row.wasm_hash] = _newest(code, row, _CODE_PARTS)
+                self._see(row.wasm_hash)
+            elif isinstance(row, ExecutableRow):
+                self._see(row.wasm_hash)
+                if (change := changed(row, self._replaced)) is not None:
+                    self.contract_executables[row[:5]] = change
+
+    def _see(self, wasm_hash: str | None) -> None:
+        if wasm_hash is not None and wasm_hash != STELLAR_ASSET:
+            self.contract_specs[wasm_hash] = WasmRow(wasm_hash)
 
     def refund(self, ledger: int, number: int, refund: Refund) -> None:
         """Add a refund of fees, numbered from 0, after all transactions of the last ledger.

@@ -121,6 +121,8 @@ def add_coverage(
     covered = connection.execute(
         "UPDATE coverage "
         "SET ledgers = ledgers + int4multirange(int4range(%(first)s, %(last)s, '[]')), "
+        "unknown_executables = unknown_executables "
+        "- int4multirange(int4range(%(first)s, %(last)s, '[]')), "
         "advanced_at = CASE WHEN upper(ledgers) > %(last)s THEN advanced_at ELSE now() END "
         "WHERE stream = %(stream)s",
         values,

@@ -23,8 +23,12 @@ from sorobanflow.store.engine import driver_connection
 from sorobanflow.store.needed import Needed, StoredStream, Streams, multirange
 from sorobanflow.store.tables import (
     PARTITIONED,
+    SPEC_TABLES,
     STATE_TABLES,
     archives,
+    contract_answers,
+    contract_executables,
+    contract_specs,
     dropped,
     events,
     ledgers,
@@ -37,10 +41,14 @@ from sorobanflow.store.tables import (
     tokens,
     transactions,
 )
+from sorobanflow.store.tables.contracts import contracts
 from sorobanflow.store.tables.progress import coverage
 
-#: What only the stream of everything writes; and tokens, whose rows are of no ledger.
-_OF_EVERYTHING = (*STATE_TABLES, tokens, token_answers)
+#: What only the stream of everything writes; and tokens and contracts, whose rows are of no ledger.
+_OF_EVERYTHING = (
+    *(*STATE_TABLES, contract_executables, tokens, token_answers),
+    *(contracts, contract_answers, contract_specs, *SPEC_TABLES),
+)
 #: What may be left after the last stream's ledgers, since it was dropped or is to be.
 _LEFT_OVER = (*PARTITIONED, ledgers, archives, dropped)
 #: What remembers a stream.

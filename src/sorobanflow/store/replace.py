@@ -18,7 +18,7 @@ from sorobanflow.store.claims import Claims
 from sorobanflow.store.copy import Row, column_types
 from sorobanflow.store.only_whole import only_whole
 from sorobanflow.store.tables import (
-    HISTORY_TABLES,
+    OF_LEDGERS,
     STATE_TABLES,
     VERSION_GROUPS,
     VersionGroup,
@@ -47,7 +47,7 @@ _UNTOLD = (
 def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claims: Claims) -> None:
     """Remove the rows of the batch's ledgers that it does not have."""
     bounds, by_name = rows.ledgers._asdict(), rows.by_table()
-    for table in HISTORY_TABLES:
+    for table in OF_LEDGERS:
         kept = _keys_of(table, by_name[table.name])
         connection.execute(_history_statement(table), {**bounds, **kept})
     _remove_calls(connection, rows)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Table
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.store.answers import add_tokens
 from sorobanflow.store.archives import guard_write, refuse_dropped
 from sorobanflow.store.claims import Claims
 from sorobanflow.store.copy import Row, copy_rows, sort_by_key
@@ -31,11 +32,17 @@ from sorobanflow.store.notify import notify
 from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.replace import remove_surplus
-from sorobanflow.store.tables import HISTORY_TABLES, STATE_TABLES, contract_calls
-from sorobanflow.store.tokens import add_tokens
+from sorobanflow.store.seen import add_seen
+from sorobanflow.store.tables import (
+    OF_LEDGERS,
+    STATE_TABLES,
+    contract_calls,
+    contract_specs,
+)
+from sorobanflow.store.tables.contracts import contracts
 
 #: New rows of new ledgers: they are copied.
-_OF_LEDGERS = (*HISTORY_TABLES, contract_calls)
+_OF_LEDGERS = (*OF_LEDGERS, contract_calls)
 
 
 class Written(NamedTuple):
@@ -102,6 +109,8 @@ def _write(
         if not all_new:
             count_ledgers(connection, rows)
         add_tokens(connection, rows.tokens)
+        add_seen(connection, contracts, rows.contracts)
+        add_seen(connection, contract_specs, rows.contract_specs)
         quarantined = read_quarantine(connection, rows.ledgers)
         dropped = guard_write(connection, rows.ledgers)
         covered = add_coverage(connection, stream, rows.ledgers) if covers else None

@@ -23,7 +23,13 @@ from sorobanflow.store.tables.chain import (
     transactions,
 )
 from sorobanflow.store.tables.columns import metadata
-from sorobanflow.store.tables.contracts import SPEC_TABLES, contract_specs, inferred_events
+from sorobanflow.store.tables.contracts import (
+    SPEC_TABLES,
+    contract_answers,
+    contract_executables,
+    contract_specs,
+    inferred_events,
+)
 from sorobanflow.store.tables.live import live_streams
 from sorobanflow.store.tables.progress import quarantine
 from sorobanflow.store.tables.state import (
@@ -40,6 +46,7 @@ from sorobanflow.store.tables.state import (
 
 __all__ = [
     "HISTORY_TABLES",
+    "OF_LEDGERS",
     "PARTITIONED",
     "SPEC_TABLES",
     "STATE_TABLES",
@@ -49,9 +56,11 @@ __all__ = [
     "account_entries",
     "archives",
     "claimable_balances",
+    "contract_answers",
     "contract_calls",
     "contract_code",
     "contract_data_entries",
+    "contract_executables",
     "contract_specs",
     "dropped",
     "event_shapes",
@@ -77,6 +86,10 @@ __all__ = [
 #: Tables of what happened, in the order in which a batch writes them; `contract_calls`, which
 #: ledgers do not determine, and `STATE_TABLES` follow.
 HISTORY_TABLES = (events, transactions, operations, trades, token_operations)
+
+#: Tables with a row for each thing that happened in a ledger, which the ledger determines.
+#: Contracts change what they run so seldom that these rows are not partitioned.
+OF_LEDGERS = (*HISTORY_TABLES, contract_executables)
 
 #: Tables in the schema `stored` that are partitioned by ledger; a ledger's rows in all of them
 #: are moved, archived and dropped together.

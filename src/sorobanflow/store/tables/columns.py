@@ -73,17 +73,25 @@ def now_column(name: str, comment: str) -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=False, comment=comment, **options)
 
 
+_OF_CHANGE = {
+    "ledger": "ledger of the last change",
+    "tx_order": "1-based order of its transaction in the ledger; 0: fees before all "
+    "transactions, 1048575: fees after them, 1048576: upgrades, 1048577: evictions",
+    "op_order": "its 1-based operation; 0 before, 4095 after the operations; of fees and "
+    "upgrades, the 1-based transaction or upgrade (0: a refund that an event states)",
+    "change_order": "its index in the list of changes",
+}
+
+
 def change_columns(nullable: bool = False) -> list[Column[int]]:
     """Make the columns of the place of a row's last change."""
-    comments = {
-        "ledger": "ledger of the last change",
-        "tx_order": "1-based order of its transaction in the ledger; 0: fees before all "
-        "transactions, 1048575: fees after them, 1048576: upgrades, 1048577: evictions",
-        "op_order": "its 1-based operation; 0 before, 4095 after the operations; of fees and "
-        "upgrades, the 1-based transaction or upgrade (0: a refund that an event states)",
-        "change_order": "its index in the list of changes",
-    }
-    return [Column(name, Integer, nullable=nullable, comment=comments[name]) for name in CHANGE]
+    return [Column(name, Integer, nullable=nullable, comment=_OF_CHANGE[name]) for name in CHANGE]
+
+
+def change_key() -> list[Column[int]]:
+    """Make the columns of the place of a change, of which each has a row."""
+    comments = _OF_CHANGE | {"ledger": "ledger of the change"}
+    return [number_key(name, comments[name]) for name in CHANGE]
 
 
 def deleted_column(comment: str) -> Column[bool]:

@@ -1,12 +1,15 @@
-"""Tables of what contracts say of themselves: their specs, one row for each thing declared.
+"""Tables of which Wasm contracts run, and of what Wasms say of themselves.
 
-They follow from `contract_code`, and are filled by `sorobanflow.contracts.stored`.
+Specs have one row for each thing declared. They follow from a Wasm, and are filled by
+`sorobanflow.contracts.stored`. What is proved of when a contract ran what, the view
+`contract_wasms` says.
 """
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.store.tables.columns import (
+    change_key,
     id_column,
     key_column,
     metadata,
@@ -30,15 +33,60 @@ def _doc() -> Column[str]:
     return required_column("doc", Text, "what the contract says of it; may be empty")
 
 
+_RUNS = "SHA-256 of the Wasm that it runs, hex; stellar-asset: it is an asset's"
+
+contract_executables = Table(
+    "contract_executables",
+    metadata,
+    key_column("contract_id", "contract (C…)"),
+    *change_key(),
+    required_column(
+        "kind",
+        Text,
+        "created, restored, removed or updated; updated also where the "
+        "contract replaced its Wasm in the transaction that created it",
+    ),
+    id_column("wasm_hash", f"{_RUNS}; null: it was removed"),
+    id_column("wasm_before", "the same before the change; null: there was none, or not known"),
+    comment="A change of what a contract runs, as its instance says. Key: contract_id and the "
+    "four columns of the place. Filtered streams write none.",
+)
+contracts = Table(
+    "contracts",
+    metadata,
+    key_column("contract_id", "contract (C…)"),
+    comment="A contract that emitted an event or was called: where no ledger tells what it runs, "
+    "a node is asked. Key: contract_id.",
+)
+contract_answers = Table(
+    "contract_answers",
+    metadata,
+    key_column("contract_id", "contract (C…)"),
+    number_key(
+        "last_modified_ledger",
+        "ledger of its instance's last change; the node's newest if it has none",
+    ),
+    id_column("wasm_hash", f"{_RUNS}; null: the node has no instance"),
+    required_column("asked_ledger", Integer, "the node's newest ledger when it was asked"),
+    comment="What the state of a node said of a contract: it runs this from the end of "
+    "last_modified_ledger to the end of asked_ledger. Key: contract_id, last_modified_ledger.",
+    info={"volatile": True},
+)
+
 contract_specs = Table(
     "contract_specs",
     metadata,
     key_column("wasm_hash", "SHA-256 of the Wasm, hex"),
     Column("protocol", BigInteger, comment="version of the protocol that it was built for"),
-    required_column("problems", JSONB, "why there is no spec, metadata or protocol; []: none"),
+    Column(
+        "problems",
+        JSONB,
+        comment="why there is no spec, metadata or protocol; []: none; null: its code is not "
+        "known, or was not read yet",
+    ),
     Column("spec", LargeBinary, comment="its section contractspecv0, XDR; null: none can be read"),
-    comment="A Wasm whose spec (SEP-48) was read, and what of it could not be. Key: wasm_hash. "
-    "Filtered streams store no Wasm, so they write none.",
+    comment="A Wasm that a contract runs or that was uploaded: whether its spec (SEP-48) was "
+    "read, and what of it could not be. Key: wasm_hash.",
 )
 contract_functions = _of_wasm(
     "contract_functions",

@@ -1,7 +1,7 @@
 """Tables of the indexing itself: coverage, gaps, quarantine, the network."""
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, JSONB, UUID
 
 from sorobanflow.store.tables.columns import (
     id_column,
@@ -80,6 +80,14 @@ coverage = Table(
         comment="first ledger that live indexing promised; from here on holes are work",
     ),
     now_column("advanced_at", "when the newest of the ledgers was stored"),
+    Column(
+        "unknown_executables",
+        INT4MULTIRANGE,
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="of the ledgers, those that revision 0017 or older stored, whose changes of "
+        "executables are in no row of contract_executables until they are indexed again",
+    ),
     comment="What is stored whole, per stream. Key: stream. The only memory of progress: "
     "it moves only in the transaction that stored the rows.",
 )

@@ -86,6 +86,12 @@ contract_data_entries = Table(
     id_column("created_tx_hash", "the creating transaction"),
     _evicted(),
     Index(None, "contract_id"),
+    # Small, and without it a contract's instance is one among all its entries.
+    Index(
+        "ix_contract_data_entries_instance",
+        "contract_id",
+        postgresql_where=text("""key = '"ledger_key_contract_instance"'::jsonb"""),
+    ),
     # Small, and without it the creations of some ledgers are a scan of all storage.
     Index(
         None,

@@ -52,7 +52,12 @@ def upgrade() -> None:
             nullable=True,
             comment="version of the protocol that it was built for",
         ),
-        _column("problems", _JSON, "why there is no spec, metadata or protocol; []: none"),
+        sa.Column(
+            "problems",
+            _JSON,
+            comment="why there is no spec, metadata or protocol; []: none; null: its code is not "
+            "known, or was not read yet",
+        ),
         sa.Column(
             "spec",
             sa.LargeBinary(),
@@ -60,8 +65,8 @@ def upgrade() -> None:
             comment="its section contractspecv0, XDR; null: none can be read",
         ),
         sa.PrimaryKeyConstraint("wasm_hash", name=op.f("pk_contract_specs")),
-        comment="A Wasm whose spec (SEP-48) was read, and what of it could not be. Key: "
-        "wasm_hash. Filtered streams store no Wasm, so they write none.",
+        comment="A Wasm that a contract runs or that was uploaded: whether its spec (SEP-48) was "
+        "read, and what of it could not be. Key: wasm_hash.",
     )
     _create(
         "contract_functions",

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import Engine, text
 from stellar_sdk import StrKey, xdr
 
+from sorobanflow.contracts.asking import ask_for_unknown_contracts, read_answers
 from sorobanflow.decode.encode import instance_key
 from sorobanflow.devnet import Chain, DevnetServer, ListedLedgers
 from sorobanflow.devnet.supply import Network
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.pipeline.unknown_tokens import ask_for_unknown_tokens, read_answers
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.state_rows import TokenBalanceRow, TokenRow
 from sorobanflow.rows.token_state import MAX_TEXT
@@ -95,7 +95,7 @@ def test_unknown_tokens_are_asked_for_once_and_named(
 ) -> None:
     with RpcClient(server.url) as client:
         for _ in range(2):
-            ask_for_unknown_tokens(client, engine, PASSPHRASE)
+            ask_for_unknown_contracts(client, engine, PASSPHRASE)
     assert server.calls["getLedgerEntries"] == 1
     named = query("SELECT contract_id, name, decimals, asset FROM balances ORDER BY 2, 4")
     assert named == [
@@ -116,7 +116,7 @@ def test_answer_of_a_node_that_is_behind_is_not_kept(
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO ledgers VALUES (6, now(), 0, 0)"))
     with RpcClient(server.url) as client:
-        ask_for_unknown_tokens(client, engine, PASSPHRASE)
+        ask_for_unknown_contracts(client, engine, PASSPHRASE)
     assert query("SELECT * FROM token_answers") == []
 
 
@@ -129,7 +129,7 @@ def test_entries_that_were_not_asked_for_or_are_no_token_name_nothing(
     assert page.entries is not None
     good = msgspec.json.decode(page.entries[0])
     page.entries += [msgspec.Raw(b'{"xdr":7}'), msgspec.Raw(b'{"xdr":"AAAA"}')]
-    [answer, absent] = read_answers([TOKEN, GONE], page, PASSPHRASE)
+    ([answer, absent], _) = read_answers([TOKEN, GONE], page, PASSPHRASE)
     assert answer == (TOKEN, "Gold", "GLD", 18, None, good["lastModifiedLedgerSeq"])
     assert absent == (GONE, None, None, None, None, 5)
 
@@ -139,4 +139,4 @@ def test_long_names_are_left_out(length: int, name: str | None) -> None:
     data = xdr.LedgerEntryData.from_json_dict(entry_of(TOKEN, WASM, "x" * length, "X")).to_xdr()
     item = msgspec.json.encode({"xdr": data, "lastModifiedLedgerSeq": 3})
     page = LedgerEntries(5, [msgspec.Raw(item)])
-    assert read_answers([TOKEN], page, PASSPHRASE)[0].name == name
+    assert read_answers([TOKEN], page, PASSPHRASE)[0][0].name == name

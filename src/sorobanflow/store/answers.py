@@ -1,0 +1,104 @@
+"""What is asked of a node, because no indexed ledger tells it, and what it answered.
+
+A contract is asked for once: then there is an answer, though it may say nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, text
+
+from sorobanflow.rows.executables import STELLAR_ASSET, ContractAnswerRow
+from sorobanflow.rows.state_rows import TokenAnswerRow, TokenRow
+from sorobanflow.store.engine import driver_connection
+from sorobanflow.store.seen import add_seen
+from sorobanflow.store.tables import contract_specs
+
+
+def add_tokens(connection: "psycopg.Connection[Any]", tokens: Sequence[TokenRow]) -> None:
+    """Add tokens, and assets of known ones. It locks no row that it does not change."""
+    # LIMIT has each token looked up by its key; without it the planner may read all of them.
+    connection.execute(
+        "INSERT INTO tokens AS t (contract_id, asset) "
+        "SELECT new.* FROM unnest(%s::text[], %s::text[]) AS new (contract_id, asset) "
+        "LEFT JOIN LATERAL (SELECT contract_id, asset FROM tokens "
+        'WHERE contract_id = new.contract_id COLLATE "C" LIMIT 1) AS known ON true '
+        "WHERE known.contract_id IS NULL "
+        "OR (new.asset IS NOT NULL AND new.asset IS DISTINCT FROM known.asset) "
+        "ORDER BY 1 ON CONFLICT (contract_id) DO UPDATE "
+        "SET asset = coalesce(excluded.asset, t.asset)",
+        ([token.contract_id for token in tokens], [token.asset for token in tokens]),
+    )
+
+
+def read_unknown_tokens(engine: Engine, limit: int) -> list[str]:
+    """List tokens that are no asset, that no ledger described, and that no node was asked for."""
+    query = text(
+        "SELECT contract_id FROM tokens AS t WHERE asset IS NULL "
+        "AND NOT EXISTS (SELECT FROM token_metadata AS m WHERE m.contract_id = t.contract_id) "
+        "AND NOT EXISTS (SELECT FROM token_answers AS a WHERE a.contract_id = t.contract_id) "
+        "ORDER BY contract_id LIMIT :limit"
+    )
+    with engine.begin() as connection:
+        return list(connection.execute(query, {"limit": limit}).scalars())
+
+
+def read_unknown_contracts(engine: Engine, limit: int) -> list[str]:
+    """List contracts of which no ledger told what they run, and that no node was asked for."""
+    query = text(
+        "SELECT contract_id FROM contracts AS c "
+        "WHERE NOT EXISTS "
+        "(SELECT FROM contract_executables AS e WHERE e.contract_id = c.contract_id) "
+        "AND NOT EXISTS (SELECT FROM contract_data_entries AS d "
+        "WHERE d.contract_id = c.contract_id AND d.ledger IS NOT NULL "
+        """AND d.key = '"ledger_key_contract_instance"'::jsonb) """
+        "AND NOT EXISTS (SELECT FROM contract_answers AS a WHERE a.contract_id = c.contract_id) "
+        "ORDER BY contract_id LIMIT :limit"
+    )
+    with engine.begin() as connection:
+        return list(connection.execute(query, {"limit": limit}).scalars())
+
+
+def read_unknown_wasms(engine: Engine, limit: int) -> list[str]:
+    """List Wasms without code, in any order: one that the node lacks must not block the others."""
+    query = text(
+        "SELECT wasm_hash FROM contract_specs AS s "
+        "WHERE problems IS NULL AND NOT EXISTS (SELECT "
+        "FROM contract_code AS c WHERE c.wasm_hash = s.wasm_hash AND c.code IS NOT NULL) "
+        "ORDER BY random() LIMIT :limit"
+    )
+    with engine.begin() as connection:
+        return list(connection.execute(query, {"limit": limit}).scalars())
+
+
+def store_answers(
+    engine: Engine,
+    names: Sequence[TokenAnswerRow],
+    runs: Sequence[ContractAnswerRow],
+    latest: int,
+) -> None:
+    """Store what a node answered whose newest ledger was `latest`, unless it is behind."""
+    newest = text("SELECT max(sequence) FROM ledgers")
+    with engine.begin() as connection:
+        if latest < (connection.execute(newest).scalar() or 0):
+            return
+        for statement, rows in ((_NAME, names), (_RUNS, runs)):
+            if rows:
+                connection.execute(text(statement), [one._asdict() for one in rows])
+        wasms = {one.wasm_hash for one in runs if one.wasm_hash} - {STELLAR_ASSET}
+        add_seen(driver_connection(connection), contract_specs, sorted((one,) for one in wasms))
+
+
+_NAME = (
+    "INSERT INTO token_answers VALUES (:contract_id, :name, :symbol, :decimals, :asset, :ledger) "
+    "ON CONFLICT DO NOTHING"
+)
+_RUNS = (
+    "INSERT INTO contract_answers AS a "
+    "VALUES (:contract_id, :last_modified_ledger, :wasm_hash, :asked_ledger) "
+    "ON CONFLICT (contract_id, last_modified_ledger) DO UPDATE "
+    "SET asked_ledger = excluded.asked_ledger "
+    "WHERE a.asked_ledger < excluded.asked_ledger "
+    "AND a.wasm_hash IS NOT DISTINCT FROM excluded.wasm_hash"
+)
