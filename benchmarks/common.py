@@ -191,6 +191,11 @@ def ledger_file(name: str) -> Path:
     return _test_data() / "ledgers" / f"{name}.xdr.zst"
 
 
+def wasm(name: str) -> Path:
+    """Give the path of a Wasm, in the folder of the tests' data."""
+    return _test_data() / "wasms" / name
+
+
 def _test_data() -> Path:
     beside = Path(__file__).parents[2] / "shared"
     return Path(os.environ.get("SOROBANFLOW_TEST_DATA") or beside)

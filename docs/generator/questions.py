@@ -66,6 +66,39 @@ ORDER BY ledger DESC LIMIT 20
 """,
     ),
     (
+        "What did a contract emit, by name?",
+        """
+SELECT ledger, tx_hash, event, params, origin FROM events_named
+WHERE contract_id = 'CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75'
+ORDER BY ledger DESC, id LIMIT 20
+""",
+    ),
+    (
+        "Why do a contract's events have no name, and how many?",
+        """
+SELECT coalesce(origin, reason) AS what, count(*) FROM events_named
+WHERE contract_id = 'CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75'
+GROUP BY what ORDER BY count(*) DESC
+""",
+    ),
+    (
+        "With which arguments was a function called, and what errors did it return?",
+        """
+SELECT closed_at, source_account, arguments, result, error FROM calls_named
+WHERE contract_id = 'CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75'
+  AND function = 'transfer'
+ORDER BY ledger DESC LIMIT 20
+""",
+    ),
+    (
+        "What does a contract store?",
+        """
+SELECT durability, key, value FROM storage_named
+WHERE contract_id = 'CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75'
+ORDER BY durability, raw_key LIMIT 20
+""",
+    ),
+    (
         "What happened to the life of a contract's entries, and to the rules of the network?",
         """
 SELECT ledger, closed_at, kind, what, live_until_ledger, tx_hash FROM timeline

@@ -23,6 +23,7 @@ VIEWS = {"balances", "contract_creations", "contract_storage", "transfers"}
 VIEWS |= {"account_spendable", "trust_line_spendable", "pool_providers", "claimable"}
 VIEWS |= {table.name for table in PARTITIONED}
 VIEWS |= {"contract_wasms"}
+VIEWS |= {"events_named", "calls_named", "storage_named"}
 VIEWS |= {"trade_prices", "path_payments", "contract_invocations", "timeline"}
 OF_0001 = """
     INSERT INTO network VALUES (true, 'Test SDF Network ; September 2015');
@@ -254,7 +255,7 @@ def test_revision_0010_copies_tables_with_all_that_is_on_them(engine_of_0001: En
 def test_prepare_refuses_another_revision_and_says_what_to_run(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaError, match=r"9999.*0018.*sorobanflow migrate"):
+    with pytest.raises(SchemaError, match=r"9999.*0019.*sorobanflow migrate"):
         schema.prepare(engine)
 
 
@@ -269,7 +270,7 @@ def test_prepare_refuses_rows_without_their_views(engine: Engine) -> None:
 
 
 def test_prepare_refuses_a_database_of_0001(engine_of_0001: Engine) -> None:
-    with pytest.raises(SchemaError, match=r"0001.*0018.*sorobanflow migrate"):
+    with pytest.raises(SchemaError, match=r"0001.*0019.*sorobanflow migrate"):
         schema.prepare(engine_of_0001)
 
 

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Engine, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from sorobanflow.contracts.asset_spec import ASSET_SPEC
+from sorobanflow.contracts.decoders import Decoders
 from sorobanflow.contracts.reading import Interface, read_interface, read_section
 from sorobanflow.contracts.rust import type_name
 from sorobanflow.contracts.spec import Event, Function, Spec
 from sorobanflow.contracts.types import Case, Declared, Enum, Field, Member, Struct, Union
+from sorobanflow.decode.reader import Json
 from sorobanflow.store.tables import contract_code
 from sorobanflow.store.tables.contracts import SPEC_TABLES, contract_specs
 
@@ -28,6 +30,8 @@ MAX_WASMS = 20
 
 def store_specs(engine: Engine) -> int:
     """Read the specs of all stored Wasms that were not read yet; gives how many there were."""
+    with engine.begin() as connection:
+        _store(connection, ASSET_HASH, Interface(ASSET_SPEC))
     count = 0
     while found := _store_some(engine):
         count += found
@@ -86,33 +90,45 @@ def spec_rows(interface: Interface) -> dict[str, list[Row]]:
     """Make the rows of a Wasm, by table, in order; without its hash and their positions."""
     entries = interface.spec.entries
     declared = [one for one in entries if isinstance(one, Declared)]
+    to_json = Decoders(interface.spec)
+    events = [one for one in entries if isinstance(one, Event)]
+    functions = [one for one in entries if isinstance(one, Function)]
     return {
-        "contract_functions": [_function(one) for one in entries if isinstance(one, Function)],
-        "contract_types": [_type(one) for one in declared],
-        "contract_events": [_event(one) for one in entries if isinstance(one, Event)],
+        "contract_functions": [_function(one, to_json) for one in functions],
+        "contract_types": [_type(one, to_json) for one in declared],
+        "contract_events": [_event(one, to_json) for one in events],
         "contract_errors": [row for one in declared for row in _errors(one)],
         "contract_meta": [{"key": key, "value": value} for key, value in interface.meta],
     }
 
 
-def _function(function: Function) -> Row:
-    output = type_name(function.output)
-    inputs = [_field(one) for one in function.inputs]
-    return {"name": function.name, "inputs": inputs, "output": output, "doc": function.doc}
+def _function(function: Function, to_json: Decoders) -> Row:
+    return {
+        "name": function.name,
+        "inputs": [_field(one) for one in function.inputs],
+        "output": type_name(function.output),
+        "doc": function.doc,
+        "decoder": to_json.function(function),
+    }
 
 
-def _type(declared: Declared) -> Row:
+def _type(declared: Declared, to_json: Decoders) -> Row:
+    decoder: Json = None
     match declared:
         case Struct(fields=fields):
             kind, members = "struct", [_field(one) for one in fields]
+            if fields and not declared.is_tuple:
+                decoder = to_json.declared(declared.name)
         case Union(cases=cases):
             kind, members = "union", [_case(one) for one in cases]
+            decoder = to_json.declared(declared.name)
         case Enum(members=values, is_error=is_error):
             kind, members = "error_enum" if is_error else "enum", [_member(one) for one in values]
-    return {"name": declared.name, "kind": kind, "members": members, "doc": declared.doc}
+    row = {"name": declared.name, "kind": kind, "members": members, "doc": declared.doc}
+    return {**row, "decoder": decoder}
 
 
-def _event(event: Event) -> Row:
+def _event(event: Event, to_json: Decoders) -> Row:
     params = [
         {
             "name": one.name,
@@ -128,6 +144,7 @@ def _event(event: Event) -> Row:
         "params": params,
         "data_format": event.data_format,
         "doc": event.doc,
+        "decoder": to_json.event(event),
     }
 
 

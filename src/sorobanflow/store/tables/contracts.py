@@ -5,7 +5,7 @@ Specs have one row for each thing declared. They follow from a Wasm, and are fil
 `contract_wasms` says.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.store.tables.columns import (
@@ -18,7 +18,7 @@ from sorobanflow.store.tables.columns import (
 )
 
 
-def _of_wasm(name: str, comment: str, *columns: "Column[str] | Column[int]") -> Table:
+def _of_wasm(name: str, comment: str, *columns: "Column[str] | Column[int] | Index") -> Table:
     """Make a table of what a Wasm declares, in the order of its spec."""
     wasm = key_column("wasm_hash", "SHA-256 of the Wasm, hex")
     place = number_key("position", "0-based order in the spec")
@@ -31,6 +31,11 @@ def _name(comment: str = "its name, in SEP-51 escapes") -> Column[str]:
 
 def _doc() -> Column[str]:
     return required_column("doc", Text, "what the contract says of it; may be empty")
+
+
+def _decoder(nullable: bool = False, comment: str = "") -> "Column[str]":
+    said = f"the same for the functions that decode in the views{comment}"
+    return Column("decoder", JSONB(none_as_null=True), nullable=nullable, comment=said)
 
 
 _RUNS = "SHA-256 of the Wasm that it runs, hex; stellar-asset: it is an asset's"
@@ -95,6 +100,8 @@ contract_functions = _of_wasm(
     required_column("inputs", JSONB, "arguments in order: name, type as in Rust, doc"),
     required_column("output", Text, "type of the result as in Rust; (): none"),
     _doc(),
+    _decoder(),
+    Index("ix_contract_functions_name", "wasm_hash", "name"),
 )
 contract_types = _of_wasm(
     "contract_types",
@@ -103,6 +110,7 @@ contract_types = _of_wasm(
     required_column("kind", Text, "struct, union, enum or error_enum"),
     required_column("members", JSONB, "fields, cases or values in order, with their docs"),
     _doc(),
+    _decoder(True, "; null: no union, and no struct with names"),
 )
 contract_events = _of_wasm(
     "contract_events",
@@ -112,6 +120,7 @@ contract_events = _of_wasm(
     required_column("params", JSONB, "parameters: name, type as in Rust, location, doc"),
     required_column("data_format", Text, "single_value, vec or map"),
     _doc(),
+    _decoder(),
 )
 contract_errors = _of_wasm(
     "contract_errors",

@@ -41,6 +41,11 @@ def _doc() -> sa.Column[Any]:
     return _column("doc", _TEXT, "what the contract says of it; may be empty")
 
 
+def _decoder(nullable: bool = False, comment: str = "") -> sa.Column[Any]:
+    said = f"the same for the functions that decode in the views{comment}"
+    return sa.Column("decoder", _JSON, nullable=nullable, comment=said)
+
+
 def upgrade() -> None:
     """Apply the change."""
     op.create_table(
@@ -75,6 +80,7 @@ def upgrade() -> None:
         _column("inputs", _JSON, "arguments in order: name, type as in Rust, doc"),
         _column("output", _TEXT, "type of the result as in Rust; (): none"),
         _doc(),
+        _decoder(),
     )
     _create(
         "contract_types",
@@ -83,6 +89,7 @@ def upgrade() -> None:
         _column("kind", _TEXT, "struct, union, enum or error_enum"),
         _column("members", _JSON, "fields, cases or values in order, with their docs"),
         _doc(),
+        _decoder(True, "; null: no union, and no struct with names"),
     )
     _create(
         "contract_events",
@@ -92,7 +99,9 @@ def upgrade() -> None:
         _column("params", _JSON, "parameters: name, type as in Rust, location, doc"),
         _column("data_format", _TEXT, "single_value, vec or map"),
         _doc(),
+        _decoder(),
     )
+    op.create_index("ix_contract_functions_name", "contract_functions", ["wasm_hash", "name"])
     _create(
         "contract_errors",
         "An error that a Wasm declares, by its code; the order is that of codes in enums.",
