@@ -16,11 +16,13 @@ from sorobanflow.errors import ConfigurationError
 from sorobanflow.ledgers import LedgerRange, split
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.calls import ContractCallRow
+from sorobanflow.rows.executables import ContractAnswerRow, ContractRow, contract_rows
 from sorobanflow.rows.quarantine import QuarantineRow
 from sorobanflow.rows.row_maker import make_rows
 from sorobanflow.rows.state_rows import TokenRow
 from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.sources.filters import EventFilter
+from sorobanflow.store.answers import store_answers
 from sorobanflow.store.archives import Archived, begin_archive, finish_archive, mark_dropped
 from sorobanflow.store.coverage import Stream, open_stream, pin_network, read_coverage, record_gap
 from sorobanflow.store.embedded import EmbeddedPostgres
@@ -285,14 +287,19 @@ def test_events_without_a_contract_go_and_tokens_of_which_nothing_is_left(engine
     for run in (own, other):
         open_stream(engine, run.stream)
     rows = _batch(own, LedgerRange(5, 5))
-    rows.events = [one._replace(contract_id=None) for one in rows.events]
+    first, *rest = rows.events
+    rows.events = [first._replace(contract_id=None), *rest]
     rows.tokens.append(TokenRow("C1", None))  # of no row that goes
+    rows.contracts = [*contract_rows(rest, ()), ContractRow("C1")]
+    answers = [ContractAnswerRow(one.contract_id, 1, None, 2) for one in rows.contracts]
     upsert_batch(engine, rows, own.stream.name)
     upsert_batch(engine, BatchRows(LedgerRange(5, 5)), other.stream.name)
+    store_answers(engine, [], answers, 5)
     [*forget_stream(engine, own.stream.name)]
     for table in ("events", "token_operations", "ledgers"):
         assert _do(engine, f"SELECT count(*) FROM {table}") == [(0,)]
-    assert _do(engine, "SELECT contract_id FROM tokens") == [("C1",)]
+    for table in ("tokens", "contracts", "contract_answers"):
+        assert _do(engine, f"SELECT contract_id FROM {table}") == [("C1",)]
 
 
 @pytest.mark.parametrize("stored", ['{"topics": [["AAAAAA=="]], "x": 1}', '{"topics": [["AAAA"]]}'])

@@ -79,15 +79,19 @@ def remove_rows(connection: Connection, chunk: LedgerRange, streams: Streams) ->
     if needed.everything:
         return gone
     named = select(token_operations.c.contract_id).where(needed.surplus(token_operations))
-    contracts = connection.execute(named.distinct()).scalars().all()
+    tokens_of = connection.execute(named.distinct()).scalars().all()
+    emitted = select(events.c.contract_id).where(needed.surplus(events))
+    contracts_of = connection.execute(emitted.distinct()).scalars().all()
     for table in PARTITIONED:
         removed = connection.execute(delete(table).where(needed.surplus(table)))
         gone[table.name] = removed.rowcount
     if any(gone[table.name] for table in PARTITIONED):
         guard_write(driver_connection(connection), chunk)  # their files hold more now
     _count_ledgers(connection, needed, streams.own)
-    if contracts:
-        _remove_tokens(connection, contracts)
+    if tokens_of:
+        _remove_tokens(connection, tokens_of)
+    if contracts_of:
+        _remove_contracts(connection, contracts_of, streams)
     return gone
 
 
@@ -119,6 +123,20 @@ def _remove_tokens(connection: Connection, contracts: Sequence[str]) -> None:
     known = exists().where(tokens.c.contract_id == token_answers.c.contract_id)
     named = token_answers.c.contract_id.in_(contracts)
     connection.execute(delete(token_answers).where(named, ~known.correlate(token_answers)))
+
+
+def _remove_contracts(connection: Connection, emitted: Sequence[str], streams: Streams) -> None:
+    """Remove those of the contracts of which no event is stored any more.
+
+    Where all is indexed, other contracts are called; which of them, no index tells.
+    """
+    if any(one.filter_json is None for one in streams.others):
+        return
+    seen = exists().where(events.c.contract_id == contracts.c.contract_id).correlate(contracts)
+    connection.execute(delete(contracts).where(contracts.c.contract_id.in_(emitted), ~seen))
+    known = exists().where(contracts.c.contract_id == contract_answers.c.contract_id)
+    named = contract_answers.c.contract_id.in_(emitted)
+    connection.execute(delete(contract_answers).where(named, ~known.correlate(contract_answers)))
 
 
 def _remove_items(connection: Connection, chunk: LedgerRange, streams: Streams) -> int:
