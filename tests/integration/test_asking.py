@@ -1,6 +1,7 @@
-"""Tokens that no indexed ledger describes: what a node says of them, in tables and views."""
+"""What no indexed ledger tells of tokens, contracts and Wasms: a node says it."""
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -8,7 +9,11 @@ import pytest
 from sqlalchemy import Engine, text
 from stellar_sdk import StrKey, xdr
 
-from sorobanflow.contracts.asking import ask_for_unknown_contracts, read_answers
+from sorobanflow.contracts.asking import (
+    ask_for_unknown_contracts,
+    ask_for_unknown_wasms,
+    read_answers,
+)
 from sorobanflow.decode.encode import instance_key
 from sorobanflow.devnet import Chain, DevnetServer, ListedLedgers
 from sorobanflow.devnet.supply import Network
@@ -25,7 +30,9 @@ from tests.unit.wire_items import ALICE, TOKEN
 
 USDC = f"USDC:{USDC_ISSUER}"
 LIAR, GONE = (StrKey.encode_contract(bytes([number] * 32)) for number in (1, 2))
-WASM = {"wasm": "ab" * 32}
+CODE = b"\0asm\1\0\0\0"
+WASM = {"wasm": sha256(CODE).hexdigest()}
+OTHER, LACKING = "ab" * 32, "cd" * 32  # hashes of a Wasm that the node gives wrong, and of none
 Query = Callable[[str], list[Any]]
 
 
@@ -45,16 +52,23 @@ def entry_of(contract: str, executable: Any, name: str, symbol: str) -> dict[str
     }
 
 
+def code_of(wasm_hash: str) -> dict[str, Any]:
+    """The LedgerEntryData of a Wasm."""
+    return {"contract_code": {"ext": "v0", "hash": wasm_hash, "code": CODE.hex()}}
+
+
 ENTRIES = [
     entry_of(TOKEN, WASM, "Gold", "GLD"),
     entry_of(USDC_CONTRACT, "stellar_asset", USDC, "USDC"),
-    entry_of(LIAR, WASM, USDC, "USDC"),
+    entry_of(LIAR, {"wasm": OTHER}, USDC, "USDC"),
+    code_of(WASM["wasm"]),
+    code_of(OTHER),
 ]
 
 
 @pytest.fixture
 def server() -> Iterator[DevnetServer]:
-    """A node that has three of the four contracts, and whose newest ledger is 5."""
+    """A node that has three of the four contracts and two Wasms; its newest ledger is 5."""
     made = [xdr.LedgerEntryData.from_json_dict(entry) for entry in ENTRIES]
     entries = {key_of(data): data.to_xdr_bytes() for data in made}
     supply = ListedLedgers([], 1, 5, Network(PASSPHRASE, 23), entries)
@@ -63,7 +77,11 @@ def server() -> Iterator[DevnetServer]:
 
 
 def key_of(data: xdr.LedgerEntryData) -> bytes:
-    """The LedgerKey of contract data, by way of stellar-sdk."""
+    """The LedgerKey of contract data or code, by way of stellar-sdk."""
+    if (code := data.contract_code) is not None:
+        return xdr.LedgerKey(
+            data.type, contract_code=xdr.LedgerKeyContractCode(code.hash)
+        ).to_xdr_bytes()
     entry = data.contract_data
     assert entry is not None
     body = xdr.LedgerKeyContractData(entry.contract, entry.key, entry.durability)
@@ -108,6 +126,54 @@ def test_unknown_tokens_are_asked_for_once_and_named(
         *[(1, False)] * 3,
         (5, True),
     ]
+
+
+def test_contracts_are_asked_for_what_they_run_and_the_filters_again(
+    engine: Engine, server: DevnetServer, query: Query
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE tokens"))
+        connection.execute(text("INSERT INTO contract_executables VALUES " + _CREATED))
+        add = "INSERT INTO contracts VALUES (:id)"
+        connection.execute(text(add), [{"id": one} for one in (TOKEN, USDC_CONTRACT, LIAR, GONE)])
+    with RpcClient(server.url) as client:
+        for named in ((), (), (USDC_CONTRACT,)):
+            ask_for_unknown_contracts(client, engine, PASSPHRASE, named)
+    assert server.calls["getLedgerEntries"] == 2
+    answers = "SELECT contract_id, last_modified_ledger, wasm_hash, asked_ledger"
+    assert query(f"{answers} FROM contract_answers ORDER BY 3") == [
+        (TOKEN, 1, WASM["wasm"], 5),
+        (USDC_CONTRACT, 1, "stellar-asset", 5),
+        (GONE, 5, None, 5),
+    ]
+    assert query("SELECT * FROM token_answers") == []
+    assert query("SELECT wasm_hash, problems FROM contract_specs") == [(WASM["wasm"], None)]
+    ran = "SELECT first_ledger, last_ledger, last_tx > 1048577, wasm_hash, source"
+    assert query(f"{ran} FROM contract_wasms WHERE contract_id = '{TOKEN}'") == [
+        (2, 5, True, WASM["wasm"], "node")
+    ]
+
+
+_CREATED = f"('{LIAR}', 4, 1, 1, 0, 'created', '{OTHER}', NULL)"
+
+
+def test_wasms_are_read_where_their_hash_proves_them(
+    engine: Engine, server: DevnetServer, query: Query
+) -> None:
+    with engine.begin() as connection:
+        add = "INSERT INTO contract_specs (wasm_hash) VALUES (:hash)"
+        hashes = (WASM["wasm"], OTHER, LACKING)
+        connection.execute(text(add), [{"hash": one} for one in hashes])
+    with RpcClient(server.url) as client:
+        for _ in range(2):
+            ask_for_unknown_wasms(client, engine)
+    assert server.calls["getLedgerEntries"] == 3 + 2
+    [(wasm_hash, problems)] = query(
+        "SELECT wasm_hash, problems FROM contract_specs WHERE problems IS NOT NULL"
+    )
+    assert wasm_hash == WASM["wasm"]
+    assert "contractspecv0" in problems[0]
+    assert query("SELECT * FROM contract_code") == []
 
 
 def test_answer_of_a_node_that_is_behind_is_not_kept(

@@ -106,6 +106,8 @@ def test_upgrade_from_0001_leaves_a_database_that_can_be_written(engine_of_0001:
     batch.quarantine = [QuarantineRow("event", "a", 5, "{}", "DecodeError", "bad XDR")]
     upsert_batch(engine_of_0001, batch, "all")
     assert _all(engine_of_0001, "SELECT stream, attempts FROM quarantine") == [("all", 2)]
+    unknown = "SELECT CAST(unknown_executables AS text) FROM coverage"
+    assert _all(engine_of_0001, unknown) == [("{[6,8)}",)]  # until they are indexed again
 
 
 def test_downgrade_to_0001_keeps_what_0001_knows(engine_of_0001: Engine) -> None:

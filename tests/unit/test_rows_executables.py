@@ -19,11 +19,12 @@ from sorobanflow.rows.executables import (
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.state import State
 from tests.unit.state_items import INSTANCE, PASSPHRASE, code_change, data_change, decoded
-from tests.unit.wire_items import TOKEN, event_at
+from tests.unit.wire_items import TOKEN, make_event
 
 OLD, NEW = "ab" * 32, "cd" * 32
 PLACE = (TOKEN, 1000, 3)
-ROW = event_row(event_at(1000, 3), decode_event(event_at(1000, 3)))
+EVENT = make_event([])
+ROW = event_row(EVENT, decode_event(EVENT))
 UPDATE = '[{"symbol":"executable_update"},{"vec":[]},{"vec":[]}]'
 
 
@@ -78,9 +79,9 @@ def test_contract_that_replaced_its_wasm_meanwhile_was_updated(kind: str) -> Non
 
 
 def test_replacement_is_the_hosts_event_alone() -> None:
-    event = ROW._replace(contract_id=TOKEN, ledger=1000, tx_index=3, topics=UPDATE)
+    event = ROW._replace(topics=UPDATE)
     assert replacements([event._replace(is_system=True)]) == {PLACE}
-    assert not replacements([event, ROW._replace(is_system=True, contract_id=TOKEN)])
+    assert not replacements([event, ROW._replace(is_system=True)])
 
 
 def test_uploaded_wasm_is_listed() -> None:
@@ -98,7 +99,7 @@ def test_contracts_are_those_that_emitted_or_were_called() -> None:
     ]
     events = [ROW._replace(contract_id=one) for one in (TOKEN, None, TOKEN)]
     rows = contract_rows(events, [operation, *others])
-    assert rows == [ContractRow("CALLED" + "X" * 50), ContractRow(TOKEN)]
+    assert rows == [ContractRow(TOKEN), ContractRow("CALLED" + "X" * 50)]
 
 
 def rows_of(change: Change, replaced: set[Any] | None = None) -> State:

@@ -114,6 +114,14 @@ BEGIN
 END
 $$
 """
+#: What was stored before this list began, as far as it can be found without reading all events.
+_SEEN = f"""
+INSERT INTO contracts SELECT contract_id FROM tokens WHERE contract_id LIKE 'C%';
+INSERT INTO contract_specs (wasm_hash)
+SELECT DISTINCT value #>> '{{contract_instance,executable,wasm}}' FROM contract_data_entries
+WHERE {_INSTANCE} AND value #>> '{{contract_instance,executable,wasm}}' IS NOT NULL
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 - no input
 _CONTRACT_WASMS = f"""
 CREATE VIEW contract_wasms AS
 SELECT c.contract_id, w.first_ledger, w.first_tx, w.last_ledger, w.last_tx, w.wasm_hash, w.source
@@ -216,6 +224,7 @@ def upgrade() -> None:
             "executables are in no row of contract_executables until they are indexed again",
         ),
     )
+    _run(_SEEN)
     _run("UPDATE coverage SET unknown_executables = ledgers WHERE stream = 'all'")
     _run(_WASMS_OF)
     _run(_CONTRACT_WASMS)
