@@ -152,7 +152,7 @@ def test_generated_ledgers_in_both_forms() -> None:
     assert node.closed_at == whole.closed_at
     reasons = check(node, whole)
     assert reasons == {
-        **dict.fromkeys(ACCOUNTS_REFUNDED, 7),
+        **dict.fromkeys(ACCOUNTS_REFUNDED, 8),
         PARTS_OF_FEE: 1,  # of a fee bump that states its refund as before protocol 23
         "account_entries: upgrade": 3,
         "token_balances: upgrade": 3,
