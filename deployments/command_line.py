@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from deployments.addresses import check_addresses, notify_url
+from deployments.contract_commands import contract
 from deployments.flow_command import flow_command
 from deployments.home import connecting, use_running_api
 from deployments.serving_commands import metrics, worker
@@ -165,8 +166,9 @@ def deploy() -> int:
         return deploy.main()
 
 
-streams.group = LOOK
+streams.group = contract.group = LOOK
 app.command(streams)
+app.command(contract)
 app.command(worker, group=SET_UP)
 app.command(metrics, group=SET_UP)
 

@@ -30,6 +30,14 @@ def embedded_database(name: str) -> Iterator[str]:
         yield server.url_of(name)
 
 
+@contextmanager
+def existing_database(name: str) -> Iterator[str]:
+    """Give the URL of a database of the embedded server; ConfigurationError if there is none."""
+    with _running() as server:
+        _check(name, sorted(_names(server)))
+        yield server.url_of(name)
+
+
 def psql(name: str | None, statement: str | None) -> int:
     """Run the server's own psql on a database that exists; gives its exit code.
 
@@ -37,20 +45,28 @@ def psql(name: str | None, statement: str | None) -> int:
 
     Raises ConfigurationError if there is none of that name; creates nothing.
     """
-    if not (FOLDER / "PG_VERSION").exists():
-        raise ConfigurationError(f"no data in {FOLDER} yet; `make run` stores some")
-    with EmbeddedPostgres(FOLDER) as server:
+    with _running() as server:
         names = sorted(_names(server))
         if name is None:
             name = DEFAULT
             if others := [f"--db {other}" for other in names if other != name]:
                 print(f"database {name}; others: {', '.join(others)}", file=sys.stderr)
-        if name not in names:
-            raise ConfigurationError(
-                f"there is no database {name!r}; there are: {', '.join(names)}"
-            )
+        _check(name, names)
         command = [str(EmbeddedPostgres.psql_path()), server.url_of(name)]
         return subprocess.call(command + (["-c", statement] if statement else []))
+
+
+@contextmanager
+def _running() -> Iterator[EmbeddedPostgres]:
+    if not (FOLDER / "PG_VERSION").exists():
+        raise ConfigurationError(f"no data in {FOLDER} yet; `make run` stores some")
+    with EmbeddedPostgres(FOLDER) as server:
+        yield server
+
+
+def _check(name: str, names: list[str]) -> None:
+    if name not in names:
+        raise ConfigurationError(f"there is no database {name!r}; there are: {', '.join(names)}")
 
 
 def _names(server: EmbeddedPostgres) -> list[str]:

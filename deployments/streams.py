@@ -29,14 +29,14 @@ PROGRESS_S = 5.0
 
 def show(block: str, *, as_json: bool) -> None:
     """Print the streams of the block's database."""
-    with _opened(load_block(Database, block), block) as (engine, database_id):
+    with opened(load_block(Database, block), block) as (engine, database_id):
         listing = read_listing(engine, last_runs(database_id))
     print(to_json(listing).decode() if as_json else to_text(listing))
 
 
 def end(name: str, block: str) -> None:
     """End the stream's live indexing, and print what was done."""
-    with _opened(load_block(Database, block), block) as (engine, _):
+    with opened(load_block(Database, block), block) as (engine, _):
         coverage = end_stream(engine, name)
     print(f"stream {name} has ended: its lag and its holes are no problem any more")
     print(f"the rows of its ledgers, {coverage}, stay; running `index` with it begins it again")
@@ -49,7 +49,7 @@ def forget(name: str, block: str, *, dry_run: bool, yes: bool) -> int:
         ConfigurationError: the stream cannot be forgotten, a run of it is at work, or nobody can
             be asked.
     """
-    with _opened(owners_database(block), block) as (engine, database_id):
+    with opened(owners_database(block), block) as (engine, database_id):
         streams = check_forgettable(engine, name)
         stream, is_last = streams.own, not streams.others
         if dry_run:
@@ -67,7 +67,7 @@ def forget(name: str, block: str, *, dry_run: bool, yes: bool) -> int:
 
 
 @contextmanager
-def _opened(database: Database, block: str) -> Iterator[tuple[Engine, str]]:
+def opened(database: Database, block: str) -> Iterator[tuple[Engine, str]]:
     """Open a database that is in use; gives its id, too."""
     with database.engine() as engine:
         if not in_use(engine):

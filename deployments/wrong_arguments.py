@@ -30,7 +30,7 @@ def _said(error: CycloptsError, app: App) -> tuple[str, str]:
     """Give what is wrong, and a hint if there is one."""
     match error:
         case UnknownCommandError(unused_tokens=[given, *_]):
-            names = [name for name in app if not name.startswith("-")]
+            names = [name for name in error.app or app if not name.startswith("-")]
             hint = did_you_mean(given, names) or f"the commands are {', '.join(names)}"
             return f"there is no command {given!r}", hint
         case UnknownOptionError(token=token, argument_collection=known):

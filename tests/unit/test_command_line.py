@@ -108,6 +108,17 @@ WRONG = [
     ("worker --prot 1", "there is no option --prot; did you mean --port?"),
     ("metrics 9464", "unexpected argument '9464'; see `sorobanflow metrics --help`"),
     ("ui --port x", "--port 'x': expected a whole number; see `sorobanflow ui --help`"),
+    ("contract add", "CONTRACT_ID is missing; see `sorobanflow contract add --help`"),
+    (
+        "contract add CABC --name dex",
+        "not a contract id: 'CABC'; expected C and 55 of A-Z and 2-7",
+    ),
+    (
+        f"contract add {CONTRACT} --name Dex",
+        "'Dex' cannot be the name of a schema; expected up to 63 of a-z, 0-9 and _, not beginning "
+        "with a digit or pg_, and no reserved word",
+    ),
+    ("contract lst", "there is no command 'lst'; did you mean list?"),
     ("streams forget", "NAME is missing; see `sorobanflow streams forget --help`"),
     ("streams forget all --dry", "there is no option --dry; did you mean --dry-run?"),
     ("streams forgett", "unexpected argument 'forgett'; see `sorobanflow streams --help`"),

@@ -7,10 +7,16 @@ reserved word, and is unlike the others of its kind. So it needs no quotes; `quo
 import re
 from collections.abc import Container
 
+from sorobanflow.errors import ConfigurationError
+
 #: PostgreSQL cuts longer names.
 MAX_LENGTH = 63
 _NO_LETTERS = re.compile(r"[^a-z0-9]+")
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+_SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
+#: Schemas of this program and of PostgreSQL.
+_SCHEMAS = ("public", "stored", "unmoved", "information_schema")
 
 #: Key words that are reserved, some but for functions and types, in PostgreSQL 14 to 18.
 _WORDS = """
@@ -45,6 +51,21 @@ def safe_name(name: str, taken: Container[str] = (), fallback: str = "unnamed") 
         free = f"{words[: MAX_LENGTH - len(str(number)) - 1]}_{number}"
         number += 1
     return free
+
+
+def check_schema_name(name: str) -> None:
+    """Refuse what is no name of a schema of its own.
+
+    Raises:
+        ConfigurationError: it needs quotes, is PostgreSQL's or this program's, or too long.
+    """
+    if not _SCHEMA_NAME.fullmatch(name) or name in RESERVED or name.startswith("pg_"):
+        raise ConfigurationError(
+            f"{name[:70]!r} cannot be the name of a schema; expected up to 63 of a-z, 0-9 and _, "
+            "not beginning with a digit or pg_, and no reserved word"
+        )
+    if name in _SCHEMAS:
+        raise ConfigurationError(f"{name!r} is a schema of its own; choose another name")
 
 
 def quote(name: str) -> str:

@@ -140,6 +140,7 @@ class State:
             elif isinstance(row, ExecutableRow):
                 self._see(row.wasm_hash)
                 if (change := changed(row, self._replaced)) is not None:
+                    self._see(change.wasm_before)
                     self.contract_executables[row[:5]] = change
 
     def _see(self, wasm_hash: str | None) -> None:

@@ -31,6 +31,7 @@ from sorobanflow.store.tables import (
     contract_specs,
     dropped,
     events,
+    inferred_events,
     ledgers,
     metadata,
     quarantine,
@@ -47,7 +48,7 @@ from sorobanflow.store.tables.progress import coverage
 #: What only the stream of everything writes; and tokens and contracts, whose rows are of no ledger.
 _OF_EVERYTHING = (
     *(*STATE_TABLES, contract_executables, tokens, token_answers),
-    *(contracts, contract_answers, contract_specs, *SPEC_TABLES),
+    *(contracts, contract_answers, contract_specs, *SPEC_TABLES, inferred_events),
 )
 #: What may be left after the last stream's ledgers, since it was dropped or is to be.
 _LEFT_OVER = (*PARTITIONED, ledgers, archives, dropped)
