@@ -53,7 +53,7 @@ def test_change_of_an_executable_has_a_row(change: Change, wanted: tuple[Any, ..
     state = rows_of(change)
     [row] = state.contract_executables.values()
     assert row == ExecutableRow(*PLACE, 1, 0, *wanted)
-    known = {NEW} if wanted[1] == NEW else set()
+    known = {OLD, NEW} & {*wanted}
     assert {*state.contract_specs.values()} == {WasmRow(one) for one in known}
 
 
