@@ -183,20 +183,21 @@ def machine() -> str:
 
 def recording(name: str) -> Path:
     """Give the path of a recording, in the folder of the tests' data."""
-    return _test_data() / "recordings" / f"{name}.jsonl.gz"
+    return test_data() / "recordings" / f"{name}.jsonl.gz"
 
 
 def ledger_file(name: str) -> Path:
     """Give the path of a file of whole ledgers, in the folder of the tests' data."""
-    return _test_data() / "ledgers" / f"{name}.xdr.zst"
+    return test_data() / "ledgers" / f"{name}.xdr.zst"
 
 
 def wasm(name: str) -> Path:
     """Give the path of a Wasm, in the folder of the tests' data."""
-    return _test_data() / "wasms" / name
+    return test_data() / "wasms" / name
 
 
-def _test_data() -> Path:
+def test_data() -> Path:
+    """Give the folder of the tests' data."""
     beside = Path(__file__).parents[2] / "shared"
     return Path(os.environ.get("SOROBANFLOW_TEST_DATA") or beside)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -36,6 +37,14 @@ from sorobanflow.contracts.types import (
 )
 from sorobanflow.contracts.values import MAX_DEPTH
 from sorobanflow.store.embedded import EmbeddedPostgres
+from tests.integration.named_activity import (
+    Activity,
+    Call,
+    Names,
+    interfaces,
+    of_core_tests,
+    of_recording,
+)
 from tests.property.spec_strategies import (
     call,
     draw_event,
@@ -45,6 +54,7 @@ from tests.property.spec_strategies import (
     specs,
 )
 from tests.property.test_decode_scval import present_values
+from tests.whole_ledgers import CORE_PASSPHRASE, PUBNET
 
 # What fails is shown as it was drawn: making it smaller takes minutes.
 few = settings(
@@ -244,3 +254,52 @@ def test_what_is_too_large_or_deep_is_no_error(connection: Connection) -> None:
     fits = Event("F", (), (Param("a", Plain("u32"), in_topics=False),), "single_value")
     spec = Spec((*ring, fits, event))
     assert event_in_sql(connection, [], U32, spec) == Unnamed("types too large", "")
+
+
+class Compared(Names):
+    """Names what real transactions did in SQL too, once for each call and event."""
+
+    def __init__(self, passphrase: str, data: Path, connection: Connection) -> None:
+        super().__init__(passphrase, interfaces(data))
+        self.connection = connection
+        self.seen: set[str] = set()
+
+    def _is_new(self, *parts: Any) -> bool:
+        key = json.dumps(parts, default=str)
+        is_new = key not in self.seen
+        self.seen.add(key)
+        return is_new
+
+    def _count_call(self, call: Call, spec: Spec | None) -> None:
+        function = spec.functions.get(call.function) if spec else None
+        if spec and function and self._is_new(call, id(function)):
+            expected = name_call(call.function, call.arguments, call.result, spec)
+            given_ = (call.arguments, call.result)
+            assert call_in_sql(self.connection, function, *given_, spec) == stated(expected)
+
+    def _count_event(self, contract: str, event: Any, spec: Spec | None, of: Activity) -> None:
+        if self._is_new(event, id(spec)):
+            if spec:
+                found = event_in_sql(self.connection, event.topics, event.value, spec)
+                assert found == stated(name_event(*event, spec))
+            outcome = ask(self.connection, "inferred", event.topics, event.value)
+            assert outcome["inferred"]
+
+
+def test_events_of_pubnet_are_named_as_in_python(connection: Connection, test_data: Path) -> None:
+    names = Compared(PUBNET, test_data, connection)
+    for activity in of_recording(test_data / "recordings" / "pubnet-63800060.jsonl.gz"):
+        names.add(activity)
+    assert len(names.seen) > 100
+
+
+@pytest.mark.long
+def test_activity_of_the_core_tests_is_named_as_in_python(
+    connection: Connection, test_data: Path
+) -> None:
+    names = Compared(CORE_PASSPHRASE, test_data, connection)
+    for chain in of_core_tests(test_data):
+        names.forget()
+        for activity in chain:
+            names.add(activity)
+    assert len(names.seen) > 300
