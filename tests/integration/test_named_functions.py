@@ -147,7 +147,9 @@ NONE = Struct("None", ())
 TWINS = Struct("Twins", (Field("a", VAL), Field("a", VAL)))
 SHAPE = Union("Shape", (Case("A"), Case("B", (Plain("u32"),)), Case("C"), Case("C")))
 LIST = Struct("List", (Field("head", Plain("u32")), Field("tail", Option(Named("List")))))
-SPEC = Spec((SUIT, FAULT, NONE, TWINS, SHAPE, LIST))
+PAIR = Struct("Pair", (Field("b", Plain("u32")), Field("a", VAL)))
+KINDS = ("symbol", "string")
+SPEC = Spec((SUIT, FAULT, NONE, TWINS, SHAPE, LIST, PAIR))
 SYMBOL = {"symbol": "A"}
 
 
@@ -173,7 +175,10 @@ def entries(*pairs: Any) -> Any:
         (Named("Twins"), [entries((SYMBOL, U32), (SYMBOL, U32)), {"map": []}]),
         (Named("Shape"), [{"vec": [SYMBOL]}, {"vec": [SYMBOL, U32]}, {"vec": []}, {"vec": None}]),
         (Named("Shape"), [{"vec": [{"symbol": one}, U32]} for one in "BCD"]),
+        (Named("Shape"), [{"vec": [{"symbol": "C"}]}]),
         (Named("Absent"), [U32, "void"]),
+        (Named("Pair"), [entries(({kind: "a"}, U32), ({"symbol": "b"}, U32)) for kind in KINDS]),
+        (Named("Pair"), [entries(({"symbol": one}, U32), ({"symbol": "b"}, U32)) for one in "bc"]),
         (Map(Plain("u32"), VAL), [entries((U32, SYMBOL)), entries((U32, I32), (U32, I32))]),
         (Map(Plain("bool"), VAL), [entries(({"bool": True}, SYMBOL)), {"map": None}]),
         (Map(Named("Suit"), VAL), [entries(({"u32": 7}, "void")), entries((U32, "void"))]),
@@ -188,6 +193,23 @@ def test_values_that_are_almost_of_a_type(
     for value in values:
         expected = name_call("f", [value], value, spec)
         assert call_in_sql(connection, function, [value], value, spec) == stated(expected)
+
+
+def test_events_that_begin_alike_are_told_apart(connection: Connection) -> None:
+    topic = (Param("t", Plain("u32"), in_topics=True),)
+    prefixes = [("a", "b"), ("a",), ("",), ()]
+    events = [Event(f"E{at}", prefix, topic, "vec") for at, prefix in enumerate(prefixes)]
+    spec = Spec((*events, Event("Plain", ("a",), (), "single_value")))
+    names = [[{"symbol": "a"}, {"string": "b"}], [{"symbol": "a"}, SYMBOL], [SYMBOL], [U32], []]
+    names += [[{"string": "a"}], [{"symbol": ""}], [{"u32": 0}, {"symbol": "b"}]]
+    found = set()
+    for first in names:
+        for topics in (first, [*first, U32], [*first, I32]):
+            for value in ("void", {"vec": []}):
+                expected = stated(name_event(topics, value, spec))
+                assert event_in_sql(connection, topics, value, spec) == expected
+                found.add(expected[0])
+    assert found == {"E0", "E1", "E2", "E3", "Plain", "other shape"}
 
 
 def test_a_type_that_holds_itself_is_decoded_to_the_same_depth(connection: Connection) -> None:

@@ -136,20 +136,33 @@ TRANSACTION = """
 """
 
 
+CALL = """
+    INSERT INTO stored.contract_calls (closed_at, ledger, application_order, call_index, depth,
+        returned, tx_hash, contract_id, function, arguments, result)
+    VALUES ('2026-01-01Z', 6, :place, 0, 0, :fine, :hash, :contract, :function, '[]', :result)
+"""
+
+
 def invoke(
     engine: Engine, place: int, contract: str, function: str, args: Any, result: Any
 ) -> None:
+    """Store a call that returned a result, None, or an error within brackets."""
     call = {"contract_address": contract, "function_name": function, "args": args}
+    is_error = isinstance(result, list)
+    error = json.dumps(result[0]) if is_error else None
+    fine = result is not None and not is_error
     cells = {
         "place": place,
         "hash": bytes([place]) * 32,
-        "fine": result is not None,
+        "fine": fine,
         "details": json.dumps({"host_function": {"invoke_contract": call}}),
-        "result": None if result is None else json.dumps(result),
+        "result": json.dumps(result) if fine else None,
     }
+    stated = {**cells, "contract": contract, "function": function, "result": error}
     with engine.begin() as connection:
         connection.execute(text(OPERATION), cells)
         connection.execute(text(TRANSACTION), cells)
+        connection.execute(text(CALL), stated)
 
 
 def test_calls_are_named_or_have_a_reason(named: Engine) -> None:
@@ -158,12 +171,16 @@ def test_calls_are_named_or_have_a_reason(named: Engine) -> None:
         (MADE, "pay", args, {"u32": 6}),
         (MADE, "pay", args, {"error": {"contract": 1}}),
         (MADE, "pay", args, None),
+        (MADE, "pay", args, [{"error": {"contract": 1}}]),
+        (MADE, "pay", args, [{"error": {"contract": 2}}]),
+        (STRANGER, "pay", args, [{"error": {"auth": "invalid_action"}}]),
         (MADE, "pay", args[:1], None),
         (MADE, "pay", args, "void"),
         (MADE, "play", [], None),
         (SILENT, "pay", args, None),
         (STRANGER, "pay", args, None),
         (ASSET, "decimals", [], {"u32": 7}),
+        (ASSET, "decimals", [], [{"error": {"contract": 10}}]),
     ]
     for place, call in enumerate(calls, 2):
         invoke(named, place, *call)
@@ -173,12 +190,16 @@ def test_calls_are_named_or_have_a_reason(named: Engine) -> None:
         (paid, 6, None, "declared", None),
         (paid, None, "Poor", "declared", None),
         (paid, None, None, "declared", None),
+        (paid, None, "Poor", "declared", None),
+        (paid, None, {"error": {"contract": 2}}, "declared", None),
+        (None, None, {"error": {"auth": "invalid_action"}}, None, "executable not known"),
         (None, None, None, None, "other arguments"),
         (None, None, None, None, "other result"),
         (None, None, None, None, "undeclared"),
         (None, None, None, None, "no spec"),
         (None, None, None, None, "executable not known"),
         ({}, 7, None, "asset", None),
+        ({}, None, "BalanceError", "asset", None),
     ]
 
 

@@ -178,6 +178,43 @@ def test_broken_trees_are_no_error(name: str) -> None:
     assert tree(*events) == wanted
 
 
+def failed(contract: bytes, error: Any) -> ContractEvent:
+    return diagnostic(contract, [symbol("error"), {"error": error}])
+
+
+OWN, OTHER, TRAP = {"contract": 5}, {"contract": 6}, {"wasm_vm": "invalid_action"}
+FAILED: dict[str, tuple[list[ContractEvent], list[Any]]] = {
+    "its own error goes before that of the host": (
+        [call(b"", A, "f"), failed(A, TRAP), failed(A, OWN), failed(A, TRAP), failed(b"", OWN)],
+        [OWN],
+    ),
+    "an error of an inner call that the outer one repeats": (
+        [call(b"", A, "f"), call(A, B, "g"), failed(B, OWN), failed(A, OWN), failed(A, TRAP)],
+        [TRAP, OWN],
+    ),
+    "an inner call fails and the outer one goes on": (
+        [call(b"", A, "f"), call(A, B, "g"), failed(B, OWN), failed(A, OWN), end(A, "f", U32)],
+        [None, OWN],
+    ),
+    "after that, the outer one fails too": (
+        [call(b"", A, "f"), call(A, B, "g"), failed(B, OWN), failed(A, OWN), failed(A, OTHER)],
+        [OTHER, OWN],
+    ),
+    "an error of no call, and events of another form": (
+        [call(b"", A, "f"), failed(B, OWN), diagnostic(A, [symbol("error"), symbol("e")])],
+        [None],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_a_call_that_does_not_return_has_the_error_of_its_contract(name: str) -> None:
+    events, wanted = FAILED[name]
+    rows = call_rows(ROW, events)
+    results = [json.loads(row.result) if row.result else {} for row in rows]
+    assert [result.get("error") for result in results] == wanted
+
+
 @pytest.mark.parametrize(
     ("value", "arguments"),
     [

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from sorobanflow.contracts.spec import DataFormat, Entry, Event, Function, Param, Spec
-from sorobanflow.contracts.types import VOID, Field, Plain, Type
+from sorobanflow.contracts.types import VOID, Enum, Field, Member, Plain, Type
 
 _ADDRESS, _I128, _U32, _BOOL, _STRING = map(Plain, ("address", "i128", "u32", "bool", "string"))
 _MUXED = Plain("muxed_address")
@@ -67,6 +67,22 @@ _EVENTS: Sequence[tuple[str, _TypedNames, _TypedNames, DataFormat]] = [
     ("set_admin", _ADMIN, _NEW_ADMIN, "single_value"),
     ("fee", _FROM, _AMOUNT, "single_value"),
 ]
+#: Errors by their codes, from 1 on, as in rs-soroban-env's built-in contract.
+_ERRORS = (
+    "InternalError",
+    "OperationNotSupportedError",
+    "AlreadyInitializedError",
+    "UnauthorizedError",
+    "AuthenticationError",
+    "AccountMissingError",
+    "AccountIsNotClassic",
+    "NegativeAmountError",
+    "AllowanceError",
+    "BalanceError",
+    "BalanceDeauthorizedError",
+    "OverflowError",
+    "TrustlineMissingError",
+)
 _ASSETS: tuple[_TypedNames, ...] = ({"sep0011_asset": _STRING}, {})
 
 
@@ -74,6 +90,8 @@ def _entries() -> Iterator[Entry]:
     for name, (arguments, output) in _FUNCTIONS.items():
         inputs = tuple(Field(one, kind) for one, kind in arguments.items())
         yield Function(name, inputs, output)
+    errors = (Member(name, code) for code, name in enumerate(_ERRORS, start=1))
+    yield Enum("ContractError", tuple(errors), is_error=True)
     for (name, topics, data, data_format), asset in product(_EVENTS, _ASSETS):
         params = [Param(one, kind, in_topics=True) for one, kind in (topics | asset).items()]
         params += [Param(one, kind, in_topics=False) for one, kind in data.items()]

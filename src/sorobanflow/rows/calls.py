@@ -3,8 +3,9 @@
 Nothing proves these events, and a node may leave some out. So every shape is accepted: an event
 that fits nowhere is left out, and no call is an error. A call's parent is the innermost call that
 is not over of the contract that the event names as the caller. A call is over when it or an outer
-one returns, or an outer one calls again. Source: fn_call, fn_return and core_metrics of
-stellar-core's host.
+one returns, or an outer one calls again. A call that does not return ends with the error that its
+contract reports; where an inner call has reported the same one, the outer one only repeats it.
+Source: fn_call, fn_return, error and core_metrics of stellar-core's host.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ class _Call:
     depth: int
     parent: int | None
     result: bytes = b""  # empty: it did not return
+    error: Json = None
 
 
 def call_rows(row: TransactionRow, diagnostics: Sequence[ContractEvent]) -> list[ContractCallRow]:
@@ -57,12 +59,15 @@ def call_rows(row: TransactionRow, diagnostics: Sequence[ContractEvent]) -> list
     calls: list[_Call] = []
     metrics: dict[str, int] = {}
     running: list[int] = []  # the calls that are not over, outermost first
+    reported: dict[str, int] = {}  # by error, the call that was the first to report it
     for event in diagnostics:
         name, topics = _topics(event)
         if name == "fn_call" and len(topics) == 2 and len(calls) < MAX_CALLS:
             _begin(calls, running, event, topics)
         elif name == "fn_return" and len(topics) == 1:
             _end(calls, running, event, content(topics[0], "symbol"))
+        elif name == "error" and len(topics) == 1 and event.contract:
+            _fail(calls, running, event.contract, topics[0], reported)
         elif name == "core_metrics" and len(topics) == 1 and len(metrics) < MAX_METRICS:
             metrics |= _figure(event, topics[0])
     return list(_rows(row, calls, metrics))
@@ -99,6 +104,18 @@ def _end(calls: list[_Call], running: list[int], event: ContractEvent, function:
             return
 
 
+def _fail(
+    calls: list[_Call], running: list[int], contract: bytes, error: Json, reported: dict[str, int]
+) -> None:
+    """Note an error of the innermost call of a contract; the contract's own goes before others."""
+    place = next((one for one in reversed(running) if calls[one].contract == contract), None)
+    if place is None or content(error, "error") is None:
+        return
+    is_own = "contract" in (content(calls[place].error, "error") or ())
+    if reported.setdefault(json_text(error), place) == place and not is_own:
+        calls[place].error = error
+
+
 def _figure(event: ContractEvent, topic: Json) -> dict[str, int]:
     name, value = content(topic, "symbol"), content(_value(event.value), "u64")
     return {} if name is None or value is None else {name: int(value)}
@@ -121,7 +138,7 @@ def _rows(
             contract_id=encode_contract(call.contract) if is_id else None,
             function=call.function,
             arguments=_text(_arguments(call.arguments)),
-            result=_text(_value(call.result)),
+            result=_text(_value(call.result) if call.result else call.error),
             core_metrics=_text(metrics or None) if index == 0 else None,
         )
 

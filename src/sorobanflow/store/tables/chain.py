@@ -318,7 +318,8 @@ contract_calls = Table(
     Column(
         "result",
         JSONB,
-        comment="what it returned, a SEP-51 value; null: it did not, or larger than 64 KiB",
+        comment="what it returned, a SEP-51 value; null: larger than 64 KiB. Where returned is "
+        "false, the error that its contract reported, if any",
     ),
     Column("core_metrics", JSONB, comment="of call 0: figures of the transaction, by name"),
     _hash_index("contract_calls"),

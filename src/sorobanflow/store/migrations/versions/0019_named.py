@@ -541,7 +541,7 @@ SELECT
     c.function,
     n.outcome -> 'arguments' AS arguments,
     nullif(n.outcome -> 'result', 'null') AS result,
-    n.outcome -> 'error' AS error,
+    coalesce(n.outcome -> 'error', to_jsonb(x.name), k.result) AS error,
     CASE
         WHEN n.outcome -> 'arguments' IS NULL THEN NULL
         WHEN w.wasm_hash = 'stellar-asset' THEN 'asset'
@@ -566,6 +566,14 @@ LEFT JOIN LATERAL (
     SELECT f.decoder FROM contract_functions AS f
     WHERE f.wasm_hash = w.wasm_hash AND f.name = c.function ORDER BY f.position LIMIT 1
 ) AS f ON true
+LEFT JOIN contract_calls AS k
+    ON k.ledger = o.ledger AND k.tx_hash = o.tx_hash AND k.call_index = 0
+    AND NOT k.returned AND k.contract_id = c.contract_id AND k.function = c.function
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN min(x.name) = max(x.name) THEN min(x.name) END AS name
+    FROM contract_errors AS x
+    WHERE x.wasm_hash = w.wasm_hash AND x.code::text = k.result #>> '{{error,contract}}'
+) AS x ON true
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN w.wasm_hash IS NULL THEN '{{"reason": "executable not known"}}'::jsonb
@@ -587,7 +595,8 @@ _CALLS_NAMED_COLUMNS = {
     "function": "name of the function",
     "arguments": "its arguments by name, plain JSON as in events_named; null: not named",
     "result": "what it returned, plain JSON; null: nothing, it failed, or the call is not named",
-    "error": "the error that it returned, by name, or SEP-51 where it has none; null: none",
+    "error": "the error that it ended with, by name, or SEP-51 where it has none; null: none, or "
+    "contract_calls does not have it. Nothing proves it: it is from diagnostic events",
     "origin": "declared (by the Wasm that ran) or asset (the built-in interface of asset "
     "contracts); null: not named",
     "reason": f"why it is not named: {_REASONS.removeprefix('no contract, ')}, undeclared, other "
@@ -701,9 +710,17 @@ _FUNCTIONS = {
     "call_by(jsonb, jsonb, jsonb)": _CALL_BY,
 }
 
+#: Of contract_calls.result, after and before.
+_RESULT = (
+    "what it returned, a SEP-51 value; null: larger than 64 KiB. Where returned is false, the "
+    "error that its contract reported, if any",
+    "what it returned, a SEP-51 value; null: it did not, or larger than 64 KiB",
+)
+
 
 def upgrade() -> None:
     """Apply the change."""
+    _comment_result(_RESULT[0])
     for create in _FUNCTIONS.values():
         _execute(create)
     for name, (query, comment, columns) in _VIEWS.items():
@@ -719,6 +736,12 @@ def downgrade() -> None:
         op.execute(f"DROP VIEW {name}")
     for name in _FUNCTIONS:
         op.execute(f"DROP FUNCTION stored.{name}")
+    _comment_result(_RESULT[1])
+
+
+def _comment_result(comment: str) -> None:
+    for relation in ("stored.contract_calls", "contract_calls"):
+        _execute(f"COMMENT ON COLUMN {relation}.result IS {_quoted(comment)}")
 
 
 def _execute(statement: str) -> None:
