@@ -25,7 +25,7 @@ from sorobanflow.contracts.schemas import (
     make_schema,
     read_schemas,
 )
-from sorobanflow.contracts.stored import store_specs
+from sorobanflow.contracts.stored import ASSET_HASH, store_specs
 from sorobanflow.errors import ConfigurationError
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.texts import count
@@ -46,6 +46,11 @@ def add(contract_id: str, name: str, block: str, db: str | None, *, renew: bool)
 
 def _add(connection: Connection, contract_id: str, name: str, *, renew: bool) -> int:
     versions = _versions(connection, contract_id)
+    if any(one.wasm_hash == ASSET_HASH for one in versions):
+        raise ConfigurationError(
+            f"{contract_id} is the contract of an asset, and all of these are alike: the views "
+            "transfers, events_named and calls_named show what they do"
+        )
     schema = find_schema(connection, name, contract_id)
     declaring = [one.wasm_hash for one in versions if one.spec.events]
     inferred = learn(connection, contract_id, declaring, _show_progress)

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from deployments.command_line import main
-from sorobanflow.devnet.generator.cast import EXCHANGE, TOKEN
+from sorobanflow.devnet.generator.cast import EXCHANGE, TOKEN, asset_contract, asset_name, assets
 from tests.ledgers import generated
 
+ASSET = asset_contract(asset_name(assets()[0]))
 Say = Callable[..., tuple[int, str, str]]
 
 
@@ -63,6 +64,7 @@ def test_what_cannot_be_done_is_said_with_what_helps(say: Say) -> None:
     unknown = "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75"
     for words, part in (
         (("add", unknown, "--name", "x"), f"--contract-ids {unknown}"),
+        (("add", ASSET, "--name", "usdd"), "the views transfers, events_named and calls_named"),
         (("show", unknown), "nothing is stored of"),
         (("show", "dex"), "not a contract id: 'dex'"),
         (("remove", "dex"), "there is no schema 'dex' of a contract; `sorobanflow contract list`"),

@@ -159,6 +159,25 @@ def test_a_schema_changes_only_as_planned(named: Engine, rows: Rows) -> None:
         assert read_schemas(connection) == []
 
 
+def test_who_reads_events_reads_a_schema_and_only_who_may_makes_one(
+    named: Engine, rows: Rows
+) -> None:
+    plan = plan_of(named, EXCHANGE)
+    with named.begin() as connection:
+        connection.execute(text("GRANT SELECT ON events TO pg_monitor"))
+        connection.execute(text("SET LOCAL ROLE pg_monitor"))
+        with pytest.raises(ConfigurationError, match="SOROBANFLOW_OWNER_URL"):
+            make_schema(connection, "dex", EXCHANGE, plan)
+        connection.rollback()
+    with named.begin() as connection:
+        connection.execute(text("GRANT SELECT ON events TO pg_monitor"))
+    make(named, "dex", EXCHANGE, plan)
+    may = "has_schema_privilege('pg_monitor', 'dex', 'USAGE')"
+    assert rows(f"SELECT {may}, has_table_privilege('pg_monitor', 'dex.swap', 'SELECT')") == [
+        (True, True)
+    ]
+
+
 def test_names_of_others_are_refused(named: Engine) -> None:
     make(named, "dex", EXCHANGE, Plan())
     with named.begin() as connection:

@@ -29,7 +29,7 @@ from tests.ledgers import generated
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 #: Runs one command of sorobanflow, or `make run`, after another: each line of its input has the
 #: words of one and its environment, each line of its output the exit code. Only the first imports
@@ -72,9 +72,6 @@ class Reader:
         self._forever: list[subprocess.Popen[bytes]] = []
         self._commands: subprocess.Popen[str] | None = None
         self.api_url = f"http://127.0.0.1:{ui_port}/api"
-
-    def python(self, code: str) -> None:
-        self._run([sys.executable, "-c", self._replaced(code)])
 
     def shell(self, line: str) -> None:
         line = self._replaced(line)
@@ -209,9 +206,6 @@ def reader(
             PUBLIC_LAKE: lakes.url,
             "https://rpc.example.org": node.url,
             "postgresql://me@db.example.org/stellar": database_url,
-            "postgresql+psycopg://me@db.example.org/stellar": database_url.replace(
-                "postgresql:", "postgresql+psycopg:"
-            ),
             "ledgers.jsonl.gz": str(recording_path("pubnet-63800060")),
             "127.0.0.1:4200": f"127.0.0.1:{ui_port}",
             "--port 8000": f"--port {devnet_port}",
@@ -231,10 +225,7 @@ def reader(
 @pytest.mark.timeout(900)  # every command of the README, one after the other
 @pytest.mark.usefixtures("new_database")
 def test_readme_commands_run(reader: Reader, database_url: str) -> None:
-    for language, text in BLOCK.findall(README):
-        if language == "python":
-            reader.python(text)
-            continue
+    for text in BLOCK.findall(README):
         for line in text.splitlines():
             if line not in ELSEWHERE:
                 reader.shell(line)

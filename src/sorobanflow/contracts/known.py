@@ -18,7 +18,7 @@ _IS_KNOWN = text(
     "SELECT EXISTS (SELECT FROM contracts WHERE contract_id = :contract) "
     "OR EXISTS (SELECT FROM events WHERE contract_id = :contract)"
 )
-_LAST_TX = 2**31 - 2  # after all transactions
+_LAST = 2**31 - 2  # after all transactions, and all ledgers
 
 
 class Range(NamedTuple):
@@ -32,8 +32,10 @@ class Range(NamedTuple):
     source: str
 
     def __str__(self) -> str:
+        if (self.first_ledger, self.last_ledger) == (0, _LAST):
+            return "every ledger"
         first = f", from transaction {self.first_tx}" if self.first_tx > 0 else ""
-        last = f", to transaction {self.last_tx}" if self.last_tx < _LAST_TX else ""
+        last = f", to transaction {self.last_tx}" if self.last_tx < _LAST else ""
         return f"{self.first_ledger}{first} - {self.last_ledger}{last}"
 
 
