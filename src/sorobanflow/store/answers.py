@@ -45,7 +45,7 @@ def read_unknown_tokens(engine: Engine, limit: int) -> list[str]:
 
 
 def read_unknown_contracts(engine: Engine, limit: int) -> list[str]:
-    """List contracts of which no ledger told what they run, and that no node was asked for."""
+    """List contracts of which no ledger or id told what they run, and no node was asked for."""
     query = text(
         "SELECT contract_id FROM contracts AS c "
         "WHERE NOT EXISTS "
@@ -54,6 +54,8 @@ def read_unknown_contracts(engine: Engine, limit: int) -> list[str]:
         "WHERE d.contract_id = c.contract_id AND d.ledger IS NOT NULL "
         """AND d.key = '"ledger_key_contract_instance"'::jsonb) """
         "AND NOT EXISTS (SELECT FROM contract_answers AS a WHERE a.contract_id = c.contract_id) "
+        "AND NOT EXISTS "
+        "(SELECT FROM tokens AS t WHERE t.contract_id = c.contract_id AND t.asset IS NOT NULL) "
         "ORDER BY contract_id LIMIT :limit"
     )
     with engine.begin() as connection:

@@ -42,6 +42,13 @@ DECLARE
     unknown CONSTANT int4multirange := coalesce(
         (SELECT c.unknown_executables FROM public.coverage AS c WHERE c.stream = 'all'), '{}');
 BEGIN
+    -- Its id is the hash of an asset: nothing else can run there, and it cannot be replaced.
+    IF EXISTS (
+        SELECT FROM public.tokens AS t WHERE t.contract_id = contract AND t.asset IS NOT NULL
+    ) THEN
+        RETURN QUERY SELECT 0, 0, max_tx, max_tx, 'stellar-asset', 'id';
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH changes AS (
         SELECT e.ledger, e.tx_order, e.op_order, e.change_order, e.kind, e.wasm_hash,
@@ -142,7 +149,8 @@ _COMMENTS = {
     "COLUMN contract_wasms.last_tx": "1-based order of the last transaction in it; "
     "2147483646: all of it",
     "COLUMN contract_wasms.wasm_hash": "SHA-256 of the Wasm, hex; stellar-asset: it is an asset''s",
-    "COLUMN contract_wasms.source": "ledgers, or node: only its answer says so",
+    "COLUMN contract_wasms.source": "ledgers; node: only its answer says so; id: the contract''s id is the hash of "
+    "an asset",
 }
 
 
