@@ -7,7 +7,7 @@ transactions, fees after them, upgrades, evictions.
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from stellar_sdk import xdr
+from stellar_sdk import StrKey, xdr
 
 from tests.integration.entry_oracle import KEYS, Values, key_hash, true_rows
 from tests.integration.meta_oracle import change_lists, entry_of, key_of
@@ -16,10 +16,13 @@ from tests.integration.true_items import Applied
 #: `tx_order` of what is outside of transactions.
 FEES_BEFORE, FEES_AFTER, UPGRADES, EVICTIONS = 0, 1048575, 1048576, 1048577
 PLACE = ("ledger", "tx_order", "op_order", "change_order")
+_INSTANCE = xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE
 TEMPORARY = xdr.ContractDataDurability.TEMPORARY
 EVICTED = {"live_until_ledger": None, "evicted": True}
 #: The times to live, which are columns of two tables.
 TTL = "ttl"
+#: What has a row for each change, not for each key.
+EXECUTABLES = "contract_executables"
 
 
 class Placed(NamedTuple):
@@ -33,7 +36,9 @@ class TrueState:
     """What must be stored, by table and key; of removed entries nothing but that they are."""
 
     def __init__(self, network: bytes) -> None:
-        self.tables: dict[str, dict[tuple[Any, ...], Values]] = {name: {} for name in (*KEYS, TTL)}
+        self.tables: dict[str, dict[tuple[Any, ...], Values]] = {
+            name: {} for name in (*KEYS, TTL, EXECUTABLES)
+        }
         self._network = network
         self._entries: dict[bytes, xdr.LedgerEntry | None] = {}
 
@@ -65,6 +70,8 @@ class TrueState:
         elif item.state is None:
             for row in true_rows(key, entry, self._entries.get(name), self._network):
                 self._keep(row.table, row.key, placed.place, row.values)
+            if key.contract_data and key.contract_data.key.type is _INSTANCE:
+                self._keep_executable(placed, key.contract_data, entry, self._entries.get(name))
         self._entries[name] = entry
 
     def _evict(self, place: tuple[int, int, int, int], key: xdr.LedgerKey) -> None:
@@ -82,9 +89,36 @@ class TrueState:
         row = of_key | {"deleted": values is None} | (values or {}) | of_place
         self.tables[table][key] = row
 
+    def _keep_executable(
+        self,
+        placed: Placed,
+        key: xdr.LedgerKeyContractData,
+        entry: xdr.LedgerEntry | None,
+        before: xdr.LedgerEntry | None,
+    ) -> None:
+        after, kind = executable_of(entry), placed.item.type.name.rpartition("_")[2].lower()
+        old = after if kind == "restored" else executable_of(before)
+        if kind == "updated" and after == old:
+            return
+        assert key.contract.contract_id is not None
+        contract = StrKey.encode_contract(key.contract.contract_id.contract_id.hash)
+        values = {"kind": kind, "wasm_hash": after, "wasm_before": old}
+        self.tables[EXECUTABLES][(contract, *placed.place)] = values
+
     def _keep_ttl(self, entry_hash: str, place: tuple[int, ...], values: Values) -> None:
         of_place = {"ttl_ledger": place[0], "ttl_tx_order": place[1]}
         self.tables[TTL][entry_hash,] = {"key_hash": entry_hash} | values | of_place
+
+
+def executable_of(entry: xdr.LedgerEntry | None) -> str | None:
+    """Name what an instance runs."""
+    if entry is None:
+        return None
+    data = entry.data.contract_data
+    assert data is not None
+    assert data.val.instance is not None
+    wasm = data.val.instance.executable.wasm_hash
+    return "stellar-asset" if wasm is None else wasm.hash.hex()
 
 
 def ledger_changes(ledger: int, body: Any) -> Iterator[Placed]:

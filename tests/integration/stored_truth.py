@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from tests.integration.entry_oracle import KEYS, Values, account_id, asset_name
 from tests.integration.result_oracle import Holdings, moved, source_of, trading_operations
-from tests.integration.state_oracle import PLACE, TTL
+from tests.integration.state_oracle import EXECUTABLES, PLACE, TTL
 from tests.integration.true_items import Applied
 
 Rows = Mapping[tuple[Any, ...], Values]
@@ -30,6 +30,7 @@ FROM contract_code WHERE ttl_ledger IS NOT NULL) AS ttl
 """
 _ALL_KEYS = KEYS | {
     TTL: ("key_hash",),
+    EXECUTABLES: ("contract_id", *PLACE),
     "transactions": ("hash",),
     "operations": ("tx_hash", "op_index"),
     "trades": ("tx_hash", "op_index", "trade_index"),

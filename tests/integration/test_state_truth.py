@@ -189,6 +189,7 @@ def test_effects_cases_leave_the_true_state(
         for table, each in state.items():
             seen[f"{table} removed"] += sum(row.get("deleted", False) for row in each.values())
     contracts = {"contract_data_entries removed", "contract_code removed", "ttl removed", "evicted"}
+    contracts.add("contract_executables removed")
     assert {name for name in seen if seen[name] == 0} == contracts | {"account_data removed"}
 
 
