@@ -23,6 +23,7 @@ from sorobanflow.rows.state_rows import TokenBalanceRow, TokenRow
 from sorobanflow.rows.token_state import MAX_TEXT
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.sources.rpc.wire import LedgerEntries
+from sorobanflow.store.answers import read_unknown_wasms
 from sorobanflow.store.coverage import Stream, open_stream
 from sorobanflow.store.upsert import upsert_batch
 from tests.unit.state_items import PASSPHRASE, USDC_CONTRACT, USDC_ISSUER
@@ -147,7 +148,7 @@ def test_contracts_are_asked_for_what_they_run_and_the_filters_again(
         (GONE, 5, None, 5),
     ]
     assert query("SELECT * FROM token_answers") == []
-    assert query("SELECT wasm_hash, problems FROM contract_specs") == [(WASM["wasm"], None)]
+    assert read_unknown_wasms(engine, 9) == [WASM["wasm"]]
     ran = "SELECT first_ledger, last_ledger, last_tx > 1048577, wasm_hash, source"
     assert query(f"{ran} FROM contract_wasms WHERE contract_id = '{TOKEN}'") == [
         (2, 5, True, WASM["wasm"], "node")
@@ -167,7 +168,11 @@ def test_wasms_are_read_where_their_hash_proves_them(
     with RpcClient(server.url) as client:
         for _ in range(2):
             ask_for_unknown_wasms(client, engine)
-    assert server.calls["getLedgerEntries"] == 3 + 2
+    assert server.calls["getLedgerEntries"] == 3
+    assert query("SELECT wasm_hash FROM contract_specs WHERE asked_ledger = 5 ORDER BY 1") == [
+        (OTHER,),
+        (LACKING,),
+    ]
     [(wasm_hash, problems)] = query(
         "SELECT wasm_hash, problems FROM contract_specs WHERE problems IS NOT NULL"
     )

@@ -25,6 +25,7 @@ from sorobanflow.store.answers import (
     read_unknown_tokens,
     read_unknown_wasms,
     store_answers,
+    store_lacking,
 )
 
 #: Contracts that a run asks for, and those of one call: an instance may have 64 KiB.
@@ -88,10 +89,12 @@ def ask_for_unknown_wasms(client: RpcClient, engine: Engine) -> None:
     """
     for wasm_hash in read_unknown_wasms(engine, MAX_WASMS):
         page = client.get_ledger_entries([code_key(wasm_hash)])
-        for _, entry in _read(page, "contract_code"):
-            code = entry.value_xdr or b""
-            if sha256(code).hexdigest() == wasm_hash:
-                store_spec(engine, wasm_hash, code)
+        codes = [entry.value_xdr or b"" for _, entry in _read(page, "contract_code")]
+        proved = [one for one in codes if sha256(one).hexdigest() == wasm_hash]
+        if proved:
+            store_spec(engine, wasm_hash, proved[0])
+        else:
+            store_lacking(engine, wasm_hash, page.latest_ledger)
 
 
 def _read(page: LedgerEntries, kind: str) -> Iterator[tuple[LedgerEntry, Entry]]:

@@ -1,6 +1,6 @@
 """What is asked of a node, because no indexed ledger tells it, and what it answered.
 
-A contract is asked for once: then there is an answer, though it may say nothing.
+Each is asked for once: then there is an answer, though it may say nothing.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,6 @@ from sqlalchemy import Engine, text
 
 from sorobanflow.rows.executables import STELLAR_ASSET, ContractAnswerRow
 from sorobanflow.rows.state_rows import TokenAnswerRow, TokenRow
-from sorobanflow.store.engine import driver_connection
-from sorobanflow.store.seen import add_seen
-from sorobanflow.store.tables import contract_specs
 
 
 def add_tokens(connection: "psycopg.Connection[Any]", tokens: Sequence[TokenRow]) -> None:
@@ -63,15 +60,28 @@ def read_unknown_contracts(engine: Engine, limit: int) -> list[str]:
 
 
 def read_unknown_wasms(engine: Engine, limit: int) -> list[str]:
-    """List Wasms without code, in any order: one that the node lacks must not block the others."""
+    """List Wasms that contracts run, that no ledger held, and that no node was asked for."""
     query = text(
         "SELECT wasm_hash FROM contract_specs AS s "
-        "WHERE problems IS NULL AND NOT EXISTS (SELECT "
+        "WHERE problems IS NULL AND asked_ledger IS NULL AND NOT EXISTS (SELECT "
         "FROM contract_code AS c WHERE c.wasm_hash = s.wasm_hash AND c.code IS NOT NULL) "
-        "ORDER BY random() LIMIT :limit"
+        "UNION SELECT wasm_hash FROM contract_answers AS a "
+        "WHERE wasm_hash <> :asset "
+        "AND NOT EXISTS (SELECT FROM contract_specs AS s WHERE s.wasm_hash = a.wasm_hash) "
+        "ORDER BY wasm_hash LIMIT :limit"
     )
     with engine.begin() as connection:
-        return list(connection.execute(query, {"limit": limit}).scalars())
+        return list(connection.execute(query, {"asset": STELLAR_ASSET, "limit": limit}).scalars())
+
+
+def store_lacking(engine: Engine, wasm_hash: str, latest: int) -> None:
+    """Store that a node whose newest ledger was `latest` does not have a Wasm."""
+    lacking = text(
+        "INSERT INTO contract_specs (wasm_hash, asked_ledger) VALUES (:wasm_hash, :latest) "
+        "ON CONFLICT (wasm_hash) DO UPDATE SET asked_ledger = excluded.asked_ledger"
+    )
+    with engine.begin() as connection:
+        connection.execute(lacking, {"wasm_hash": wasm_hash, "latest": latest})
 
 
 def store_answers(
@@ -88,8 +98,6 @@ def store_answers(
         for statement, rows in ((_NAME, names), (_RUNS, runs)):
             if rows:
                 connection.execute(text(statement), [one._asdict() for one in rows])
-        wasms = {one.wasm_hash for one in runs if one.wasm_hash} - {STELLAR_ASSET}
-        add_seen(driver_connection(connection), contract_specs, sorted((one,) for one in wasms))
 
 
 _NAME = (

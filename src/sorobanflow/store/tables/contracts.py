@@ -90,6 +90,12 @@ contract_specs = Table(
         "known, or was not read yet",
     ),
     Column("spec", LargeBinary, comment="its section contractspecv0, XDR; null: none can be read"),
+    Column(
+        "asked_ledger",
+        Integer,
+        comment="the newest ledger of the node that was asked for its code and lacks it",
+        info={"volatile": True},
+    ),
     comment="A Wasm that a contract runs or that was uploaded: whether its spec (SEP-48) was "
     "read, and what of it could not be. Key: wasm_hash.",
 )

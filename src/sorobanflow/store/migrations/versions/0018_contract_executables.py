@@ -232,6 +232,14 @@ def upgrade() -> None:
             "executables are in no row of contract_executables until they are indexed again",
         ),
     )
+    op.add_column(
+        "contract_specs",
+        sa.Column(
+            "asked_ledger",
+            sa.Integer(),
+            comment="the newest ledger of the node that was asked for its code and lacks it",
+        ),
+    )
     _run(_SEEN)
     _run("UPDATE coverage SET unknown_executables = ledgers WHERE stream = 'all'")
     _run(_WASMS_OF)
@@ -245,6 +253,7 @@ def downgrade() -> None:
     _run("DROP VIEW contract_wasms")
     _run("DROP FUNCTION stored.wasms_of")
     op.drop_column("coverage", "unknown_executables")
+    op.drop_column("contract_specs", "asked_ledger")
     op.drop_index("ix_contract_data_entries_instance", "contract_data_entries")
     for table in ("contract_answers", "contracts", "contract_executables"):
         op.drop_table(table)
