@@ -7,8 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
-from deployments.home import connecting
-from flows.harness.home import enter_home
+from deployments.home import connecting, use_running_api
 from flows.parameters.shared import DEFAULT_BLOCK
 from sorobanflow.contracts.names import check_schema_name
 from sorobanflow.sources.filters import EventFilter
@@ -101,7 +100,7 @@ def remove(name: str, /, *, database: Block = DEFAULT_BLOCK, db: Embedded = None
 def _prepared(db: str | None) -> Iterator[None]:
     """Enter home, with a Prefect API if a block is to be read."""
     if db is not None or os.environ.get("SOROBANFLOW_OWNER_URL"):
-        enter_home()
+        use_running_api(required=False)  # nothing asks it, but Prefect starts none of its own
         yield
         return
     with connecting() as wait:
