@@ -147,9 +147,10 @@ NONE = Struct("None", ())
 TWINS = Struct("Twins", (Field("a", VAL), Field("a", VAL)))
 SHAPE = Union("Shape", (Case("A"), Case("B", (Plain("u32"),)), Case("C"), Case("C")))
 LIST = Struct("List", (Field("head", Plain("u32")), Field("tail", Option(Named("List")))))
+CHAIN = Union("Chain", (Case("End"), Case("Next", (Vec(Named("Chain")), Plain("u32")))))
 PAIR = Struct("Pair", (Field("b", Plain("u32")), Field("a", VAL)))
 KINDS = ("symbol", "string")
-SPEC = Spec((SUIT, FAULT, NONE, TWINS, SHAPE, LIST, PAIR))
+SPEC = Spec((SUIT, FAULT, NONE, TWINS, SHAPE, LIST, CHAIN, PAIR))
 SYMBOL = {"symbol": "A"}
 
 
@@ -212,17 +213,30 @@ def test_events_that_begin_alike_are_told_apart(connection: Connection) -> None:
     assert found == {"E0", "E1", "E2", "E3", "Plain", "other shape"}
 
 
-def test_a_type_that_holds_itself_is_decoded_to_the_same_depth(connection: Connection) -> None:
-    function = Function("f", (), Named("List"))
+def _nested(name: str, inner: Any) -> Any:
+    """A value of a type of SPEC that holds itself."""
+    if name == "List":
+        return entries(({"symbol": "head"}, U32), ({"symbol": "tail"}, inner))
+    return {"vec": [{"symbol": "Next"}, {"vec": [inner]}, U32]}
+
+
+@pytest.mark.parametrize(
+    ("name", "last"), [("List", "void"), ("Chain", {"vec": [{"symbol": "End"}]})]
+)
+def test_a_type_that_holds_itself_is_decoded_to_the_same_depth(
+    connection: Connection, name: str, last: Any
+) -> None:
+    """Both hold themselves in every second level: in an option, or in a vec."""
+    function = Function("f", (), Named(name))
     spec = Spec((*SPEC.entries, function))
-    lists: Any = ["void"]
+    values = [last]
     for _ in range(MAX_DEPTH // 2 + 2):
-        lists.append(entries(({"symbol": "head"}, U32), ({"symbol": "tail"}, lists[-1])))
-    for one in lists[1:3] + lists[-4:]:
+        values.append(_nested(name, values[-1]))
+    for one in values[1:3] + values[-4:]:
         expected = name_call("f", [], one, spec)
         assert call_in_sql(connection, function, [], one, spec) == stated(expected)
-    assert isinstance(name_call("f", [], lists[-4], spec), NamedCall)
-    assert isinstance(name_call("f", [], lists[-1], spec), Unnamed)
+    assert isinstance(name_call("f", [], values[-4], spec), NamedCall)
+    assert isinstance(name_call("f", [], values[-1], spec), Unnamed)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,8 @@ def test_reader_may_select_every_table_and_view_and_nothing_else(users: dict[str
     names = _names(users["owner"])
     assert {"events", "balances", "transfers", "quarantine"} < set(names)
     assert [one for one in names if _refused(users["reader"], f"SELECT * FROM {one}")] == []
+    named = """SELECT stored.plain('{"vec": [{"u32": 1}]}')"""  # a function that calls itself
+    assert not _refused(users["reader"], named)
     tables = [table.fullname for table in metadata.sorted_tables]
     statements = [*DDL, "CREATE TEMPORARY TABLE mine (id int)"]
     statements.append("SELECT stored.make_partitions(5, 5)")
