@@ -159,7 +159,12 @@ def invoke(
         "details": json.dumps({"host_function": {"invoke_contract": call}}),
         "result": json.dumps(result) if fine else None,
     }
-    stated = {**cells, "contract": contract, "function": function, "result": error}
+    stated = {
+        **cells,
+        "contract": contract,
+        "function": function,
+        "result": error or cells["result"],
+    }
     with engine.begin() as connection:
         connection.execute(text(OPERATION), cells)
         connection.execute(text(TRANSACTION), cells)

@@ -332,15 +332,18 @@ DECLARE
     name text := coalesce(topics #>> '{{0,symbol}}', topics #>> '{{0,string}}', '');
     candidates jsonb := coalesce(declared -> (size || ' ' || name), '[]')
         || coalesce(declared -> (size || ' '), '[]');
+    decoder jsonb;
     outcome jsonb;
     made jsonb;
 BEGIN
     FOR place IN 0 .. jsonb_array_length(candidates) - 1 LOOP
-        CONTINUE WHEN NOT stored.has_prefix(topics, candidates -> place -> 'prefix');
-        IF candidates -> place ->> 'reason' = 'types too large' THEN
+        decoder := candidates -> place;
+        CONTINUE WHEN NOT stored.has_prefix(topics, decoder -> 'prefix');
+        IF decoder ->> 'reason' = 'types too large' THEN
             RETURN '{{"reason": "types too large"}}';
-        ELSIF candidates -> place -> 'reason' IS NULL THEN
-            outcome := stored.event_by(candidates -> place, topics, value);
+        ELSIF decoder ->> 'format' = 'single_value' OR value -> (decoder ->> 'format') IS NOT NULL
+        THEN
+            outcome := stored.event_by(decoder, topics, value);
             IF made <> outcome THEN
                 RETURN '{{"reason": "ambiguous"}}';
             END IF;
