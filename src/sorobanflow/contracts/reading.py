@@ -29,8 +29,9 @@ from sorobanflow.contracts.types import (
     Union,
     Vec,
 )
-from sorobanflow.decode.reader import Json, XdrType
+from sorobanflow.decode.reader import Json
 from sorobanflow.decode.spec_types import ENV_META_ENTRY, META_ENTRY, SPEC_ENTRY, read_stream
+from sorobanflow.decode.straight import XdrType
 from sorobanflow.errors import DecodeError
 
 #: The network allows a Wasm of 128 KiB. Real specs have up to 16 KiB and 100 entries.

@@ -13,7 +13,6 @@ from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.reader import (
     UINT32,
     Json,
-    XdrType,
     count_items,
     enum,
     escape,
@@ -22,6 +21,7 @@ from sorobanflow.decode.reader import (
     part,
     uint32,
 )
+from sorobanflow.decode.straight import ByHand, XdrType
 
 MAX_TYPE_DEPTH = 32
 
@@ -83,7 +83,7 @@ def _read_tuple(data: bytes, at: int, depth: int) -> tuple[Json, int]:
     return {"tuple": {"value_types": types}}, at
 
 
-_TYPE = XdrType(_read_type, lambda data, at: _read_type(data, at)[1])
+_TYPE = ByHand(_read_type, lambda data, at: _read_type(data, at)[1])
 _TYPED = struct(doc=_DOC, name=_NAME, type=_TYPE)
 _NUMBERED = array(struct(doc=_DOC, name=_NAME, value=UINT32))
 _CASE = union(
