@@ -57,12 +57,15 @@ def _add(connection: Connection, contract_id: str, name: str, *, renew: bool) ->
     plan = plan_schema(contract_id, versions, inferred)
     if not plan.views:
         raise ConfigurationError(_nothing(contract_id, versions))
-    different = changes(schema, plan)
-    if schema and (not different or not renew):
-        return _print_changes(schema, different, plan)
     refused = make_schema(connection, name, contract_id, plan)
+    plan.left_out += [f"{view}: {why}" for view, why in refused.items()]
+    plan.views = [view for view in plan.views if view.name not in refused]
+    different = changes(schema, plan)
+    if schema and not (different and renew):
+        connection.rollback()  # it was only to see what PostgreSQL refuses
+        return _print_changes(schema, different)
     store_inferred(connection, contract_id, inferred)
-    _print_views(name, plan, refused)
+    _print_views(name, plan)
     return 0
 
 
@@ -146,7 +149,7 @@ def _nothing(contract_id: str, versions: list[Version]) -> str:
     return f"there is nothing to show of {contract_id}: {why}, and no event of it is stored"
 
 
-def _print_changes(schema: Schema, different: Changes, plan: Plan) -> int:
+def _print_changes(schema: Schema, different: Changes) -> int:
     if not different:
         print(f"nothing would change: {schema.name} has {count(len(schema.views), 'view')}")
         return 0
@@ -157,11 +160,11 @@ def _print_changes(schema: Schema, different: Changes, plan: Plan) -> int:
     return 1
 
 
-def _print_views(name: str, plan: Plan, refused: list[str]) -> None:
-    width = max(len(view.name) for view in plan.views)
+def _print_views(name: str, plan: Plan) -> None:
+    width = max((len(view.name) for view in plan.views), default=0)
     for view in plan.views:
         print(f"{name}.{view.name:<{width}}  {view.about.splitlines()[0]}")
-    for reason in (*plan.left_out, *refused):
+    for reason in plan.left_out:
         print(f"left out: {reason}")
 
 

@@ -14,7 +14,7 @@ from sorobanflow.contracts.known import read_ranges, read_versions
 from sorobanflow.contracts.learned import learn, read_inferred, store_inferred
 from sorobanflow.contracts.names import check_schema_name
 from sorobanflow.contracts.reading import read_interface
-from sorobanflow.contracts.schema_views import Plan, Version, plan_schema
+from sorobanflow.contracts.schema_views import Plan, SchemaView, Version, plan_schema
 from sorobanflow.contracts.schemas import (
     changes,
     drop_schema,
@@ -22,7 +22,9 @@ from sorobanflow.contracts.schemas import (
     make_schema,
     read_schemas,
 )
+from sorobanflow.contracts.spec import Event, Param, Spec
 from sorobanflow.contracts.stored import store_specs
+from sorobanflow.contracts.types import BytesN
 from sorobanflow.devnet import Chain, DevnetServer
 from sorobanflow.devnet.generator.cast import EXCHANGE, PASSPHRASE, TOKEN
 from sorobanflow.errors import ConfigurationError
@@ -69,7 +71,7 @@ def plan_of(engine: Engine, contract_id: str) -> Plan:
 
 def make(engine: Engine, name: str, contract_id: str, plan: Plan) -> None:
     with engine.begin() as connection:
-        assert make_schema(connection, name, contract_id, plan) == []
+        assert make_schema(connection, name, contract_id, plan) == {}
 
 
 def test_an_upgrade_labels_no_older_event_anew(named: Engine, rows: Rows) -> None:
@@ -157,6 +159,18 @@ def test_a_schema_changes_only_as_planned(named: Engine, rows: Rows) -> None:
         connection.execute(text("DROP VIEW dex.mine"))
         drop_schema(connection, read_schemas(connection)[0])
         assert read_schemas(connection) == []
+
+
+def test_a_view_that_cannot_be_made_keeps_no_other_from_being_made(engine: Engine) -> None:
+    large = Event("Large", ("l",), (Param("hash", BytesN(1_001), in_topics=False),), "single_value")
+    small = Event("Small", ("s",), (Param("hash", BytesN(1_000), in_topics=False),), "single_value")
+    plan = plan_schema(TOKEN, [Version("ab" * 32, Spec((large, small)))])
+    assert (plan.names, len(plan.left_out)) == ({"small"}, 1)
+    refused = SchemaView("broken", "SELECT nothing", "a view", {})
+    with engine.begin() as connection:
+        reasons = make_schema(connection, "gold", TOKEN, Plan([refused, *plan.views]))
+        assert reasons.keys() == {"broken"}
+        assert read_schemas(connection)[0].views.keys() == {"small"}
 
 
 def test_who_reads_events_reads_a_schema_and_only_who_may_makes_one(

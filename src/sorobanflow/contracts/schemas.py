@@ -97,8 +97,8 @@ def changes(schema: Schema | None, plan: Plan) -> Changes:
     )
 
 
-def make_schema(connection: Connection, name: str, contract_id: str, plan: Plan) -> list[str]:
-    """Make the schema, or change it as planned; gives the views that PostgreSQL refuses, and why.
+def make_schema(connection: Connection, name: str, contract_id: str, plan: Plan) -> dict[str, str]:
+    """Make the schema, or change it as planned; gives why PostgreSQL refuses views, by name.
 
     Raises:
         ConfigurationError: the user may not, or views of somebody else depend on one that changes.
@@ -115,9 +115,9 @@ def make_schema(connection: Connection, name: str, contract_id: str, plan: Plan)
         for view in (*changed, *removed):
             _run(connection, f"DROP VIEW {quote(name)}.{quote(view)}")
         made = [view for view in plan.views if view.name in (*added, *changed)]
-        refused = [why for view in made if (why := _make(connection, name, view))]
+        reasons = {view.name: _make(connection, name, view) for view in made}
         _grant(connection, name)
-    return refused
+    return {view: why for view, why in reasons.items() if why is not None}
 
 
 def drop_schema(connection: Connection, schema: Schema) -> None:
@@ -145,7 +145,7 @@ def _make(connection: Connection, schema: str, view: SchemaView) -> str | None:
     except DBAPIError as error:
         if isinstance(error.orig, InsufficientPrivilege):
             raise
-        return f"{view.name}: {str(error.orig).splitlines()[0]}"
+        return str(error.orig).splitlines()[0]
     return None
 
 
