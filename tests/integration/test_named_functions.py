@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from stellar_sdk import xdr
 
-from sorobanflow.contracts.decoders import Decoders
+from sorobanflow.contracts.decoders import MAX_ALIKE, MAX_EVENTS, Decoders
 from sorobanflow.contracts.learning import Summary, inferred_events
 from sorobanflow.contracts.matching import NamedCall, NamedEvent, Unnamed, name_call, name_event
 from sorobanflow.contracts.spec import Event, Function, Param, Spec
@@ -287,6 +287,10 @@ def test_what_is_too_large_or_deep_is_no_error(connection: Connection) -> None:
     spec = Spec((*ring, function))
     assert call_in_sql(connection, function, [U32], None, spec) == Unnamed("types too large", "")
     event = Event("E", (), (Param("a", Named("S0"), in_topics=False),), "single_value")
+    for count, name in ((MAX_ALIKE, "E"), (MAX_ALIKE + 1, None), (MAX_EVENTS + 1, None)):
+        alike = [Event("E", (), (), "vec", doc=str(at)) for at in range(count)]
+        found = event_in_sql(connection, [], {"vec": []}, Spec(tuple(alike)))
+        assert found == (NamedEvent(name, {}) if name else Unnamed("types too large", ""))
     fits = Event("F", (), (Param("a", Plain("u32"), in_topics=False),), "single_value")
     spec = Spec((*ring, fits, event))
     assert event_in_sql(connection, [], U32, spec) == Unnamed("types too large", "")

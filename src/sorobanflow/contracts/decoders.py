@@ -7,6 +7,7 @@ instead, and so do declarations that never name anything.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from sorobanflow.contracts.spec import Event, Function, Spec, error_name
@@ -29,7 +30,11 @@ from sorobanflow.contracts.values import NamedType, has_text_keys
 from sorobanflow.decode.reader import Json
 
 #: Of one declaration, and of all of a Wasm: real ones have up to 1,500 and 16,000 characters.
-MAX_LENGTH, MAX_TOTAL = 65_536, 2_097_152
+MAX_LENGTH, MAX_TOTAL = 32_768, 131_072
+#: Events of a Wasm, and those of one first topic and number of topics: an event is compared with
+#: each of these. Where a Wasm declares more, none of its events has a name.
+MAX_EVENTS, MAX_ALIKE = 256, 32
+_TOO_LARGE = "types too large"
 #: Types that one declaration may reach.
 MAX_TYPES = 2_000
 _NEVER: Json = {"is": "never"}
@@ -41,12 +46,18 @@ class Decoders:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._left = MAX_TOTAL
+        self._alike = Counter[str]()
 
     def event(self, event: Event) -> Json:
         """Write how an event's topics and data are told and decoded."""
+        if len(self._spec.events) > MAX_EVENTS:
+            return {"key": "", "reason": _TOO_LARGE}
         size = len(event.prefix) + len(event.topics)
         key = f"{size} {event.prefix[0] if event.prefix else ''}"
         head = {"name": event.name, "key": key, "prefix": event.prefix}
+        self._alike[key] += 1
+        if self._alike[key] > MAX_ALIKE:
+            return {**head, "reason": _TOO_LARGE}
         if _has_twins(event.params):
             return {**head, "reason": "other shape"}
         types = _Types(self._spec)
@@ -79,7 +90,7 @@ class Decoders:
         length = MAX_LENGTH + 1 if nodes is None else len(json.dumps(whole))
         is_small = length <= min(MAX_LENGTH, self._left)
         self._left -= min(length, MAX_LENGTH)  # what is too large costs time too
-        return whole if is_small else {"reason": "types too large"}
+        return whole if is_small else {"reason": _TOO_LARGE}
 
 
 class _Types:

@@ -336,6 +336,9 @@ DECLARE
     outcome jsonb;
     made jsonb;
 BEGIN
+    IF declared -> '' IS NOT NULL THEN
+        RETURN '{{"reason": "types too large"}}';
+    END IF;
     FOR place IN 0 .. jsonb_array_length(candidates) - 1 LOOP
         decoder := candidates -> place;
         CONTINUE WHEN NOT stored.has_prefix(topics, decoder -> 'prefix');
