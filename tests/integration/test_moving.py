@@ -229,7 +229,15 @@ def test_new_release_writes_while_old_rows_are_unmoved(
         assert _all(engine, "SELECT DISTINCT ledger FROM unmoved.events ORDER BY 1") == [(1,), (6,)]
         assert _rows(engine) == _rows(new)
         move_all(engine)
-        assert checksums(engine) == checksums(new)
+        later = {"contract_executables", "contracts", "contract_specs", "coverage"}
+        assert _unlike(checksums(engine), checksums(new)) <= later
+        for ledger in (1, 6):  # what 0013 did not know comes when they are indexed again
+            index_all(client, engine, LedgerRange(ledger, ledger))
+        assert _unlike(checksums(engine), checksums(new)) == set()
+
+
+def _unlike(here: dict[str, Any], there: dict[str, Any]) -> set[str]:
+    return {name for name in here | there if here.get(name) != there.get(name)}
 
 
 def _kill_movers(engine: Engine, url: str, kills: int, seed: int) -> None:

@@ -121,9 +121,8 @@ BEGIN
 END
 $$
 """
-#: What was stored before this list began, as far as it can be found without reading all events.
+#: The Wasms of the instances that are stored already.
 _SEEN = f"""
-INSERT INTO contracts SELECT contract_id FROM tokens WHERE contract_id LIKE 'C%';
 INSERT INTO contract_specs (wasm_hash)
 SELECT DISTINCT value #>> '{{contract_instance,executable,wasm}}' FROM contract_data_entries
 WHERE {_INSTANCE} AND value #>> '{{contract_instance,executable,wasm}}' IS NOT NULL
