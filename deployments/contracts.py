@@ -61,7 +61,7 @@ def _add(connection: Connection, contract_id: str, name: str, *, renew: bool) ->
     plan.left_out += [f"{view}: {why}" for view, why in refused.items()]
     plan.views = [view for view in plan.views if view.name not in refused]
     different = changes(schema, plan)
-    if schema and not (different and renew):
+    if schema and not renew:
         connection.rollback()  # it was only to see what PostgreSQL refuses
         return _print_changes(schema, different)
     store_inferred(connection, contract_id, inferred)

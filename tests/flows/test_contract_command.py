@@ -52,12 +52,22 @@ def test_a_schema_is_made_shown_listed_renewed_and_removed(say: Say, engine: Eng
     assert "would be removed: dex.swap_inferred" in said
     assert "--renew" in said
     assert say("add", EXCHANGE, "--name", "dex", "--renew")[0] == 0
+    with engine.begin() as connection:  # a reader of later, whom no view's change brings
+        connection.exec_driver_sql("GRANT SELECT ON events TO pg_monitor")
+    assert say("add", EXCHANGE, "--name", "dex", "--renew")[0] == 0
+    assert _may_read(engine, "pg_monitor")
     _, said, _ = say("show", "dex")
     for part in (f"contract {EXCHANGE}", "1 - 7, to transaction 2", "pub struct Swap {"):
         assert part in said
     assert "dex  C" in say("list")[1]
     assert say("remove", "dex") == (0, "the schema dex is dropped; all rows stay\n", "")
     assert "there are none" in say("list")[1]
+
+
+def _may_read(engine: Engine, role: str) -> bool:
+    with engine.begin() as connection:
+        query = f"SELECT has_table_privilege('{role}', 'dex.swap', 'SELECT')"
+        return bool(connection.exec_driver_sql(query).scalar())
 
 
 def test_what_cannot_be_done_is_said_with_what_helps(say: Say) -> None:
