@@ -158,6 +158,24 @@ def test_contracts_are_asked_for_what_they_run_and_the_filters_again(
 _CREATED = f"('{LIAR}', 4, 1, 1, 0, 'created', '{OTHER}', NULL)"
 
 
+def test_a_contract_is_asked_for_once_more_after_a_hole(
+    engine: Engine, server: DevnetServer, query: Query
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE tokens"))
+        connection.execute(text("UPDATE coverage SET ledgers = '{[1,3),[4,5)}'"))
+        created = _CREATED.replace(" 4,", " 1,")
+        connection.execute(text("INSERT INTO contract_executables VALUES " + created))
+        connection.execute(text("INSERT INTO contracts VALUES (:id)"), {"id": LIAR})
+    ledgers = f"SELECT first_ledger, last_ledger, source FROM stored.wasms_of('{LIAR}')"
+    assert query(ledgers) == [(1, 2, "ledgers")]
+    with RpcClient(server.url) as client:
+        for _ in range(2):
+            ask_for_unknown_contracts(client, engine, PASSPHRASE)
+    assert server.calls["getLedgerEntries"] == 1
+    assert query(ledgers) == [(1, 5, "ledgers")]
+
+
 def test_wasms_are_read_where_their_hash_proves_them(
     engine: Engine, server: DevnetServer, query: Query
 ) -> None:

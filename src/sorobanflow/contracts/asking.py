@@ -41,7 +41,7 @@ def ask_for_unknown_contracts(
 ) -> None:
     """Ask for the instances of the next unknown contracts, and store what the node says.
 
-    Each contract is asked for once, those in `named` each time.
+    Each contract is asked for once after each hole of what is stored, those in `named` each time.
 
     Raises:
         SorobanflowError: the node did not answer; what it answered before is stored.

@@ -42,15 +42,21 @@ def read_unknown_tokens(engine: Engine, limit: int) -> list[str]:
 
 
 def read_unknown_contracts(engine: Engine, limit: int) -> list[str]:
-    """List contracts of which no ledger or id told what they run, and no node was asked for."""
+    """List contracts of which no id, ledger or node told what they run in the newest ledgers.
+
+    These are all up to the newest hole of what is stored whole: what is known of an older ledger
+    does not hold on the other side of a hole.
+    """
     query = text(
-        "SELECT contract_id FROM contracts AS c "
-        "WHERE NOT EXISTS "
-        "(SELECT FROM contract_executables AS e WHERE e.contract_id = c.contract_id) "
+        "SELECT contract_id FROM contracts AS c CROSS JOIN (SELECT coalesce(max(lower(r)), 0) "
+        "FROM coverage, unnest(ledgers) AS r WHERE stream = 'all') AS newest (first) "
+        "WHERE NOT EXISTS (SELECT FROM contract_executables AS e "
+        "WHERE e.contract_id = c.contract_id AND e.ledger >= newest.first) "
         "AND NOT EXISTS (SELECT FROM contract_data_entries AS d "
-        "WHERE d.contract_id = c.contract_id AND d.ledger IS NOT NULL "
+        "WHERE d.contract_id = c.contract_id AND d.ledger >= newest.first "
         """AND d.key = '"ledger_key_contract_instance"'::jsonb) """
-        "AND NOT EXISTS (SELECT FROM contract_answers AS a WHERE a.contract_id = c.contract_id) "
+        "AND NOT EXISTS (SELECT FROM contract_answers AS a "
+        "WHERE a.contract_id = c.contract_id AND a.asked_ledger >= newest.first) "
         "AND NOT EXISTS "
         "(SELECT FROM tokens AS t WHERE t.contract_id = c.contract_id AND t.asset IS NOT NULL) "
         "ORDER BY contract_id LIMIT :limit"
