@@ -1,13 +1,11 @@
 """The analyst's script: right on small tables and on recorded ledgers, exact to the last digit."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,7 +15,6 @@ from docs.analysis import connect, fees, read, tokens
 from sorobanflow.devnet import Chain, DevnetServer, Recording
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.state_rows import TokenBalanceRow, TokenMetadataRow
-from sorobanflow.rows.token_shapes import TYPES
 from sorobanflow.rows.tokens import TokenOperationRow
 from sorobanflow.sources.rpc.client import RpcClient
 from sorobanflow.store.tables import token_balances, token_metadata, token_operations
@@ -25,7 +22,6 @@ from tests.integration.index_all import index_all
 from tests.integration.state_changes import store
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
 CLOSED = datetime(2026, 1, 1, tzinfo=UTC)
 ORDER = {"ledger": 7, "tx_order": 1, "op_order": 1, "change_order": 0}
 I128_MAX = 2**127 - 1
@@ -79,26 +75,6 @@ def test_amounts_of_39_digits_are_exact(engine: Engine, database_url: str) -> No
     (row,) = tokens(connect(database_url)).to_dict("records")
     assert (row["token"], row["moves"], row["holders"]) == ("GLD", 2, 0)
     assert str(row["amount"]) == "34028236692093846346337460743176.8211454"
-
-
-def test_readme_sums_are_exact_and_leave_out_no_token(
-    engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    store(engine, token_metadata, GOLD)
-    store(engine, token_operations, _transfer(1, I128_MAX), _transfer(2, I128_MAX))
-    unknown = _transfer(3, 5)._replace(contract_id="C2")
-    store(engine, token_operations, unknown, _transfer(4, 1)._replace(type=TYPES.index("mint")))
-    (code,) = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    url = database_url.replace("postgresql:", "postgresql+psycopg:")
-    names: dict[str, Any] = {}
-    exec(code.replace("postgresql+psycopg://me@db.example.org/stellar", url), names)
-    names["engine"].dispose()
-    printed = capsys.readouterr().out.replace("NaN", "None")  # by the version of pandas
-    assert [line.split() for line in printed.splitlines()] == [
-        ["contract_id", "symbol", "transfers", "amount"],
-        ["C1", "GLD", "2", "34028236692093846346337460743176.8211454"],
-        ["C2", "None", "1", "None"],
-    ]
 
 
 def test_share_is_that_of_the_ten_largest(engine: Engine, database_url: str) -> None:
