@@ -24,7 +24,7 @@ from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.summary import RunSummary
 from sorobanflow.store.coverage import read_coverage
 from sorobanflow.store.only_whole import LEFT_OPEN
-from sorobanflow.store.tables import SPEC_TABLES, transactions
+from sorobanflow.store.tables import transactions
 from tests.integration.test_filtered_ledgers import GENERATED
 from tests.ledgers import generated
 from tests.table_names import fullnames
@@ -90,15 +90,11 @@ def _summary(state: Any) -> RunSummary:
 
 
 def _checksums(checksums: Checksums, engine: Engine) -> dict[str, tuple[int, str]]:
-    """Give those of what ledgers say, without the parts of fees that only whole ledgers tell.
-
-    Specs of Wasms that no ledger holds are of the node, and a lake cannot be asked for them.
-    """
+    """Give those of the tables without the parts of fees that only whole ledgers tell."""
     parts = ", ".join(f"{name} = NULL" for name in LEFT_OPEN[transactions])
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE stored.transactions SET {parts}"))
-    asked = {"contract_specs", *(table.name for table in SPEC_TABLES)}
-    return {name: one for name, one in checksums(engine).items() if name not in asked}
+    return checksums(engine)
 
 
 def test_backfill_from_a_lake_without_a_node_is_that_from_a_node(

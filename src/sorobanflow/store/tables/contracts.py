@@ -17,12 +17,16 @@ from sorobanflow.store.tables.columns import (
     required_column,
 )
 
+#: Of tables that depend on which node was asked, and when: not on the ledgers alone.
+_ASKED = {"volatile": True}
+
 
 def _of_wasm(name: str, comment: str, *columns: "Column[str] | Column[int] | Index") -> Table:
     """Make a table of what a Wasm declares, in the order of its spec."""
     wasm = key_column("wasm_hash", "SHA-256 of the Wasm, hex")
     place = number_key("position", "0-based order in the spec")
-    return Table(name, metadata, wasm, place, *columns, comment=f"{comment} Key: both first.")
+    comment += " Key: both first."
+    return Table(name, metadata, wasm, place, *columns, comment=comment, info=_ASKED)
 
 
 def _name(comment: str = "its name, in SEP-51 escapes") -> Column[str]:
@@ -75,7 +79,7 @@ contract_answers = Table(
     required_column("asked_ledger", Integer, "the node's newest ledger when it was asked"),
     comment="What the state of a node said of a contract: it runs this from the end of "
     "last_modified_ledger to the end of asked_ledger. Key: contract_id, last_modified_ledger.",
-    info={"volatile": True},
+    info=_ASKED,
 )
 
 contract_specs = Table(
@@ -94,10 +98,10 @@ contract_specs = Table(
         "asked_ledger",
         Integer,
         comment="the newest ledger of the node that was asked for its code and lacks it",
-        info={"volatile": True},
     ),
     comment="A Wasm that a contract runs or that was uploaded: whether its spec (SEP-48) was "
     "read, and what of it could not be. Key: wasm_hash.",
+    info=_ASKED,
 )
 contract_functions = _of_wasm(
     "contract_functions",
