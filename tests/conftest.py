@@ -224,7 +224,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def checksums() -> Callable[[Engine], dict[str, tuple[int, str]]]:
-    """Give rows and MD5 of every table, leaving out what depends on the time or on whom was asked."""
+    """Give rows and MD5 of every table, but what depends on the time or on whom was asked."""
 
     tables = [table for table in metadata.sorted_tables if not table.info.get("volatile")]
     query = union_all(*map(_checksum, tables))

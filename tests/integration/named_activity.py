@@ -22,7 +22,7 @@ from sorobanflow.contracts.spec import Spec
 from sorobanflow.decode.close_metas import read_object
 from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.ledger_events import ledger_events
-from sorobanflow.decode.meta_events import read_meta_events
+from sorobanflow.decode.metas import read_events_alone
 from sorobanflow.decode.reader import from_base64
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction, network_id
 from sorobanflow.rows.calls import call_rows
@@ -225,7 +225,7 @@ def of_recording(path: Path) -> Iterator[Activity]:
 
 def with_events(item: Transaction) -> Activity:
     """A transaction with the events of its meta."""
-    meta, _ = read_meta_events(from_base64("TransactionMeta", item.result_meta_xdr), 0)
+    (_, meta), _ = read_events_alone(from_base64("TransactionMeta", item.result_meta_xdr), 0)
     events = [one for one in ledger_events([(item, meta)]) if one.type == "contract"]
     return Activity(item, events)
 
