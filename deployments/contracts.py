@@ -12,7 +12,13 @@ from deployments.local_database import existing_database
 from deployments.migrate import owners_database
 from deployments.streams import opened
 from flows.parameters.reading import did_you_mean
-from sorobanflow.contracts.known import is_known, read_meta, read_ranges, read_versions
+from sorobanflow.contracts.known import (
+    Range,
+    is_known,
+    read_meta,
+    read_ranges,
+    read_versions,
+)
 from sorobanflow.contracts.learned import learn, read_inferred, store_inferred
 from sorobanflow.contracts.rust import print_interface
 from sorobanflow.contracts.schema_views import Plan, Version, plan_schema
@@ -45,7 +51,7 @@ def add(contract_id: str, name: str, block: str, db: str | None, *, renew: bool)
 
 
 def _add(connection: Connection, contract_id: str, name: str, *, renew: bool) -> int:
-    versions = _versions(connection, contract_id)
+    versions = read_versions(connection, _ranges(connection, contract_id))
     if any(one.wasm_hash == ASSET_HASH for one in versions):
         raise ConfigurationError(
             f"{contract_id} is the contract of an asset, and all of these are alike: the views "
@@ -77,7 +83,8 @@ def show(contract: str, block: str, db: str | None) -> None:
         contract_id = named.contract_id if named else contract
         if named is None:
             EventFilter((contract,))  # raises if it is no contract id
-        versions, ranges = _versions(connection, contract_id), read_ranges(connection, contract_id)
+        ranges = _ranges(connection, contract_id)
+        versions = read_versions(connection, ranges)
         print(f"contract {contract_id}")
         for one in schemas.values():
             if one.contract_id == contract_id:
@@ -130,14 +137,14 @@ def _opened(block: str, db: str | None) -> Iterator[Engine]:
         yield engine
 
 
-def _versions(connection: Connection, contract_id: str) -> list[Version]:
-    """Read the Wasms of a contract of which something is stored."""
+def _ranges(connection: Connection, contract_id: str) -> list[Range]:
+    """Read when a contract of which something is stored ran which Wasm."""
     if not is_known(connection, contract_id):
         raise ConfigurationError(
             f"nothing is stored of {contract_id}; index ledgers in which it was used, for example "
             f"with `sorobanflow index --contract-ids {contract_id}`, or check the id"
         )
-    return read_versions(connection, read_ranges(connection, contract_id))
+    return read_ranges(connection, contract_id)
 
 
 def _show_progress(events: int) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, text
 
 from sorobanflow.contracts.learning import Inferred, Summary, inferred_events
-from sorobanflow.contracts.rust import type_name
 from sorobanflow.contracts.spec import Event
+from sorobanflow.contracts.stored import param_row
 from sorobanflow.contracts.view_sources import undeclared
 from sorobanflow.store.tables import inferred_events as table
 
@@ -57,14 +57,7 @@ def store_inferred(connection: Connection, contract_id: str, inferred: Sequence[
 
 
 def _columns(event: Event) -> dict[str, Any]:
-    params = [
-        {
-            "name": one.name,
-            "type": type_name(one.type),
-            "location": "topics" if one.in_topics else "data",
-        }
-        for one in event.params
-    ]
+    params = [param_row(one) for one in event.params]
     head = {"name": event.name, "prefix_topics": list(event.prefix)}
     return head | {"params": params, "data_format": event.data_format}
 

@@ -14,7 +14,7 @@ from sorobanflow.contracts.asset_spec import ASSET_SPEC
 from sorobanflow.contracts.decoders import Decoders
 from sorobanflow.contracts.reading import Interface, read_interface, read_section
 from sorobanflow.contracts.rust import type_name
-from sorobanflow.contracts.spec import Event, Function, Spec
+from sorobanflow.contracts.spec import Event, Function, Param, Spec
 from sorobanflow.contracts.types import Case, Declared, Enum, Field, Member, Struct, Union
 from sorobanflow.decode.reader import Json
 from sorobanflow.store.tables import contract_code
@@ -129,15 +129,7 @@ def _type(declared: Declared, to_json: Decoders) -> Row:
 
 
 def _event(event: Event, to_json: Decoders) -> Row:
-    params = [
-        {
-            "name": one.name,
-            "type": type_name(one.type),
-            "location": "topics" if one.in_topics else "data",
-            "doc": one.doc,
-        }
-        for one in event.params
-    ]
+    params = [{**param_row(one), "doc": one.doc} for one in event.params]
     return {
         "name": event.name,
         "prefix_topics": list(event.prefix),
@@ -146,6 +138,12 @@ def _event(event: Event, to_json: Decoders) -> Row:
         "doc": event.doc,
         "decoder": to_json.event(event),
     }
+
+
+def param_row(param: Param) -> Row:
+    """Make the JSON of an event's parameter, without its doc."""
+    location = "topics" if param.in_topics else "data"
+    return {"name": param.name, "type": type_name(param.type), "location": location}
 
 
 def _errors(declared: Declared) -> Iterator[Row]:
