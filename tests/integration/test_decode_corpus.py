@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
@@ -9,14 +10,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from stellar_sdk import xdr
 
 from sorobanflow.decode.changes import Meta
+from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
 from sorobanflow.decode.metas import read_meta
-from sorobanflow.decode.scval import read_scval
+from sorobanflow.decode.result_types import TRANSACTION_RESULT
+from sorobanflow.decode.scval import SC_VAL, read_scval
 from sorobanflow.decode.transactions import read_envelope, read_result
+from sorobanflow.rows.values import json_text
 from tests.integration.meta_oracle import sdk_meta
 from tests.integration.sdk_oracle import sdk_envelope, sdk_result, to_json, unpack
 
@@ -168,8 +171,11 @@ def same_forms(rows: Iterable[dict[str, str]]) -> Counter[str]:
         # One row of effects-cases has its base64 in lines, as no node sends it.
         envelope, result = (row[part].replace("\n", "") for part in ("envelope_xdr", "result_xdr"))
         read = read_envelope(envelope)
-        assert msgspec.json.encode(read) == msgspec.json.encode(sdk_envelope(envelope))
-        assert msgspec.json.encode(read_result(result)) == msgspec.json.encode(sdk_result(result))
+        read_text, result_text = json_text(read), json_text(read_result(result))
+        assert read_text == json_text(sdk_envelope(envelope))
+        assert result_text == json_text(sdk_result(result))
+        assert TRANSACTION_ENVELOPE.text(b64decode(envelope), 0)[0] == read_text
+        assert TRANSACTION_RESULT.text(b64decode(result), 0)[0] == result_text
         counts[next(iter(read))] += 1
     return counts
 
@@ -232,6 +238,7 @@ def test_scvals_of_core_tests_go_back_to_the_same_bytes(corpus: Corpus) -> None:
     assert len(values) == 897
     for data in values:
         value = read_scval(data)
+        assert SC_VAL.text(data, 0) == (json_text(value), len(data))
         assert not has_absent(value)
         assert xdr.SCVal.from_json_dict(value).to_xdr_bytes() == data
 

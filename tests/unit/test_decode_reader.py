@@ -1,23 +1,25 @@
 """The parts that types are put together from, on bytes written out by hand."""
 
+import msgspec
 import pytest
 
-from sorobanflow.decode import composites, reader
+from sorobanflow.decode import composites, reader, trees
 from sorobanflow.decode.reader import Json, from_base64, whole
-from sorobanflow.decode.straight import XdrType, code_of_read
+from sorobanflow.decode.straight import XdrType, code_of_read, code_of_text
 from sorobanflow.errors import DecodeError
 
 COLOR = reader.enum("Color", ["red", "green"])
 SHAPE = composites.union("Shape", {0: ("point", None), 3: ("line", reader.UINT32)})
 CHOICE = composites.selected("Choice", {1: reader.UINT32, 2: COLOR})
-TREE = composites.tree("Tree", "children", 2, size=reader.UINT32)
+TREE = trees.tree("Tree", "children", 2, size=reader.UINT32)
 PAIR = composites.struct(first=reader.UINT32, second=reader.opaque(bytes.hex, 5))
 
 
 def read(kind: XdrType, data: str) -> Json:
-    """Read a whole value, and see that walking past it ends at the same byte."""
+    """Read a whole value, and see that walking past it ends at the same byte, as JSON does."""
     xdr = bytes.fromhex(data)
     value = whole("Thing", kind.read)(xdr)
+    assert kind.text(xdr, 0) == (msgspec.json.encode(value).decode(), len(xdr))
     assert kind.skip(xdr, 0) == len(xdr)
     return value
 
@@ -86,8 +88,9 @@ def test_a_type_reads_and_walks(kind: XdrType, data: str, wanted: Json) -> None:
     ],
 )
 def test_a_type_refuses(kind: XdrType, data: str, reason: str) -> None:
-    with pytest.raises(DecodeError, match=rf"^cannot decode Thing \(.*{reason}"):
-        whole("Thing", kind.read)(bytes.fromhex(data))
+    for read in (kind.read, kind.text):
+        with pytest.raises(DecodeError, match=rf"^cannot decode Thing \(.*{reason}"):
+            whole("Thing", read)(bytes.fromhex(data))
 
 
 def test_the_code_of_a_type_is_straight() -> None:
@@ -106,6 +109,22 @@ def test_the_code_of_a_type_is_straight() -> None:
         "        at += 8",
         "        v5 = o11(v9)",
         "    return {'head': {'first': v0, 'second': o4(v2)}, 'tail': v5}, at",
+    ]
+
+
+def test_the_code_of_a_types_json_is_one_string() -> None:
+    kind = composites.struct(head=PAIR, tail=composites.optional(reader.INT64))
+    assert code_of_text(kind).text().splitlines()[3:] == [
+        "    v2, at = o3(data, at, 5)",
+        "    v5 = 'null'",
+        "    v6, = o7(data, at)",
+        "    at += 4",
+        "    if v6 > 1: o8(v6, at - 4)",
+        "    if v6:",
+        "        v9, = o10(data, at)",
+        "        at += 8",
+        "        v5 = f'\"{o11(v9)}\"'",
+        """    return f'{{"head":{{"first":{v0},"second":"{o4(v2)}"}},"tail":{v5}}}', at""",
     ]
 
 

@@ -4,7 +4,7 @@ Invariant: quorum sets nest at most MAX_QUORUM_DEPTH deep; the network allows 4.
 Source: Stellar-ledger.x, Stellar-SCP.x.
 """
 
-from sorobanflow.decode.composites import array, optional, struct, tree, union
+from sorobanflow.decode.composites import array, optional, struct, union
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     HASH,
@@ -16,6 +16,7 @@ from sorobanflow.decode.reader import (
     plain,
 )
 from sorobanflow.decode.strkeys import ACCOUNT_ID
+from sorobanflow.decode.trees import tree
 
 MAX_QUORUM_DEPTH = 100
 

@@ -1,22 +1,20 @@
-"""Types that hold others: optional values, arrays, structs, trees and unions.
+"""Types that hold others: optional values, arrays, structs and unions.
 
-Each describes the lines that read and skip it; see `straight`.
+Each describes the lines that read it, write its JSON, and skip it; see `straight`.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, repeat
 from struct import Struct
 
 from sorobanflow.decode.reader import (
     UNBOUNDED,
-    Json,
     count_items,
-    formed,
     no_arm,
     no_flag,
     uint32,
 )
-from sorobanflow.decode.straight import ByHand, Code, XdrType
+from sorobanflow.decode.straight import Code, XdrType
 
 #: Arms from which a union looks up its arm, and calls the function of what that holds.
 _MIN_LOOKED_UP = 6
@@ -48,6 +46,13 @@ class _Optional(XdrType):
             code.add(f"{value} = {self._item.write_read(code)}")
         return value
 
+    def write_text(self, code: Code) -> str:
+        text = code.variable()
+        code.add(f"{text} = 'null'")
+        with code.block(_present(code)):
+            code.add(f"{text} = f'{self._item.write_text(code)}'")
+        return f"{{{text}}}"
+
     def write_skip(self, code: Code) -> None:
         with code.block(_present(code)):
             self._item.write_skip(code)
@@ -68,6 +73,13 @@ class _Array(XdrType):
         with code.block(f"for _ in range({count}):"):
             code.add(f"{values}.append({self._item.write_read(code)})")
         return values
+
+    def write_text(self, code: Code) -> str:
+        texts, count = code.variable(), self._count(code)
+        code.add(f"{texts} = []")
+        with code.block(f"for _ in range({count}):"):
+            code.add(f"{texts}.append(f'{self._item.write_text(code)}')")
+        return f"[{{{code.bind(','.join)}({texts})}}]"
 
     def write_skip(self, code: Code) -> None:
         count = self._count(code)
@@ -95,18 +107,25 @@ class _Struct(XdrType):
         self.size = None if None in sizes else sum(size or 0 for size in sizes)
 
     def write_read(self, code: Code) -> str:
-        pairs = [f"{name!r}: {value}" for name, value in self._values(code)]
+        pairs = [
+            f"{name!r}: {kind.write_read(code) if value is None else kind.formed(code, value)}"
+            for name, kind, value in self._each(code)
+        ]
         return f"{{{', '.join(pairs)}}}"
 
-    def _values(self, code: Code) -> Iterator[tuple[str, str]]:
-        """Add the lines of the fields; neighbours of constant size are unpacked together."""
+    def write_text(self, code: Code) -> str:
+        pairs = [
+            f'"{name}":{kind.write_text(code) if value is None else kind.formed_text(code, value)}'
+            for name, kind, value in self._each(code)
+        ]
+        return f"{{{{{','.join(pairs)}}}}}"
+
+    def _each(self, code: Code) -> Iterator[tuple[str, XdrType, str | None]]:
+        """Give the fields; neighbours of constant size are unpacked together, by lines added."""
         for is_plain, group in groupby(self._fields.items(), lambda item: item[1].code != ""):
             neighbours = dict(group)
-            if is_plain:
-                yield from zip(neighbours, _unpacked(code, [*neighbours.values()]), strict=True)
-            else:
-                for name, field in neighbours.items():
-                    yield name, field.write_read(code)
+            values = _unpacked(code, [*neighbours.values()]) if is_plain else repeat(None)
+            yield from zip(neighbours, neighbours.values(), values, strict=False)
 
     def write_skip(self, code: Code) -> None:
         for size, group in groupby(self._fields.values(), lambda field: field.size is not None):
@@ -118,38 +137,18 @@ class _Struct(XdrType):
                     field.write_skip(code)
 
 
-def _unpacked(code: Code, fields: list[XdrType]) -> Iterator[str]:
-    """Add the lines that read fields of constant size; give the expressions of their values."""
+def _unpacked(code: Code, fields: list[XdrType]) -> list[str]:
+    """Add the lines that unpack fields of constant size; give the names of what they are."""
     layout = Struct(">" + "".join(field.code for field in fields))
     values = [code.variable() for _ in fields]
     code.add(f"{', '.join(values)}, = {code.bind(layout.unpack_from)}(data, at)")
     code.add(f"at += {layout.size}")
-    for field, value in zip(fields, values, strict=True):
-        yield formed(code, field, value)
+    return values
 
 
 def struct(**fields: XdrType) -> XdrType:
     """Describe a struct by its fields, in order."""
     return _Struct(fields)
-
-
-def tree(name: str, children: str, depth: int, **fields: XdrType) -> XdrType:
-    """Describe a struct whose last field, `children`, is an array of the struct itself."""
-    head = struct(**fields)
-
-    def read(data: bytes, at: int, outer: int = 0) -> tuple[Json, int]:
-        value, at = head.read(data, at)
-        count = count_items(data, at)
-        if count and outer == depth:
-            raise ValueError(f"{name} nests deeper than {depth}")
-        at += 4
-        items = value[children] = []
-        for _ in range(count):
-            item, at = read(data, at, outer + 1)
-            items.append(item)
-        return value, at
-
-    return ByHand(read, lambda data, at: read(data, at)[1])
 
 
 class _Union(XdrType):
@@ -161,30 +160,50 @@ class _Union(XdrType):
     def write_read(self, code: Code) -> str:
         arm, value = _number(code), code.variable()
         if len(self._arms) >= _MIN_LOOKED_UP:
-            self._write_looked_up(code, arm, value)
-            return value
-        for number, (name, kind) in self._arms.items():
-            with code.block(f"{'if' if number == min(self._arms) else 'elif'} {arm} == {number}:"):
-                content = None if kind is None else kind.write_read(code)
-                code.add(f"{value} = {_shown(name, content)}")
-        code.add(f"else: {code.bind(no_arm)}({self._name!r}, {arm})")
+            name, kind = self._looked_up(code, arm)
+            code.add(f"{value} = {name}")
+            with code.block(f"if {kind} is not None:"):
+                code.add(f"{value}, at = {kind}.read(data, at)")
+                code.add(f"{value} = {{{name}: {value}}}")
+        else:
+            for arm_name, arm_kind in self._each(code, arm):
+                content = None if arm_kind is None else arm_kind.write_read(code)
+                code.add(f"{value} = {_shown(arm_name, content)}")
         return value
 
-    def _write_looked_up(self, code: Code, arm: str, value: str) -> None:
+    def write_text(self, code: Code) -> str:
+        arm, text = _number(code), code.variable()
+        if len(self._arms) >= _MIN_LOOKED_UP:
+            name, kind = self._looked_up(code, arm)
+            shown = _shown_text(f"{{{name}}}", None)
+            code.add(f"{text} = f'{shown}'")
+            with code.block(f"if {kind} is not None:"):
+                code.add(f"{text}, at = {kind}.text(data, at)")
+                shown = _shown_text(f"{{{name}}}", f"{{{text}}}")
+                code.add(f"{text} = f'{shown}'")
+        else:
+            for arm_name, arm_kind in self._each(code, arm):
+                content = None if arm_kind is None else arm_kind.write_text(code)
+                code.add(f"{text} = f'{_shown_text(arm_name, content)}'")
+        return f"{{{text}}}"
+
+    def write_skip(self, code: Code) -> None:
+        _, kind = self._looked_up(code, _number(code))
+        code.add(f"if {kind} is not None: at = {kind}.skip(data, at)")
+
+    def _looked_up(self, code: Code, arm: str) -> tuple[str, str]:
+        """Add the line that looks up an arm; give the variables of its name and type."""
         name, kind = code.variable(), code.variable()
         found = f"{code.bind(self._arms.get)}({arm})"
         code.add(f"{name}, {kind} = {found} or {code.bind(no_arm)}({self._name!r}, {arm})")
-        with code.block(f"if {kind} is None:"):
-            code.add(f"{value} = {name}")
-        with code.block("else:"):
-            code.add(f"{value}, at = {kind}.read(data, at)")
-            code.add(f"{value} = {{{name}: {value}}}")
+        return name, kind
 
-    def write_skip(self, code: Code) -> None:
-        arm, kind = _number(code), code.variable()
-        found = f"{code.bind(self._arms.get)}({arm})"
-        code.add(f"_, {kind} = {found} or {code.bind(no_arm)}({self._name!r}, {arm})")
-        code.add(f"if {kind} is not None: at = {kind}.skip(data, at)")
+    def _each(self, code: Code, arm: str) -> Iterator[tuple[str | None, XdrType | None]]:
+        """Give the arms; the lines that are added meanwhile stand in a block of the arm."""
+        for number, named in self._arms.items():
+            with code.block(f"{'if' if number == min(self._arms) else 'elif'} {arm} == {number}:"):
+                yield named
+        code.add(f"else: {code.bind(no_arm)}({self._name!r}, {arm})")
 
 
 def _shown(name: str | None, content: str | None) -> str:
@@ -192,6 +211,13 @@ def _shown(name: str | None, content: str | None) -> str:
     if content is None:
         return repr(name)
     return content if name is None else f"{{{name!r}: {content}}}"
+
+
+def _shown_text(name: str | None, content: str | None) -> str:
+    """Write the JSON of an arm, as part of an f'…'."""
+    if content is None:
+        return f'"{name}"'
+    return content if name is None else f'{{{{"{name}":{content}}}}}'
 
 
 def union(name: str, arms: Mapping[int, tuple[str, XdrType | None]]) -> XdrType:

@@ -46,7 +46,7 @@ def _asset_code(size: int, min_length: int) -> XdrType:
     def form(code: bytes) -> Json:
         return escape(code[: max(len(code.rstrip(b"\0")), min_length)])
 
-    return plain(f"{size}s", form)
+    return plain(f"{size}s", form, is_escaped=True)
 
 
 _CODE4, _CODE12 = _asset_code(4, 0), _asset_code(12, 5)

@@ -1,6 +1,6 @@
 """Read binary XDR: what a type is, and the types that hold no others.
 
-A type (`straight.XdrType`) reads a value in its SEP-51 form, or skips it.
+A type (`straight.XdrType`) reads a value in its SEP-51 form or as JSON of it, or skips it.
 Invariants: a position only grows, so the work is bounded by the bytes; one after the end is found
 by the next number read, or by `whole`. Padding that is not zero and flags other than 0 and 1 are
 refused, as by Rust's stellar-xdr.
@@ -12,7 +12,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from sorobanflow.decode.straight import Code, Form, XdrType
+from sorobanflow.decode.straight import Code, Form, Formed, XdrType
 from sorobanflow.errors import DecodeError
 
 T = TypeVar("T")
@@ -85,44 +85,47 @@ def _failure(name: str, error: Exception) -> DecodeError:
     return DecodeError(f"cannot decode {name} ({reason})")
 
 
-class _Plain(XdrType):
+class _Plain(Formed):
     """A type of constant size that `struct` unpacks."""
 
-    def __init__(self, code: str, form: Form | None, *, checked: bool, only_arm: str) -> None:
+    def __init__(
+        self, code: str, form: Form | None, *, checked: bool, only_arm: str, is_escaped: bool
+    ) -> None:
         layout = Struct(">" + code)
         self._unpack, self._size = layout.unpack_from, layout.size
         self._only_arm = only_arm
-        self.code, self.form = code, form
+        self.code, self.form, self.is_escaped = code, form, is_escaped
         self.size = None if checked or only_arm else layout.size
 
-    def write_read(self, code: Code) -> str:
+    def write_content(self, code: Code) -> str:
         value = code.variable()
         code.add(f"{value}, = {code.bind(self._unpack)}(data, at)")
         code.add(f"at += {self._size}")
-        return formed(code, self, value)
+        return value
 
     def write_skip(self, code: Code) -> None:
         if self._only_arm:
             number = f"{code.bind(uint32)}(data, at)[0]"
             code.add(f"if {number}: {code.bind(no_arm)}({self._only_arm!r}, {number})")
         elif self.size is None:
-            code.add(formed(code, self, f"{code.bind(self._unpack)}(data, at)[0]"))
+            code.add(self.formed(code, f"{code.bind(self._unpack)}(data, at)[0]"))
         code.add(f"at += {self._size}")
 
 
-def formed(code: Code, kind: XdrType, value: str) -> str:
-    """Write the expression that gives the form of what a type's code unpacked."""
-    return value if kind.form is None else f"{code.bind(kind.form)}({value})"
-
-
 def plain(
-    code: str, form: Form | None = None, *, checked: bool = False, only_arm: str = ""
+    code: str,
+    form: Form | None = None,
+    *,
+    checked: bool = False,
+    only_arm: str = "",
+    is_escaped: bool = False,
 ) -> XdrType:
     """Describe a type of constant size; `checked` states that the form refuses some bytes.
 
+    A form gives a string of printable ASCII; `is_escaped`: it may hold quotes or backslashes.
     `only_arm`: it is a union of this name, that begins with its only arm, 0.
     """
-    return _Plain(code, form, checked=checked, only_arm=only_arm)
+    return _Plain(code, form, checked=checked, only_arm=only_arm, is_escaped=is_escaped)
 
 
 def fixed(size: int) -> XdrType:
@@ -164,16 +167,17 @@ def skip_opaque(data: bytes, at: int, limit: int = UNBOUNDED) -> int:
     return end
 
 
-class _Opaque(XdrType):
+class _Opaque(Formed):
     """Variable opaque data, or a string."""
 
     def __init__(self, form: Callable[[bytes], Json], limit: int) -> None:
         self.form, self._limit = form, limit
+        self.is_escaped = form is escape
 
-    def write_read(self, code: Code) -> str:
+    def write_content(self, code: Code) -> str:
         value = code.variable()
         code.add(f"{value}, at = {code.bind(slice_opaque)}(data, at, {self._limit})")
-        return formed(code, self, value)
+        return value
 
     def write_skip(self, code: Code) -> None:
         code.add(f"at = {code.bind(skip_opaque)}(data, at, {self._limit})")

@@ -1,114 +1,54 @@
-"""Read an SCVal in its SEP-51 form; an absent vec or map, which stellar-sdk cannot read, is null.
+"""Read an SCVal in its SEP-51 form, or as its JSON.
+
+An absent vec or map, which stellar-sdk cannot read, is null.
 
 Invariant: values nest at most MAX_DEPTH deep, so a hostile value cannot exhaust the stack. A value
 of contract data takes 14 µs, stellar-sdk 120 (medians). Source: Stellar-contract.x.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from sorobanflow.decode import reader
-from sorobanflow.decode.composites import struct, union
-from sorobanflow.decode.reader import (
-    HASH,
-    INT32,
-    INT64,
-    UINT32,
-    UINT64,
-    Json,
-    count_items,
-    flag,
-    no_arm,
-    skip_opaque,
-    uint32,
-    whole,
-)
-from sorobanflow.decode.straight import ByHand, XdrType
-from sorobanflow.decode.strkeys import SC_ADDRESS
+from sorobanflow.decode.reader import Json, count_items, flag, no_arm, skip_opaque, uint32, whole
+from sorobanflow.decode.scval_leaves import EXECUTABLE, LEAVES, SYMBOL_LIMIT
+from sorobanflow.decode.straight import ByHand
 
 #: Containers within containers. The host allows 100; Python's stack is enough for 400.
 MAX_DEPTH = 200
-SYMBOL_LIMIT = 32
 
-_ReadNested: TypeAlias = Callable[[bytes, int, int], tuple[Json, int]]
+_Nested: TypeAlias = Callable[[bytes, int, int], tuple[Any, int]]
 
-_ERROR_TYPES = [
-    *("contract", "wasm_vm", "context", "storage", "object", "crypto"),
-    *("events", "budget", "value", "auth"),
-]
-_ERROR_CODE = reader.enum(
-    "SCErrorCode",
-    [
-        *("arith_domain", "index_bounds", "invalid_input", "missing_value", "existing_value"),
-        *("exceeded_limit", "invalid_action", "internal_error", "unexpected_type"),
-        "unexpected_size",
-    ],
-)
-_ERROR = union(
-    "SCError",
-    {0: ("contract", UINT32)}
-    | {arm: (name, _ERROR_CODE) for arm, name in enumerate(_ERROR_TYPES) if arm},
-)
-_STRING = reader.opaque(reader.escape)
-SYMBOL = reader.opaque(reader.escape, SYMBOL_LIMIT)
-EXECUTABLE = union(
-    "ContractExecutable",
-    {
-        0: ("wasm", HASH),
-        1: ("stellar_asset", None),
-        2: ("external_ref", struct(executable_owner=SC_ADDRESS, tag=_STRING)),
-    },
-)
-
-
-def _wide(size: int, signed: bool) -> XdrType:
-    return reader.plain(f"{size}s", lambda value: str(int.from_bytes(value, "big", signed=signed)))
-
-
-_BOOL = ByHand(lambda data, at: (flag(data, at), at + 4), lambda _, at: at + 4, 4)
-
-_LEAVES: dict[int, tuple[str, XdrType | None]] = {
-    0: ("bool", _BOOL),
-    1: ("void", None),
-    2: ("error", _ERROR),
-    3: ("u32", UINT32),
-    4: ("i32", INT32),
-    5: ("u64", UINT64),
-    6: ("i64", INT64),
-    7: ("timepoint", UINT64),
-    8: ("duration", UINT64),
-    9: ("u128", _wide(16, signed=False)),
-    10: ("i128", _wide(16, signed=True)),
-    11: ("u256", _wide(32, signed=False)),
-    12: ("i256", _wide(32, signed=True)),
-    13: ("bytes", reader.opaque(bytes.hex)),
-    14: ("string", _STRING),
-    15: ("symbol", SYMBOL),
-    18: ("address", SC_ADDRESS),
-    20: ("ledger_key_contract_instance", None),
-    21: ("ledger_key_nonce", struct(nonce=INT64)),
-    22: ("executable_tag", _STRING),
-}
 _SYMBOL, _VEC, _MAP, _INSTANCE = 15, 16, 17, 19
 
 
 def _read(data: bytes, at: int, depth: int = 0) -> tuple[Json, int]:
     (arm,) = uint32(data, at)
-    leaf = _LEAVES.get(arm)
+    leaf = LEAVES.get(arm)
     if leaf is None:
-        return _container(arm, depth)(data, at + 4, depth + 1)
-    name, kind = leaf
-    if kind is None:
-        return name, at + 4
-    value, at = kind.read(data, at + 4)
-    return {name: value}, at
+        return _container(arm, depth).read(data, at + 4, depth + 1)
+    return leaf.read(data, at + 4)
 
 
-def _container(arm: int, depth: int) -> _ReadNested:
-    read = _CONTAINERS.get(arm) or no_arm("SCVal", arm)
+def _text(data: bytes, at: int, depth: int = 0) -> tuple[str, int]:
+    (arm,) = uint32(data, at)
+    leaf = LEAVES.get(arm)
+    if leaf is None:
+        return _container(arm, depth).text(data, at + 4, depth + 1)
+    return leaf.text(data, at + 4)
+
+
+def _container(arm: int, depth: int) -> "_Container":
+    container = _CONTAINERS.get(arm) or no_arm("SCVal", arm)
     if depth >= MAX_DEPTH:
         raise ValueError(f"SCVal nests deeper than {MAX_DEPTH}")
-    return read
+    return container
+
+
+class _Container(NamedTuple):
+    """Functions of bytes, a position and how deep what it holds is nested."""
+
+    read: _Nested
+    text: _Nested
 
 
 def _read_vec(data: bytes, at: int, depth: int) -> tuple[Json, int]:
@@ -147,7 +87,47 @@ def _read_instance(data: bytes, at: int, depth: int) -> tuple[Json, int]:
     return {"contract_instance": {"executable": executable, "storage": storage}}, at
 
 
-_CONTAINERS = {_VEC: _read_vec, _MAP: _read_map, _INSTANCE: _read_instance}
+def _vec_text(data: bytes, at: int, depth: int) -> tuple[str, int]:
+    if not flag(data, at):
+        return '{"vec":null}', at + 4
+    count = count_items(data, at + 4)
+    at += 8
+    items = []
+    for _ in range(count):
+        item, at = _text(data, at, depth)
+        items.append(item)
+    return f'{{"vec":[{",".join(items)}]}}', at
+
+
+def _map_text(data: bytes, at: int, depth: int) -> tuple[str, int]:
+    entries, at = _entries_text(data, at, depth)
+    return f'{{"map":{entries}}}', at
+
+
+def _entries_text(data: bytes, at: int, depth: int) -> tuple[str, int]:
+    if not flag(data, at):
+        return "null", at + 4
+    count = count_items(data, at + 4)
+    at += 8
+    entries = []
+    for _ in range(count):
+        key, at = _text(data, at, depth)
+        val, at = _text(data, at, depth)
+        entries.append(f'{{"key":{key},"val":{val}}}')
+    return f"[{','.join(entries)}]", at
+
+
+def _instance_text(data: bytes, at: int, depth: int) -> tuple[str, int]:
+    executable, at = EXECUTABLE.text(data, at)
+    storage, at = _entries_text(data, at, depth)
+    return f'{{"contract_instance":{{"executable":{executable},"storage":{storage}}}}}', at
+
+
+_CONTAINERS = {
+    _VEC: _Container(_read_vec, _vec_text),
+    _MAP: _Container(_read_map, _map_text),
+    _INSTANCE: _Container(_read_instance, _instance_text),
+}
 
 
 def skip_values(data: bytes, at: int, count: int) -> int:
@@ -184,12 +164,10 @@ def _enter(data: bytes, at: int, arm: int) -> tuple[int, int]:
     return (count if arm == _VEC else 2 * count), at + 8
 
 
-_NAMED_ONLY = ByHand(lambda _, at: (None, at), lambda _, at: at, 0)
-_KINDS = {arm: kind or _NAMED_ONLY for arm, (_, kind) in _LEAVES.items()}
-_SIZES = {arm: kind.size for arm, kind in _KINDS.items() if kind.size is not None}
-_SKIPS = {arm: kind.skip for arm, kind in _KINDS.items() if kind.size is None}
+_SIZES = {arm: leaf.size for arm, leaf in LEAVES.items() if leaf.size is not None}
+_SKIPS = {arm: leaf.skip for arm, leaf in LEAVES.items() if leaf.size is None}
 
-SC_VAL = ByHand(_read, lambda data, at: skip_values(data, at, 1))
+SC_VAL = ByHand(_read, lambda data, at: skip_values(data, at, 1), text=_text)
 
 #: Read bytes; a DecodeError if they are not exactly one value, or it nests too deeply.
 read_scval = whole("SCVal", _read)

@@ -3,11 +3,13 @@
 Invariant: authorized invocations nest at most MAX_INVOCATION_DEPTH deep, as in the host.
 """
 
-from sorobanflow.decode.composites import array, struct, tree, union
+from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.entry_types import ASSET, LEDGER_KEY
 from sorobanflow.decode.reader import HASH, INT64, UINT32, opaque
-from sorobanflow.decode.scval import EXECUTABLE, SC_VAL, SYMBOL
+from sorobanflow.decode.scval import SC_VAL
+from sorobanflow.decode.scval_leaves import EXECUTABLE, SYMBOL
 from sorobanflow.decode.strkeys import SC_ADDRESS
+from sorobanflow.decode.trees import tree
 
 MAX_INVOCATION_DEPTH = 100
 
