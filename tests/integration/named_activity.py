@@ -26,11 +26,11 @@ from sorobanflow.decode.metas import read_events_alone
 from sorobanflow.decode.reader import from_base64
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction, network_id
 from sorobanflow.rows.calls import call_rows
-from sorobanflow.rows.envelopes import transaction_of
 from sorobanflow.rows.transactions import transaction_row
 from sorobanflow.rows.values import arm, content
 from sorobanflow.sources.items import Event, Transaction
 from tests.integration.test_rows_corpus import wrap
+from tests.unit.sep51 import read_envelope
 from tests.whole_ledgers import CORE_PASSPHRASE, core_chains, one_object
 
 _INSTANCE = "ledger_key_contract_instance"
@@ -76,7 +76,7 @@ class Names:
             self._find_asset(contract, event.topics)
         before = dict(self._runs)
         self._follow(decoded)
-        runs = self._runs | self._of_footprint(decoded) | before
+        runs = self._runs | self._of_footprint(activity.transaction) | before
         for call in _calls(activity.transaction, decoded):
             self._count_call(call, self._spec(call.contract, runs))
         for contract, event in events:
@@ -106,8 +106,8 @@ class Names:
                 kind, value = arm(instance["executable"])
                 self._runs[change.key["contract"]] = value if kind == "wasm" else "asset"
 
-    def _of_footprint(self, decoded: DecodedTransaction) -> dict[str, str]:
-        _, soroban = arm(transaction_of(decoded.envelope)["ext"])
+    def _of_footprint(self, item: Transaction) -> dict[str, str]:
+        _, soroban = arm(_transaction_of(item)["ext"])
         if soroban is None:
             return {}
         footprint = soroban["resources"]["footprint"]
@@ -172,10 +172,17 @@ class Names:
         return counts
 
 
+def _transaction_of(item: Transaction) -> Any:
+    """The transaction, of a fee bump the inner one, in SEP-51 form."""
+    [content] = read_envelope(item.envelope_xdr).values()
+    [inner] = content["tx"].get("inner_tx", {"tx": content}).values()
+    return inner["tx"]
+
+
 def _calls(transaction: Transaction, decoded: DecodedTransaction) -> Iterator[Call]:
     """Calls of operations, with constructors, and those within them that diagnostics tell."""
     successful = transaction.status == "SUCCESS"
-    for operation in transaction_of(decoded.envelope)["operations"]:
+    for operation in _transaction_of(transaction)["operations"]:
         kind, body = arm(operation["body"])
         if kind != "invoke_host_function":
             continue

@@ -14,13 +14,17 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stellar_sdk import xdr
+from stellar_sdk import StrKey, xdr
 
+from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
 from sorobanflow.decode.reader import Json
-from sorobanflow.decode.transactions import read_envelope, read_result
+from sorobanflow.decode.result_types import TRANSACTION_RESULT
+from sorobanflow.decode.straight import XdrType
+from sorobanflow.decode.strkeys import Account
 from sorobanflow.errors import DecodeError
 from tests.integration.sdk_oracle import sdk_envelope, sdk_result
 from tests.unit.random_xdr import draw
+from tests.unit.sep51 import read_envelope, read_result
 
 
 class Part(NamedTuple):
@@ -71,6 +75,43 @@ def members_of(*kinds: type[Any]) -> Iterator[str]:
         within = {getattr(xdr, name) for name in names if hasattr(xdr, name)} - known
         known |= within
         pending += within
+
+
+def assert_parts_say(sep51: Json, parts: Any) -> None:
+    """Compare what rows take with the SEP-51 form, which has names and strings."""
+    if isinstance(parts, Account):
+        account = xdr.MuxedAccount.from_json_dict(sep51)
+        muxed = account.med25519
+        key = account.ed25519 if muxed is None else muxed.ed25519
+        assert key is not None
+        assert parts.address == StrKey.encode_ed25519_public_key(key.uint256)
+        assert parts.muxed_id == (None if muxed is None else muxed.id.uint64)
+    elif isinstance(sep51, dict) and isinstance(parts, str):  # a JSON column
+        assert parts == msgspec.json.encode(sep51).decode()
+    elif isinstance(sep51, dict) and len(sep51) == 1 and parts[0] == next(iter(sep51)):
+        assert_parts_say(next(iter(sep51.values())), parts[1])
+    elif isinstance(sep51, dict) and isinstance(parts[0], str) and parts[0].startswith("{"):
+        assert parts[0] == msgspec.json.encode(sep51).decode()
+    elif isinstance(sep51, dict | list) and not isinstance(parts, str):
+        values = sep51.values() if isinstance(sep51, dict) else sep51
+        assert len(values) == len(parts)
+        for one, other in zip(values, parts, strict=True):
+            assert_parts_say(one, other)
+    elif isinstance(parts, tuple):  # an arm without content
+        assert parts == (sep51, None)
+    else:
+        texts = parts.hex() if isinstance(parts, bytes) else str(parts)
+        assert sep51 in (parts, texts) or msgspec.json.encode(sep51).decode() == parts
+
+
+@pytest.mark.parametrize("kind", [TRANSACTION_ENVELOPE, TRANSACTION_RESULT])
+def test_parts_say_what_the_sep51_form_says(kind: XdrType) -> None:
+    name = "TransactionEnvelope" if kind is TRANSACTION_ENVELOPE else "TransactionResult"
+    for seed in range(150):
+        data = draw(getattr(xdr, name), seed).to_xdr_bytes()
+        (sep51, end), (parts, parts_end) = kind.read(data, 0), kind.parts(data, 0)
+        assert end == parts_end == len(data)
+        assert_parts_say(sep51, parts)
 
 
 @PARTS

@@ -9,8 +9,8 @@ from stellar_sdk import xdr
 from sorobanflow.decode.entry_types import MAX_PREDICATE_DEPTH
 from sorobanflow.decode.reader import Json
 from sorobanflow.decode.soroban_types import MAX_INVOCATION_DEPTH
-from sorobanflow.decode.transactions import read_envelope, read_result
 from sorobanflow.errors import DecodeError
+from tests.unit.sep51 import read_envelope, read_result
 from tests.unit.wire_items import ALICE, ALICE_MUXED, BOB, PAYMENT, TOKEN, make_body, sign
 
 USD = {"credit_alphanum4": {"asset_code": "USD", "issuer": ALICE}}

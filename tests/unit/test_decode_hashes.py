@@ -3,7 +3,12 @@
 import pytest
 from stellar_sdk import xdr
 
-from sorobanflow.decode.transactions import check_hash, network_id, read_envelope, transaction_hash
+from sorobanflow.decode.transactions import (
+    check_hash,
+    decode_transaction,
+    network_id,
+    transaction_hash,
+)
 from sorobanflow.errors import WrongHashError
 from tests.unit.envelope_hash import sdk_hash
 from tests.unit.random_xdr import draw
@@ -15,18 +20,18 @@ def test_hash_is_that_of_the_signature_payload() -> None:
     network = network_id(NETWORK)
     for seed in range(300):
         envelope = draw(xdr.TransactionEnvelope, seed)
-        text = envelope.to_xdr()
-        computed = transaction_hash(text, read_envelope(text), network)
-        assert computed == sdk_hash(envelope, network)
+        item = make_transaction(envelope_xdr=envelope.to_xdr())
+        parts = decode_transaction(item).envelope
+        assert transaction_hash(item.envelope_xdr, parts, network) == sdk_hash(envelope, network)
         seen.add(envelope.type)
     assert len(seen) == 3
 
 
 def test_check_names_both_hashes() -> None:
     item = make_transaction()
-    check_hash(item, read_envelope(item.envelope_xdr), network_id(NETWORK))
+    check_hash(item, decode_transaction(item).envelope, network_id(NETWORK))
     wrong = make_transaction(numbered(78))
     with pytest.raises(
         WrongHashError, match=f"of transaction {TX_HASH} has the hash [0-9a-f]{{64}};"
     ):
-        check_hash(wrong, read_envelope(wrong.envelope_xdr), network_id(NETWORK))
+        check_hash(wrong, decode_transaction(wrong).envelope, network_id(NETWORK))

@@ -4,6 +4,7 @@ from stellar_sdk import xdr
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.sources.items import Transaction
+from tests.unit.sep51 import read_result
 from tests.unit.wire_items import make_body, make_result, make_transaction, sign
 
 SOROBAN = {
@@ -43,8 +44,8 @@ def soroban_transaction(meta_xdr: str) -> Transaction:
 
 def test_decode_transaction_gives_envelope_and_result() -> None:
     decoded = decode_transaction(make_transaction())
-    assert decoded.envelope["tx"]["tx"]["seq_num"] == "77"
-    assert decoded.result["fee_charged"] == "100"
+    assert decoded.envelope.sequence == 77
+    assert decoded.result.fee_charged == 100
 
 
 @pytest.mark.parametrize(("version", "wanted"), [("v3", META_V3), ("v4", META_V4)])
@@ -101,4 +102,4 @@ def inner(code: object) -> dict[str, object]:
 )
 def test_decode_transaction_spells_results_as_nodes_do(code: object) -> None:
     result = make_result(code)
-    assert decode_transaction(make_transaction(result=result)).result == result
+    assert read_result(make_transaction(result=result).result_xdr) == result

@@ -1,12 +1,13 @@
 import pytest
+from stellar_sdk import xdr
 
+from sorobanflow.decode.strkeys import MUXED_ACCOUNT
 from sorobanflow.errors import DecodeError
-from sorobanflow.rows.addresses import account, account_of_key, address
+from sorobanflow.rows.addresses import address
 from tests.unit.wire_items import ALICE, ALICE_MUXED, TOKEN
 
 BALANCE = "BAAACAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAITUM"
 POOL = "LABAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAFUYU"
-ALICE_KEY = "d5bf4a3fcce717b0388bcc2749ebc148ad9969b23f45ee1b605fd58778576ac4"
 
 
 @pytest.mark.parametrize("value", [ALICE, ALICE_MUXED, TOKEN, BALANCE, POOL])
@@ -42,18 +43,9 @@ def test_address_refuses_another_kind() -> None:
         address(ALICE, "C")
 
 
-def test_account_splits_a_muxed_one() -> None:
-    assert account(ALICE_MUXED) == (ALICE, 18446744073709551615)
-
-
-def test_account_keeps_a_plain_one() -> None:
-    assert account(ALICE) == (ALICE, None)
-
-
-def test_account_refuses_a_contract() -> None:
-    with pytest.raises(DecodeError):
-        account(TOKEN)
-
-
-def test_account_of_key_gives_the_address() -> None:
-    assert account_of_key(ALICE_KEY) == (ALICE, None)
+@pytest.mark.parametrize(("strkey", "muxed_id"), [(ALICE, None), (ALICE_MUXED, 2**64 - 1)])
+def test_parts_of_an_account_are_its_address_and_its_muxed_id(
+    strkey: str, muxed_id: int | None
+) -> None:
+    account = xdr.MuxedAccount.from_json_dict(strkey).to_xdr_bytes()
+    assert MUXED_ACCOUNT.parts(account, 0) == ((ALICE, muxed_id), len(account))

@@ -6,15 +6,27 @@ import pytest
 
 from sorobanflow.decode.changes import Meta, Refund
 from sorobanflow.decode.close_meta import FeeChanges
-from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.rows.transaction_entry import TransactionEntry
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
-from tests.unit.wire_items import ALICE, CAROL, make_body, make_result, make_transaction, sign
+from tests.unit.wire_items import (
+    ALICE,
+    CAROL,
+    decoded_with,
+    make_body,
+    make_result,
+    make_transaction,
+    sign,
+)
 
 SOROBAN = {
     "v1": {
         "ext": "v0",
-        "resources": {"footprint": {"read_only": [], "read_write": []}},
+        "resources": {
+            "footprint": {"read_only": [], "read_write": []},
+            "instructions": 0,
+            "disk_read_bytes": 0,
+            "write_bytes": 0,
+        },
         "resource_fee": "1000",
     }
 }
@@ -34,7 +46,7 @@ def row_of(meta: Meta, charged: int, fee_bump: bool = False, **body: Any) -> Tra
     outer = {"fee_source": CAROL, "fee": "5000", "inner_tx": {"tx": inner}, "ext": "v0"}
     envelope = {"tx_fee_bump": sign(outer)} if fee_bump else {"tx": inner}
     result = make_result(fee_charged=str(charged))
-    return transaction_row(make_transaction(), DecodedTransaction(envelope, result, meta))
+    return transaction_row(make_transaction(), decoded_with(meta, envelope, result))
 
 
 def parts(row: TransactionRow) -> tuple[int | None, int | None]:

@@ -5,13 +5,11 @@ from typing import Any
 import pytest
 from stellar_sdk import StrKey
 
-from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.operation_types import OPERATION_TYPES
-from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
+from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.operations import OperationRow, operation_rows
-from sorobanflow.rows.results import operation_results
-from sorobanflow.rows.transactions import TransactionRow, transaction_row
+from sorobanflow.rows.transactions import transaction_row
 from tests.unit.wire_items import (
     ALICE,
     ALICE_MUXED,
@@ -29,17 +27,13 @@ LAST = {"destination": BOB, "asset": "native", "amount": "7"}
 CLAIMABLE = StrKey.encode_claimable_balance(bytes(33))
 
 
-def _rows(row: TransactionRow, decoded: DecodedTransaction) -> list[OperationRow]:
-    return operation_rows(row, decoded.envelope, operation_results(decoded.result))
-
-
 def rows_of(
     operations: list[Any], code: Any, status: str = "FAILED", **changes: Any
 ) -> list[OperationRow]:
     envelope = {"tx": sign(make_body(operations, **changes))}
     item = make_transaction(envelope, make_result(code), status=status)
     decoded = decode_transaction(item)
-    return _rows(transaction_row(item, decoded), decoded)
+    return operation_rows(transaction_row(item, decoded), decoded)
 
 
 def op(body: Any, source: str | None = None) -> dict[str, Any]:
@@ -166,7 +160,7 @@ def test_operations_of_a_fee_bump_have_the_inner_results() -> None:
     outer = make_result({"txfee_bump_inner_failed": pair})
     item = make_transaction({"tx_fee_bump": sign(body)}, outer, status="FAILED")
     decoded = decode_transaction(item)
-    [row] = _rows(transaction_row(item, decoded), decoded)
+    [row] = operation_rows(transaction_row(item, decoded), decoded)
     assert (row.source_account, row.result_code, row.successful) == (ALICE, "no_trust", False)
 
 
@@ -175,23 +169,3 @@ def test_operations_must_have_as_many_results(count: int) -> None:
     code = {"txsuccess": [{"opinner": {"payment": "success"}}] * count}
     with pytest.raises(DecodeError, match=f"{count} results for 1 operations"):
         rows_of([op(PAYMENT)], code, "SUCCESS")
-
-
-def test_operation_reads_what_the_node_itself_writes() -> None:
-    code = {"tx_failed": ["op_bad_auth", {"op_inner": {"payment": "no_trust"}}]}
-    result = {"fee_charged": "1", "result": code}
-    decoded = DecodedTransaction(
-        {"tx": sign(make_body([op(PAYMENT)] * 2))}, result, Meta(None, [], [])
-    )
-    row = transaction_row(make_transaction(status="FAILED"), decoded)
-    codes = [row.result_code for row in _rows(row, decoded)]
-    assert codes == ["op_bad_auth", "no_trust"]
-
-
-@pytest.mark.parametrize("operation", [None, {}, {"body": None, "source_account": None}, op({})])
-def test_operation_rows_refuse_another_shape(operation: Any) -> None:
-    good = decode_transaction(make_transaction())
-    row = transaction_row(make_transaction(), good)
-    bad = good._replace(envelope={"tx": sign(make_body([operation]))})
-    with pytest.raises(DecodeError):
-        _rows(row, bad)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from sorobanflow.decode.changes import Meta
-from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction
+from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from sorobanflow.sources.items import Transaction
@@ -13,8 +13,8 @@ from tests.unit.wire_items import (
     ALICE_MUXED,
     BOB,
     CAROL,
-    PAYMENT,
     TX_HASH,
+    decoded_with,
     make_body,
     make_result,
     make_transaction,
@@ -200,13 +200,6 @@ def test_transaction_row_takes_fees_over_two_to_the_31() -> None:
     assert row.fee_charged == 9223372036854775806
 
 
-def test_transaction_row_reads_what_the_node_itself_writes() -> None:
-    result = {"fee_charged": 100, "result": {"tx_success": [{"op_inner": {"payment": "success"}}]}}
-    decoded = DecodedTransaction({"tx": sign(make_body(seq_num=77))}, result, NO_CHANGES)
-    row = transaction_row(make_transaction(), decoded)
-    assert (row.result_code, row.fee_charged, row.sequence) == (None, 100, 77)
-
-
 SOROBAN = {
     "v1": {
         "ext": "v0",
@@ -237,7 +230,7 @@ FEES = {
 )
 def test_transaction_row_reads_soroban_columns(fees: Any, wanted: tuple[Any, ...]) -> None:
     meta = Meta(fees, [], [])
-    decoded = DecodedTransaction({"tx": sign(make_body(ext=SOROBAN))}, make_result(), meta)
+    decoded = decoded_with(meta, {"tx": sign(make_body(ext=SOROBAN))})
     row = transaction_row(make_transaction(), decoded)
     assert row.soroban_resource_fee == 50060468
     assert row.soroban_resources == (
@@ -251,7 +244,7 @@ def test_transaction_row_reads_soroban_columns(fees: Any, wanted: tuple[Any, ...
 def test_transaction_row_has_the_archived_entries_that_it_restores() -> None:
     restoring = {"v1": {**SOROBAN["v1"], "ext": {"v1": {"archived_soroban_entries": [0, 7]}}}}
     for ext, wanted in ((SOROBAN, None), (restoring, "[0,7]")):
-        decoded = DecodedTransaction({"tx": sign(make_body(ext=ext))}, make_result(), NO_CHANGES)
+        decoded = decoded_with(NO_CHANGES, {"tx": sign(make_body(ext=ext))})
         row = transaction_row(make_transaction(), decoded)
         assert row.soroban_archived_entries == wanted
 
@@ -267,7 +260,7 @@ TRAPPED = {"tx_failed": [{"op_inner": {"invoke_host_function": "trapped"}}]}
         (CALL, make_result(), "void", '"void"'),
         (CALL, make_result(), None, None),
         (CALL, make_result(TRAPPED), "void", None),
-        ({"extend_footprint_ttl": {}}, make_result(), "void", None),
+        ({"extend_footprint_ttl": {"ext": "v0", "extend_to": 1}}, make_result(), "void", None),
     ],
 )
 def test_transaction_row_has_what_a_contract_call_returned(
@@ -275,7 +268,7 @@ def test_transaction_row_has_what_a_contract_call_returned(
 ) -> None:
     operations = [{"source_account": None, "body": body}]
     meta = NO_CHANGES._replace(return_value=value)
-    decoded = DecodedTransaction({"tx": sign(make_body(operations))}, result, meta)
+    decoded = decoded_with(meta, {"tx": sign(make_body(operations))}, result)
     status = "FAILED" if "tx_failed" in result["result"] else "SUCCESS"
     assert transaction_row(make_transaction(status=status), decoded).return_value == wanted
 
@@ -298,28 +291,3 @@ def test_transaction_row_refuses_a_status_that_disagrees(result: Any, status: st
 def test_transaction_row_refuses_a_bad_field(changes: dict[str, Any]) -> None:
     with pytest.raises(DecodeError):
         row_of(make_transaction(**changes))
-
-
-@pytest.mark.parametrize(
-    "envelope",
-    [
-        "tx",
-        {"tx": None},
-        {"tx": {"tx": {}}},
-        {"tx": {"tx": [], "signatures": []}},
-        {"tx_v9": {}},
-        {"tx": sign(make_body(memo={"telex": "x"}))},
-        {"tx": sign(make_body(memo={"text": "a\0"}))},
-        {"tx": sign(make_body(cond={"v3": {}}))},
-        {"tx": sign(make_body(source_account=PAYMENT))},
-        {"tx": sign(make_body(fee=-1))},
-        {"tx": sign(make_body(operations=5))},
-        {"tx": sign(make_body(), signature="\ud800")},
-        {"tx": sign(make_body(), signature="aa" * 65)},
-        {"tx": sign(make_body(), "0a0b0c", "aa")},
-    ],
-)
-def test_transaction_row_refuses_another_shape(envelope: Any) -> None:
-    decoded = DecodedTransaction(envelope, make_result(), NO_CHANGES)
-    with pytest.raises(DecodeError):
-        transaction_row(make_transaction(), decoded)

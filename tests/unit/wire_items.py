@@ -6,7 +6,15 @@ from typing import Any
 
 from stellar_sdk import xdr
 
-from sorobanflow.decode.transactions import network_id, read_envelope, transaction_hash
+from sorobanflow.decode.changes import Meta
+from sorobanflow.decode.envelopes import read_envelope
+from sorobanflow.decode.reader import base64_reader
+from sorobanflow.decode.transactions import (
+    DecodedTransaction,
+    decode_transaction,
+    network_id,
+    transaction_hash,
+)
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import Position
 
@@ -107,6 +115,11 @@ def numbered(sequence: int) -> dict[str, Any]:
 
 def with_its_hash(item: Transaction, passphrase: str = NETWORK) -> Transaction:
     """The transaction under the hash that its envelope has on a network."""
-    envelope = read_envelope(item.envelope_xdr)
+    envelope = base64_reader("TransactionEnvelope", read_envelope)(item.envelope_xdr)
     item.tx_hash = transaction_hash(item.envelope_xdr, envelope, network_id(passphrase))
     return item
+
+
+def decoded_with(meta: Meta, envelope: Any = None, result: Any = None) -> DecodedTransaction:
+    """What a transaction states, whose meta states this."""
+    return decode_transaction(make_transaction(envelope, result))._replace(meta=meta)

@@ -1,11 +1,11 @@
 """Types that hold others: optional values, arrays, structs and unions.
 
-Each describes the lines that read it, write its JSON, and skip it; see `straight`.
+Each describes the lines that read it in two forms, write its JSON, and skip it; see `straight`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby, repeat
-from struct import Struct
+from typing import TypeAlias
 
 from sorobanflow.decode.reader import (
     UNBOUNDED,
@@ -13,11 +13,12 @@ from sorobanflow.decode.reader import (
     no_arm,
     no_flag,
     uint32,
+    unpacked,
 )
 from sorobanflow.decode.straight import Code, XdrType
 
-#: Arms from which a union looks up its arm, and calls the function of what that holds.
-_MIN_LOOKED_UP = 6
+_Shown: TypeAlias = Callable[[str | None, str | None], str]  # writes an arm and its content
+_MIN_LOOKED_UP = 6  # arms from which a union looks up its arm, and calls what reads that
 
 
 def _number(code: Code) -> str:
@@ -35,15 +36,28 @@ def _present(code: Code) -> str:
     return f"if {flag}:"
 
 
-class _Optional(XdrType):
-    def __init__(self, item: XdrType) -> None:
-        self._item = item
+class _OfItems(XdrType):
+    """A type that holds values of one type, which `_write` reads one by one."""
+
+    def __init__(self, item: XdrType, limit: int = 1) -> None:
+        self._item, self._limit = item, limit
 
     def write_read(self, code: Code) -> str:
+        return self._write(code, self._item.write_read)
+
+    def write_parts(self, code: Code) -> str:
+        return self._write(code, self._item.write_parts)
+
+    def _write(self, code: Code, write: Callable[[Code], str]) -> str:
+        raise NotImplementedError
+
+
+class _Optional(_OfItems):
+    def _write(self, code: Code, write: Callable[[Code], str]) -> str:
         value = code.variable()
         code.add(f"{value} = None")
         with code.block(_present(code)):
-            code.add(f"{value} = {self._item.write_read(code)}")
+            code.add(f"{value} = {write(code)}")
         return value
 
     def write_text(self, code: Code) -> str:
@@ -63,15 +77,12 @@ def optional(item: XdrType) -> XdrType:
     return _Optional(item)
 
 
-class _Array(XdrType):
-    def __init__(self, item: XdrType, limit: int) -> None:
-        self._item, self._limit = item, limit
-
-    def write_read(self, code: Code) -> str:
+class _Array(_OfItems):
+    def _write(self, code: Code, write: Callable[[Code], str]) -> str:
         values, count = code.variable(), self._count(code)
         code.add(f"{values} = []")
         with code.block(f"for _ in range({count}):"):
-            code.add(f"{values}.append({self._item.write_read(code)})")
+            code.add(f"{values}.append({write(code)})")
         return values
 
     def write_text(self, code: Code) -> str:
@@ -113,6 +124,13 @@ class _Struct(XdrType):
         ]
         return f"{{{', '.join(pairs)}}}"
 
+    def write_parts(self, code: Code) -> str:
+        values = [
+            kind.write_parts(code) if value is None else kind.parted(code, value)
+            for _, kind, value in self._each(code)
+        ]
+        return f"({', '.join(values)},)"
+
     def write_text(self, code: Code) -> str:
         pairs = [
             f'"{name}":{kind.write_text(code) if value is None else kind.formed_text(code, value)}'
@@ -124,7 +142,7 @@ class _Struct(XdrType):
         """Give the fields; neighbours of constant size are unpacked together, by lines added."""
         for is_plain, group in groupby(self._fields.items(), lambda item: item[1].code != ""):
             neighbours = dict(group)
-            values = _unpacked(code, [*neighbours.values()]) if is_plain else repeat(None)
+            values = unpacked(code, [*neighbours.values()]) if is_plain else repeat(None)
             yield from zip(neighbours, neighbours.values(), values, strict=False)
 
     def write_skip(self, code: Code) -> None:
@@ -135,15 +153,6 @@ class _Struct(XdrType):
             else:
                 for field in fields:
                     field.write_skip(code)
-
-
-def _unpacked(code: Code, fields: list[XdrType]) -> list[str]:
-    """Add the lines that unpack fields of constant size; give the names of what they are."""
-    layout = Struct(">" + "".join(field.code for field in fields))
-    values = [code.variable() for _ in fields]
-    code.add(f"{', '.join(values)}, = {code.bind(layout.unpack_from)}(data, at)")
-    code.add(f"at += {layout.size}")
-    return values
 
 
 def struct(**fields: XdrType) -> XdrType:
@@ -158,17 +167,24 @@ class _Union(XdrType):
         self._name, self._arms = name, arms
 
     def write_read(self, code: Code) -> str:
+        return self._write(code, "read", _shown)
+
+    def write_parts(self, code: Code) -> str:
+        return self._write(code, "parts", _pair)
+
+    def _write(self, code: Code, form: str, shown: _Shown) -> str:
+        """Add the lines that read a value in a form, whose expression `shown` writes."""
         arm, value = _number(code), code.variable()
         if len(self._arms) >= _MIN_LOOKED_UP:
             name, kind = self._looked_up(code, arm)
-            code.add(f"{value} = {name}")
+            code.add(f"{value} = {shown(name, None)}")
             with code.block(f"if {kind} is not None:"):
-                code.add(f"{value}, at = {kind}.read(data, at)")
-                code.add(f"{value} = {{{name}: {value}}}")
+                code.add(f"{value}, at = {kind}.{form}(data, at)")
+                code.add(f"{value} = {shown(name, value)}")
         else:
             for arm_name, arm_kind in self._each(code, arm):
-                content = None if arm_kind is None else arm_kind.write_read(code)
-                code.add(f"{value} = {_shown(arm_name, content)}")
+                content = None if arm_kind is None else getattr(arm_kind, f"write_{form}")(code)
+                code.add(f"{value} = {shown(arm_name and repr(arm_name), content)}")
         return value
 
     def write_text(self, code: Code) -> str:
@@ -208,9 +224,13 @@ class _Union(XdrType):
 
 def _shown(name: str | None, content: str | None) -> str:
     """Write the SEP-51 form of an arm; one without a value is written as its name."""
-    if content is None:
-        return repr(name)
-    return content if name is None else f"{{{name!r}: {content}}}"
+    if name is None or content is None:
+        return f"{name or content}"
+    return f"{{{name}: {content}}}"
+
+
+def _pair(name: str | None, content: str | None) -> str:
+    return f"{content}" if name is None else f"({name}, {content})"
 
 
 def _shown_text(name: str | None, content: str | None) -> str:

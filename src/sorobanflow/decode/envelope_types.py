@@ -2,6 +2,7 @@
 
 from sorobanflow.decode.composites import array, optional, struct, union
 from sorobanflow.decode.operation_types import OPERATION
+from sorobanflow.decode.parts import as_json
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     HASH,
@@ -22,7 +23,7 @@ _PRECONDITIONS_V2 = struct(
     min_seq_num=optional(INT64),
     min_seq_age=UINT64,
     min_seq_ledger_gap=UINT32,
-    extra_signers=array(SIGNER_KEY, 2),
+    extra_signers=as_json(array(SIGNER_KEY, 2)),
 )
 _PRECONDITIONS = union(
     "Preconditions", {0: ("none", None), 1: ("time", _TIME_BOUNDS), 2: ("v2", _PRECONDITIONS_V2)}

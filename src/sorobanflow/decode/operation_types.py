@@ -15,6 +15,7 @@ from sorobanflow.decode.entry_types import (
     PRICE,
     SIGNER,
 )
+from sorobanflow.decode.parts import as_json
 from sorobanflow.decode.reader import EXTENSION_POINT, INT32, INT64, UINT32
 from sorobanflow.decode.soroban_types import INVOKE_HOST_FUNCTION
 from sorobanflow.decode.straight import XdrType
@@ -100,5 +101,8 @@ _BODIES: tuple[XdrType | None, ...] = (
 )
 #: Names of OperationType, by number.
 OPERATION_TYPES: tuple[str, ...] = tuple(kind.to_json_dict() for kind in sdk.OperationType)
-_OPERATIONS = dict(enumerate(zip(OPERATION_TYPES, _BODIES, strict=True)))
+_OPERATIONS = {
+    number: (name, None if body is None else as_json(body))
+    for number, (name, body) in enumerate(zip(OPERATION_TYPES, _BODIES, strict=True))
+}
 OPERATION = struct(source_account=optional(MUXED_ACCOUNT), body=union("OperationType", _OPERATIONS))

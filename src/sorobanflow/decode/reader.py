@@ -128,6 +128,15 @@ def plain(
     return _Plain(code, form, checked=checked, only_arm=only_arm, is_escaped=is_escaped)
 
 
+def unpacked(code: Code, fields: list[XdrType]) -> list[str]:
+    """Add the lines that unpack fields of constant size; give the names of what they are."""
+    layout = Struct(">" + "".join(field.code for field in fields))
+    values = [code.variable() for _ in fields]
+    code.add(f"{', '.join(values)}, = {code.bind(layout.unpack_from)}(data, at)")
+    code.add(f"at += {layout.size}")
+    return values
+
+
 def fixed(size: int) -> XdrType:
     """Describe opaque bytes of constant size; the value is hex."""
     return plain(f"{size}s", bytes.hex)

@@ -7,6 +7,7 @@ from stellar_sdk import xdr as sdk
 
 from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.entry_types import ASSET, OFFER
+from sorobanflow.decode.parts import as_json, as_json_and_first
 from sorobanflow.decode.reader import EXTENSION_POINT, HASH, INT64
 from sorobanflow.decode.straight import XdrType
 from sorobanflow.decode.strkeys import ACCOUNT_ID, CLAIMABLE_BALANCE_ID, POOL_ID
@@ -42,32 +43,34 @@ _CLAIM_ATOMS = array(
         },
     )
 )
-_PATH_PAYMENT = struct(
-    offers=_CLAIM_ATOMS, last=struct(destination=ACCOUNT_ID, asset=ASSET, amount=INT64)
-)
+_LAST = struct(destination=ACCOUNT_ID, asset=ASSET, amount=INT64)
+_PATH_PAYMENT = as_json_and_first(struct(offers=_CLAIM_ATOMS, last=_LAST), _CLAIM_ATOMS)
 _OFFER_EFFECT = union(
     "ManageOfferEffect", {0: ("created", OFFER), 1: ("updated", OFFER), 2: ("deleted", None)}
 )
-_MANAGE_OFFER = struct(offers_claimed=_CLAIM_ATOMS, offer=_OFFER_EFFECT)
+_MANAGE_OFFER = as_json_and_first(
+    struct(offers_claimed=_CLAIM_ATOMS, offer=_OFFER_EFFECT), _CLAIM_ATOMS
+)
+_ASSET, _PAYOUT = as_json(ASSET), struct(destination=ACCOUNT_ID, amount=INT64)
 _SELL_OFFER = _arms(sdk.ManageSellOfferResultCode, success=_MANAGE_OFFER)
 
 #: In the order of OperationType.
 _RESULTS: tuple[_Arms, ...] = (
     _arms(sdk.CreateAccountResultCode),
     _arms(sdk.PaymentResultCode),
-    _arms(sdk.PathPaymentStrictReceiveResultCode, success=_PATH_PAYMENT, no_issuer=ASSET),
+    _arms(sdk.PathPaymentStrictReceiveResultCode, success=_PATH_PAYMENT, no_issuer=_ASSET),
     _SELL_OFFER,
     _SELL_OFFER,
     _arms(sdk.SetOptionsResultCode),
     _arms(sdk.ChangeTrustResultCode),
     _arms(sdk.AllowTrustResultCode),
-    _arms(sdk.AccountMergeResultCode, success=INT64),
-    _arms(sdk.InflationResultCode, success=array(struct(destination=ACCOUNT_ID, amount=INT64))),
+    _arms(sdk.AccountMergeResultCode, success=as_json(INT64)),
+    _arms(sdk.InflationResultCode, success=as_json(array(_PAYOUT))),
     _arms(sdk.ManageDataResultCode),
     _arms(sdk.BumpSequenceResultCode),
     _arms(sdk.ManageBuyOfferResultCode, success=_MANAGE_OFFER),
-    _arms(sdk.PathPaymentStrictSendResultCode, success=_PATH_PAYMENT, no_issuer=ASSET),
-    _arms(sdk.CreateClaimableBalanceResultCode, success=CLAIMABLE_BALANCE_ID),
+    _arms(sdk.PathPaymentStrictSendResultCode, success=_PATH_PAYMENT, no_issuer=_ASSET),
+    _arms(sdk.CreateClaimableBalanceResultCode, success=as_json(CLAIMABLE_BALANCE_ID)),
     _arms(sdk.ClaimClaimableBalanceResultCode),
     _arms(sdk.BeginSponsoringFutureReservesResultCode),
     _arms(sdk.EndSponsoringFutureReservesResultCode),
@@ -77,7 +80,7 @@ _RESULTS: tuple[_Arms, ...] = (
     _arms(sdk.SetTrustLineFlagsResultCode),
     _arms(sdk.LiquidityPoolDepositResultCode),
     _arms(sdk.LiquidityPoolWithdrawResultCode),
-    _arms(sdk.InvokeHostFunctionResultCode, success=HASH),
+    _arms(sdk.InvokeHostFunctionResultCode, success=as_json(HASH)),
     _arms(sdk.ExtendFootprintTTLResultCode),
     _arms(sdk.RestoreFootprintResultCode),
 )

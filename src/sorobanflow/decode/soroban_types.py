@@ -5,6 +5,7 @@ Invariant: authorized invocations nest at most MAX_INVOCATION_DEPTH deep, as in 
 
 from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.entry_types import ASSET, LEDGER_KEY
+from sorobanflow.decode.parts import as_json, as_json_and_xdr
 from sorobanflow.decode.reader import HASH, INT64, UINT32, opaque
 from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.scval_leaves import EXECUTABLE, SYMBOL
@@ -77,9 +78,9 @@ _RESOURCES = struct(
     disk_read_bytes=UINT32,
     write_bytes=UINT32,
 )
-_RESOURCES_EXT = struct(archived_soroban_entries=array(UINT32))
+_RESOURCES_EXT = struct(archived_soroban_entries=as_json(array(UINT32)))
 SOROBAN_DATA = struct(
     ext=union("SorobanTransactionDataExt", {0: ("v0", None), 1: ("v1", _RESOURCES_EXT)}),
-    resources=_RESOURCES,
+    resources=as_json_and_xdr(_RESOURCES),
     resource_fee=INT64,
 )

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+#: What `XdrType.parts` reads.
+Parts: TypeAlias = Any
 Read: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
 Text: TypeAlias = Callable[[bytes, int], tuple[str, int]]
 Skip: TypeAlias = Callable[[bytes, int], int]
@@ -67,7 +69,8 @@ class Code:
 class XdrType:
     """A type; its functions take bytes and a position, and give the position after the value.
 
-    A subclass writes the lines of each: see `write_read`, `write_text` and `write_skip`.
+    A subclass writes the lines of each: see `write_read`, `write_parts`, `write_text` and
+    `write_skip`.
     """
 
     size: int | None = None  # in bytes, if it is constant and any bytes are valid
@@ -79,6 +82,12 @@ class XdrType:
         """Add the lines that read a value and move `at` after it; give the value's expression."""
         value = code.variable()
         code.add(f"{value}, at = {code.bind(self)}.read(data, at)")
+        return value
+
+    def write_parts(self, code: Code) -> str:
+        """Add the lines that read a value; give the expression of what `parts` gives."""
+        value = code.variable()
+        code.add(f"{value}, at = {code.bind(self)}.parts(data, at)")
         return value
 
     def write_text(self, code: Code) -> str:
@@ -95,6 +104,10 @@ class XdrType:
         """Give the expression of the form of what the code unpacked."""
         return value if self.form is None else f"{code.bind(self.form)}({value})"
 
+    def parted(self, code: Code, value: str) -> str:
+        """Give the expression of what `parts` gives for what the code unpacked."""
+        return value if self.form in (str, bytes.hex) else self.formed(code, value)
+
     def formed_text(self, code: Code, value: str) -> str:
         """Give the JSON of what the code unpacked, as part of an f'…': a number, or a string."""
         expression = self.formed(code, value)
@@ -106,6 +119,18 @@ class XdrType:
     def read(self) -> Read:
         """Read a value in its SEP-51 form."""
         return code_of_read(self).function()
+
+    @cached_property
+    def parts(self) -> Read:
+        """Read a value as rows take it.
+
+        A struct is a tuple of its fields, a union a pair of its arm's name and content. Numbers
+        are of type int, and opaque bytes of type bytes. `decode.parts` has types that are JSON.
+        """
+        code = Code()
+        value = self.write_parts(code)
+        code.add(f"return {value}, at")
+        return code.function()
 
     @cached_property
     def text(self) -> Text:
@@ -132,6 +157,10 @@ class Formed(XdrType):
         """Add the lines that read a value; see `XdrType`."""
         return self.formed(code, self.write_content(code))
 
+    def write_parts(self, code: Code) -> str:
+        """Add the lines that read a value, for rows; see `XdrType`."""
+        return self.parted(code, self.write_content(code))
+
     def write_text(self, code: Code) -> str:
         """Add the lines that read a value, for its JSON; see `XdrType`."""
         return self.formed_text(code, self.write_content(code))
@@ -143,7 +172,7 @@ class ByHand(XdrType):
     def __init__(
         self, read: Read, skip: Skip, size: int | None = None, text: Text | None = None
     ) -> None:
-        self.read, self.skip, self.size = read, skip, size
+        self.read, self.parts, self.skip, self.size = read, read, skip, size
         self.text = text or self._encoded
 
     def _encoded(self, data: bytes, at: int) -> tuple[str, int]:

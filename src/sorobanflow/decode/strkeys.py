@@ -7,10 +7,12 @@ from base64 import b32decode
 from binascii import crc_hqx
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from stellar_sdk import StrKey
 
 from sorobanflow.decode.composites import selected
+from sorobanflow.decode.parts import with_parts
 from sorobanflow.decode.reader import Json, no_arm, plain, skip_opaque, uint32
 from sorobanflow.decode.straight import ByHand, XdrType
 
@@ -18,6 +20,13 @@ _PAYLOAD_LIMIT = 64
 #: First byte of the strkeys that hold 32 bytes and no more, by their first letter.
 _VERSIONS = {"G": 6 << 3, "C": 2 << 3, "L": 11 << 3}
 _cached = lru_cache(maxsize=16384)
+
+
+class Account(NamedTuple):
+    """An account `G…` and the id that a muxed address adds to it (u64)."""
+
+    address: str
+    muxed_id: int | None
 
 
 def _hash(encode: Callable[[bytes], str]) -> XdrType:
@@ -53,13 +62,25 @@ def decode_hash(strkey: str) -> bytes | None:
     return raw[1:33] if crc_hqx(raw[:33], 0) == int.from_bytes(raw[33:], "little") else None
 
 
-#: Writes the strkey (C…) of a contract's 32 bytes.
+#: Write the strkey of 32 bytes: of a contract (C…), of an account's key (G…).
 encode_contract = _cached(StrKey.encode_contract)
+encode_account = _cached(StrKey.encode_ed25519_public_key)
+
+
+@_cached
+def _account(key: bytes) -> Account:
+    return Account(encode_account(key), None)
+
+
+@_cached
+def _muxed_account(value: bytes) -> Account:
+    return Account(encode_account(value[8:]), int.from_bytes(value[:8]))
+
 
 ACCOUNT_ID = _tagged("PublicKey", StrKey.encode_ed25519_public_key, 0)
 CLAIMABLE_BALANCE_ID = _tagged("ClaimableBalanceID", StrKey.encode_claimable_balance, 1)
 POOL_ID = _hash(StrKey.encode_liquidity_pool)
-_ED25519 = _hash(StrKey.encode_ed25519_public_key)
+_ED25519 = plain("32s", encode_account)
 _MUXED = plain("40s", _muxed)
 
 
@@ -78,7 +99,14 @@ SC_ADDRESS = selected(
         4: POOL_ID,
     },
 )
-MUXED_ACCOUNT = selected("MuxedAccount", {0: _ED25519, 0x100: _MUXED})
+#: Its parts are an `Account`.
+MUXED_ACCOUNT = selected(
+    "MuxedAccount",
+    {
+        0: with_parts(_ED25519, plain("32s", _account)),
+        0x100: with_parts(_MUXED, plain("40s", _muxed_account)),
+    },
+)
 SIGNER_KEY = selected(
     "SignerKey",
     {

@@ -8,10 +8,10 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from sorobanflow.decode.changes import Meta
-from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
+from sorobanflow.decode.envelopes import Envelope, Signatures, read_envelope
 from sorobanflow.decode.metas import read_meta, read_meta_with_diagnostics
-from sorobanflow.decode.reader import Json, base64_reader, from_base64
-from sorobanflow.decode.result_types import TRANSACTION_RESULT
+from sorobanflow.decode.reader import base64_reader, from_base64
+from sorobanflow.decode.results import Result, read_result
 from sorobanflow.errors import WrongHashError
 from sorobanflow.sources.items import Transaction
 
@@ -19,15 +19,15 @@ from sorobanflow.sources.items import Transaction
 _TX_V0, _V0_AS_V1 = bytes(4), bytes([0, 0, 0, 2, 0, 0, 0, 0])
 
 #: Read base64; a DecodeError if it is not exactly one value.
-read_envelope = base64_reader("TransactionEnvelope", TRANSACTION_ENVELOPE.read)
-read_result = base64_reader("TransactionResult", TRANSACTION_RESULT.read)
+_envelope = base64_reader("TransactionEnvelope", read_envelope)
+_result = base64_reader("TransactionResult", read_result)
 
 
 class DecodedTransaction(NamedTuple):
-    """TransactionEnvelope and TransactionResult in SEP-51 form, and what the meta states."""
+    """What envelope, result and meta of a transaction state."""
 
-    envelope: Json
-    result: Json
+    envelope: Envelope
+    result: Result
     meta: Meta
 
 
@@ -40,8 +40,8 @@ def decode_transaction(
     """
     read = read_meta_with_diagnostics if with_diagnostics else read_meta
     return DecodedTransaction(
-        read_envelope(transaction.envelope_xdr),
-        read_result(transaction.result_xdr),
+        _envelope(transaction.envelope_xdr),
+        _result(transaction.result_xdr),
         meta or read(transaction.result_meta_xdr),
     )
 
@@ -51,7 +51,7 @@ def network_id(passphrase: str) -> bytes:
     return sha256(passphrase.encode()).digest()
 
 
-def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None:
+def check_hash(transaction: Transaction, envelope: Envelope, network: bytes) -> None:
     """Raise WrongHashError if the envelope is that of another transaction or network; takes 5 µs.
 
     A node's database or a proxy's cache may send one transaction under the hash of another.
@@ -61,12 +61,10 @@ def check_hash(transaction: Transaction, envelope: Json, network: bytes) -> None
         raise WrongHashError(transaction.tx_hash, computed)
 
 
-def transaction_hash(envelope_xdr: str, envelope: Json, network: bytes) -> str:
+def transaction_hash(envelope_xdr: str, envelope: Envelope, network: bytes) -> str:
     """Hash the TransactionSignaturePayload, hex; of a fee bump this is the outer hash."""
     data = from_base64("TransactionEnvelope", envelope_xdr)
-    ((_, content),) = envelope.items()
-    end = len(data) - _signatures_size(content["signatures"])
-    return hash_signed(data[:end], network).hex()
+    return hash_signed(data[: -_signatures_size(envelope.signatures)], network).hex()
 
 
 def hash_signed(signed: bytes, network: bytes) -> bytes:
@@ -76,6 +74,6 @@ def hash_signed(signed: bytes, network: bytes) -> bytes:
     return sha256(network + signed).digest()
 
 
-def _signatures_size(signatures: Json) -> int:
+def _signatures_size(signatures: Signatures) -> int:
     """Size of the signatures, the last part of an envelope: a count, then hints and opaques."""
-    return 4 + sum(8 + (len(one["signature"]) + 7) // 8 * 4 for one in signatures)
+    return 4 + sum(8 + (len(signature) + 3) // 4 * 4 for _, signature in signatures)

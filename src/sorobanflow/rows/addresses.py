@@ -1,7 +1,6 @@
 """Check addresses (SEP-23): prefix, length and checksum; cached, because addresses repeat."""
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from stellar_sdk import StrKey
 
@@ -14,13 +13,6 @@ _CHECKS = {
     "M": StrKey.is_valid_med25519_public_key,
     "B": StrKey.is_valid_claimable_balance,
 }
-
-
-class Account(NamedTuple):
-    """An account `G…` and the id that a muxed address adds to it (u64)."""
-
-    address: str
-    muxed_id: int | None
 
 
 def address(value: Json, kinds: str = "GMCBL") -> str:
@@ -36,20 +28,3 @@ def _is_valid(value: str, kinds: str) -> bool:
         return False
     check = _CHECKS.get(value[0])
     return decode_hash(value) is not None if check is None else check(value)
-
-
-def account(value: Json) -> Account:
-    """Check an account and split a muxed one."""
-    checked = address(value, "GM")
-    return Account(checked, None) if checked[0] == "G" else _split(checked)
-
-
-@lru_cache(maxsize=16384)
-def _split(muxed: str) -> Account:
-    raw = StrKey.decode_med25519_public_key(muxed)
-    return Account(StrKey.encode_ed25519_public_key(raw[:32]), int.from_bytes(raw[32:]))
-
-
-def account_of_key(key_hex: str) -> Account:
-    """Return the account of an Ed25519 public key, 32 bytes in hex."""
-    return account(StrKey.encode_ed25519_public_key(bytes.fromhex(key_hex)))

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.close_meta import CloseMeta
-from sorobanflow.decode.encode import hash_key
-from sorobanflow.decode.entries import Entry
-from sorobanflow.decode.reader import Json
+from sorobanflow.decode.entries import Entry, read_key
+from sorobanflow.decode.envelopes import Soroban
+from sorobanflow.decode.reader import Json, count_items
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.change_position import EVICTIONS, ChangePosition
-from sorobanflow.rows.envelopes import transaction_of
 from sorobanflow.rows.state_rows import ContractCodeRow, ContractDataRow
-from sorobanflow.rows.values import arm, hash_hex, json_text, u32
+from sorobanflow.rows.values import hash_hex, json_text, u32
 
 _WITH_TTL = ("contract_data", "contract_code")
 _DURABILITIES = ("temporary", "persistent")
@@ -85,20 +84,19 @@ def evicted_rows(meta: CloseMeta) -> Iterator[ContractDataRow | ContractCodeRow]
 
 
 def entries_with_ttl(
-    changes: list[Change], envelope: Json = None
+    changes: list[Change], soroban: Soroban | None = None
 ) -> dict[str | None, Change | Entry]:
     """Map the entries whose time to live may change, by key hash.
 
-    They are among the changes, or in the footprint of the envelope, if there is one.
+    They are among the changes, or in the footprint of the transaction, if there is one.
     """
     entries: dict[str | None, Change | Entry] = {
         change.key_hash: change for change in changes if change.type in _WITH_TTL
     }
-    # The footprint is read only if needed: encoding its keys takes most of the time.
-    if envelope is not None and any(
+    if soroban is not None and any(
         change.type == "ttl" and change.key_hash not in entries for change in changes
     ):
-        entries |= {key.key_hash: key for key in _footprint(envelope)}
+        entries |= {key.key_hash: key for key in _footprint(soroban)}
     return entries
 
 
@@ -118,15 +116,13 @@ def _creation(
     return position.ledger, position.tx_order, tx_hash
 
 
-def _footprint(envelope: Json) -> list[Entry]:
-    _, soroban = arm(transaction_of(envelope)["ext"])
-    if soroban is None:
-        return []
-    footprint = soroban["resources"]["footprint"]
-    keys = []
-    for key in (*footprint["read_only"], *footprint["read_write"]):
-        kind, body = arm(key)
-        if kind in _WITH_TTL:
-            key_hash, key_xdr = hash_key(kind, body)
-            keys.append(Entry(kind, body, key_hash, key_xdr=key_xdr))
-    return keys
+def _footprint(soroban: Soroban) -> Iterator[Entry]:
+    """Read the keys at the front of the SorobanResources: those that are read, those written."""
+    _, (_, xdr), _ = soroban
+    at = 0
+    for _ in range(2):
+        count, at = count_items(xdr, at), at + 4
+        for _ in range(count):
+            key, at = read_key(xdr, at)
+            if key is not None and key.type in _WITH_TTL:
+                yield key

@@ -81,7 +81,7 @@ def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str
     tx_hash = row.hash.hex()
     with reading(f"a change of transaction {tx_hash}"):
         changes = decoded.meta.changes
-        owners = entries_with_ttl(changes, decoded.envelope)
+        owners = entries_with_ttl(changes, decoded.envelope.soroban)
         rows = _rows(changes, (row.ledger, row.application_order), owners, tx_hash, passphrase)
         return [changed for changed in rows if changed is not None]
 

@@ -7,37 +7,33 @@ refunds in the meta's changes, as before protocol 23; a whole ledger always does
 told, or cannot be true, is null. Source: Stellar-ledger.x, CAP-67, stellar-core's issue 4188.
 """
 
+from typing import TypeAlias
+
 from sorobanflow.decode.changes import Meta
-from sorobanflow.decode.reader import Json
-from sorobanflow.rows.envelopes import Envelope
-from sorobanflow.rows.results import Result
-from sorobanflow.rows.values import arm, i64
+from sorobanflow.decode.envelopes import Envelope
+from sorobanflow.decode.results import Result
+from sorobanflow.rows.values import arm
+
+Fees: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
+_CLASSIC: Fees = (None,) * 6
 
 
-def fee_columns(envelope: Envelope, result: Result, meta: Meta) -> dict[str, Json]:
-    """Return the columns of `transactions` that say what was charged."""
-    charged = result.fee_charged
-    _, data = arm(envelope.transaction["ext"])
-    if data is None:
-        return {"fee_charged": charged}
-    resource_fee = i64(data["resource_fee"])
+def fee_columns(envelope: Envelope, result: Result, meta: Meta) -> Fees:
+    """Give the columns inclusion_fee_charged to resource_fee_refund."""
+    if envelope.soroban is None:
+        return _CLASSIC
+    *_, resource_fee = envelope.soroban
     _, fees = arm("v0" if meta.soroban_fees is None else meta.soroban_fees)
     non_refundable, refundable, rent = (
-        None if fees is None else i64(fees[field]) for field in _STATED
+        None if fees is None else int(fees[field]) for field in _STATED
     )
     if non_refundable is None or refundable is None:
         refund = _refund(meta)
     else:
         refund = resource_fee - non_refundable - refundable
     refund = possible(refund, resource_fee)
-    return {
-        "fee_charged": charged,
-        "inclusion_fee_charged": _inclusion(charged - resource_fee, refund, envelope, meta),
-        "non_refundable_fee_charged": non_refundable,
-        "refundable_fee_charged": refundable,
-        "rent_fee_charged": rent,
-        "resource_fee_refund": refund,
-    }
+    inclusion = _inclusion(result.fee_charged - resource_fee, refund, envelope, meta)
+    return inclusion, resource_fee, non_refundable, refundable, rent, refund
 
 
 _STATED = (

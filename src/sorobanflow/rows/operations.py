@@ -1,17 +1,13 @@
 """Make the rows of a transaction's operations; all have one form, name and body as in SEP-51."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sorobanflow.decode.operation_types import OPERATION_TYPES
-from sorobanflow.decode.reader import Json
+from sorobanflow.decode.results import OperationResult
+from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
-from sorobanflow.rows.addresses import Account, account
-from sorobanflow.rows.envelopes import transaction_of
-from sorobanflow.rows.results import OperationResult
 from sorobanflow.rows.transactions import TransactionRow
-from sorobanflow.rows.values import arm, json_text, reading
 
 
 class OperationRow(NamedTuple):
@@ -37,43 +33,32 @@ class OperationRow(NamedTuple):
 
 _NUMBERS = {name: number for number, name in enumerate(OPERATION_TYPES)}
 INVOKE_HOST_FUNCTION = _NUMBERS["invoke_host_function"]
-_NOT_APPLIED = OperationResult(None, None)
+_NOT_APPLIED = OperationResult(None, None, [])
 
 
-def operation_rows(
-    row: TransactionRow, envelope: Json, results: Sequence[OperationResult] | None
-) -> list[OperationRow]:
-    """Make the rows of the operations, in order; DecodeError if one lacks its form or result.
-
-    `envelope` and `results` are the transaction's; see `operation_results`.
-    """
-    with reading(f"an operation of transaction {row.hash.hex()}"):
-        operations = transaction_of(envelope)["operations"]
-        if results is not None and len(results) != len(operations):
-            raise DecodeError(f"{len(results)} results for {len(operations)} operations")
-        return [
-            _operation_row(row, index, operation, results[index] if results else _NOT_APPLIED)
-            for index, operation in enumerate(operations)
-        ]
-
-
-def _operation_row(
-    row: TransactionRow, index: int, operation: Json, result: OperationResult
-) -> OperationRow:
-    kind, body = arm(operation["body"])
-    own = operation["source_account"]
-    source = Account(row.source_account, row.source_muxed_id) if own is None else account(own)
-    return OperationRow(
-        closed_at=row.closed_at,
-        ledger=row.ledger,
-        application_order=row.application_order,
-        op_index=index,
-        type=_NUMBERS[kind],
-        successful=row.successful,
-        tx_hash=row.hash,
-        source_account=source.address,
-        source_muxed_id=source.muxed_id,
-        details=json_text(body),
-        result_code=None if row.successful and result.code == "success" else result.code,
-        result=None if result.content is None else json_text(result.content),
-    )
+def operation_rows(row: TransactionRow, decoded: DecodedTransaction) -> list[OperationRow]:
+    """Make the rows of the operations, in order; DecodeError if the results are not of them."""
+    envelope, results = decoded.envelope, decoded.result.operations
+    if results is None:
+        results = [_NOT_APPLIED] * len(envelope.operations)
+    if len(results) != len(envelope.operations):
+        raise DecodeError(f"{len(results)} results for {len(envelope.operations)} operations")
+    successful = row.successful
+    return [
+        OperationRow(
+            row.closed_at,
+            row.ledger,
+            row.application_order,
+            index,
+            _NUMBERS[kind],
+            successful,
+            row.hash,
+            *(source or envelope.source),
+            details or "null",
+            None if successful and code == "success" else code,
+            content,
+        )
+        for index, ((source, (kind, details)), (code, content, _)) in enumerate(
+            zip(envelope.operations, results, strict=True)
+        )
+    ]

@@ -7,23 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sorobanflow.decode.operation_types import OPERATION_TYPES
-from sorobanflow.decode.reader import Json
-from sorobanflow.errors import DecodeError
-from sorobanflow.rows.addresses import account_of_key, address
-from sorobanflow.rows.assets import asset_text
+from sorobanflow.decode.envelopes import Arm
+from sorobanflow.decode.results import OperationResult
+from sorobanflow.decode.straight import Parts
+from sorobanflow.decode.strkeys import encode_account
 from sorobanflow.rows.operations import OperationRow
-from sorobanflow.rows.results import OperationResult
-from sorobanflow.rows.values import arm, i64, reading
-
-#: Where the result of an operation has its claim atoms.
-_CLAIM_ATOMS = {
-    OPERATION_TYPES.index("path_payment_strict_receive"): "offers",
-    OPERATION_TYPES.index("path_payment_strict_send"): "offers",
-    OPERATION_TYPES.index("manage_sell_offer"): "offers_claimed",
-    OPERATION_TYPES.index("manage_buy_offer"): "offers_claimed",
-    OPERATION_TYPES.index("create_passive_sell_offer"): "offers_claimed",
-}
 
 
 class TradeRow(NamedTuple):
@@ -50,37 +38,39 @@ def trade_rows(
 ) -> list[TradeRow]:
     """Make the rows of a transaction's trades, in order; none if it was not applied."""
     return [
-        _trade_row(operation, index, *arm(atom))
-        for operation, (code, content) in zip(operations, results or (), strict=False)
-        if code == "success" and operation.successful and operation.type in _CLAIM_ATOMS
-        for index, atom in enumerate(content[_CLAIM_ATOMS[operation.type]])
+        _trade_row(operation, index, *claim)
+        for operation, result in zip(operations, results or (), strict=False)
+        if result.claims and operation.successful
+        for index, claim in enumerate(result.claims)
     ]
 
 
-def _trade_row(operation: OperationRow, index: int, kind: str, atom: Json) -> TradeRow:
-    with reading(f"trade {index} of operation {operation.op_index} of {operation.tx_hash.hex()}"):
-        is_of_pool = kind == "liquidity_pool"
-        return TradeRow(
-            closed_at=operation.closed_at,
-            offer_id=None if is_of_pool else i64(atom["offer_id"]),
-            sold_amount=i64(atom["amount_sold"]),
-            bought_amount=i64(atom["amount_bought"]),
-            ledger=operation.ledger,
-            application_order=operation.application_order,
-            op_index=operation.op_index,
-            trade_index=index,
-            tx_hash=operation.tx_hash,
-            seller=None if is_of_pool else _seller(kind, atom),
-            pool_id=address(atom["liquidity_pool_id"], "L") if is_of_pool else None,
-            buyer=operation.source_account,
-            sold_asset=asset_text(atom["asset_sold"]),
-            bought_asset=asset_text(atom["asset_bought"]),
-        )
+def _trade_row(operation: OperationRow, index: int, kind: str, claim: Parts) -> TradeRow:
+    """Make the row of a ClaimAtom: its arm, and its parts."""
+    if kind == "liquidity_pool":
+        offer_id = seller = None
+        pool_id, sold, sold_amount, bought, bought_amount = claim
+    else:
+        seller, offer_id, sold, sold_amount, bought, bought_amount = claim
+        seller, pool_id = encode_account(seller) if kind == "v0" else seller, None
+    return TradeRow(
+        operation.closed_at,
+        offer_id,
+        sold_amount,
+        bought_amount,
+        operation.ledger,
+        operation.application_order,
+        operation.op_index,
+        index,
+        operation.tx_hash,
+        seller,
+        pool_id,
+        operation.source_account,
+        _asset(sold),
+        _asset(bought),
+    )
 
 
-def _seller(kind: str, atom: Json) -> str:
-    if kind == "order_book":
-        return address(atom["seller_id"], "G")
-    if kind == "v0":
-        return account_of_key(atom["seller_ed25519"]).address
-    raise DecodeError(f"unknown claim atom: {kind!r:.80}")
+def _asset(asset: Arm) -> str:
+    kind, issued = asset
+    return kind if issued is None else ":".join(issued)

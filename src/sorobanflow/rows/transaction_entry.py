@@ -10,7 +10,6 @@ from sorobanflow.rows.calls import ContractCallRow, call_rows
 from sorobanflow.rows.entry_rows import Changed, state_rows
 from sorobanflow.rows.fees import possible
 from sorobanflow.rows.operations import OperationRow, operation_rows
-from sorobanflow.rows.results import operation_results
 from sorobanflow.rows.trades import TradeRow, trade_rows
 from sorobanflow.rows.transactions import TransactionRow, transaction_row
 from sorobanflow.sources.items import Transaction
@@ -61,9 +60,8 @@ class TransactionReader:
         decoded = decode_transaction(item, with_diagnostics=self._with_calls, meta=meta)
         check_hash(item, decoded.envelope, self._network)
         row = transaction_row(item, decoded)
-        results = operation_results(decoded.result)
-        operations = operation_rows(row, decoded.envelope, results)
-        trades = trade_rows(operations, results)
+        operations = operation_rows(row, decoded)
+        trades = trade_rows(operations, decoded.result.operations)
         state = state_rows(row, decoded, self._passphrase) if self._with_state else []
         calls = call_rows(row, decoded.meta.diagnostics)
         meta = decoded.meta
