@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from stellar_sdk import StrKey, xdr
 
-from sorobanflow.decode.encode import hash_key
 from sorobanflow.decode.entries import (
     read_entry,
     read_key,
@@ -199,10 +198,12 @@ def test_read_key_gives_the_sep_51_body(name: str, key: Any) -> None:
 @pytest.mark.parametrize(
     "key", [{"contract_data": DATA_KEY}, {"contract_code": {"hash": WASM_HASH}}]
 )
-def test_hash_of_a_key_in_json_is_that_of_the_entry(key: Any) -> None:
+def test_hash_of_a_key_is_that_of_the_entry(key: Any) -> None:
     [(name, body)] = key.items()
     found = read(entry_xdr(name, DATA if name == "contract_data" else CODE))
-    assert hash_key(name, body) == (found.key_hash, found.key_xdr)
+    alone = whole("LedgerKey", read_key)(key_xdr(name, body))
+    assert alone is not None
+    assert (alone.key_hash, alone.key_xdr) == (found.key_hash, found.key_xdr)
 
 
 @pytest.mark.parametrize(
