@@ -6,7 +6,6 @@ event's index, zero-padded, so that ids sort as the chain does.
 """
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from sorobanflow.errors import DecodeError
@@ -51,8 +50,6 @@ def end_of_ledger(ledger: int) -> Position:
     return Position(ledger, MAX_TX, MAX_OP, MAX_EVENT)
 
 
-# The walk and the rows ask for the position of each event four times.
-@lru_cache(maxsize=32_768)
 def parse_event_id(text: str) -> Position:
     """Take an event id or a getEvents cursor apart.
 

@@ -321,9 +321,9 @@ def test_ledger_of_a_replayed_transaction_is_indexed_again(
 ) -> None:
     # Refunds of fees count on the whole ledger, which a replay does not have.
     with DevnetServer(chain) as server, RpcClient(server.url) as client:
-        raw = client.get_transactions(start=9, limit=1).transactions
-    assert raw
-    payload = bytes(raw[0]).decode().replace(":", "\\:")
+        items = client.get_transactions(start=9, limit=1).items
+    assert items
+    payload = payload_of(items[0]).replace(":", "\\:")
     _execute(
         engine,
         "INSERT INTO quarantine (kind, key, ledger, payload, error_class, error) "

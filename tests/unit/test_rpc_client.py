@@ -184,7 +184,7 @@ def test_client_learns_the_page_limit_once(node: Node) -> None:
     node.transaction_limit = 3
     client = client_of(node)
     for _ in range(2):
-        assert len(client.get_transactions(TxPosition(1, 0).cursor).transactions or ()) == 3
+        assert len(client.get_transactions(TxPosition(1, 0).cursor).items or ()) == 3
     limits = [params["pagination"]["limit"] for _, params in node.calls]
     assert limits == [200, 3, 3]
 
@@ -459,5 +459,5 @@ def test_client_events_page_is_asked_as_on_the_wire() -> None:
     assert node.calls == [
         ("getEvents", {"startLedger": 10, "endLedger": 12, "pagination": {"limit": 50}})
     ]
-    assert len(page.events or ()) == 1
+    assert len(page.items or ()) == 1
     assert (page.latest_ledger, page.oldest_ledger) == (100, 1)

@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from sorobanflow.sources.items import Event, Malformed, Transaction
-from sorobanflow.sources.rpc.wire import EventsPage, Items, TransactionsPage
+from sorobanflow.sources.rpc.wire import EventsPage, Items, PageDecoder, TransactionsPage
 from sorobanflow.toid import Position
 from tests.unit.rpc_node import event, transaction
 
 CASES = [(Event, event(Position(10, 1, 0, 0))), (Transaction, transaction(10, 1))]
+PAGES = {Event: (EventsPage, "events"), Transaction: (TransactionsPage, "transactions")}
 
 
 @pytest.mark.parametrize(("kind", "row"), CASES)
@@ -50,13 +51,23 @@ def test_json_that_nests_too_deeply_is_malformed(depth: int) -> None:
     assert item == Malformed(text, "nested too deeply")
 
 
-@pytest.mark.parametrize(
-    ("page", "items"), [(EventsPage, "events"), (TransactionsPage, "transactions")]
-)
+@pytest.mark.parametrize(("kind", "row"), CASES)
+@pytest.mark.parametrize("tx_hash", ["AB" * 32, "a" * 63 + "g", " a" * 32, "ab" * 31, "é" * 64])
+def test_item_whose_hash_is_no_hex_is_malformed(
+    kind: Any, row: dict[str, Any], tx_hash: str
+) -> None:
+    page, items = PAGES[kind]
+    raws = [json.dumps({**row, "txHash": each}) for each in ("ab" * 32, tx_hash)]
+    text = f'{{"latestLedger": 9, "{items}": [{", ".join(raws)}]}}'
+    first, second = PageDecoder(page, kind).decode(text.encode()).items
+    assert first.tx_hash == "ab" * 32
+    assert second.payload == raws[1]
+    assert "txHash" in second.error
+
+
+@pytest.mark.parametrize(("page", "items"), PAGES.values())
 def test_page_may_have_null_items_but_not_leave_them_out(page: Any, items: str) -> None:
     whole = {"latestLedger": 9, "oldestLedger": 1, "cursor": "1"}
-    assert (
-        getattr(msgspec.json.decode(json.dumps({**whole, items: None}), type=page), items) is None
-    )
+    assert msgspec.json.decode(json.dumps({**whole, items: None}), type=page).items is None
     with pytest.raises(msgspec.ValidationError, match=f"missing required field `{items}`"):
         msgspec.json.decode(json.dumps(whole), type=page)

@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 from sorobanflow.ledgers import LedgerRange
 
 LedgerNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+#: `sources.rpc.wire` checks that it is hex.
+Hash = Annotated[str, Meta(min_length=64, max_length=64)]
 
 #: The errors of items that are readable and stand where they cannot belong begin so. They are
 #: stored with the items in quarantine, so they must stay as they are.
@@ -24,7 +25,7 @@ def is_misplaced(error: str) -> bool:
     return error.startswith((MISPLACED, BEFORE_REQUEST))
 
 
-class Event(Struct, rename="camel", omit_defaults=True):
+class Event(Struct, rename="camel", omit_defaults=True, gc=False):
     """One event, as getEvents gives it; a missing `contract_id` arrives as an empty string."""
 
     id: Annotated[str, Meta(max_length=64)]
@@ -43,7 +44,7 @@ class Event(Struct, rename="camel", omit_defaults=True):
         return len(self.value)
 
 
-class Transaction(Struct, rename="camel"):
+class Transaction(Struct, rename="camel", gc=False):
     """One transaction, as getTransactions and getTransaction give it.
 
     `created_at` is the close time in Unix seconds; `tx_hash` is a fee bump's outer hash.

@@ -17,7 +17,6 @@ from sorobanflow.errors import NodeBehindError, SorobanflowError
 from sorobanflow.pipeline.retention import seconds_per_ledger
 from sorobanflow.sources.items import Event
 from sorobanflow.sources.rpc.client import RpcClient
-from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.status import database as db
 from sorobanflow.status.health import Limits, judged
 from sorobanflow.status.model import (
@@ -38,7 +37,6 @@ from sorobanflow.store.moving import estimate_unmoved
 T = TypeVar("T")
 
 _FAILURES = (SorobanflowError, psycopg.Error, SQLAlchemyError)
-_events = Items(Event)
 
 
 def read_status(
@@ -160,7 +158,7 @@ def _close_time(client: RpcClient, ledger: int) -> datetime | None:
     except NodeBehindError:  # another replica behind a load balancer
         return None
     with suppress(ValueError):
-        for item in _events.decode(page.events):
+        for item in page.items or ():
             if isinstance(item, Event):
                 return datetime.fromisoformat(item.ledger_closed_at).astimezone(UTC)
     return None

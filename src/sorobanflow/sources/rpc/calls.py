@@ -8,7 +8,7 @@ import msgspec
 
 from sorobanflow.sources.endpoint.attempts import Attempts, Timed
 from sorobanflow.sources.endpoint.transport import Transport
-from sorobanflow.sources.rpc.jsonrpc import decode_as, decode_reply, encode_call, error_of
+from sorobanflow.sources.rpc.jsonrpc import Decoder, decode_as, decode_reply, encode_call, error_of
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Calls:
     def ask(
         self,
         method: str,
-        decoder: msgspec.json.Decoder[T],
+        decoder: Decoder[T],
         params: Mapping[str, Any] | None = None,
         ledger: int | None = None,
     ) -> Timed[T]:
@@ -44,7 +44,7 @@ class Calls:
     def ask_once(
         self,
         method: str,
-        decoder: msgspec.json.Decoder[T],
+        decoder: Decoder[T],
         params: Mapping[str, Any] | None = None,
         ledger: int | None = None,
     ) -> Timed[T]:

@@ -22,6 +22,7 @@ from sorobanflow.sources.endpoint.concurrency import Concurrency
 from sorobanflow.sources.endpoint.retry import RetryPolicy, RetrySettings
 from sorobanflow.sources.endpoint.transport import BaseTransport, HttpSettings, Transport
 from sorobanflow.sources.filters import EventFilter
+from sorobanflow.sources.items import Event, Malformed, Transaction
 from sorobanflow.sources.rpc.call_sizes import CallSize
 from sorobanflow.sources.rpc.calls import METHODS, Calls
 from sorobanflow.sources.rpc.health import ask_health
@@ -38,6 +39,7 @@ from sorobanflow.sources.rpc.wire import (
     LedgerEntries,
     LedgersPage,
     Network,
+    PageDecoder,
     TransactionsPage,
 )
 from sorobanflow.toid import parse_event_id, parse_transactions_cursor
@@ -50,10 +52,10 @@ FIRST_LEDGERS = 5  # in the first calls: a ledger of 2026 is 2 MB of base64
 MAX_BATCH_CALLS = 200
 
 _network = msgspec.json.Decoder(Network, strict=False)
-_events = msgspec.json.Decoder(EventsPage, strict=False)
+_events = PageDecoder(EventsPage, Event)
 _entries = msgspec.json.Decoder(LedgerEntries, strict=False)
 _ledgers = msgspec.json.Decoder(LedgersPage, strict=False)
-_transactions = msgspec.json.Decoder(TransactionsPage, strict=False)
+_transactions = PageDecoder(TransactionsPage, Transaction)
 
 
 class RpcClient:
@@ -167,7 +169,7 @@ class RpcClient:
         cursor: str = "",
         limit: int = MAX_EVENTS,
         event_filter: EventFilter | None = None,
-    ) -> EventsPage:
+    ) -> EventsPage[Event | Malformed]:
         """Get a page of events: from ledger `start` up to before `end`, or after a cursor.
 
         The client or the node may ask for fewer than `limit`.
@@ -184,7 +186,7 @@ class RpcClient:
 
     def get_transactions(
         self, cursor: str = "", *, start: int | None = None, limit: int = MAX_TRANSACTIONS
-    ) -> TransactionsPage:
+    ) -> TransactionsPage[Transaction | Malformed]:
         """Get a page of transactions, after a cursor or from a ledger on; see `get_events`."""
         params = {} if start is None else {"startLedger": start}
         ledger = start if start is not None else parse_transactions_cursor(cursor)[0]

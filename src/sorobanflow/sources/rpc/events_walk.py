@@ -16,14 +16,12 @@ from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import BEFORE_REQUEST, Event, Malformed
 from sorobanflow.sources.rpc.client import MAX_EVENTS, RpcClient
 from sorobanflow.sources.rpc.edge_check import EDGE_LEDGERS
-from sorobanflow.sources.rpc.positions import Collected
+from sorobanflow.sources.rpc.positions import Collected, Positioned
 from sorobanflow.sources.rpc.proof import events_page_end, is_proved, usable_cursor
-from sorobanflow.sources.rpc.wire import EventsPage, Items
+from sorobanflow.sources.rpc.wire import EventsPage
 from sorobanflow.toid import Position, end_of_ledger, parse_event_id
 
 DROPPED_TYPE = "diagnostic"  # old nodes deliver these; they are not chain data
-
-_items = Items(Event)
 
 
 class EventsRead(msgspec.Struct, frozen=True):
@@ -63,7 +61,7 @@ class EventsWalk:
         self._read: LedgerRange | None = None
         self._oldest = self._latest = 0
         self._collected: Collected[Event, Position] = Collected(
-            self._start, self._end, attrgetter("id"), _position_of, _claimed_position
+            self._start, self._end, attrgetter("id"), _claimed_position
         )
 
     def read(self, client: RpcClient) -> EventsRead:
@@ -78,20 +76,20 @@ class EventsWalk:
             self._read = self._take(self._page(client))
         return self._result(self._read)
 
-    def _page(self, client: RpcClient) -> EventsPage:
+    def _page(self, client: RpcClient) -> EventsPage[Event | Malformed]:
         if self._reached > self._start:
             cursor = self._reached.event_id
             return client.get_events(cursor=cursor, limit=self._limit, event_filter=self._filter)
         first, last = self._ledgers
         return client.get_events(first, last + 1, limit=self._limit, event_filter=self._filter)
 
-    def _take(self, page: EventsPage) -> LedgerRange | None:
+    def _take(self, page: EventsPage[Event | Malformed]) -> LedgerRange | None:
         """Keep a page's events; give the ledgers read if the walk is over, else None."""
         self._oldest = max(self._oldest, page.oldest_ledger)
         self._latest = page.latest_ledger
         tip = end_of_ledger(page.latest_ledger)
         cursor = usable_cursor(page.cursor, parse_event_id, self._reached, tip)
-        items = [self._checked(item) for item in _items.decode(page.events)]
+        items = [self._placed(item) for item in page.items or ()]
         last = self._collected.add(items, self._reached, cursor or tip)
         page_end = events_page_end(last, cursor)
         # Set before anything is raised: the next try asks for what follows.
@@ -115,23 +113,20 @@ class EventsWalk:
         near_edge = self._oldest + EDGE_LEDGERS >= self._ledgers.first or not self._oldest
         return EventsRead(events, read, named, near_edge, at_tip=read.last >= self._latest)
 
-    def _checked(self, item: Event | Malformed) -> Event | Malformed:
-        """Make an event malformed that contradicts itself or the request."""
+    def _placed(self, item: Event | Malformed) -> Positioned[Position, Event]:
+        """Read an event's position; it is malformed if it contradicts itself or the request."""
         if isinstance(item, Malformed):
-            return item
+            return None, item
         try:
-            position = _position_of(item)
+            position = parse_event_id(item.id)
         except DecodeError as error:
-            return Malformed.of(item, str(error))
-        if position.ledger != item.ledger:
-            return Malformed.of(item, f"ledger is {item.ledger}, the id's is {position.ledger}")
-        if position.ledger < self._ledgers.first:
-            return Malformed.of(item, f"{BEFORE_REQUEST}{self._ledgers.first}")
-        return item
-
-
-def _position_of(event: Event) -> Position:
-    return parse_event_id(event.id)
+            return None, Malformed.of(item, str(error))
+        ledger, first = position.ledger, self._ledgers.first
+        if ledger != item.ledger:
+            return None, Malformed.of(item, f"ledger is {item.ledger}, the id's is {ledger}")
+        if ledger < first:
+            return None, Malformed.of(item, f"{BEFORE_REQUEST}{first}")
+        return position, item
 
 
 def _claimed_position(item: Malformed, _after: Position) -> Position | None:

@@ -11,7 +11,7 @@ from sorobanflow.sources.rpc.calls import Calls
 from sorobanflow.sources.rpc.wire import Health, TransactionsPage
 
 _health = msgspec.json.Decoder(Health, strict=False)
-_transactions = msgspec.json.Decoder(TransactionsPage, strict=False)
+_transactions = msgspec.json.Decoder(TransactionsPage[msgspec.Raw], strict=False)
 
 
 def ask_health(calls: Calls) -> Health:
@@ -39,6 +39,6 @@ def _bounds_of_transactions(calls: Calls) -> Health:
     return Health(page.latest_ledger, page.oldest_ledger, "behind", closed)
 
 
-def _first_transaction(calls: Calls, start: int) -> TransactionsPage:
+def _first_transaction(calls: Calls, start: int) -> TransactionsPage[msgspec.Raw]:
     params = {"startLedger": start, "pagination": {"limit": 1}}
     return calls.ask_once("getTransactions", _transactions, params, start).value

@@ -7,7 +7,7 @@ error. Source: jrpc2 and the handlers of stellar-rpc v28.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +25,7 @@ from sorobanflow.sources.rpc.proof import missing_ledger
 from sorobanflow.sources.rpc.wire import Reply, RpcFault
 
 T = TypeVar("T")
+AnswerT_co = TypeVar("AnswerT_co", covariant=True)
 Clean = Callable[[str], str]
 
 _KINDS: Mapping[int, type[EndpointError]] = {
@@ -48,8 +49,17 @@ _RANGE = re.compile(
 _PAGE_LIMIT = re.compile(r"limit must not exceed (\d{1,9})")
 _NO_LEDGER = re.compile(r"does not contain metadata for ledger: (\d{1,10})")
 
+_NO_RESULT = msgspec.Raw(), msgspec.Raw(b"null")
+
 _replies = msgspec.json.Decoder(Reply, strict=False)
 _arrays = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Decoder(Protocol[AnswerT_co]):
+    """Decodes JSON as its type; raises what msgspec raises."""
+
+    def decode(self, data: bytes | msgspec.Raw, /) -> AnswerT_co:
+        """Decode an answer."""
 
 
 def encode_call(request_id: int, method: str, params: Mapping[str, Any] | None) -> bytes:
@@ -64,7 +74,7 @@ def encode_batch(method: str, params_by_id: Mapping[int, Mapping[str, Any]]) -> 
     )
 
 
-def decode_as(method: str, data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
+def decode_as(method: str, data: bytes | msgspec.Raw, decoder: Decoder[T]) -> T:
     """Read JSON as the decoder's type; see the module for its errors."""
     try:
         return decoder.decode(data)
@@ -152,7 +162,7 @@ def _call(request_id: int, method: str, params: Mapping[str, Any] | None) -> dic
 
 
 def _has_content(reply: Reply) -> bool:
-    return reply.error is not None or bytes(reply.result) not in (b"", b"null")
+    return reply.error is not None or reply.result not in _NO_RESULT
 
 
 def _is_json(data: bytes | msgspec.Raw) -> bool:

@@ -9,12 +9,10 @@ from operator import attrgetter
 from sorobanflow.errors import LedgerOutsideRetentionError
 from sorobanflow.sources.items import Malformed, Transaction
 from sorobanflow.sources.rpc.client import MAX_TRANSACTIONS, MIN_TRANSACTIONS, RpcClient
-from sorobanflow.sources.rpc.positions import Collected
+from sorobanflow.sources.rpc.positions import Collected, Positioned
 from sorobanflow.sources.rpc.proof import is_proved, transactions_page_end, usable_cursor
-from sorobanflow.sources.rpc.wire import Items, TransactionsPage
+from sorobanflow.sources.rpc.wire import TransactionsPage
 from sorobanflow.toid import MAX_TX, TxPosition, parse_transactions_cursor
-
-_items = Items(Transaction)
 
 
 class LedgerChunk:
@@ -33,7 +31,7 @@ class LedgerChunk:
         self._reached = self.start
         self._is_read = False
         self._collected: Collected[Transaction, TxPosition] = Collected(
-            self.start, self.end, attrgetter("tx_hash"), _position_of, _claimed_position
+            self.start, self.end, attrgetter("tx_hash"), _claimed_position
         )
 
     @property
@@ -57,20 +55,22 @@ class LedgerChunk:
             self._take(client.get_transactions(self._reached.cursor, limit=limit))
         return self._collected.in_order(self.end)
 
-    def _take(self, page: TransactionsPage) -> None:
+    def _take(self, page: TransactionsPage[Transaction | Malformed]) -> None:
         """Keep a page's transactions, and go on to its end."""
         if page.oldest_ledger > self._reached.ledger:  # some nodes skip it and do not refuse
             raise LedgerOutsideRetentionError(self._reached.ledger, page.oldest_ledger)
         tip = TxPosition(page.latest_ledger, MAX_TX)
         cursor = usable_cursor(page.cursor, parse_transactions_cursor, self._reached, tip)
-        last = self._collected.add(_items.decode(page.transactions), self._reached, cursor or tip)
-        page_end = transactions_page_end(not page.transactions, last, cursor, tip)
+        last = self._collected.add([*map(_placed, page.items or ())], self._reached, cursor or tip)
+        page_end = transactions_page_end(not page.items, last, cursor, tip)
         self._is_read = is_proved("getTransactions", page_end, self._reached, self.end, tip)
         self._reached = page_end
 
 
-def _position_of(transaction: Transaction) -> TxPosition:
-    return TxPosition(transaction.ledger, transaction.application_order)
+def _placed(item: Transaction | Malformed) -> Positioned[TxPosition, Transaction]:
+    if isinstance(item, Malformed):
+        return None, item
+    return TxPosition(item.ledger, item.application_order), item
 
 
 def _claimed_position(item: Malformed, after: TxPosition) -> TxPosition | None:

@@ -7,15 +7,13 @@ changes which items they hold.
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
-
 from sorobanflow.errors import AnswerTooLargeError, RpcRequestError, RpcTimeoutError
 from sorobanflow.sources.rpc.call_sizes import CallSize
 from sorobanflow.sources.rpc.calls import Calls
-from sorobanflow.sources.rpc.jsonrpc import page_limit
+from sorobanflow.sources.rpc.jsonrpc import Decoder, page_limit
 from sorobanflow.sources.rpc.wire import EventsPage, LedgersPage, TransactionsPage
 
-PageT = TypeVar("PageT", EventsPage, TransactionsPage, LedgersPage)
+PageT = TypeVar("PageT", bound=EventsPage[Any] | TransactionsPage[Any] | LedgersPage)
 
 
 class Pages:
@@ -28,7 +26,7 @@ class Pages:
     def get(
         self,
         method: str,
-        decoder: msgspec.json.Decoder[PageT],
+        decoder: Decoder[PageT],
         params: Mapping[str, Any],
         cursor: str,
         wanted: int,

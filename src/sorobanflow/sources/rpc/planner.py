@@ -20,7 +20,6 @@ from sorobanflow.sources.rpc.edge_check import EdgeCheck
 from sorobanflow.sources.rpc.events_walk import EventsRead
 from sorobanflow.sources.rpc.hash_chunk import HashChunk
 from sorobanflow.sources.rpc.ledger_chunk import LedgerChunk
-from sorobanflow.sources.rpc.wire import Items
 from sorobanflow.toid import MAX_TX, TxPosition
 
 FetchPlan = Literal["auto", "ledgers", "hashes"]
@@ -28,8 +27,6 @@ TransactionChunk = LedgerChunk | HashChunk | EdgeCheck
 
 #: Whole pages are cheaper from this share of the ledgers' transactions on.
 MIN_SHARE_FOR_LEDGERS = 0.5
-
-_items = Items(Transaction)
 
 
 class TransactionPlanner:
@@ -171,6 +168,6 @@ def _average(before: float | None, now: float) -> float:
 
 def _measure(client: RpcClient, ledger: int) -> float:
     """Measure the transactions per ledger on one page."""
-    page = _items.decode(client.get_transactions(start=ledger).transactions)
+    page = client.get_transactions(start=ledger).items or ()
     ledgers = {item.ledger for item in page if isinstance(item, Transaction)}
     return len(page) / (max(ledgers) - ledger + 1) if ledgers else 0.0

@@ -5,11 +5,11 @@ malformed item stays between its neighbours, and the position that it claims cou
 if it lies there: a wrong one must move the item neither out of the range nor into it.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from operator import itemgetter
-from typing import Any, Generic, NamedTuple, TypeVar
+from operator import itemgetter, lt
+from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
 
 from msgspec import Struct
 
@@ -41,13 +41,11 @@ class Collected(Generic[ItemT, PositionT]):
         start: PositionT,
         end: PositionT,
         key_of: Callable[[ItemT], str],
-        position_of: Callable[[ItemT], PositionT],
         claimed: Callable[[Malformed, PositionT], PositionT | None],
     ) -> None:
         self._start = start
         self._end = end
         self._key_of = key_of
-        self._position_of = position_of
         self._claimed = claimed
         self._found: list[tuple[PositionT, ItemT | Malformed]] = []
         self._seen: set[str] = set()
@@ -56,9 +54,14 @@ class Collected(Generic[ItemT, PositionT]):
         return len(self._found)
 
     def add(
-        self, page: Sequence[ItemT | Malformed], after: PositionT, bound: PositionT
+        self, page: Sequence[Positioned[PositionT, ItemT]], after: PositionT, bound: PositionT
     ) -> LastItem[PositionT]:
         """Keep what is new of a page that starts after a position and can reach up to a bound."""
+        if self._is_sound(page, after, bound):
+            kept = page[: bisect_right(page, self._end, key=itemgetter(0))]
+            self._found += kept
+            self._seen.update(self._key_of(item) for _, item in kept)
+            return LastItem(page[-1][0], ends_page=True)
         items = mark_misplaced([*self._new(page, bound)], after, bound)
         for position, item in self._assigned(items, after, bound):
             key = item.payload if isinstance(item, Malformed) else self._key_of(item)
@@ -69,11 +72,25 @@ class Collected(Generic[ItemT, PositionT]):
         ends_malformed = bool(items) and items[-1][0] is None
         return LastItem(readable[-1] if readable else after, bool(page) and not ends_malformed)
 
+    def _is_sound(
+        self, page: Sequence[Positioned[PositionT, ItemT]], after: PositionT, bound: PositionT
+    ) -> TypeGuard[Sequence[tuple[PositionT, ItemT]]]:
+        """Tell whether a page has items, and all of them are readable, new and in order.
+
+        Nearly all pages are; the rules for the others take as long as decoding the items.
+        """
+        positions = [position for position, _ in page if position is not None]
+        if not page or len(positions) < len(page) or positions[-1] > bound:
+            return False
+        keys = {self._key_of(item) for _, item in page if not isinstance(item, Malformed)}
+        is_new = len(keys) == len(page) and self._seen.isdisjoint(keys)
+        return is_new and all(map(lt, [after, *positions], positions))
+
     def in_order(self, end: PositionT) -> list[ItemT | Malformed]:
         """Give what stands up to a position, in chain order."""
         self._found.sort(key=itemgetter(0))
         items = [item for position, item in self._found if position <= end]
-        if not any(isinstance(item, Malformed) for item in items):
+        if Malformed not in {type(item) for item in items}:
             return items
         # An item that came misplaced may have come again, at its own position.
         readable = (item for item in items if not isinstance(item, Malformed))
@@ -81,15 +98,15 @@ class Collected(Generic[ItemT, PositionT]):
         return [i for i in items if not isinstance(i, Malformed) or i.payload not in payloads]
 
     def _new(
-        self, page: Sequence[ItemT | Malformed], bound: PositionT
+        self, page: Sequence[Positioned[PositionT, ItemT]], bound: PositionT
     ) -> Iterator[Positioned[PositionT, ItemT]]:
         """Leave out what earlier pages held, and what the page holds twice at one position."""
         in_page: set[tuple[str, PositionT]] = set()
-        for item in page:
-            if isinstance(item, Malformed):
+        for position, item in page:
+            if position is None or isinstance(item, Malformed):
                 yield None, item
                 continue
-            stated = key, position = self._key_of(item), self._position_of(item)
+            stated = key, _ = self._key_of(item), position
             is_before = position <= self._start and position[0] == bound[0]
             if not is_before and key not in self._seen and stated not in in_page:
                 in_page.add(stated)

@@ -1,12 +1,12 @@
 """The answers of the RPC methods that we read, typed.
 
 Tolerates what the versions of the node differ in: times and ledgers as number or string;
-absent, `null` and zero-valued fields; unknown fields. Invariant: the items of a page are
-decoded one by one, so that a malformed one does not cost its page.
+absent, `null` and zero-valued fields; unknown fields. Invariant: a malformed item does not
+cost its page.
 """
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -44,25 +44,26 @@ class Network(Struct, rename="camel"):
     passphrase: str
 
 
-class EventsPage(Struct, rename="camel"):
-    """Answer of getEvents; `events` undecoded, in chain order."""
+class EventsPage(Struct, Generic[ItemT], rename="camel"):
+    """Answer of getEvents; its events are in chain order."""
 
     latest_ledger: LedgerNumber
-    events: list[msgspec.Raw] | None  # an empty list may be null; without it, it is no answer
+    #: An empty list may be null; without it, it is no answer.
+    items: list[ItemT] | None = msgspec.field(name="events")
     oldest_ledger: LedgerNumber = 0
     cursor: str = ""
 
     @property
     def size(self) -> int:
         """Number of events."""
-        return len(self.events or ())
+        return len(self.items or ())
 
 
-class TransactionsPage(Struct, rename="camel"):
-    """Answer of getTransactions; `transactions` undecoded, in chain order."""
+class TransactionsPage(Struct, Generic[ItemT], rename="camel"):
+    """Answer of getTransactions; its transactions are in chain order."""
 
     latest_ledger: LedgerNumber
-    transactions: list[msgspec.Raw] | None
+    items: list[ItemT] | None = msgspec.field(name="transactions")
     oldest_ledger: LedgerNumber = 0
     cursor: str = ""
     latest_ledger_close_timestamp: str | int | None = None
@@ -70,7 +71,7 @@ class TransactionsPage(Struct, rename="camel"):
     @property
     def size(self) -> int:
         """Number of transactions."""
-        return len(self.transactions or ())
+        return len(self.items or ())
 
 
 class LedgerInfo(Struct, rename="camel"):
@@ -143,7 +144,7 @@ class Reply(Struct):
 
 
 class Items(Generic[ItemT]):
-    """Decodes the raw items of a page into structs, or `Malformed`, in order."""
+    """Decodes raw items into structs, or `Malformed`, in order."""
 
     def __init__(self, item_type: type[ItemT]) -> None:
         self._decoder = msgspec.json.Decoder(item_type, strict=False)
@@ -154,8 +155,43 @@ class Items(Generic[ItemT]):
 
     def _one(self, raw: msgspec.Raw) -> ItemT | Malformed:
         try:
-            return self._decoder.decode(raw)
+            item = self._decoder.decode(raw)
+            _check_hashes([item])
+            return item
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return Malformed(bytes(raw).decode("utf-8", "replace"), str(error))
         except RecursionError:
             return Malformed(bytes(raw).decode("utf-8", "replace"), "nested too deeply")
+
+
+class PageDecoder(Generic[ItemT]):
+    """Decodes pages with their items: all at once, or each by itself if one is malformed."""
+
+    def __init__(self, page_type: Any, item_type: type[ItemT]) -> None:  # noqa: ANN401 - generic
+        self._whole = msgspec.json.Decoder(page_type[item_type], strict=False)
+        self._undecoded = msgspec.json.Decoder(page_type[msgspec.Raw], strict=False)
+        self._items = Items(item_type)
+
+    def decode(self, data: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a page of `page_type`
+        """Decode a page; raises what msgspec raises if it is none."""
+        try:
+            page = self._whole.decode(data)
+            _check_hashes(page.items or ())
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            page = self._undecoded.decode(data)
+            page.items = self._items.decode(page.items)
+        return page
+
+
+def _check_hashes(items: Iterable[Any]) -> None:
+    """Check what msgspec has not checked of the items' hashes: that all are lower-case hex.
+
+    A pattern of msgspec's, which is asked for each item, takes half of the time of a page.
+    """
+    text = "".join({getattr(item, "tx_hash", "") for item in items})
+    try:
+        is_hex = bytes.fromhex(text).hex() == text
+    except ValueError:
+        is_hex = False
+    if not is_hex:
+        raise msgspec.ValidationError("Expected 64 lower-case hex digits - at `$.txHash`")
