@@ -28,7 +28,9 @@ from sorobanflow.sources.rpc.planner import TransactionPlanner
 from sorobanflow.sources.rpc.source import RpcSource
 from sorobanflow.store import schema
 from sorobanflow.store.embedded import EmbeddedPostgres
+from sorobanflow.store.encoded import in_parts
 from sorobanflow.store.engine import open_engine
+from sorobanflow.store.layouts import layout_of
 from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.pool import PoolSettings
@@ -104,7 +106,8 @@ def _measure(
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS variant WITH (FORCE)")
         connection.execute("CREATE DATABASE variant TEMPLATE template")
-    rows = [batch.by_table()[variant.table.name] for batch in batches]
+    layout = layout_of(variant.table)
+    rows = [in_parts(layout, batch.by_table()[variant.table.name]) for batch in batches]
     with psycopg.connect(postgres.url_of("variant")) as connection:
         cursor = connection.cursor()
         cursor.execute(variant.change or "SELECT 1")

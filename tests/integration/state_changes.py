@@ -14,7 +14,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.store.encoded import in_parts
 from sorobanflow.store.engine import driver_connection
+from sorobanflow.store.layouts import layout_of
 from sorobanflow.store.merge import merge_rows
 from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.tables import PARTITIONED, VERSION_GROUPS
@@ -64,7 +66,7 @@ def store(engine: Engine, table: Table, *rows: Row) -> None:
 
 def merge(connection: Connection, table: Table, *rows: Row) -> None:
     """Merge rows in the caller's transaction."""
-    merge_rows(driver_connection(connection), {table: rows})
+    merge_rows(driver_connection(connection), {table: in_parts(layout_of(table), rows)})
 
 
 def stored(engine: Engine, table: Table) -> list[Row]:

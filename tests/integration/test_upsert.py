@@ -98,9 +98,20 @@ def test_row_that_decodes_better_now_replaces_the_old_one(engine: Engine, stream
     assert _all(engine, "SELECT value #>> '{}' FROM events") == [("new",)]
 
 
-def test_bad_row_leaves_nothing_of_its_batch(engine: Engine, stream: str) -> None:
-    batch = _batch(5, 5, [_event(5, 0), _event(5, 1)._replace(value="not JSON")])
-    with pytest.raises(Exception, match="invalid input syntax for type json"):
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"value": "not JSON"}, "invalid input syntax for type json"),
+        ({"contract_id": "C\0"}, "invalid byte sequence"),
+        ({"event_index": 2**31}, "value 2147483648 is out of range for type integer"),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+def test_bad_row_leaves_nothing_of_its_batch(
+    bad: dict[str, Any], message: str, engine: Engine, stream: str
+) -> None:
+    batch = _batch(5, 5, [_event(5, 0), _event(5, 1)._replace(**bad)])
+    with pytest.raises(Exception, match=message):
         upsert_batch(engine, batch, stream)
     assert _all(engine, "SELECT id FROM events") == []
     assert read_coverage(engine, stream).covered == ()

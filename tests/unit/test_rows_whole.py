@@ -1,7 +1,6 @@
 """What only whole ledgers tell, of hand-made ledgers: positions, headers, and what is refused."""
 
 import json
-import pickle
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,12 +163,6 @@ def test_every_ledger_has_its_header_and_close_time() -> None:
         LEDGER: HeaderRow(hashes[1], hashes[0], *amounts, 1, 0, True),
         LEDGER + 1: HeaderRow(hashes[2], hashes[1], *amounts, 0, 0, True),
     }
-
-
-def test_headers_pass_between_processes() -> None:
-    rows = rows_of(whole())
-    copy = pickle.loads(pickle.dumps(rows))
-    assert (copy.headers, copy.is_whole) == (rows.headers, True)
 
 
 def test_missing_ledger_is_refused() -> None:

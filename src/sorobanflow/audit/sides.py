@@ -30,8 +30,10 @@ from sqlalchemy import (
 )
 
 from sorobanflow.sources.filters import EventFilter
-from sorobanflow.store.copy import Row, copy_rows
+from sorobanflow.store.copy import copy_rows
 from sorobanflow.store.engine import driver_connection
+from sorobanflow.store.fields import Row, to_copy
+from sorobanflow.store.layouts import layout_of
 from sorobanflow.store.selected import matches
 from sorobanflow.store.tables import (
     VERSION_GROUPS,
@@ -73,7 +75,7 @@ def stage_rows(connection: Connection, rows: Mapping[Table, Sequence[Row]]) -> N
         stage = _stage(table)
         create = f"CREATE TEMPORARY TABLE {stage.name} (LIKE {table.fullname}) ON COMMIT DROP"
         driver.execute(create.encode())
-        copy_rows(driver, table, its_rows, stage)
+        copy_rows(driver, stage, to_copy(layout_of(stage).columns, its_rows))
 
 
 @cache

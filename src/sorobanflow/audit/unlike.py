@@ -33,7 +33,7 @@ from sorobanflow.audit.sides import in_quarantine, made_rows, stage_rows, stored
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.store.claims import Claims
-from sorobanflow.store.ledgers import ledger_rows
+from sorobanflow.store.encoded import ledger_rows
 from sorobanflow.store.only_whole import came_whole
 from sorobanflow.store.tables import (
     HISTORY_TABLES,

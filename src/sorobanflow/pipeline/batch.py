@@ -21,11 +21,10 @@ from sqlalchemy import Engine
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.pipeline.decoding import Decoders, Decoding
 from sorobanflow.pipeline.runner import Awaited, Runner, Started, Step
-from sorobanflow.rows.batch_rows import BatchRows
-from sorobanflow.rows.mass_failure import refuse_mass_failure
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.source import BatchFetch, Fetched, FetchedItems, FetchStep
 from sorobanflow.store.claims import Claims
+from sorobanflow.store.encoded import EncodedBatch
 from sorobanflow.store.upsert import Written, upsert_batch
 
 
@@ -68,7 +67,7 @@ class UpsertStep:
     kind: Literal["upsert-batch"] = "upsert-batch"
 
     def __init__(
-        self, engine: Engine, rows: BatchRows, stream: str, replaced: Claims | None
+        self, engine: Engine, rows: EncodedBatch, stream: str, replaced: Claims | None
     ) -> None:
         self.label = str(rows.ledgers)
         self._engine = engine
@@ -88,13 +87,15 @@ class Batch:
         items: Number of events and transactions that arrived; of whole ledgers, once it is MADE.
         size_bytes: Bytes of their XDR.
         fetch_s: Seconds from the beginning to the last item.
+        decode_s: Seconds that decoding took this process, or another one while this one waited;
+            once it is MADE.
     """
 
     def __init__(self, fetch: BatchFetch, tools: Tools) -> None:
         self.stage = Stage.FETCHING
         self.error: Exception | None = None
         self.items = self.size_bytes = 0
-        self.fetch_s = self._decode_s = self._decoded_at = 0.0
+        self.fetch_s = self.decode_s = self._decoded_at = 0.0
         self._began_at = time.monotonic()
         self._fetch = fetch
         self._tools = tools
@@ -103,7 +104,7 @@ class Batch:
         self._arrived: list[FetchedItems] = []
         self._decoding: Decoding | None = None
         self._rows: Awaited | None = None
-        self._made: BatchRows | None = None
+        self._made: EncodedBatch | None = None
         self._upsert: Awaited | None = None
         self._start_round()
 
@@ -115,7 +116,7 @@ class Batch:
     @property
     def knows_ledgers(self) -> bool:
         """Whether the first round has ended and shown which ledgers the batch holds."""
-        return self._decoding is not None or self.stage is Stage.FAILED
+        return self._decoding is not None or self.stage is not Stage.FETCHING
 
     @property
     def has_fetched(self) -> bool:
@@ -145,12 +146,6 @@ class Batch:
     def is_written(self) -> bool:
         """Whether the writing has ended, well or not."""
         return self._upsert is not None and self._upsert.is_done
-
-    @property
-    def decode_s(self) -> float:
-        """Seconds that decoding took this process, or another one while this one waited."""
-        assert self._rows is not None
-        return self._decode_s + max(0.0, self._rows.done_at - self._decoded_at)
 
     def fetch_on(self, items_left: float) -> LedgerRange | None:
         """Take what the ended steps brought; after the last one of a round, start the next.
@@ -184,20 +179,21 @@ class Batch:
                 self._decoding.add_objects(items.objects)
             if not self._arrived and not self._running:
                 self._rows = self._tools.watch(self._decoding.finish())
+                self._decoding = None  # and with it the items
                 self.stage = Stage.DECODING
         except Exception as error:
             self._fail(error)
         self._decoded_at = time.monotonic()
-        self._decode_s += self._decoded_at - began
+        self.decode_s += self._decoded_at - began
 
     def take_rows(self) -> None:
         """Take the rows that were made, unless too many items were bad."""
         assert self._rows is not None
         try:
-            rows: BatchRows = self._rows.future.result()
-            refuse_mass_failure(rows)
-            self._made = rows
-            self.items = max(self.items, len(rows.events) + len(rows.transactions))
+            rows: EncodedBatch = self._rows.future.result()
+            self.decode_s += max(0.0, self._rows.done_at - self._decoded_at)
+            self._made, self._rows = rows, None
+            self.items = max(self.items, rows.counts["events"] + rows.counts["transactions"])
             self.stage = Stage.MADE
         except Exception as error:
             self._fail(error)

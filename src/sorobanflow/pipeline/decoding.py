@@ -2,27 +2,28 @@
 
 Python runs one thread at a time, so a process beside this one pays where there is a second core.
 Invariants: the rows are the same wherever they are made; a process that dies costs only time.
-Items, compressed ledgers and rows cross the boundary, never XDR objects.
+Items, compressed ledgers and encoded rows cross the boundary, never XDR objects.
 """
 
 import gc
 import os
-import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 from loky import ProcessPoolExecutor
 from loky.backend import get_context
 
 from sorobanflow.ledgers import Anchor, LedgerRange
-from sorobanflow.rows.batch_rows import BatchRows
-from sorobanflow.rows.row_maker import RowMaker, make_rows
+from sorobanflow.pipeline.job import Job, encoded, set_up
+from sorobanflow.rows.row_maker import RowMaker
 from sorobanflow.sources.filters import EventFilter
 from sorobanflow.sources.items import Event, LedgerObject, Malformed, Transaction
+from sorobanflow.store.encoded import EncodedBatch
+from sorobanflow.store.layouts import layouts
 
 #: Default maximum of processes: one writer takes no more rows than four make.
 MAX_PROCESSES = 4
@@ -44,11 +45,16 @@ def default_processes(whole_ledgers: bool = False) -> int:
 class Rows(Protocol):
     """The rows of a batch, perhaps not made yet."""
 
-    def add_done_callback(self, fn: "Callable[[Future[BatchRows]], object]", /) -> None:
+    def add_done_callback(self, fn: "Callable[[Future[EncodedBatch]], object]", /) -> None:
         """Have `fn` called once they are made, from any thread."""
 
-    def result(self) -> BatchRows:
-        """Wait for them."""
+    def result(self) -> EncodedBatch:
+        """Wait for them.
+
+        Raises:
+            MassFailureError: too many items were bad.
+            DecodeError: a number is out of range for its column.
+        """
 
 
 class Decoding(Protocol):
@@ -109,8 +115,8 @@ class Decoders:
         """
         is_worth_it = items_left >= PROCESSES_MIN_ITEMS or self._pool is not None
         if self._max_processes and is_worth_it:
-            options = self._passphrase, event_filter, self._anchor, self._with_calls
-            return _InWorker(_Job(ledgers, [], [], [], *options), self._submit)
+            options = layouts(), self._passphrase, event_filter, self._anchor, self._with_calls
+            return _InWorker(Job(ledgers, [], [], [], *options), self._submit)
         maker = RowMaker(
             ledgers,
             self._passphrase,
@@ -120,7 +126,7 @@ class Decoders:
         )
         return _Here(maker)
 
-    def _submit(self, job: "_Job") -> Rows:
+    def _submit(self, job: Job) -> Rows:
         """Have a batch made by a process, or here if they are busy or gone."""
         future = self._try_submit(job)
         if future is None:
@@ -128,13 +134,13 @@ class Decoders:
         future.add_done_callback(self._count_done)
         return _MadeInWorker(job, future)
 
-    def _try_submit(self, job: "_Job") -> "Future[BatchRows] | None":
+    def _try_submit(self, job: Job) -> "Future[EncodedBatch] | None":
         with self._lock:
             if self._in_processes > self._max_processes:
                 return None
             self._pool = self._pool or _start_pool(self._max_processes)
             try:
-                future: Future[BatchRows] = self._pool.submit(job.make)
+                future: Future[EncodedBatch] = self._pool.submit(job.make)
             except BrokenExecutor:
                 self._pool = None
                 return None
@@ -150,32 +156,7 @@ def _start_pool(processes: int) -> ProcessPoolExecutor:
     # An idle process may end just as a job comes. Then loky starts another one, and warns.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     context = get_context("loky")
-    return ProcessPoolExecutor(processes, context=context, timeout=IDLE_S, initializer=_set_up)
-
-
-class _Job(NamedTuple):
-    """What a process needs to make a batch's rows."""
-
-    ledgers: LedgerRange
-    events: list[Event | Malformed]
-    transactions: list[Transaction | Malformed]
-    objects: list[LedgerObject]
-    passphrase: str
-    event_filter: EventFilter | None
-    anchor: Anchor | None
-    with_calls: bool
-
-    def make(self) -> BatchRows:
-        return make_rows(
-            self.ledgers,
-            self.events,
-            self.transactions,
-            self.passphrase,
-            objects=self.objects,
-            event_filter=self.event_filter,
-            anchor=self.anchor,
-            with_calls=self.with_calls,
-        )
+    return ProcessPoolExecutor(processes, context=context, timeout=IDLE_S, initializer=set_up)
 
 
 class _Here:
@@ -188,13 +169,13 @@ class _Here:
         self.add_objects = maker.add_objects
 
     def finish(self) -> Rows:
-        return _made(self._maker.finish())
+        return _made(encoded(self._maker.finish(), layouts()))
 
 
 class _InWorker:
     """Collects a batch's items for a process."""
 
-    def __init__(self, job: _Job, submit: Callable[[_Job], Rows]) -> None:
+    def __init__(self, job: Job, submit: Callable[[Job], Rows]) -> None:
         self._job = job
         self._submit = submit
         self.add_events = job.events.extend
@@ -208,20 +189,20 @@ class _InWorker:
 class _MadeInWorker:
     """Rows made in another process, or by the waiting thread if that process dies."""
 
-    def __init__(self, job: _Job, future: "Future[BatchRows]") -> None:
+    def __init__(self, job: Job, future: "Future[EncodedBatch]") -> None:
         self._job = job
         self._future = future
         self.add_done_callback = future.add_done_callback
 
-    def result(self) -> BatchRows:
+    def result(self) -> EncodedBatch:
         try:
             return self._future.result()
         except BrokenExecutor:
             return self._job.make()
 
 
-def _made(rows: BatchRows) -> "Future[BatchRows]":
-    future: Future[BatchRows] = Future()
+def _made(rows: EncodedBatch) -> "Future[EncodedBatch]":
+    future: Future[EncodedBatch] = Future()
     future.set_result(rows)
     return future
 
@@ -241,10 +222,3 @@ def reduced_gc() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-def _set_up() -> None:
-    """Prepare a process: Ctrl-C is for the parent alone, and what is made here has no cycles."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()
-    gc.disable()

@@ -5,74 +5,52 @@ events and transactions, which has none, and never changed by a batch that does 
 stored header follows the one before it, whichever batches and runs brought them.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
 from sorobanflow.errors import LedgerProofError
-from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.headers import HeaderRow
-from sorobanflow.store.copy import Row, column_types
+from sorobanflow.store.copy import execute_with_arrays
+from sorobanflow.store.encoded import EncodedBatch
+from sorobanflow.store.layouts import layout_of
 from sorobanflow.store.tables import events, ledgers, operations, transactions
 
 #: The columns that only whole ledgers fill.
 HEADER_COLUMNS = HeaderRow._fields
-_NO_HEADER = tuple(False if name == "proved" else None for name in HEADER_COLUMNS)
-_TYPES = dict(zip(ledgers.columns.keys(), column_types(ledgers), strict=True))
+_TYPES = layout_of(ledgers).columns
 
 
-def ledger_rows(rows: BatchRows) -> list[Row]:
-    """Make the rows of `ledgers`, with the numbers of a batch's transactions and events."""
-    transactions = Counter(row.ledger for row in rows.transactions)
-    events = Counter(row.ledger for row in rows.events)
-    return [
-        (
-            *(ledger, closed_at, transactions[ledger], events[ledger]),
-            *rows.headers.get(ledger, _NO_HEADER),
-        )
-        for ledger, closed_at in sorted(rows.closed_at.items())
-    ]
-
-
-def add_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
+def add_ledgers(connection: "psycopg.Connection[Any]", rows: EncodedBatch) -> bool:
     """Insert the ledgers with the counts of their rows; True if no ledger existed.
 
     No table holds a row of a new ledger: each stored row's ledger has a row here, and a
     concurrent writer of the same ledger waits. The savepoint shares the round trip.
     """
-    new = ledger_rows(rows)
     with connection.pipeline():
-        added = connection.execute(_INSERT, _columns(new, len(ledgers.columns)))
+        added = execute_with_arrays(connection, _INSERT, rows.ledger_rows)
         connection.execute("SAVEPOINT before_rows")
-    return added.rowcount == len(new)
+    return added.rowcount == len(rows.closed_at)
 
 
 def lock_ledgers(
-    connection: "psycopg.Connection[Any]", rows: BatchRows
+    connection: "psycopg.Connection[Any]", rows: EncodedBatch
 ) -> "psycopg.Cursor[tuple[int, str | None]]":
     """Wait for concurrent writers of the ledgers, so that `count_ledgers` sees their rows.
 
     The cursor has the ledgers and their stored hashes, for `check_headers`.
     """
-    return connection.execute(
-        "SELECT sequence, hash FROM ledgers WHERE sequence = ANY(%s) ORDER BY sequence FOR UPDATE",
-        (sorted(rows.closed_at),),
-    )
+    return execute_with_arrays(connection, _LOCK, rows.ledger_rows)
 
 
-def count_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> None:
+def count_ledgers(connection: "psycopg.Connection[Any]", rows: EncodedBatch) -> None:
     """Update the ledgers' rows: the counts from tables that may hold rows of other streams."""
-    new = [
-        (ledger, closed_at, *rows.headers.get(ledger, _NO_HEADER))
-        for ledger, closed_at in rows.closed_at.items()
-    ]
-    connection.execute(_UPDATE, _columns(new, 2 + len(HEADER_COLUMNS)))
+    execute_with_arrays(connection, _UPDATE, rows.ledger_rows)
 
 
 def read_neighbours(
-    connection: "psycopg.Connection[Any]", rows: BatchRows
+    connection: "psycopg.Connection[Any]", rows: EncodedBatch
 ) -> "psycopg.Cursor[tuple[int, str | None, str | None]]":
     """Read the headers of the ledgers before and after a batch, for `check_headers`.
 
@@ -85,7 +63,7 @@ def read_neighbours(
 
 
 def check_headers(
-    rows: BatchRows,
+    rows: EncodedBatch,
     stored: Sequence[tuple[int, str | None]],
     neighbours: Sequence[tuple[int, str | None, str | None]],
     *,
@@ -120,12 +98,8 @@ def _refuse_break(ledger: int, stated: str, before: str) -> None:
         raise LedgerProofError(ledger, "previous hash", said)
 
 
-def _columns(rows: Sequence[Row], width: int) -> list[list[Any]]:
-    return [[*column] for column in zip(*rows, strict=True)] or [[]] * width
-
-
 def _unnest(columns: Sequence[str]) -> str:
-    return f"unnest({', '.join(f'%s::{_TYPES[name]}[]' for name in columns)})"
+    return f"unnest({', '.join(f'%({name})s::{_TYPES[name]}[]' for name in columns)})"
 
 
 def _count(rows: str) -> str:
@@ -140,6 +114,10 @@ _INSERT = (
     f"SELECT * FROM {_unnest(_NAMES)} AS new ORDER BY 1 ON CONFLICT DO NOTHING"
 ).encode()
 
+_LOCK = (
+    b"SELECT sequence, hash FROM ledgers WHERE sequence = ANY(%(sequence)s::int[]) "
+    b"ORDER BY sequence FOR UPDATE"
+)
 _UPDATED = ("sequence", "closed_at", *HEADER_COLUMNS)
 _AFTER = {
     "closed_at": "new.closed_at",

@@ -1,11 +1,11 @@
 """Merge rows into a table by key: one statement takes the rows as an array per column.
 
-So there is no temporary table, which belongs to a session and takes a privilege. Rows are merged
-in the order of their keys, so concurrent writers cannot deadlock; the same rows again change
-nothing. In a state table the newer change wins, whatever the order of merging; of two versions of
-one change the incoming one, so that indexing again corrects stored rows. Where ledgers are
-replaced, what they hold gives way whatever change it claims; but what only a whole ledger tells
-does not give way to events and transactions.
+So there is no temporary table, which belongs to a session and takes a privilege. Rows of state
+come in the order of their keys, so concurrent writers cannot deadlock; history is of ledgers that
+are locked already. The same rows again change nothing. In a state table the newer change wins,
+whatever the order of merging; of two versions of one change the incoming one, so that indexing
+again corrects stored rows. Where ledgers are replaced, what they hold gives way whatever change it
+claims; but what only a whole ledger tells does not give way to events and transactions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,31 +16,27 @@ import psycopg
 from sqlalchemy import Table
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.store.copy import Row, array_parameters, execute_with_rows, sort_by_key
+from sorobanflow.store.copy import array_parameters, execute_with_arrays
+from sorobanflow.store.fields import Arrays
 from sorobanflow.store.only_whole import LEFT_OPEN, came_whole, only_whole
 from sorobanflow.store.tables import VERSION_GROUPS, VersionGroup
-
-#: Rows per statement; a row may have some 100 KiB, and the server holds a statement in memory.
-MAX_ROWS = 1000
 
 
 def merge_rows(
     connection: "psycopg.Connection[Any]",
-    rows: Mapping[Table, Sequence[Row]],
+    rows: Mapping[Table, Sequence[Arrays]],
     replaced: LedgerRange | None = None,
     is_whole: bool = False,
 ) -> None:
-    """Merge rows without repeated keys into their tables.
+    """Merge rows without repeated keys into their tables, those of state ordered by key.
 
     `replaced`: the batch's ledgers; `is_whole`: whether they came whole.
     """
     bounds = {} if replaced is None else replaced._asdict()
-    for table, its_rows in rows.items():
+    for table, parts in rows.items():
         statement = _merge_statement(table, replace=replaced is not None, is_whole=is_whole)
-        ordered = sort_by_key(table, its_rows)
-        for start in range(0, len(ordered), MAX_ROWS):
-            some = ordered[start : start + MAX_ROWS]
-            execute_with_rows(connection, statement, table, some, bounds)
+        for arrays in parts:
+            execute_with_arrays(connection, statement, {**bounds, **arrays})
 
 
 @cache

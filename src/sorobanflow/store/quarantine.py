@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from sorobanflow.ledgers import LedgerRange
-from sorobanflow.rows.batch_rows import BatchRows
+from sorobanflow.store.encoded import EncodedBatch
 
 
 def read_quarantine(
@@ -25,7 +25,7 @@ def read_quarantine(
 def update_quarantine(
     connection: "psycopg.Connection[Any]",
     quarantined: Sequence[tuple[str, str]],
-    rows: BatchRows,
+    rows: EncodedBatch,
     stream: str,
 ) -> None:
     """Add the bad items of a stream's batch; remove those of `quarantined` that it stores."""
@@ -45,16 +45,16 @@ def update_quarantine(
     )
 
 
-def _stored(quarantined: Sequence[tuple[str, str]], rows: BatchRows) -> list[tuple[str, str]]:
+def _stored(quarantined: Sequence[tuple[str, str]], rows: EncodedBatch) -> list[tuple[str, str]]:
     """Select the items that the batch holds as rows."""
     if not quarantined:
         return []
     bad = {(row.kind, row.key) for row in rows.quarantine}
-    event_ids = {row.id for row in rows.events}
+    event_ids = rows.event_ids()
     keys = {
         "event": event_ids,
         "token_operation": event_ids,
-        "transaction": {row.hash.hex() for row in rows.transactions},
+        "transaction": rows.transaction_hashes(),
     }
     return [
         (kind, key)

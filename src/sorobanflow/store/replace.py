@@ -13,9 +13,11 @@ from typing import Any
 import psycopg
 from sqlalchemy import Table
 
-from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.claims import Claims
-from sorobanflow.store.copy import Row, column_types
+from sorobanflow.store.copy import execute_with_arrays
+from sorobanflow.store.encoded import EncodedBatch
+from sorobanflow.store.fields import Arrays, join_arrays
+from sorobanflow.store.layouts import layout_of
 from sorobanflow.store.only_whole import only_whole
 from sorobanflow.store.tables import (
     OF_LEDGERS,
@@ -39,50 +41,54 @@ _EMPTY_LEDGERS = (
     f"UPDATE ledgers SET transaction_count = 0, event_count = 0 {_ARE_EMPTY} "  # noqa: S608
     "AND (transaction_count, event_count) <> (0, 0)",
 )
+#: Of transactions whose calls the batch has, or which it does not have.
 _UNTOLD = (
-    " AND NOT EXISTS (SELECT FROM unnest(%(untold)s::bytea[]) AS u (hash) WHERE u.hash = t.tx_hash)"
+    " AND NOT EXISTS (SELECT FROM (SELECT unnest(%(hashes)s::bytea[]) "
+    "EXCEPT SELECT unnest(%(told)s::bytea[])) AS untold (hash) WHERE untold.hash = t.tx_hash)"
 )
 
 
-def remove_surplus(connection: "psycopg.Connection[Any]", rows: BatchRows, claims: Claims) -> None:
+def remove_surplus(
+    connection: "psycopg.Connection[Any]", rows: EncodedBatch, claims: Claims
+) -> None:
     """Remove the rows of the batch's ledgers that it does not have."""
-    bounds, by_name = rows.ledgers._asdict(), rows.by_table()
+    bounds = rows.ledgers._asdict()
     for table in OF_LEDGERS:
-        kept = _keys_of(table, by_name[table.name])
-        connection.execute(_history_statement(table), {**bounds, **kept})
+        values = bounds | _keys_of(table, rows)
+        execute_with_arrays(connection, _history_statement(table), values)
     _remove_calls(connection, rows)
     for empty in _EMPTY_LEDGERS:
-        ledgers = {"kept": [*rows.closed_at], "is_whole": rows.is_whole}
-        connection.execute(empty.encode(), bounds | ledgers)
+        ledgers = {"kept": rows.ledger_rows["sequence"], "is_whole": rows.is_whole}
+        execute_with_arrays(connection, empty.encode(), bounds | ledgers)
     for table in STATE_TABLES:
         if keys := claims.keys(table, rows.ledgers):
             names = table.primary_key.columns.keys()
             claimed = {name: [key[n] for key in keys] for n, name in enumerate(names)}
-            kept = _keys_of(table, by_name[table.name])
+            values = bounds | claimed | _keys_of(table, rows)
             for statement in _state_statements(table, rows.is_whole):
-                connection.execute(statement, {**bounds, **claimed, **kept})
+                execute_with_arrays(connection, statement, values)
 
 
-def _remove_calls(connection: "psycopg.Connection[Any]", rows: BatchRows) -> None:
+def _remove_calls(connection: "psycopg.Connection[Any]", rows: EncodedBatch) -> None:
     """Remove the calls of transactions that are gone, or whose calls are told anew.
 
     A source without diagnostics, or a batch that asks for none, leaves those that are stored.
     """
-    told = {call.tx_hash for call in rows.contract_calls}
-    untold = [row.hash for row in rows.transactions if row.hash not in told]
-    kept = _keys_of(contract_calls, rows.contract_calls)
-    values = {**rows.ledgers._asdict(), **kept, "untold": untold}
+    hashes = _column(transactions, "hash", rows.arrays(transactions.name))
+    told = _column(contract_calls, "tx_hash", rows.arrays(contract_calls.name))
+    values = {**rows.ledgers._asdict(), **_keys_of(contract_calls, rows)}
     statement = _history_statement(contract_calls) + _UNTOLD.encode()
-    connection.execute(statement, values)
+    execute_with_arrays(connection, statement, values | {"hashes": hashes, "told": told})
 
 
-def _keys_of(table: Table, rows: Sequence[Row]) -> dict[str, list[Any]]:
+def _keys_of(table: Table, rows: EncodedBatch) -> dict[str, Any]:
     """Return the keys of the batch's rows, for `_not_kept`."""
-    names = table.columns.keys()
-    return {
-        f"kept_{key.name}": [row[names.index(key.name)] for row in rows]
-        for key in table.primary_key
-    }
+    parts = rows.arrays(table.name)
+    return {f"kept_{name}": _column(table, name, parts) for name in layout_of(table).key}
+
+
+def _column(table: Table, name: str, parts: Sequence[Arrays]) -> bytes:
+    return join_arrays(layout_of(table).columns[name], [part[name] for part in parts])
 
 
 @cache
@@ -139,8 +145,7 @@ def _not_kept(table: Table) -> str:
 
 def _unnested(table: Table, prefix: str, alias: str) -> str:
     """Make rows of the parameters that hold keys, an array for each column."""
-    types = dict(zip(table.columns.keys(), column_types(table), strict=True))
-    keys = table.primary_key.columns.keys()
+    types, keys = layout_of(table)
     arrays = ", ".join(f"%({prefix}{key})s::{types[key]}[]" for key in keys)
     return f"unnest({arrays}) AS {alias} ({', '.join(keys)})"
 

@@ -1,24 +1,26 @@
 """Write the rows of a batch and the coverage of its ledgers, in one transaction.
 
-Every writer locks the ledgers first, then the tables in the same order, and within a table the
-rows in the order of their keys, so concurrent writers cannot deadlock.
+Every writer locks the ledgers first, then the tables in the same order, and of state the rows in
+the order of their keys, so concurrent writers cannot deadlock.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import psycopg
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine
 
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.store.answers import add_tokens
 from sorobanflow.store.archives import guard_write, refuse_dropped
 from sorobanflow.store.claims import Claims
-from sorobanflow.store.copy import Row, copy_rows, sort_by_key
+from sorobanflow.store.copy import copy_rows
 from sorobanflow.store.coverage import add_coverage, refuse_unopened
+from sorobanflow.store.encoded import EncodedBatch
 from sorobanflow.store.engine import driver_connection
+from sorobanflow.store.layouts import COPIED, layouts
 from sorobanflow.store.ledgers import (
     add_ledgers,
     check_headers,
@@ -33,16 +35,8 @@ from sorobanflow.store.partitions import ensure_partitions
 from sorobanflow.store.quarantine import read_quarantine, update_quarantine
 from sorobanflow.store.replace import remove_surplus
 from sorobanflow.store.seen import add_seen
-from sorobanflow.store.tables import (
-    OF_LEDGERS,
-    STATE_TABLES,
-    contract_calls,
-    contract_specs,
-)
+from sorobanflow.store.tables import STATE_TABLES, contract_specs
 from sorobanflow.store.tables.contracts import contracts
-
-#: New rows of new ledgers: they are copied.
-_OF_LEDGERS = (*OF_LEDGERS, contract_calls)
 
 
 class Written(NamedTuple):
@@ -53,20 +47,20 @@ class Written(NamedTuple):
 
 
 def upsert_batch(
-    engine: Engine, rows: BatchRows, stream: str, replaced: Claims | None = None
+    engine: Engine, rows: BatchRows | EncodedBatch, stream: str, replaced: Claims | None = None
 ) -> Written:
     """Store the rows of a batch, and its coverage in a stream that was opened.
 
     `replaced`: the claims on its ledgers; then the rows that the batch does not have go.
     """
-    began = time.perf_counter()
-    make_room(engine, rows)
+    began, batch = time.perf_counter(), _encoded(rows)
+    make_room(engine, batch)
     with engine.begin() as connection:
-        _write(driver_connection(connection), rows, stream, replaced, covers=True)
-    return Written(rows.counts(), time.perf_counter() - began)
+        _write(driver_connection(connection), batch, stream, replaced, covers=True)
+    return Written(batch.counts, time.perf_counter() - began)
 
 
-def make_room(engine: Engine, rows: BatchRows) -> None:
+def make_room(engine: Engine, rows: BatchRows | EncodedBatch) -> None:
     """Make the partitions that a batch needs, and move old rows of its ledgers into them.
 
     Called before a transaction that writes its rows, or compares them with stored ones.
@@ -77,18 +71,25 @@ def make_room(engine: Engine, rows: BatchRows) -> None:
 
 
 def write_rows(
-    connection: Connection, rows: BatchRows, stream: str, replaced: Claims | None = None
+    connection: Connection,
+    rows: BatchRows | EncodedBatch,
+    stream: str,
+    replaced: Claims | None = None,
 ) -> None:
     """Store the rows of a batch in the caller's transaction, without coverage.
 
     There must be room for them (`make_room`).
     """
-    _write(driver_connection(connection), rows, stream, replaced, covers=False)
+    _write(driver_connection(connection), _encoded(rows), stream, replaced, covers=False)
+
+
+def _encoded(rows: BatchRows | EncodedBatch) -> EncodedBatch:
+    return rows if isinstance(rows, EncodedBatch) else EncodedBatch(rows, layouts())
 
 
 def _write(
     connection: "psycopg.Connection[Any]",
-    rows: BatchRows,
+    rows: EncodedBatch,
     stream: str,
     replaced: Claims | None,
     *,
@@ -100,7 +101,8 @@ def _write(
         replaced = None  # what cannot be decoded now may be stored
     all_new = add_ledgers(connection, rows) and replaced is None
     all_new = all_new and _copy_rows_of_new_ledgers(connection, rows)
-    merged = _by_table(rows, STATE_TABLES if all_new else (*_OF_LEDGERS, *STATE_TABLES))
+    tables = STATE_TABLES if all_new else (*COPIED, *STATE_TABLES)
+    merged = {table: rows.arrays(table.name) for table in tables}
     with connection.pipeline():
         stored = None if all_new else lock_ledgers(connection, rows)
         merge_rows(connection, merged, None if replaced is None else rows.ledgers, rows.is_whole)
@@ -126,17 +128,12 @@ def _write(
         refuse_unopened(covered, stream)
 
 
-def _by_table(rows: BatchRows, tables: Iterable[Table]) -> dict[Table, list[Row]]:
-    """Select the rows of those tables that have any."""
-    by_name = rows.by_table()
-    return {table: its_rows for table in tables if (its_rows := by_name[table.name])}
-
-
-def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: BatchRows) -> bool:
+def _copy_rows_of_new_ledgers(connection: "psycopg.Connection[Any]", rows: EncodedBatch) -> bool:
     """Copy rows in half the time of a merge; False, with nothing copied, if one exists."""
     try:
-        for table, its_rows in _by_table(rows, _OF_LEDGERS).items():
-            copy_rows(connection, table, sort_by_key(table, its_rows))
+        for table in COPIED:
+            if data := rows.copied[table.name]:
+                copy_rows(connection, table, data)
     except psycopg.errors.UniqueViolation:
         connection.execute("ROLLBACK TO before_rows")
         return False
