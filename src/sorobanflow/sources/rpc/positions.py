@@ -5,7 +5,7 @@ malformed item stays between its neighbours, and the position that it claims cou
 if it lies there: a wrong one must move the item neither out of the range nor into it.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from operator import itemgetter, lt
@@ -58,9 +58,8 @@ class Collected(Generic[ItemT, PositionT]):
     ) -> LastItem[PositionT]:
         """Keep what is new of a page that starts after a position and can reach up to a bound."""
         if self._is_sound(page, after, bound):
-            kept = page[: bisect_right(page, self._end, key=itemgetter(0))]
-            self._found += kept
-            self._seen.update(self._key_of(item) for _, item in kept)
+            self._found += page
+            self._seen.update(self._key_of(item) for _, item in page)
             return LastItem(page[-1][0], ends_page=True)
         items = mark_misplaced([*self._new(page, bound)], after, bound)
         for position, item in self._assigned(items, after, bound):
