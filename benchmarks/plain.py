@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from sorobanflow.decode.events import decode_event
+from sorobanflow.decode.events import scval_json, topics_json
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
@@ -117,6 +117,12 @@ def decode_all(batches: Iterable[FetchedBatch]) -> None:
         for event in batch.events:
             assert isinstance(event, Event)
             decode_event(event)
+
+
+def decode_event(event: Event) -> None:
+    """Decode an event, and keep nothing of it."""
+    topics_json(event.topic or ())
+    scval_json(event.value)
 
 
 def rows_of(fetched: FetchedBatch, passphrase: str) -> BatchRows:

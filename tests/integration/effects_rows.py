@@ -239,8 +239,8 @@ def wire_events(transaction: Transaction, meta: xdr.TransactionMeta) -> list[Eve
             ledger_closed_at="1970-01-01T00:00:00Z",
             tx_hash=transaction.tx_hash,
             contract_id=StrKey.encode_contract(event.contract_id.contract_id.hash),
-            topic=[topic.to_xdr() for topic in event.body.v0.topics],
-            value=event.body.v0.data.to_xdr(),
+            topic=[topic.to_xdr_bytes() for topic in event.body.v0.topics],
+            value=event.body.v0.data.to_xdr_bytes(),
         )
         for op, events in enumerate(lists)
         for number, event in enumerate(events)

@@ -122,9 +122,9 @@ def event_of(transaction: Transaction, place: tuple[int, int, int], event: Any) 
         ledger=transaction.ledger,
         ledger_closed_at=closed_at.isoformat().replace("+00:00", "Z"),
         tx_hash=transaction.tx_hash,
-        value=body.data.to_xdr(),
+        value=body.data.to_xdr_bytes(),
         contract_id=StrKey.encode_contract(contract.contract_id.hash) if contract else "",
-        topic=[topic.to_xdr() for topic in body.topics] or None,
+        topic=[topic.to_xdr_bytes() for topic in body.topics] or None,
         in_successful_contract_call=transaction.status == "SUCCESS",
     )
 

@@ -20,10 +20,10 @@ from sorobanflow.contracts.matching import Unnamed, name_call, name_event
 from sorobanflow.contracts.reading import Interface, read_interface
 from sorobanflow.contracts.spec import Spec
 from sorobanflow.decode.close_metas import read_object
-from sorobanflow.decode.events import decode_event
 from sorobanflow.decode.ledger_events import ledger_events
 from sorobanflow.decode.metas import read_events_alone
 from sorobanflow.decode.reader import from_base64
+from sorobanflow.decode.scval import read_scval
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction, network_id
 from sorobanflow.rows.calls import call_rows
 from sorobanflow.rows.transactions import transaction_row
@@ -71,9 +71,9 @@ class Names:
 
     def add(self, activity: Activity) -> None:
         decoded = decode_transaction(activity.transaction, with_diagnostics=True)
-        events = [(one.contract_id, decode_event(one)) for one in activity.events]
-        for contract, event in events:
-            self._find_asset(contract, event.topics)
+        events = [(one.contract_id, _values(one)) for one in activity.events]
+        for contract, (topics, _) in events:
+            self._find_asset(contract, topics)
         before = dict(self._runs)
         self._follow(decoded)
         runs = self._runs | self._of_footprint(activity.transaction) | before
@@ -155,7 +155,7 @@ class Names:
             self.reasons[f"event of {source}: {named.reason}"] += 1
         if kind == "undeclared":
             rows = self.undeclared.setdefault(contract, [])
-            rows.append((event.topics, event.value, of.transaction.ledger))
+            rows.append((*event, of.transaction.ledger))
 
     def inferred(self) -> Counter[str]:
         """Learn from undeclared events, and name them by what was learnt."""
@@ -252,3 +252,8 @@ def of_corpus(rows: list[dict[str, Any]]) -> Iterator[Activity]:
     """Transactions that stand alone."""
     for row in rows:
         yield with_events(wrap(row))
+
+
+def _values(event: Event) -> tuple[list[Any], Any]:
+    """The topics and the value, in SEP-51 form."""
+    return [read_scval(topic) for topic in event.topic or ()], read_scval(event.value)

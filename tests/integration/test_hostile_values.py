@@ -123,8 +123,8 @@ def raw_event(topics: list[bytes], value: bytes, number: int = 0) -> Event:
         make_event([]),
         id=Position(1000, 3, 0, number).event_id,
         tx_hash=transaction(NO_META).tx_hash,
-        topic=[base64.b64encode(topic).decode() for topic in topics],
-        value=base64.b64encode(value).decode(),
+        topic=topics,
+        value=value,
     )
 
 

@@ -78,7 +78,7 @@ def test_sound_items_are_stored_as_an_index_stores_them_and_leave(
 
 
 def test_bad_items_stay_with_their_new_error_and_stop_no_other(engine: Engine) -> None:
-    bad = msgspec.structs.replace(make_event([]), value="AAAA")
+    bad = msgspec.structs.replace(make_event([]), value=bytes(3))
     sound = make_event(TRANSFER, AMOUNT, id=Position(1000, 3, 1, 9).event_id)
     nonsense = Malformed("[1, 2", "not JSON")
     _set_aside(engine, "event", bad, sound, nonsense)
@@ -166,7 +166,7 @@ def test_every_page_is_read_once(engine: Engine) -> None:
         for n in range(count)
     ]
     bad: list[Event] = [
-        msgspec.structs.replace(event, value="AAAA") if n % 2 else event
+        msgspec.structs.replace(event, value=bytes(3)) if n % 2 else event
         for n, event in enumerate(events)
     ]
     _set_aside(engine, "event", *bad)

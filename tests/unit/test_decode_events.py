@@ -1,34 +1,32 @@
 import pytest
 
-from sorobanflow.decode.events import decode_event
+from sorobanflow.decode.events import MAX_REMEMBERED, scval_json, topics_json
 from sorobanflow.errors import DecodeError
 from tests.unit.wire_items import ALICE, make_event, symbol
 
 
-def test_decode_event_gives_topics_in_order_and_the_value() -> None:
-    event = make_event([symbol("transfer"), {"address": ALICE}], {"i128": "-5"})
-    topics, value = decode_event(event)
-    assert topics == [{"symbol": "transfer"}, {"address": ALICE}]
-    assert value == {"i128": "-5"}
+def topics_of(*topics: object) -> str:
+    return topics_json(make_event([*topics]).topic or ())
 
 
-def test_decode_event_takes_an_event_without_topics() -> None:
-    assert decode_event(make_event([], topic=None)).topics == []
+def test_topics_are_an_array_in_their_order() -> None:
+    topics = topics_of(symbol("transfer"), {"address": ALICE}, "void")
+    assert topics == f'[{{"symbol":"transfer"}},{{"address":"{ALICE}"}},"void"]'
+    assert topics_of() == "[]"
 
 
-def test_decode_event_takes_a_long_topic() -> None:
-    topic = {"bytes": "ab" * 400}
-    assert decode_event(make_event([topic])).topics == [topic]
+@pytest.mark.parametrize("size", [MAX_REMEMBERED - 9, MAX_REMEMBERED - 8, MAX_REMEMBERED])
+def test_topics_of_any_length_are_read(size: int) -> None:
+    assert topics_of({"bytes": "ab" * size}) == f'[{{"bytes":"{"ab" * size}"}}]'
 
 
-def test_decode_event_escapes_what_is_not_printable() -> None:
-    event = make_event([], topic=["AAAADgAAAARhAGL/"])  # a string of bytes 61 00 62 ff
-    assert decode_event(event).topics == [{"string": r"a\0b\xff"}]
+def test_what_is_not_printable_is_escaped() -> None:
+    assert scval_json(bytes.fromhex("0000000e 00000004 610062ff")) == r'{"string":"a\\0b\\xff"}'
 
 
-@pytest.mark.parametrize(("field", "bad"), [("value", "AAAA"), ("topic", ["AAAAAQ==", "no"])])
-def test_decode_event_refuses_bad_xdr(field: str, bad: object) -> None:
-    event = make_event([])
-    setattr(event, field, bad)
-    with pytest.raises(DecodeError):
-        decode_event(event)
+@pytest.mark.parametrize("bad", ["", "000000", "00000001 00000001", "00000017"])
+def test_what_is_no_scval_is_refused(bad: str) -> None:
+    with pytest.raises(DecodeError, match="cannot decode SCVal"):
+        scval_json(bytes.fromhex(bad))
+    with pytest.raises(DecodeError, match="cannot decode SCVal"):
+        topics_json([bytes.fromhex(bad)])

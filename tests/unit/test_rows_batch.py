@@ -149,7 +149,7 @@ def test_a_transaction_of_another_network_is_quarantined() -> None:
 
 def test_a_bad_event_costs_itself_only() -> None:
     bad = event_at(1000, 2)
-    bad.value = "AAAA"
+    bad.value = bytes(3)
     batch = batch_of([event_at(1000, 1), bad, event_at(1000, 3)])
     assert [row.tx_index for row in batch.events] == [1, 3]
     [row] = batch.quarantine

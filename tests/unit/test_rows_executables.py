@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from sorobanflow.decode.changes import Change
-from sorobanflow.decode.events import decode_event
 from sorobanflow.rows.entry_rows import state_rows
 from sorobanflow.rows.events import event_row
 from sorobanflow.rows.executables import (
@@ -24,7 +23,7 @@ from tests.unit.wire_items import TOKEN, make_event
 OLD, NEW = "ab" * 32, "cd" * 32
 PLACE = (TOKEN, 1000, 3)
 EVENT = make_event([])
-ROW = event_row(EVENT, decode_event(EVENT))
+ROW = event_row(EVENT)
 UPDATE = '[{"symbol":"executable_update"},{"vec":[]},{"vec":[]}]'
 
 

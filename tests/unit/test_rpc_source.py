@@ -1,4 +1,5 @@
 import json
+from base64 import b64decode
 
 import httpx
 import pytest
@@ -52,7 +53,7 @@ def test_source_gives_events_then_transactions_in_rounds_of_steps() -> None:
 def test_source_step_says_in_figures_what_it_fetched() -> None:
     batch = source_of(node_of(3, 2)).begin_batch(LEDGERS, 10_000)
     (events,) = batch.next_steps()
-    assert events.run() == (8, 0, 8 * len("AAAA"))
+    assert events.run() == (8, 0, 8 * len(b64decode("AAAA")))
     assert [type(item) for item in events.take().events] == [Event] * 8
     assert not any(events.take())  # handed over, and not kept
     (chunk,) = batch.next_steps()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode
 from typing import Any
 
 from stellar_sdk import xdr
@@ -52,9 +53,9 @@ def make_event(topics: list[Any], value: Any = "void", **changes: Any) -> Event:
         "ledger": 1000,
         "ledger_closed_at": "2026-07-21T18:01:10Z",
         "tx_hash": TX_HASH,
-        "value": scval(value),
+        "value": b64decode(scval(value)),
         "contract_id": TOKEN,
-        "topic": [scval(topic) for topic in topics],
+        "topic": [b64decode(scval(topic)) for topic in topics],
         "in_successful_contract_call": True,
     }
     return Event(**fields | changes)

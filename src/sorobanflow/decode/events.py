@@ -1,33 +1,27 @@
-"""Decode the topics and the value of an event, between `sources` and `rows`, from its XDR only."""
+"""Decode the topics and the value of an event, between `sources` and `rows`, from their XDR only.
 
+Invariant: what is remembered is bounded, also in bytes.
+"""
+
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
-from sorobanflow.decode.reader import Json, base64_reader
+from sorobanflow.decode.reader import whole
 from sorobanflow.decode.scval import SC_VAL
-from sorobanflow.sources.items import Event
 
-_MAX_CACHED_LENGTH = 256
+#: Longest SCVal that is remembered, in bytes; longer ones are rare and would occupy memory.
+MAX_REMEMBERED = 192
 
-
-class DecodedEvent(NamedTuple):
-    """The topics in order and the value, in SEP-51 form; shared, so never change them."""
-
-    topics: list[Json]
-    value: Json
+#: Read an SCVal as the JSON of its SEP-51 form; DecodeError if it is none.
+scval_json = whole("SCVal", SC_VAL.text)
+# Names, assets and addresses repeat: of the 2013 topics of a pubnet ledger 535 are distinct.
+_remembered_json = lru_cache(maxsize=8192)(scval_json)
 
 
-def decode_event(event: Event) -> DecodedEvent:
-    """Decode an event; DecodeError if a topic or the value is not the base64 XDR of an SCVal."""
-    return DecodedEvent([_topic(topic) for topic in event.topic or ()], _scval(event.value))
-
-
-_scval = base64_reader("SCVal", SC_VAL.read)
-# Names, assets and addresses repeat: of the 2013 topics of a pubnet ledger 535 are
-# distinct. An event takes 4.3 µs with the cache, 6.3 µs without, and 65 µs with
-# stellar-sdk (medians, interleaved). Long topics are rare and would occupy memory.
-_cached_scval = lru_cache(maxsize=8192)(_scval)
-
-
-def _topic(text: str) -> Json:
-    return _cached_scval(text) if len(text) <= _MAX_CACHED_LENGTH else _scval(text)
+def topics_json(topics: Iterable[bytes]) -> str:
+    """Read the topics of an event as a JSON array; DecodeError if one is no SCVal."""
+    texts = [
+        _remembered_json(topic) if len(topic) <= MAX_REMEMBERED else scval_json(topic)
+        for topic in topics
+    ]
+    return f"[{','.join(texts)}]"

@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 from sorobanflow.decode.contract_events import DIAGNOSTIC, SYSTEM, ContractEvent
 from sorobanflow.decode.meta_events import AFTER_ALL, AFTER_TX, BEFORE_ALL, MetaEvents
-from sorobanflow.decode.reader import to_base64
 from sorobanflow.decode.strkeys import encode_contract
 from sorobanflow.sources.items import Event, Transaction
 from sorobanflow.toid import MAX_OP, MAX_TX, Position
@@ -65,9 +64,9 @@ def _events(
             ledger=transaction.ledger,
             ledger_closed_at=_rfc3339(transaction.created_at),
             tx_hash=transaction.tx_hash,
-            value=to_base64(value),
+            value=value,
             contract_id=encode_contract(contract) if contract else "",
-            topic=[*map(to_base64, topics)] or None,
+            topic=topics or None,
             in_successful_contract_call=transaction.status == "SUCCESS",
         )
 

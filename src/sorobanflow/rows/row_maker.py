@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.close_metas import read_object
 from sorobanflow.decode.event_search import EventSearch
-from sorobanflow.decode.events import DecodedEvent, decode_event
 from sorobanflow.decode.transactions import network_id
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
@@ -61,7 +60,6 @@ class _EventEntry(NamedTuple):
     """What its token operation is made from."""
 
     row: EventRow
-    decoded: DecodedEvent
     item: Event
 
 
@@ -190,7 +188,7 @@ class RowMaker:
             entry = self._transactions.get(event.item.tx_hash)
             successful = row.in_successful_call if entry is None else entry.row.successful
             try:
-                token = token_operation_row(row, event.decoded, self._passphrase, successful)
+                token = token_operation_row(row, event.item, self._passphrase, successful)
             except Exception as error:  # the event's own row stays
                 self._quarantine.add("token_operation", event.item, row.ledger, error)
             else:
@@ -233,9 +231,8 @@ class RowMaker:
             raise DecodeError(f"a different transaction {item.tx_hash} was delivered before")
 
     def _add_event(self, item: Event) -> None:
-        decoded = decode_event(item)
-        row = event_row(item, decoded)
-        if self._events.setdefault(item.id, _EventEntry(row, decoded, item)).row != row:
+        row = event_row(item)
+        if self._events.setdefault(item.id, _EventEntry(row, item)).row != row:
             raise DecodeError(f"a different event {item.id} was delivered before")
 
 

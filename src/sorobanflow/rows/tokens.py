@@ -9,14 +9,13 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from sorobanflow.decode.events import DecodedEvent
 from sorobanflow.decode.strkeys import decode_hash, encode_contract
 from sorobanflow.decode.transactions import network_id
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.state_rows import TokenRow
 from sorobanflow.rows.token_shapes import FEE, read_token_operation
-from sorobanflow.rows.values import reading
+from sorobanflow.sources.items import Event
 from sorobanflow.toid import MAX_OP, MAX_TX
 
 _MAX_ASSET_LENGTH = 69  # CODE of 12, a colon, ISSUER of 56
@@ -48,42 +47,48 @@ class TokenOperationRow(NamedTuple):
 
 
 def token_operation_row(
-    event: EventRow, decoded: DecodedEvent, passphrase: str, successful: bool | None
+    event: EventRow, item: Event, passphrase: str, successful: bool | None
 ) -> tuple[TokenOperationRow, TokenRow] | None:
     """Make the rows of the token operation that an event states, if it states one, and its token.
 
-    Raises DecodeError if a value does not hold its type, or if it is not known whether the
-    transaction was successful.
+    Raises DecodeError if it is not known whether the transaction was successful.
     """
-    if event.is_system or event.contract_id is None:
+    if event.is_system or event.contract_id is None or not item.topic:
         return None
-    with reading("a token operation"):
-        columns = read_token_operation(decoded)
-    if columns is None:
+    found = read_token_operation(item.topic, item.value)
+    if found is None:
         return None
     # Only the network emits outside of operations, and only a fee event of the network is a fee.
     is_of_network = event.tx_index in (0, MAX_TX) or event.op_index == MAX_OP
-    asset = columns.pop("asset")
-    is_fee = columns["type"] == FEE
+    is_fee = found.type == FEE
     if is_fee and not is_of_network:
         return None
     if successful is None:
         raise DecodeError(f"neither transaction nor event states whether {event.id} was applied")
-    # A fee names no asset: it is paid in the native one, which the contract must prove too.
-    claimed = "native" if is_fee else asset
-    is_proven = claimed is not None and asset_contract_id(claimed, passphrase) == event.contract_id
+    contract, (sender, receiver, admin) = event.contract_id, found.addresses
     row = TokenOperationRow(
-        closed_at=event.closed_at,
-        ledger=event.ledger,
-        tx_index=event.tx_index,
-        op_index=event.op_index,
-        event_index=event.event_index,
-        successful=successful,
-        tx_hash=event.tx_hash,
-        contract_id=event.contract_id,
-        **columns,
+        event.closed_at,
+        event.ledger,
+        event.tx_index,
+        event.op_index,
+        event.event_index,
+        found.type,
+        successful,
+        event.tx_hash,
+        contract,
+        sender,
+        receiver,
+        admin,
+        *found.data,
     )
-    return row, TokenRow(event.contract_id, claimed if is_proven else None)
+    # A fee names no asset: it is paid in the native one, which the contract must prove too.
+    return row, _token(contract, "native" if is_fee else found.asset, passphrase)
+
+
+@lru_cache(maxsize=4096)
+def _token(contract_id: str, claimed: str | None, passphrase: str) -> TokenRow:
+    is_proven = claimed is not None and asset_contract_id(claimed, passphrase) == contract_id
+    return TokenRow(contract_id, claimed if is_proven else None)
 
 
 def asset_contract_id(asset: str, passphrase: str) -> str | None:

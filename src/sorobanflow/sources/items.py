@@ -1,7 +1,8 @@
 """The items that rows are made of, whatever source they come from.
 
-Field names are those of the RPC in snake case, and the XDR is base64. Invariant: an
-item that is not what it should be is `Malformed` and keeps what was received.
+Field names are those of the RPC in snake case. The XDR of events is bytes, that of transactions
+base64; on the wire both are base64. Invariant: an item that is not what it should be is `Malformed`
+and keeps what was received.
 """
 
 from typing import Annotated, Any, Self
@@ -33,9 +34,9 @@ class Event(Struct, rename="camel", omit_defaults=True, gc=False):
     ledger: LedgerNumber
     ledger_closed_at: str
     tx_hash: Hash
-    value: str
+    value: bytes
     contract_id: str | None = None
-    topic: list[str] | None = None
+    topic: list[bytes] | None = None
     in_successful_contract_call: bool | None = None
 
     @property
