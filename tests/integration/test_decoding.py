@@ -39,6 +39,7 @@ def decoders() -> Iterator[Decoders]:
 
 
 def fill(decoding: Decoding) -> Rows:
+    decoding.add_events(EVENTS[:1])
     decoding.add_events(EVENTS)
     decoding.add_transactions(TRANSACTIONS)
     return decoding.finish()

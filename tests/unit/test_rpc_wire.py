@@ -65,6 +65,14 @@ def test_item_whose_hash_is_no_hex_is_malformed(
     assert "txHash" in second.error
 
 
+@pytest.mark.parametrize("created_at", [2**63, -(2**63) - 1, 2**70])
+def test_transaction_whose_time_has_no_64_bits_is_malformed(created_at: int) -> None:
+    raw = json.dumps(transaction(10, 1, createdAt=created_at))
+    [item] = Items(Transaction).decode([msgspec.Raw(raw.encode())])
+    assert isinstance(item, Malformed)
+    assert "createdAt" in item.error
+
+
 @pytest.mark.parametrize(("page", "items"), PAGES.values())
 def test_page_may_have_null_items_but_not_leave_them_out(page: Any, items: str) -> None:
     whole = {"latestLedger": 9, "oldestLedger": 1, "cursor": "1"}

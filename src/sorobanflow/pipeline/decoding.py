@@ -178,8 +178,8 @@ class _InWorker:
     def __init__(self, job: Job, submit: Callable[[Job], Rows]) -> None:
         self._job = job
         self._submit = submit
-        self.add_events = job.events.extend
-        self.add_transactions = job.transactions.extend
+        self.add_events = job.add_events
+        self.add_transactions = job.add_transactions
         self.add_objects = job.objects.extend
 
     def finish(self) -> Rows:

@@ -56,7 +56,7 @@ class Transaction(Struct, rename="camel", gc=False):
     ledger: LedgerNumber
     application_order: Annotated[int, Meta(ge=1, le=2**20 - 1)]
     fee_bump: bool
-    created_at: int
+    created_at: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # so MessagePack can hold it
     envelope_xdr: str
     result_xdr: str
     result_meta_xdr: str
