@@ -40,7 +40,7 @@ class Case:
     """A transaction: its batch, its changes, and the state that its operations found."""
 
     def __init__(self, transaction: Transaction, passphrase: str) -> None:
-        meta = xdr.TransactionMeta.from_xdr(transaction.result_meta_xdr)
+        meta = xdr.TransactionMeta.from_xdr_bytes(transaction.result_meta_xdr)
         events = wire_events(transaction, meta)
         self.passphrase = passphrase
         self.has_events = bool(events)

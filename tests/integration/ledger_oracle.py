@@ -85,9 +85,9 @@ def transaction_of(
         application_order=number,
         fee_bump=envelopes[tx_hash].type is FEE_BUMP,
         created_at=header.closed_at,
-        envelope_xdr=envelopes[tx_hash].to_xdr(),
-        result_xdr=pair.result.to_xdr(),
-        result_meta_xdr=one.tx_apply_processing.to_xdr(),
+        envelope_xdr=envelopes[tx_hash].to_xdr_bytes(),
+        result_xdr=pair.result.to_xdr_bytes(),
+        result_meta_xdr=one.tx_apply_processing.to_xdr_bytes(),
     )
 
 

@@ -6,6 +6,7 @@ changed it, else from a footprint with one Wasm and one contract that is no asse
 
 import gzip
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
@@ -20,9 +21,9 @@ from sorobanflow.contracts.matching import Unnamed, name_call, name_event
 from sorobanflow.contracts.reading import Interface, read_interface
 from sorobanflow.contracts.spec import Spec
 from sorobanflow.decode.close_metas import read_object
+from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
 from sorobanflow.decode.ledger_events import ledger_events
 from sorobanflow.decode.metas import read_events_alone
-from sorobanflow.decode.reader import from_base64
 from sorobanflow.decode.scval import read_scval
 from sorobanflow.decode.transactions import DecodedTransaction, decode_transaction, network_id
 from sorobanflow.rows.calls import call_rows
@@ -30,7 +31,6 @@ from sorobanflow.rows.transactions import transaction_row
 from sorobanflow.rows.values import arm, content
 from sorobanflow.sources.items import Event, Transaction
 from tests.integration.test_rows_corpus import wrap
-from tests.unit.sep51 import read_envelope
 from tests.whole_ledgers import CORE_PASSPHRASE, core_chains, one_object
 
 _INSTANCE = "ledger_key_contract_instance"
@@ -174,7 +174,8 @@ class Names:
 
 def _transaction_of(item: Transaction) -> Any:
     """The transaction, of a fee bump the inner one, in SEP-51 form."""
-    [content] = read_envelope(item.envelope_xdr).values()
+    envelope, _ = TRANSACTION_ENVELOPE.read(item.envelope_xdr, 0)
+    [content] = envelope.values()
     [inner] = content["tx"].get("inner_tx", {"tx": content}).values()
     return inner["tx"]
 
@@ -223,16 +224,16 @@ def of_recording(path: Path) -> Iterator[Activity]:
                     one["application_order"],
                     one["fee_bump"],
                     row["close_time"],
-                    one["envelope_xdr"],
-                    one["result_xdr"],
-                    one["result_meta_xdr"],
+                    b64decode(one["envelope_xdr"]),
+                    b64decode(one["result_xdr"]),
+                    b64decode(one["result_meta_xdr"]),
                 )
                 yield with_events(item)
 
 
 def with_events(item: Transaction) -> Activity:
     """A transaction with the events of its meta."""
-    (_, meta), _ = read_events_alone(from_base64("TransactionMeta", item.result_meta_xdr), 0)
+    (_, meta), _ = read_events_alone(item.result_meta_xdr, 0)
     events = [one for one in ledger_events([(item, meta)]) if one.type == "contract"]
     return Activity(item, events)
 

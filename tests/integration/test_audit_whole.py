@@ -54,10 +54,10 @@ def silent() -> BatchRows:
     ledgers = range(LEDGERS.first, LEDGERS.last + 1)
     items = [one for n in ledgers for one in wire_transactions(SOURCE, n)]
     for item in items:
-        meta = xdr.TransactionMeta.from_xdr(item.result_meta_xdr)
+        meta = xdr.TransactionMeta.from_xdr_bytes(item.result_meta_xdr)
         assert meta.v4 is not None
         meta.v4.events = []
-        item.result_meta_xdr = meta.to_xdr()
+        item.result_meta_xdr = meta.to_xdr_bytes()
     rows = make_rows(LEDGERS, [], items, SOURCE.network.passphrase)
     assert any(row.refund_unknown for row in rows.account_entries)
     return rows

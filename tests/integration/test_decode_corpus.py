@@ -15,13 +15,12 @@ from stellar_sdk import xdr
 
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
-from sorobanflow.decode.metas import read_meta
 from sorobanflow.decode.result_types import TRANSACTION_RESULT
 from sorobanflow.decode.scval import SC_VAL, read_scval
 from sorobanflow.rows.values import json_text
 from tests.integration.meta_oracle import sdk_meta
 from tests.integration.sdk_oracle import sdk_envelope, sdk_result, to_json, unpack
-from tests.unit.sep51 import read_envelope, read_result
+from tests.unit.sep51 import read_envelope, read_meta, read_result
 
 Corpus = Callable[[str], list[dict[str, Any]]]
 

@@ -3,7 +3,6 @@
 Refused means `DecodeError` or `LedgerProofError`; any other error fails the test.
 """
 
-from base64 import b64decode
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -76,8 +75,8 @@ def is_refused_or_proved(data: bytes, core: CoreLedger) -> bool:
 
 def proved(meta: CloseMeta) -> Any:
     """The items of a ledger that hashes cover."""
-    transactions = [replace(one, result_meta_xdr="") for one in meta.transactions]
-    calls = {one.tx_hash for one in transactions if CALLED in b64decode(one.result_xdr)}
+    transactions = [replace(one, result_meta_xdr=b"") for one in meta.transactions]
+    calls = {one.tx_hash for one in transactions if CALLED in one.result_xdr}
     events = [one for one in meta.events if one.tx_hash in calls and is_of_operation(one)]
     return meta.header, transactions, events
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,10 +32,9 @@ def wrap(row: dict[str, Any], order: int = 1) -> Transaction:
         application_order=order,
         fee_bump=False,
         created_at=0,
-        # One row of effects-cases has its base64 in lines, as no node sends it.
-        envelope_xdr=row["envelope_xdr"].replace("\n", ""),
-        result_xdr=row["result_xdr"],
-        result_meta_xdr=row["result_meta_xdr"].replace("\n", ""),
+        envelope_xdr=b64decode(row["envelope_xdr"]),
+        result_xdr=b64decode(row["result_xdr"]),
+        result_meta_xdr=b64decode(row["result_meta_xdr"]),
     )
 
 
@@ -170,7 +170,7 @@ def test_every_recorded_call_has_a_row(
 
 def diagnostics_of(item: Transaction) -> Iterator[str]:
     """The names of a transaction's diagnostic events, by way of stellar-sdk."""
-    meta = xdr.TransactionMeta.from_xdr(item.result_meta_xdr).v4
+    meta = xdr.TransactionMeta.from_xdr_bytes(item.result_meta_xdr).v4
     for one in meta.diagnostic_events if meta and meta.soroban_meta else []:
         body = one.event.body.v0
         if one.event.type == xdr.ContractEventType.DIAGNOSTIC:

@@ -1,5 +1,6 @@
 """The state in the tables, and the trades, do not depend on the order in which ledgers arrive."""
 
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -38,9 +39,9 @@ def wire_transactions(source: LedgerSupply, sequence: int) -> list[Transaction]:
             application_order=one.application_order,
             fee_bump=one.fee_bump,
             created_at=ledger.close_time,
-            envelope_xdr=one.envelope_xdr,
-            result_xdr=one.result_xdr,
-            result_meta_xdr=one.result_meta_xdr,
+            envelope_xdr=b64decode(one.envelope_xdr),
+            result_xdr=b64decode(one.result_xdr),
+            result_meta_xdr=b64decode(one.result_meta_xdr),
         )
         for one in ledger.transactions
     ]

@@ -55,9 +55,9 @@ def applied_of(item: Transaction) -> Applied:
         item.ledger,
         item.application_order,
         item.tx_hash,
-        xdr.TransactionEnvelope.from_xdr(item.envelope_xdr),
-        xdr.TransactionResult.from_xdr(item.result_xdr),
-        xdr.TransactionMeta.from_xdr(item.result_meta_xdr),
+        xdr.TransactionEnvelope.from_xdr_bytes(item.envelope_xdr),
+        xdr.TransactionResult.from_xdr_bytes(item.result_xdr),
+        xdr.TransactionMeta.from_xdr_bytes(item.result_meta_xdr),
     )
 
 

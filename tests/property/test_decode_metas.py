@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sorobanflow.decode.metas import read_meta
 from sorobanflow.errors import DecodeError
+from tests.unit.sep51 import read_meta
 
 quick = settings(max_examples=200, deadline=None)
 Damage = tuple[int, int]

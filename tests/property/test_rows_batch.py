@@ -49,9 +49,9 @@ transactions = st.builds(
     application_order=st.integers(1, 5),
     fee_bump=st.booleans(),
     created_at=st.just(1784656870) | st.integers(),
-    envelope_xdr=st.just(good.envelope_xdr) | xdr | anything,
-    result_xdr=st.just(good.result_xdr) | xdr | anything,
-    result_meta_xdr=st.just(good.result_meta_xdr) | xdr | anything,
+    envelope_xdr=st.just(good.envelope_xdr) | st.binary(max_size=40),
+    result_xdr=st.just(good.result_xdr) | st.binary(max_size=40),
+    result_meta_xdr=st.just(good.result_meta_xdr) | st.binary(max_size=40),
 )
 malformed = st.builds(Malformed, payload=anything, error=anything)
 

@@ -8,7 +8,6 @@ import pytest
 from stellar_sdk import StrKey
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Meta, Refund
-from sorobanflow.decode.metas import read_meta
 from sorobanflow.errors import DecodeError
 from tests.unit.meta_xdr import (
     ACCOUNT,
@@ -24,6 +23,7 @@ from tests.unit.meta_xdr import (
     meta_v4,
     operation,
 )
+from tests.unit.sep51 import read_meta
 from tests.unit.wire_items import ALICE, ALICE_MUXED, BOB, TOKEN
 
 CREATED = {"created": entry("ttl", TTL)}

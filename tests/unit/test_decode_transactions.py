@@ -5,7 +5,7 @@ from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.sources.items import Transaction
 from tests.unit.sep51 import read_result
-from tests.unit.wire_items import make_body, make_result, make_transaction, sign
+from tests.unit.wire_items import make_body, make_result, make_transaction, result_xdr, sign
 
 SOROBAN = {
     "v1": {
@@ -74,7 +74,7 @@ def test_decode_transaction_takes_a_meta_without_soroban_part(meta_xdr: str) -> 
 @pytest.mark.parametrize("field", ["envelope_xdr", "result_xdr", "result_meta_xdr"])
 def test_decode_transaction_refuses_bad_xdr(field: str) -> None:
     item = soroban_transaction(meta("v4", META_V4))
-    setattr(item, field, "AAAA")
+    setattr(item, field, bytes(3))
     with pytest.raises(DecodeError):
         decode_transaction(item)
 
@@ -102,4 +102,4 @@ def inner(code: object) -> dict[str, object]:
 )
 def test_decode_transaction_spells_results_as_nodes_do(code: object) -> None:
     result = make_result(code)
-    assert read_result(make_transaction(result=result).result_xdr) == result
+    assert read_result(result_xdr(result)) == result

@@ -9,7 +9,6 @@ import pytest
 from stellar_sdk import StrKey
 
 from sorobanflow.decode.contract_events import CONTRACT, DIAGNOSTIC, ContractEvent
-from sorobanflow.decode.metas import read_meta, read_meta_with_diagnostics
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.calls import (
@@ -23,6 +22,7 @@ from sorobanflow.rows.row_maker import RowMaker
 from sorobanflow.rows.transaction_entry import TransactionReader
 from sorobanflow.rows.transactions import transaction_row
 from tests.unit.meta_xdr import event, meta, meta_v4
+from tests.unit.sep51 import read_meta, read_meta_with_diagnostics
 from tests.unit.wire_items import (
     NETWORK,
     TX_HASH,

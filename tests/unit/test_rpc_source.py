@@ -57,7 +57,7 @@ def test_source_step_says_in_figures_what_it_fetched() -> None:
     assert [type(item) for item in events.take().events] == [Event] * 8
     assert not any(events.take())  # handed over, and not kept
     (chunk,) = batch.next_steps()
-    assert chunk.run() == (0, 12, 12 * 2 * len("AAAA"))
+    assert chunk.run() == (0, 12, 12 * 2 * 3)  # "AAAA" is three bytes
     assert len(chunk.take().transactions) == 12
     assert not any(chunk.take())
 

@@ -9,7 +9,7 @@ from stellar_sdk import xdr
 
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.envelopes import read_envelope
-from sorobanflow.decode.reader import base64_reader
+from sorobanflow.decode.reader import whole
 from sorobanflow.decode.transactions import (
     DecodedTransaction,
     decode_transaction,
@@ -106,7 +106,10 @@ def make_transaction(envelope: Any = None, result: Any = None, **changes: Any) -
         "result_xdr": result_xdr(result),
         "result_meta_xdr": NO_META,
     }
-    return Transaction(**fields | changes)
+    fields |= changes
+    for name in ("envelope_xdr", "result_xdr", "result_meta_xdr"):
+        fields[name] = b64decode(fields[name])
+    return Transaction(**fields)
 
 
 def numbered(sequence: int) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def numbered(sequence: int) -> dict[str, Any]:
 
 def with_its_hash(item: Transaction, passphrase: str = NETWORK) -> Transaction:
     """The transaction under the hash that its envelope has on a network."""
-    envelope = base64_reader("TransactionEnvelope", read_envelope)(item.envelope_xdr)
+    envelope = whole("TransactionEnvelope", read_envelope)(item.envelope_xdr)
     item.tx_hash = transaction_hash(item.envelope_xdr, envelope, network_id(passphrase))
     return item
 

@@ -25,7 +25,7 @@ from sorobanflow.decode.raw_ledgers import (
     find_headers,
     raw_ledger_reader,
 )
-from sorobanflow.decode.reader import part, to_base64
+from sorobanflow.decode.reader import part
 from sorobanflow.decode.tx_sets import Envelope
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
@@ -156,7 +156,7 @@ def _transaction(header: Header, number: int, applied: Applied, envelope: Envelo
         application_order=number,
         fee_bump=envelope.is_fee_bump,
         created_at=header.closed_at,
-        envelope_xdr=to_base64(envelope.xdr),
-        result_xdr=to_base64(applied.result),
-        result_meta_xdr=to_base64(applied.meta),
+        envelope_xdr=envelope.xdr,
+        result_xdr=applied.result,
+        result_meta_xdr=applied.meta,
     )

@@ -24,11 +24,11 @@ from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     INT64,
     Json,
-    base64_reader,
     count_items,
     flag,
     no_arm,
     uint32,
+    whole,
 )
 from sorobanflow.decode.scval import SC_VAL
 
@@ -136,9 +136,9 @@ def _skip_diagnostics(data: bytes, at: int) -> tuple[Sequence[ContractEvent], in
     return _NO_EVENTS, DIAGNOSTIC_EVENTS.skip(data, at)
 
 
-read_meta = base64_reader("TransactionMeta", _Walk(_skip_diagnostics).read)
+read_meta = whole("TransactionMeta", _Walk(_skip_diagnostics).read)
 #: The same with its `diagnostics`.
-read_meta_with_diagnostics = base64_reader("TransactionMeta", _Walk(DIAGNOSTIC_EVENTS.read).read)
+read_meta_with_diagnostics = whole("TransactionMeta", _Walk(DIAGNOSTIC_EVENTS.read).read)
 
 
 def read_meta_and_events(data: bytes, at: int) -> tuple[tuple[Meta, MetaEvents], int]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.envelopes import Envelope, Signatures, read_envelope
 from sorobanflow.decode.metas import read_meta, read_meta_with_diagnostics
-from sorobanflow.decode.reader import base64_reader, from_base64
+from sorobanflow.decode.reader import whole
 from sorobanflow.decode.results import Result, read_result
 from sorobanflow.errors import WrongHashError
 from sorobanflow.sources.items import Transaction
@@ -18,9 +18,9 @@ from sorobanflow.sources.items import Transaction
 #: A V0 transaction is hashed as the equivalent V1 transaction: type 2, key type 0.
 _TX_V0, _V0_AS_V1 = bytes(4), bytes([0, 0, 0, 2, 0, 0, 0, 0])
 
-#: Read base64; a DecodeError if it is not exactly one value.
-_envelope = base64_reader("TransactionEnvelope", read_envelope)
-_result = base64_reader("TransactionResult", read_result)
+#: Read bytes; a DecodeError if they are not exactly one value.
+_envelope = whole("TransactionEnvelope", read_envelope)
+_result = whole("TransactionResult", read_result)
 
 
 class DecodedTransaction(NamedTuple):
@@ -34,7 +34,7 @@ class DecodedTransaction(NamedTuple):
 def decode_transaction(
     transaction: Transaction, *, with_diagnostics: bool = False, meta: Meta | None = None
 ) -> DecodedTransaction:
-    """Decode the three parts; DecodeError if one is not the base64 XDR of its type.
+    """Decode the three parts; DecodeError if one is not the XDR of its type.
 
     `meta`: what its meta states, if that was read already.
     """
@@ -61,10 +61,10 @@ def check_hash(transaction: Transaction, envelope: Envelope, network: bytes) -> 
         raise WrongHashError(transaction.tx_hash, computed)
 
 
-def transaction_hash(envelope_xdr: str, envelope: Envelope, network: bytes) -> str:
+def transaction_hash(envelope_xdr: bytes, envelope: Envelope, network: bytes) -> str:
     """Hash the TransactionSignaturePayload, hex; of a fee bump this is the outer hash."""
-    data = from_base64("TransactionEnvelope", envelope_xdr)
-    return hash_signed(data[: -_signatures_size(envelope.signatures)], network).hex()
+    signed = envelope_xdr[: -_signatures_size(envelope.signatures)]
+    return hash_signed(signed, network).hex()
 
 
 def hash_signed(signed: bytes, network: bytes) -> bytes:

@@ -1,8 +1,7 @@
 """The items that rows are made of, whatever source they come from.
 
-Field names are those of the RPC in snake case. The XDR of events is bytes, that of transactions
-base64; on the wire both are base64. Invariant: an item that is not what it should be is `Malformed`
-and keeps what was received.
+Field names are those of the RPC in snake case. XDR is bytes, on the wire base64. Invariant: an
+item that is not what it should be is `Malformed` and keeps what was received.
 """
 
 from typing import Annotated, Any, Self
@@ -57,9 +56,9 @@ class Transaction(Struct, rename="camel", gc=False):
     application_order: Annotated[int, Meta(ge=1, le=2**20 - 1)]
     fee_bump: bool
     created_at: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # so MessagePack can hold it
-    envelope_xdr: str
-    result_xdr: str
-    result_meta_xdr: str
+    envelope_xdr: bytes
+    result_xdr: bytes
+    result_meta_xdr: bytes
 
     @property
     def size_bytes(self) -> int:
