@@ -111,7 +111,7 @@ class Told:
 
     def _tell_accounts(self) -> None:
         created = {
-            change.key["account_id"]
+            change.read().key["account_id"]
             for change in self._changes
             if (change.type, change.kind) == ("account", "created")
         }
@@ -176,7 +176,7 @@ class Told:
     def _tell_restored(self) -> None:
         for change in self._changes:
             if change.kind == "restored" and change.key_hash and change.type != "ttl":
-                self._tell(("restored", change.key_hash), True)
+                self._tell(("restored", change.key_hash.hex()), True)
 
     def _tell_events(self) -> None:
         for number, row in enumerate(self._batch.events, 1):

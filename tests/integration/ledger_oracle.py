@@ -8,11 +8,10 @@ from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header, Upgrade
-from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.metas import read_meta
 from sorobanflow.decode.transactions import network_id
 from sorobanflow.sources.items import Event, Transaction
-from tests.integration.meta_oracle import change_of, changes_of
+from tests.integration.meta_oracle import changes_of
 from tests.integration.sdk_oracle import to_json
 from tests.unit.envelope_hash import sdk_hash
 
@@ -40,7 +39,7 @@ def sdk_ledger(data: bytes, passphrase: str) -> CloseMeta:
         sorted(events_of(applied), key=lambda event: event.id),
         [fees_of(number, one) for number, one in enumerate(body.tx_processing, 1)],
         [upgrade_of(number, one) for number, one in enumerate(body.upgrades_processing, 1)],
-        [evicted_of(key) for key in getattr(body, "evicted_keys", [])],
+        [key.to_xdr_bytes() for key in getattr(body, "evicted_keys", [])],
         [read_meta(transaction.result_meta_xdr) for transaction, _ in applied],  # as of a node
     )
 
@@ -168,7 +167,3 @@ def upgrade_of(number: int, one: xdr.UpgradeEntryMeta) -> Upgrade:
 
 def changes(number: int, items: xdr.LedgerEntryChanges) -> list[Change]:
     return [*changes_of(number, items.ledger_entry_changes)]
-
-
-def evicted_of(key: xdr.LedgerKey) -> Entry:
-    return Entry(*change_of(0, 0, "removed", key, None, None)[3:10])

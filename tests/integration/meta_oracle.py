@@ -7,6 +7,7 @@ from typing import Any
 from stellar_sdk import xdr
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Change, Meta, Refund
+from sorobanflow.decode.entries import Entry
 from tests.integration.sdk_oracle import to_json
 
 Lists = Iterator[tuple[int, list[xdr.LedgerEntryChange]]]
@@ -81,22 +82,24 @@ def changes_of(op_order: int, items: list[xdr.LedgerEntryChange]) -> Iterator[Ch
 
 
 def change_of(op_order: int, order: int, kind: str, key: Any, entry: Any, before: Any) -> Change:
-    name = KEPT[key.type]
-    data, code = key.contract_data, key.contract_code
-    key_json = to_json(key)[name]
-    key_hash = sha256(key.to_xdr_bytes()).hexdigest() if data or code else key_json.get("key_hash")
-    json, value = None, None
-    if entry is not None:
-        json = to_json(entry.data)[name]
-        value = entry.data.contract_data and entry.data.contract_data.val.to_xdr_bytes()
-        if code:
-            value = bytes.fromhex(json.pop("code"))
-    return Change(
-        *(op_order, order, kind, name, key_json, key_hash, json, sponsor_of(entry)),
-        data and data.key.to_xdr_bytes(),
-        value,
-        before,
-    )
+    key_xdr = key.to_xdr_bytes()
+    key_hash = key.ttl and key.ttl.key_hash.hash
+    if key.contract_data or key.contract_code:
+        key_hash = sha256(key_xdr).digest()
+    entries = [one and one.to_xdr_bytes() for one in (entry, before)]
+    return Change(op_order, order, kind, KEPT[key.type], key_xdr, key_hash, *entries)
+
+
+def sdk_entry(change: Change) -> Entry:
+    """Read what a change holds of its entry."""
+    key = to_json(xdr.LedgerKey.from_xdr_bytes(change.key_xdr))[change.type]
+    if change.entry_xdr is None:
+        return Entry(change.type, key)
+    entry = xdr.LedgerEntry.from_xdr_bytes(change.entry_xdr)
+    body = to_json(entry.data)[change.type]
+    code = body.pop("code", None)
+    wasm = None if code is None else bytes.fromhex(code)
+    return Entry(change.type, key, body, entry.ext.v1 and to_json(entry.ext.v1.sponsoring_id), wasm)
 
 
 def entry_of(item: xdr.LedgerEntryChange) -> xdr.LedgerEntry | None:
@@ -126,24 +129,20 @@ _KEYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def sponsor_of(entry: xdr.LedgerEntry | None) -> Any:
-    return entry and entry.ext.v1 and to_json(entry.ext.v1.sponsoring_id)
-
-
 def instance_before(items: list[xdr.LedgerEntryChange], key: xdr.LedgerKey) -> Any:
     if key.contract_data is None or key.contract_data.key.type is not INSTANCE:
         return None
     for item in reversed(items):
         entry = entry_of(item)
         if entry is not None and key_of(item) == key:
-            return to_json(entry.data.contract_data.val)
+            return entry
     return None
 
 
 def entry_before(items: list[xdr.LedgerEntryChange], key: xdr.LedgerKey) -> Any:
     states = [item for item in items if item.state]
     if states and key_of(states[-1]) == key:
-        return to_json(states[-1].state.data)[KEPT[key.type]]
+        return states[-1].state
     return None
 
 

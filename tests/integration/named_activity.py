@@ -98,13 +98,12 @@ class Names:
     def _follow(self, decoded: DecodedTransaction) -> None:
         """Read code and instances that a transaction leaves."""
         for change in decoded.meta.changes:
-            if change.type == "contract_code" and change.value_xdr is not None:
-                found = sha256(change.value_xdr).hexdigest()
-                self._codes.setdefault(found, read_interface(change.value_xdr))
-            if change.type == "contract_data" and change.key["key"] == _INSTANCE and change.entry:
-                instance = change.entry["val"]["contract_instance"]
-                kind, value = arm(instance["executable"])
-                self._runs[change.key["contract"]] = value if kind == "wasm" else "asset"
+            _, key, entry, _, wasm = change.read()
+            if wasm is not None:
+                self._codes.setdefault(sha256(wasm).hexdigest(), read_interface(wasm))
+            if change.type == "contract_data" and key["key"] == _INSTANCE and entry:
+                kind, value = arm(entry["val"]["contract_instance"]["executable"])
+                self._runs[key["contract"]] = value if kind == "wasm" else "asset"
 
     def _of_footprint(self, item: Transaction) -> dict[str, str]:
         _, soroban = arm(_transaction_of(item)["ext"])

@@ -18,7 +18,7 @@ from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
 from sorobanflow.decode.result_types import TRANSACTION_RESULT
 from sorobanflow.decode.scval import SC_VAL, read_scval
 from sorobanflow.rows.values import json_text
-from tests.integration.meta_oracle import sdk_meta
+from tests.integration.meta_oracle import sdk_entry, sdk_meta
 from tests.integration.sdk_oracle import sdk_envelope, sdk_result, to_json, unpack
 from tests.unit.sep51 import read_envelope, read_meta, read_result
 
@@ -31,6 +31,7 @@ def seen(metas: Iterable[str]) -> Counter[str]:
     for text in metas:
         meta = read_meta(text)
         assert meta == sdk_meta(text)
+        assert [one.read() for one in meta.changes] == [sdk_entry(one) for one in meta.changes]
         counts.update(counted(meta))
     return counts
 
@@ -38,8 +39,8 @@ def seen(metas: Iterable[str]) -> Counter[str]:
 def counted(meta: Meta) -> Iterator[str]:
     for change in meta.changes:
         yield from (change.type, change.kind)
-        yield from ["before"] if change.before is not None else []
-        yield from ["sponsor"] if change.sponsor is not None else []
+        yield from ["before"] if change.before_xdr is not None else []
+        yield from ["sponsor"] if change.read().sponsor is not None else []
     yield from ["refund"] * len(meta.refunds)
     yield from ["fees"] if meta.soroban_fees is not None else []
 

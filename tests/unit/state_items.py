@@ -20,17 +20,55 @@ USDC_CONTRACT = "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75"
 NATIVE_CONTRACT = "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH34XOWMA"
 
 
-def change(kind: str, type_: str, key: Any, entry: Any = None, **fields: Any) -> Change:
-    values: dict[str, Any] = {
-        "op_order": 1,
-        "change_order": 0,
-        "key_hash": None,
-        "sponsor": None,
-        "key_xdr": None,
-        "value_xdr": None,
-        "before": None,
-    }
-    return Change(kind=kind, type=type_, key=key, entry=entry, **values | fields)
+def change(
+    kind: str,
+    type_: str,
+    key: Any,
+    entry: Any = None,
+    *,
+    op_order: int = 1,
+    change_order: int = 0,
+    sponsor: str | None = None,
+    before: Any = None,
+) -> Change:
+    """Make a change of SEP-51 values: the bodies of a key, and of an entry after and before it."""
+    key_xdr = to_xdr(xdr.LedgerKey, {type_: key})
+    entry_xdr, before_xdr = (
+        None if one is None else _entry_xdr(type_, one, sponsor) for one in (entry, before)
+    )
+    key_hash = bytes.fromhex(key["key_hash"]) if type_ == "ttl" else None
+    if type_ in ("contract_data", "contract_code"):
+        key_hash = hashlib.sha256(key_xdr).digest()
+    place = op_order, change_order
+    return Change(*place, kind, type_, key_xdr, key_hash, entry_xdr, before_xdr)
+
+
+def _entry_xdr(type_: str, entry: Any, sponsor: str | None) -> bytes:
+    ext = {"v1": {"sponsoring_id": sponsor, "ext": "v0"}} if sponsor else "v0"
+    value = {"last_modified_ledger_seq": 1, "data": {type_: entry}, "ext": ext}
+    return to_xdr(xdr.LedgerEntry, value)
+
+
+#: What stellar-sdk cannot encode, and what stands for it until it is encoded.
+_ABSENT = {"vec": None}, {"map": None}
+_MARKS = [{"bytes": f"{number:08x}" * 8} for number in (0xFEEDF00D, 0xFEEDF00E)]
+_XDR_OF_ABSENT = [bytes.fromhex(f"000000{arm} 00000000") for arm in ("10", "11")]
+
+
+def to_xdr(kind: Any, value: Any) -> bytes:
+    """Encode a SEP-51 value, also with an absent vec or map."""
+    data: bytes = kind.from_json_dict(_marked(value)).to_xdr_bytes()
+    for mark, absent in zip(_MARKS, _XDR_OF_ABSENT, strict=True):
+        data = data.replace(xdr.SCVal.from_json_dict(mark).to_xdr_bytes(), absent)
+    return data
+
+
+def _marked(value: Any) -> Any:
+    if value in _ABSENT:
+        return _MARKS[_ABSENT.index(value)]
+    if isinstance(value, dict):
+        return {name: _marked(one) for name, one in value.items()}
+    return [_marked(one) for one in value] if isinstance(value, list) else value
 
 
 def account_change(kind: str, account_id: str, entry: Any = None, **fields: Any) -> Change:
@@ -56,8 +94,9 @@ def account_entry(account_id: str, balance: int, **fields: Any) -> dict[str, Any
 def trustline_change(kind: str, holder: str, balance: int, flags: int = 1, **fields: Any) -> Change:
     key = {"account_id": holder, "asset": fields.pop("asset", USDC_ASSET)}
     entry = None
+    ext = fields.pop("ext", "v0")
     if kind != "removed":
-        entry = {**key, "balance": str(balance), "limit": "9", "flags": flags, "ext": "v0"}
+        entry = {**key, "balance": str(balance), "limit": "9", "flags": flags, "ext": ext}
     return change(kind, "trustline", key, entry, **fields)
 
 
@@ -71,42 +110,26 @@ def data_change(
 ) -> Change:
     body = {"contract": contract, "key": key, "durability": durability}
     entry = None if kind == "removed" else {"ext": "v0", **body, "val": value}
-    return change(
-        kind,
-        "contract_data",
-        body,
-        entry,
-        key_hash=_hash_of(body),
-        key_xdr=b"XDR of the key",
-        **{"value_xdr": None if entry is None else b"XDR of the value", **fields},
-    )
-
-
-def _hash_of(body: dict[str, Any]) -> str:
-    """The hash of a key; any will do where stellar-sdk cannot encode it."""
-    try:
-        return ledger_key_hash({"contract_data": body})
-    except TypeError:  # an absent vec
-        return "00" * 32
+    if fields.get("before") is not None:
+        fields["before"] = {"ext": "v0", **body, "val": fields["before"]}
+    return change(kind, "contract_data", body, entry, **fields)
 
 
 def code_change(kind: str, code: bytes | None, wasm_hash: str, **fields: Any) -> Change:
     key = {"hash": wasm_hash}
-    entry = None if code is None else {"ext": "v0", **key}
-    key_hash = ledger_key_hash({"contract_code": key})
-    return change(kind, "contract_code", key, entry, key_hash=key_hash, value_xdr=code, **fields)
+    entry = None if code is None else {"ext": "v0", **key, "code": code.hex()}
+    return change(kind, "contract_code", key, entry, **fields)
 
 
-def ttl_change(key_hash: str, live_until: int | None, **fields: Any) -> Change:
-    entry = None
-    if live_until is not None:
-        entry = {"key_hash": key_hash, "live_until_ledger_seq": live_until}
-    kind = "removed" if entry is None else "updated"
-    return change(kind, "ttl", {"key_hash": key_hash}, entry, key_hash=key_hash, **fields)
+def ttl_change(key_hash: bytes | None, live_until: int | None, **fields: Any) -> Change:
+    """A change of the time to live of the entry whose key has this hash."""
+    key = {"key_hash": (key_hash or b"").hex()}
+    entry = None if live_until is None else {**key, "live_until_ledger_seq": live_until}
+    return change("removed" if entry is None else "updated", "ttl", key, entry, **fields)
 
 
-def ledger_key_hash(key: Any) -> str:
-    return hashlib.sha256(xdr.LedgerKey.from_json_dict(key).to_xdr_bytes()).hexdigest()
+def ledger_key_hash(key: Any) -> bytes:
+    return hashlib.sha256(to_xdr(xdr.LedgerKey, key)).digest()
 
 
 def decoded(

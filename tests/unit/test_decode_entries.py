@@ -1,12 +1,13 @@
 """Ledger entries and keys of every type: read, or walked past to their last byte."""
 
-from hashlib import sha256
 from typing import Any
 
 import pytest
 from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.entries import (
+    WALKS,
+    is_instance,
     read_entry,
     read_key,
     skip_entry,
@@ -24,9 +25,8 @@ from tests.unit.meta_xdr import (
     TTL,
     WASM_HASH,
     entry,
-    instance,
 )
-from tests.unit.wire_items import ALICE, BOB
+from tests.unit.wire_items import ALICE, BOB, TOKEN
 
 PAYLOAD = StrKey.encode_ed25519_signed_payload(bytes(32) + b"\0\0\0\3abc\0")
 SIGNERS = [
@@ -117,7 +117,7 @@ def read(data: bytes) -> Any:
 )
 def test_read_entry_gives_the_sep_51_body(name: str, body: Any, key: Any) -> None:
     found = read(entry_xdr(name, body))
-    assert found == (name, key, None, body, None, None, None)
+    assert found == (name, key, body, None, None)
 
 
 @pytest.mark.parametrize("signer", SIGNERS)
@@ -140,30 +140,35 @@ def test_asset_code_that_is_no_text_is_escaped() -> None:
     assert read(data).key["asset"]["credit_alphanum4"]["asset_code"] == "U\\xff\\\\"
 
 
-def test_read_entry_gives_contract_data_with_its_xdr() -> None:
+def test_read_entry_gives_contract_data() -> None:
     found = read(entry_xdr("contract_data", DATA))
     assert (found.key, found.entry) == (DATA_KEY, DATA)
-    assert found.key_xdr == bytes.fromhex("0000000f 00000001 6b000000")
-    assert found.value_xdr == bytes.fromhex("00000003 00000007")
-    assert found.key_hash == sha256(key_xdr("contract_data", DATA_KEY)).hexdigest()
-    assert not found.is_instance
 
 
 def test_read_entry_gives_contract_code_without_its_wasm() -> None:
     found = read(entry_xdr("contract_code", CODE))
     assert found.entry == {"ext": CODE_EXT, "hash": WASM_HASH}
-    assert (found.key, found.value_xdr) == ({"hash": WASM_HASH}, b"\0asm\1")
-    assert found.key_hash == sha256(key_xdr("contract_code", {"hash": WASM_HASH})).hexdigest()
+    assert (found.key, found.wasm) == ({"hash": WASM_HASH}, b"\0asm\1")
 
 
 def test_read_entry_gives_a_time_to_live_with_the_hash_that_it_is_of() -> None:
     found = read(entry_xdr("ttl", TTL))
-    assert found == ("ttl", {"key_hash": "ef" * 32}, "ef" * 32, TTL, None, None, None)
+    assert found == ("ttl", {"key_hash": "ef" * 32}, TTL, None, None)
 
 
-def test_read_entry_knows_a_contracts_instance() -> None:
-    data = xdr.LedgerEntry.from_json_dict(instance(3)).to_xdr_bytes()
-    assert read(data).is_instance
+@pytest.mark.parametrize(
+    ("contract", "key", "meant"),
+    [
+        (TOKEN, "ledger_key_contract_instance", True),
+        (ALICE, "ledger_key_contract_instance", True),
+        (TOKEN, {"u32": 20}, False),
+        (ALICE, {"u32": 20}, False),
+        (TOKEN, {"symbol": "k"}, False),
+    ],
+)
+def test_key_of_an_instance_is_known(contract: str, key: Any, meant: bool) -> None:
+    body = {"contract": contract, "key": key, "durability": "persistent"}
+    assert is_instance(key_xdr("contract_data", body)) == meant
 
 
 def test_read_entry_names_the_sponsor() -> None:
@@ -174,7 +179,23 @@ def test_read_entry_names_the_sponsor() -> None:
 
 def test_entries_and_keys_of_network_settings_are_walked_past() -> None:
     assert read(entry_xdr("config_setting", SETTING)) is None
-    assert whole("LedgerKey", read_key)(key_xdr("config_setting", SETTING_KEY)) is None
+    assert whole("LedgerKey", read_key)(key_xdr("config_setting", SETTING_KEY)).key == SETTING_KEY
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "key"),
+    [
+        ("trustline", TRUSTLINE, {"account_id": ALICE, "asset": ASSET}),
+        ("contract_data", DATA, DATA_KEY),
+        ("contract_code", CODE, {"hash": WASM_HASH}),
+        ("ttl", TTL, {"key_hash": "ef" * 32}),
+        *((name, CLASSIC[name], CLASSIC_KEYS[name]) for name in CLASSIC),
+    ],
+)
+def test_walk_finds_the_key_of_an_entry(name: str, body: Any, key: Any) -> None:
+    data, wanted = entry_xdr(name, body, sponsor=BOB), key_xdr(name, key)
+    start, end, entry_end = WALKS[wanted[3]](data, 0)
+    assert (data[start:end], entry_end) == (wanted[4:], len(data))
 
 
 @pytest.mark.parametrize(
@@ -192,18 +213,7 @@ def test_read_key_gives_the_sep_51_body(name: str, key: Any) -> None:
     found = whole("LedgerKey", read_key)(key_xdr(name, key))
     assert found is not None
     assert (found.type, found.key) == (name, key)
-    assert (found.entry, found.value_xdr) == (None, None)
-
-
-@pytest.mark.parametrize(
-    "key", [{"contract_data": DATA_KEY}, {"contract_code": {"hash": WASM_HASH}}]
-)
-def test_hash_of_a_key_is_that_of_the_entry(key: Any) -> None:
-    [(name, body)] = key.items()
-    found = read(entry_xdr(name, DATA if name == "contract_data" else CODE))
-    alone = whole("LedgerKey", read_key)(key_xdr(name, body))
-    assert alone is not None
-    assert (alone.key_hash, alone.key_xdr) == (found.key_hash, found.key_xdr)
+    assert (found.entry, found.wasm) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +239,13 @@ def test_hash_of_a_key_is_that_of_the_entry(key: Any) -> None:
 def test_read_entry_refuses(name: str, body: Any, old: str, new: str, reason: str) -> None:
     with pytest.raises(DecodeError, match=reason):
         whole("LedgerEntry", read_entry)(altered(name, body, old, new))
+
+
+def test_flag_of_a_value_is_checked_where_it_is_skipped() -> None:
+    end = "00000000 00000000 0000000%d 00000000"  # temporary, a bool, and the entry's extension
+    data = altered("contract_data", DATA | {"val": {"bool": True}}, end % 1, end % 2)
+    with pytest.raises(ValueError, match="flag 2"):
+        skip_entry(data, 0)
 
 
 def test_predicates_do_not_nest_without_end() -> None:

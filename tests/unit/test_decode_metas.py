@@ -2,10 +2,11 @@
 
 import base64
 import time
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from stellar_sdk import StrKey
+from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE, Meta, Refund
 from sorobanflow.errors import DecodeError
@@ -95,14 +96,16 @@ def test_read_meta_gives_changes_before_of_and_behind_the_operations(version: in
 
 def test_a_change_holds_the_entry() -> None:
     (change,) = in_one_operation({"updated": entry("trustline", TRUSTLINE, sponsor=BOB)}).changes
-    assert (change.entry, change.sponsor) == (TRUSTLINE, BOB)
-    assert (change.key_hash, change.before) == (None, None)
+    key = {name: TRUSTLINE[name] for name in ("account_id", "asset")}
+    assert change.read() == ("trustline", key, TRUSTLINE, BOB, None)
+    assert (change.key_hash, change.before_xdr) == (None, None)
 
 
 def test_a_removal_holds_the_key_alone() -> None:
     (change,) = in_one_operation(REMOVED).changes
-    assert (change.key, change.entry, change.value_xdr) == (DATA_KEY, None, None)
-    assert change.key_xdr == bytes.fromhex("0000000f 00000001 6b000000")
+    assert change.read() == ("contract_data", DATA_KEY, None, None, None)
+    assert change.key_xdr == xdr.LedgerKey.from_json_dict(REMOVED["removed"]).to_xdr_bytes()
+    assert (change.key_hash, change.entry_xdr) == (sha256(change.key_xdr).digest(), None)
 
 
 def test_a_change_of_an_instance_says_what_it_was_before() -> None:
@@ -114,7 +117,7 @@ def test_a_change_of_an_instance_says_what_it_was_before() -> None:
         {"updated": instance(3)},
         {"removed": {"contract_data": INSTANCE_KEY}},
     )
-    before = [change.before and stored(change.before) for change in read.changes]
+    before = [one and stored(one["val"]) for one in befores(read)]
     assert before == [1, None, 2, 3]
 
 
@@ -123,7 +126,7 @@ def test_an_instance_before_is_of_the_same_list_and_key() -> None:
     other["data"]["contract_data"]["durability"] = "temporary"
     changes = [{"state": other}, {"updated": instance(2)}]
     read = read_meta(meta_v4(operations=[operation(changes), operation([{"updated": other}])]))
-    assert [change.before for change in read.changes] == [None, None]
+    assert befores(read) == [None, None]
 
 
 def pool(fee: int) -> dict[str, Any]:
@@ -148,11 +151,18 @@ def test_a_removed_pool_or_claimable_balance_says_what_it_was() -> None:
         {"removed": {"liquidity_pool": POOL_KEY}},
         {"state": entry("claimable_balance", claimable(5))},
         {"removed": {"claimable_balance": BALANCE_KEY}},
-        {"removed": {"liquidity_pool": POOL_KEY}},
         {"state": entry("liquidity_pool", pool(30))},
         {"updated": entry("liquidity_pool", pool(31))},
     )
-    assert [change.before for change in read.changes] == [pool(30), claimable(5), None, None]
+    assert befores(read) == [pool(30), claimable(5), None]
+    alone = in_one_operation({"removed": {"liquidity_pool": POOL_KEY}})
+    assert befores(alone) == [None]
+
+
+def befores(read: Meta) -> list[Any]:
+    """What the changes carry of the entries before them."""
+    found = [change.read_before() for change in read.changes]
+    return [None if one is None else one.entry for one in found]
 
 
 def stored(value: Any) -> int:
@@ -350,7 +360,7 @@ def test_a_great_instance_is_read_once_however_often_it_is_asked_for() -> None:
     changes = read_meta(text).changes
     assert time.process_time() - begin < 1
     assert len(changes) == 4000
-    assert all(change.before is changes[0].before for change in changes)
+    assert all(change.before_xdr is changes[0].before_xdr for change in changes)
 
 
 def test_errors_do_not_hold_the_payload() -> None:

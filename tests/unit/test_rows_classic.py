@@ -71,8 +71,7 @@ def claimable_change(kind: str, entry: Any = None, **fields: Any) -> Any:
     [(0, (False, False, False)), (1, (True, False, False)), (6, (False, True, True))],
 )
 def test_trust_line_has_a_row_with_its_flags(flags: int, meant: tuple[bool, ...]) -> None:
-    line = trustline_change("updated", BOB, 77, flags, sponsor=CAROL)
-    line.entry["ext"] = {"v1": LINE_V1}
+    line = trustline_change("updated", BOB, 77, flags, ext={"v1": LINE_V1}, sponsor=CAROL)
     [row] = state_of(line).trust_lines.values()
     assert row == (BOB, USDC, 77, 9, 3, 4, *meant, 2, CAROL, False, *PLACE)
 

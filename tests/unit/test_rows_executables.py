@@ -104,4 +104,5 @@ def test_contracts_are_those_that_emitted_or_were_called() -> None:
 def rows_of(change: Change, replaced: set[Any] | None = None) -> State:
     state = State(PASSPHRASE, replaced or set())
     state.add(state_rows(*decoded(change), PASSPHRASE))
+    state.finish()
     return state

@@ -8,7 +8,6 @@ import pytest
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header, Upgrade
-from sorobanflow.decode.entries import Entry
 from sorobanflow.errors import DecodeError, LedgerProofError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
@@ -104,24 +103,20 @@ def test_refund_is_not_unknown_where_a_transaction_of_the_ledger_is_bad() -> Non
     assert (item.kind, item.key) == ("transaction", bad.tx_hash)
 
 
-def _evicted(change: Change) -> Entry:
-    return Entry(change.type, change.key, change.key_hash, key_xdr=change.key_xdr)
-
-
 def test_evicted_entries_are_marked_and_temporary_ones_deleted() -> None:
     kept = data_change("updated", TOKEN, {"symbol": "kept"}, {"u32": 1})
     lost = data_change("updated", TOKEN, {"symbol": "lost"}, {"u32": 2}, "temporary")
     code = code_change("updated", b"wasm", WASM_HASH)
-    ttl = Entry("ttl", {"key_hash": "ab" * 32}, "ab" * 32)
-    lives = [ttl_change(one.key_hash or "", 2000) for one in (kept, lost, code)]
+    ttl = ttl_change(bytes.fromhex("ab" * 32), None)
+    lives = [ttl_change(one.key_hash, 2000) for one in (kept, lost, code)]
     rows = rows_of(
         whole(
             upgrades=[[kept, lost, code, *lives]],
-            evicted=[ttl, *map(_evicted, (kept, lost, code))],
+            evicted=[one.key_xdr for one in (ttl, kept, lost, code)],
         )
     )
     assert rows.headers[LEDGER].upgrades == '[{"version":23}]'
-    keys = [{one.type: one.key} for one in (kept, lost, code)]
+    keys = [{one.type: one.read().key} for one in (kept, lost, code)]
     assert json.loads(rows.headers[LEDGER].evicted_keys) == keys
     position = (LEDGER, MAX_TX + 2)
     assert {
@@ -140,15 +135,15 @@ def test_evicted_entries_are_marked_and_temporary_ones_deleted() -> None:
 
 def test_entry_that_lives_again_is_not_evicted() -> None:
     data = data_change("restored", TOKEN, {"symbol": "kept"}, {"u32": 1})
-    life = ttl_change(data.key_hash or "", 3000)
-    rows = rows_of(whole(evicted=[_evicted(data)]), whole(LEDGER + 1, upgrades=[[data, life]]))
+    life = ttl_change(data.key_hash, 3000)
+    rows = rows_of(whole(evicted=[data.key_xdr]), whole(LEDGER + 1, upgrades=[[data, life]]))
     [row] = rows.contract_data_entries
     assert (row.evicted, row.live_until_ledger, row.ttl_ledger) == (False, 3000, LEDGER + 1)
 
 
 def test_evicted_entry_that_was_never_seen_has_a_row_without_a_value() -> None:
     data = data_change("removed", TOKEN, {"symbol": "kept"})
-    [row] = rows_of(whole(evicted=[_evicted(data)])).contract_data_entries
+    [row] = rows_of(whole(evicted=[data.key_xdr])).contract_data_entries
     assert (row.value, row.ledger, row.deleted, row.evicted) == (None, None, False, True)
 
 
@@ -193,4 +188,4 @@ def test_ledger_with_another_hash_than_the_anchor_is_refused() -> None:
 
 def test_change_outside_of_transactions_that_has_no_row_fails_the_batch() -> None:
     with pytest.raises(DecodeError, match="no entry for the time to live"):
-        rows_of(whole(upgrades=[[ttl_change("ab" * 32, 5)]]))
+        rows_of(whole(upgrades=[[ttl_change(bytes.fromhex("ab" * 32), 5)]]))

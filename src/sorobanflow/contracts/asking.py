@@ -89,7 +89,7 @@ def ask_for_unknown_wasms(client: RpcClient, engine: Engine) -> None:
     """
     for wasm_hash in read_unknown_wasms(engine, MAX_WASMS):
         page = client.get_ledger_entries([code_key(wasm_hash)])
-        codes = [entry.value_xdr or b"" for _, entry in _read(page, "contract_code")]
+        codes = [entry.wasm or b"" for _, entry in _read(page, "contract_code")]
         proved = [one for one in codes if sha256(one).hexdigest() == wasm_hash]
         if proved:
             store_spec(engine, wasm_hash, proved[0])

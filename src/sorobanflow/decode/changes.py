@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sorobanflow.decode.contract_events import ContractEvent
+from sorobanflow.decode.entries import Entry, read_entry, read_key
 from sorobanflow.decode.reader import Json
 
 #: `op_order` of a change before the operations, and of one after them.
@@ -12,22 +13,31 @@ OP_AFTER = 4095
 
 
 class Change(NamedTuple):
-    """One change of one ledger entry; its values are shared, so never change them."""
+    """One change of one ledger entry, whose bytes were walked past and can be read."""
 
     op_order: int  # OP_BEFORE, the operation's number from 1, or OP_AFTER
     change_order: int  # index in its LedgerEntryChanges, all items counted
     kind: str  # created, updated, removed or restored
     type: str  # a name of LedgerEntryType, such as offer; not config_setting
-    key: Json  # body of the LedgerKey in SEP-51 form
-    # SHA-256, hex, of the LedgerKey of contract data or code; of a ttl that of its entry.
-    key_hash: str | None
-    entry: Json  # body of the LedgerEntryData in SEP-51 form, without the Wasm; None if removed
-    sponsor: str | None  # account (G…) that sponsors the entry's reserve, if any
-    key_xdr: bytes | None  # of a contract data's key, an SCVal
-    value_xdr: bytes | None  # of a contract data's value, an SCVal; or the Wasm; None if removed
-    # What the meta shows of the entry before: of a contract's instance the SCVal; of a claimable
-    # balance or a pool that was removed, whose keys name no asset, the entry.
-    before: Json
+    key_xdr: bytes  # the LedgerKey
+    # SHA-256 of the LedgerKey of contract data or code; of a ttl that of its entry.
+    key_hash: bytes | None
+    entry_xdr: bytes | None  # the LedgerEntry; None if removed
+    # What the meta shows of the entry before: of a contract's instance, and of a claimable
+    # balance or a pool that was removed, whose keys name no asset. A LedgerEntry.
+    before_xdr: bytes | None = None
+
+    def read(self) -> Entry:
+        """Read the entry; only its key if it was removed."""
+        if self.entry_xdr is None:
+            return read_key(self.key_xdr)[0]
+        entry, _ = read_entry(self.entry_xdr, 0)
+        assert entry is not None  # its state is kept
+        return entry
+
+    def read_before(self) -> Entry | None:
+        """Read the entry before the change, where `before_xdr` has it."""
+        return None if self.before_xdr is None else read_entry(self.before_xdr, 0)[0]
 
 
 class Refund(NamedTuple):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sorobanflow.decode.changes import Change, Meta
-from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.reader import Json
 from sorobanflow.sources.items import Event, Transaction
 
@@ -54,8 +53,8 @@ class CloseMeta(NamedTuple):
     events: list[Event]  # in chain order, with the ids that a node gives them
     fees: list[FeeChanges]  # one for each transaction; without changes if the ledger is searched
     upgrades: list[Upgrade]
-    #: Keys of the entries that left the live state, in order, as `read_key` gives them: without
-    #: `entry` and `value_xdr`. Contract data, code, and (since protocol 23) their ttl beside them.
-    evicted: list[Entry]
+    #: LedgerKeys of the entries that left the live state, in order: contract data, code, and (since
+    #: protocol 23) their ttl beside them.
+    evicted: list[bytes]
     #: What the transactions' metas state, but for their diagnostics; empty if it was searched.
     metas: Sequence[Meta | None] = ()

@@ -5,6 +5,7 @@ Source: Stellar-ledger-entries.x, Stellar-contract-config-setting.x.
 """
 
 from functools import lru_cache
+from typing import TypeAlias
 
 from stellar_sdk import xdr as sdk
 from xdrlib3 import Unpacker
@@ -36,6 +37,9 @@ from sorobanflow.decode.strkeys import (
     SC_ADDRESS,
     SIGNER_KEY,
 )
+
+#: Fields of a struct, by their names.
+Fields: TypeAlias = dict[str, XdrType]
 
 MAX_PREDICATE_DEPTH = 100
 _MAX_SIGNERS = 20
@@ -103,33 +107,34 @@ _ACCOUNT_V1 = struct(
 )
 SIGNER = struct(key=SIGNER_KEY, weight=UINT32)
 HOME_DOMAIN = opaque(escape, 32)
-ACCOUNT = struct(
-    account_id=ACCOUNT_ID,
-    balance=INT64,
-    seq_num=INT64,
-    num_sub_entries=UINT32,
-    inflation_dest=optional(ACCOUNT_ID),
-    flags=UINT32,
-    home_domain=HOME_DOMAIN,
-    thresholds=fixed(4),
-    signers=array(SIGNER, _MAX_SIGNERS),
-    ext=union("AccountEntryExt", {0: ("v0", None), 1: ("v1", _ACCOUNT_V1)}),
-)
+_ACCOUNT_FIELDS: Fields = {
+    "balance": INT64,
+    "seq_num": INT64,
+    "num_sub_entries": UINT32,
+    "inflation_dest": optional(ACCOUNT_ID),
+    "flags": UINT32,
+    "home_domain": HOME_DOMAIN,
+    "thresholds": fixed(4),
+    "signers": array(SIGNER, _MAX_SIGNERS),
+    "ext": union("AccountEntryExt", {0: ("v0", None), 1: ("v1", _ACCOUNT_V1)}),
+}
 _TRUSTLINE_V2 = struct(liquidity_pool_use_count=INT32, ext=EXTENSION_POINT)
 _TRUSTLINE_V1 = struct(
     liabilities=_LIABILITIES,
     ext=union("TrustLineEntryV1Ext", {0: ("v0", None), 2: ("v2", _TRUSTLINE_V2)}),
 )
-TRUSTLINE = struct(
-    account_id=ACCOUNT_ID,
-    asset=TRUSTLINE_ASSET,
-    balance=INT64,
-    limit=INT64,
-    flags=UINT32,
-    ext=union("TrustLineEntryExt", {0: ("v0", None), 1: ("v1", _TRUSTLINE_V1)}),
-)
-DURABILITY = enum("ContractDataDurability", ["temporary", "persistent"])
-DATA_KEY = struct(contract=SC_ADDRESS, key=SC_VAL, durability=DURABILITY)
+_TRUSTLINE_FIELDS: Fields = {
+    "balance": INT64,
+    "limit": INT64,
+    "flags": UINT32,
+    "ext": union("TrustLineEntryExt", {0: ("v0", None), 1: ("v1", _TRUSTLINE_V1)}),
+}
+_DURABILITY = enum("ContractDataDurability", ["temporary", "persistent"])
+_CONTRACT_DATA_KEY: Fields = {
+    "contract": SC_ADDRESS,
+    "key": SC_VAL,
+    "durability": _DURABILITY,
+}
 _COUNTS = (
     *("n_instructions", "n_functions", "n_globals", "n_table_entries", "n_types"),
     *("n_data_segments", "n_elem_segments", "n_imports", "n_exports", "n_data_segment_bytes"),
@@ -137,32 +142,28 @@ _COUNTS = (
 _COST_INPUTS = struct(ext=EXTENSION_POINT, **dict.fromkeys(_COUNTS, UINT32))
 _CODE_V1 = struct(ext=EXTENSION_POINT, cost_inputs=_COST_INPUTS)
 CODE_EXT = union("ContractCodeEntryExt", {0: ("v0", None), 1: ("v1", _CODE_V1)})
-TTL = struct(key_hash=HASH, live_until_ledger_seq=UINT32)
 
-OFFER = struct(
-    seller_id=ACCOUNT_ID,
-    offer_id=INT64,
-    selling=ASSET,
-    buying=ASSET,
-    amount=INT64,
-    price=PRICE,
-    flags=UINT32,
-    ext=EXTENSION_POINT,
-)
+_OFFER_KEY: Fields = {"seller_id": ACCOUNT_ID, "offer_id": INT64}
+_OFFER_FIELDS: Fields = {
+    "selling": ASSET,
+    "buying": ASSET,
+    "amount": INT64,
+    "price": PRICE,
+    "flags": UINT32,
+    "ext": EXTENSION_POINT,
+}
+OFFER = struct(**_OFFER_KEY, **_OFFER_FIELDS)
 DATA_NAME = opaque(escape, 64)
 DATA_VALUE = opaque(bytes.hex, 64)
-DATA = struct(
-    account_id=ACCOUNT_ID, data_name=DATA_NAME, data_value=DATA_VALUE, ext=EXTENSION_POINT
-)
+_DATA_FIELDS: Fields = {"data_value": DATA_VALUE, "ext": EXTENSION_POINT}
 
 _BALANCE_V1 = struct(ext=EXTENSION_POINT, flags=UINT32)
-CLAIMABLE_BALANCE = struct(
-    balance_id=CLAIMABLE_BALANCE_ID,
-    claimants=CLAIMANTS,
-    asset=ASSET,
-    amount=INT64,
-    ext=union("ClaimableBalanceEntryExt", {0: ("v0", None), 1: ("v1", _BALANCE_V1)}),
-)
+_CLAIMABLE_FIELDS: Fields = {
+    "claimants": CLAIMANTS,
+    "asset": ASSET,
+    "amount": INT64,
+    "ext": union("ClaimableBalanceEntryExt", {0: ("v0", None), 1: ("v1", _BALANCE_V1)}),
+}
 _CONSTANT_PRODUCT = struct(
     params=struct(asset_a=ASSET, asset_b=ASSET, fee=INT32),
     reserve_a=INT64,
@@ -171,10 +172,9 @@ _CONSTANT_PRODUCT = struct(
     pool_shares_trust_line_count=INT64,
 )
 _POOL_BODY = {0: ("liquidity_pool_constant_product", _CONSTANT_PRODUCT)}
-LIQUIDITY_POOL = struct(liquidity_pool_id=POOL_ID, body=union("LiquidityPoolEntryBody", _POOL_BODY))
 
 
-def _skip_setting(data: bytes, at: int) -> int:
+def skip_setting(data: bytes, at: int) -> int:
     """Skip a ConfigSettingEntry. This is slow, but only network upgrades change them."""
     unpacker = Unpacker(data)
     unpacker.set_position(at)
@@ -182,33 +182,26 @@ def _skip_setting(data: bytes, at: int) -> int:
     return unpacker.get_position()
 
 
-_SETTING = ByHand(lambda data, at: (None, _skip_setting(data, at)), _skip_setting)
-
-#: By LedgerEntryType: the body of a LedgerEntry.
-ENTRIES = {
-    0: ACCOUNT,
-    1: TRUSTLINE,
-    2: OFFER,
-    3: DATA,
-    4: CLAIMABLE_BALANCE,
-    5: LIQUIDITY_POOL,
-    6: struct(ext=EXTENSION_POINT, key=DATA_KEY, val=SC_VAL),
-    7: struct(ext=CODE_EXT, hash=HASH, code=opaque(bytes.hex)),
-    8: _SETTING,
-    9: TTL,
-}
+SETTING = 8  # the LedgerEntryType of network settings, whose state is not kept
 _SETTING_ID = enum("ConfigSettingID", [setting.to_json_dict() for setting in sdk.ConfigSettingID])
-#: By LedgerEntryType: the name and the body of a LedgerKey.
-KEYS = {
-    0: ("account", struct(account_id=ACCOUNT_ID)),
-    1: ("trustline", struct(account_id=ACCOUNT_ID, asset=TRUSTLINE_ASSET)),
-    2: ("offer", struct(seller_id=ACCOUNT_ID, offer_id=INT64)),
-    3: ("data", struct(account_id=ACCOUNT_ID, data_name=DATA_NAME)),
-    4: ("claimable_balance", struct(balance_id=CLAIMABLE_BALANCE_ID)),
-    5: ("liquidity_pool", struct(liquidity_pool_id=POOL_ID)),
-    6: ("contract_data", DATA_KEY),
-    7: ("contract_code", struct(hash=HASH)),
-    8: ("config_setting", struct(config_setting_id=_SETTING_ID)),
-    9: ("ttl", struct(key_hash=HASH)),
+_NAMES = (
+    *("account", "trustline", "offer", "data", "claimable_balance", "liquidity_pool"),
+    *("contract_data", "contract_code", "config_setting", "ttl"),
+)
+#: By LedgerEntryType: what stands before the key in the body of a LedgerEntry, the key, and the
+#: rest. Of network settings only the key.
+ENTRY_FIELDS: dict[int, tuple[Fields, Fields, Fields]] = {
+    0: ({}, {"account_id": ACCOUNT_ID}, _ACCOUNT_FIELDS),
+    1: ({}, {"account_id": ACCOUNT_ID, "asset": TRUSTLINE_ASSET}, _TRUSTLINE_FIELDS),
+    2: ({}, _OFFER_KEY, _OFFER_FIELDS),
+    3: ({}, {"account_id": ACCOUNT_ID, "data_name": DATA_NAME}, _DATA_FIELDS),
+    4: ({}, {"balance_id": CLAIMABLE_BALANCE_ID}, _CLAIMABLE_FIELDS),
+    5: ({}, {"liquidity_pool_id": POOL_ID}, {"body": union("LiquidityPoolEntryBody", _POOL_BODY)}),
+    6: ({"ext": EXTENSION_POINT}, _CONTRACT_DATA_KEY, {"val": SC_VAL}),
+    7: ({"ext": CODE_EXT}, {"hash": HASH}, {"code": opaque(bytes)}),
+    SETTING: ({}, {"config_setting_id": _SETTING_ID}, {}),
+    9: ({}, {"key_hash": HASH}, {"live_until_ledger_seq": UINT32}),
 }
+#: By LedgerEntryType: the name and the body of a LedgerKey.
+KEYS = {kind: (_NAMES[kind], struct(**key)) for kind, (_, key, _) in ENTRY_FIELDS.items()}
 LEDGER_KEY = union("LedgerKey", KEYS)

@@ -16,8 +16,9 @@ from sorobanflow.decode.close_meta_types import (
     LEDGER_UPGRADE,
     SCP_INFO,
 )
-from sorobanflow.decode.entries import Entry, read_key, skip_entry
+from sorobanflow.decode.entries import skip_entry
 from sorobanflow.decode.entry_changes import balance_gain, read_changes
+from sorobanflow.decode.entry_types import LEDGER_KEY
 from sorobanflow.decode.meta_events import MetaEvents
 from sorobanflow.decode.metas import read_events_alone, read_meta_and_events
 from sorobanflow.decode.reader import (
@@ -38,7 +39,8 @@ _MAX_TIME = 253_402_300_799  # the end of the year 9999, the last that a date ca
 _SUCCESS_CODES = (bytes(4), (1).to_bytes(4, "big"))
 #: Bytes of a LedgerHeaderHistoryEntry before it: the hash, and the protocol's version.
 _TO_PREVIOUS_HASH = 36
-_EVICTED_TYPES = ("contract_data", "contract_code", "ttl")
+#: LedgerEntryTypes of contract data, contract code and ttl.
+_EVICTED_TYPES = tuple(kind.to_bytes(4, "big") for kind in (6, 7, 9))
 
 
 class StatedHeader(NamedTuple):
@@ -77,7 +79,7 @@ class RawLedger(NamedTuple):
     tx_set: TxSet
     applied: list[Applied]  # in the order of application
     upgrades: list[Upgrade]
-    evicted: list[Entry]  # keys only
+    evicted: list[bytes]  # LedgerKeys
 
 
 def raw_ledger_reader(
@@ -130,13 +132,18 @@ def _read_ledger(
     applied, at = _read_applied(data, at, version, read_meta)
     upgrades, at = _read_each(data, at, _read_upgrade)
     at = SCP_INFO.skip(data, at)
-    evicted: list[Entry | None] = []
+    evicted: list[bytes] = []
     if version:
-        evicted, at = _read_each(data, at + 8, lambda data, at, _: read_key(data, at))
+        evicted, at = _read_each(data, at + 8, _read_evicted)
     if version == 1:
         at = _read_each(data, at, lambda data, at, _: (None, skip_entry(data, at)))[1]
-    keys = [key for key in evicted if key is not None and key.type in _EVICTED_TYPES]
+    keys = [key for key in evicted if key.startswith(_EVICTED_TYPES)]
     return RawLedger(stated, tx_set, applied, upgrades, keys), at
+
+
+def _read_evicted(data: bytes, at: int, _: int) -> tuple[bytes, int]:
+    end = LEDGER_KEY.skip(data, at)
+    return data[at:end], end
 
 
 def _read_header(data: bytes, at: int) -> tuple[StatedHeader, int]:

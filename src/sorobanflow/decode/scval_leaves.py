@@ -48,9 +48,8 @@ def _name(name: str) -> XdrType:
 
 _BOOL = ByHand(
     lambda data, at: (flag(data, at), at + 4),
-    lambda _, at: at + 4,
-    4,
-    lambda data, at: ("true" if flag(data, at) else "false", at + 4),
+    lambda data, at: (flag(data, at), at + 4)[1],
+    text=lambda data, at: ("true" if flag(data, at) else "false", at + 4),
 )
 #: By SCValType: the SCVals that hold no others, in a form that shows their arm.
 LEAVES: dict[int, XdrType] = {1: _name("void"), 20: _name("ledger_key_contract_instance")}

@@ -1,6 +1,6 @@
-"""Make the rows of account entries, after `decode.changes`. Source: Stellar-ledger-entries.x."""
+"""Make the rows of account entries, after `decode.entries`. Source: Stellar-ledger-entries.x."""
 
-from sorobanflow.decode.changes import Change
+from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
@@ -13,11 +13,11 @@ _NO_LIABILITIES: Json = {"buying": 0, "selling": 0}
 _NO_SPONSORSHIP: Json = {"num_sponsored": 0, "num_sponsoring": 0, "signer_sponsoring_i_ds": []}
 
 
-def account_row(change: Change, position: ChangePosition) -> AccountRow:
-    """Make the row of an account's change; without values if it was removed."""
-    values = _REMOVED if change.entry is None else _values(change.entry, change.sponsor)
-    end: Json = change.entry is None, *position
-    return AccountRow(address(change.key["account_id"], "G"), *values, *end)
+def account_row(account: Entry, position: ChangePosition) -> AccountRow:
+    """Make the row of an account; without values if it was removed."""
+    values = _REMOVED if account.entry is None else _values(account.entry, account.sponsor)
+    end: Json = account.entry is None, *position
+    return AccountRow(address(account.key["account_id"], "G"), *values, *end)
 
 
 def _values(entry: Json, sponsor: str | None) -> Json:

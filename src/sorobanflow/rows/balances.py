@@ -9,16 +9,18 @@ Source: stellar-core's asset contract, SEP-41, CAP-67 (addresses of balances and
 
 from typing import TypeAlias
 
-from sorobanflow.decode.changes import Change
+from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.reader import Json
+from sorobanflow.decode.scval import SC_VAL
+from sorobanflow.decode.strkeys import SC_ADDRESS
 from sorobanflow.errors import DecodeError
-from sorobanflow.rows.addresses import address
 from sorobanflow.rows.assets import asset_text
-from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.classic import pool_assets
+from sorobanflow.rows.contracts import ContractEntry
 from sorobanflow.rows.state_rows import (
     AccountRow,
     ClaimableBalanceRow,
+    ContractDataRow,
     LiquidityPoolRow,
     TokenBalanceRow,
     TrustLineRow,
@@ -27,6 +29,12 @@ from sorobanflow.rows.tokens import asset_contract_id
 from sorobanflow.rows.values import content, i128, symbol_map
 
 _NATIVE = "native"
+#: In a LedgerKey of contract data: an address of a contract, after the type, and its key after it.
+_CONTRACT, _CONTRACT_KEY_AT = (1).to_bytes(4, "big"), 40
+#: How the SCVal Vec["Balance", address] begins; then follows the SCAddress.
+_BALANCE_KEY = (
+    bytes.fromhex("00000010 00000001 00000002 0000000f 00000007") + b"Balance\0\0\0\0\x12"
+)
 _Balance: TypeAlias = tuple[int | None, bool | None, bool | None]  # amount, authorized, clawback
 
 
@@ -53,16 +61,21 @@ def contract_of_line(asset: str, passphrase: str) -> str:
     return _contract_of(asset, passphrase) if ":" in asset else asset
 
 
-def claimable_balance(row: ClaimableBalanceRow, change: Change, passphrase: str) -> TokenBalanceRow:
+def claimable_balance(
+    row: ClaimableBalanceRow, before: Entry | None, passphrase: str
+) -> TokenBalanceRow:
     """Make the row of a claimable balance, which holds an asset itself."""
-    asset = row.asset or asset_text(_before(change)["asset"])
+    asset = row.asset or asset_text(_stated(before, "claimable_balance", row.balance_id)["asset"])
     values = row.amount or 0, None, row.clawback_enabled, asset, "claimable_balance"
     return TokenBalanceRow(_contract_of(asset, passphrase), row.balance_id, *values, *row[-5:])
 
 
-def pool_balances(row: LiquidityPoolRow, change: Change, passphrase: str) -> list[TokenBalanceRow]:
+def pool_balances(
+    row: LiquidityPoolRow, pool: Entry, before: Entry | None, passphrase: str
+) -> list[TokenBalanceRow]:
     """Make the rows of the two assets that a liquidity pool holds."""
-    assets = pool_assets(change.entry or _before(change))
+    entry = _stated(before, "liquidity_pool", row.pool_id) if row.deleted else pool.entry
+    assets = pool_assets(entry)
     return [
         TokenBalanceRow(
             contract_id=_contract_of(asset, passphrase),
@@ -82,16 +95,19 @@ def pool_balances(row: LiquidityPoolRow, change: Change, passphrase: str) -> lis
     ]
 
 
-def contract_balance(change: Change, position: ChangePosition) -> TokenBalanceRow | None:
+def contract_balance(row: ContractDataRow, entry: ContractEntry) -> TokenBalanceRow | None:
     """Make the row of a contract data entry that holds a balance; None for any other."""
-    holder = _holder(change.key)
-    if holder is None:
+    key_xdr, newest = entry.key_xdr, entry.newest
+    if newest is None or not key_xdr.startswith(_BALANCE_KEY, _CONTRACT_KEY_AT):
         return None
-    contract_id, holder = address(change.key["contract"], "C"), address(holder)
-    deleted = change.entry is None
-    values = (0, None, None) if deleted else _balance(change.entry["val"])
-    row = TokenBalanceRow(contract_id, holder, *values, None, "contract_data", deleted, *position)
-    return row._replace(key_hash=change.key_hash)
+    if row.durability != "persistent" or not key_xdr.startswith(_CONTRACT, 4):
+        return None
+    holder, _ = SC_ADDRESS.read(key_xdr, _CONTRACT_KEY_AT + len(_BALANCE_KEY))
+    values: _Balance = 0, None, None
+    if newest.change.entry_xdr is not None:
+        values = _balance(SC_VAL.read(newest.change.entry_xdr, entry.value_at)[0])
+    end: Json = (row.deleted, *newest.position, row.key_hash)
+    return TokenBalanceRow(row.contract_id, holder, *values, None, "contract_data", *end)
 
 
 def _contract_of(asset: str, passphrase: str) -> str:
@@ -101,20 +117,11 @@ def _contract_of(asset: str, passphrase: str) -> str:
     return contract_id
 
 
-def _before(change: Change) -> Json:
+def _stated(before: Entry | None, kind: str, name: str) -> Json:
     """Return the entry that was removed: its key does not name its assets."""
-    if change.before is None:
-        raise DecodeError(f"no state before the removal of the {change.type} {change.key}")
-    return change.before
-
-
-def _holder(key: Json) -> Json:
-    """Return the address of a key `Vec["Balance", address]`, else None."""
-    parts = key["key"].get("vec") if isinstance(key["key"], dict) else None
-    if not parts or len(parts) != 2 or parts[0] != {"symbol": "Balance"}:
-        return None
-    is_current = key["durability"] == "persistent" and str(key["contract"]).startswith("C")
-    return content(parts[1], "address") if is_current else None
+    if before is None:
+        raise DecodeError(f"no state before the removal of the {kind} {name}")
+    return before.entry
 
 
 def _balance(value: Json) -> _Balance:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from sorobanflow.decode.changes import Change
 from sorobanflow.toid import MAX_TX
 
 #: `tx_order` of changes outside of the transactions. Those of fees and upgrades have the number,
@@ -20,3 +21,18 @@ class ChangePosition(NamedTuple):
     tx_order: int  # 1-based application order, or one of the above
     op_order: int  # 0 before the operations, 1-based operation, 4095 after them
     change_order: int  # index in its list of changes
+
+
+class PlacedChange(NamedTuple):
+    """A change of a ledger entry, with its place on the chain, of which no row was made yet."""
+
+    change: Change
+    ledger: int
+    tx_order: int
+    tx_hash: str | None  # hex, of the transaction that made it
+
+    @property
+    def position(self) -> ChangePosition:
+        """The position of the change."""
+        change = self.change
+        return ChangePosition(self.ledger, self.tx_order, change.op_order, change.change_order)

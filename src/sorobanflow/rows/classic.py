@@ -1,9 +1,9 @@
-"""Make the rows of what accounts own, offer and leave, after `decode.changes`.
+"""Make the rows of what accounts own, offer and leave, after `decode.entries`.
 
 A row without values states that its entry was removed. Source: Stellar-ledger-entries.x.
 """
 
-from sorobanflow.decode.changes import Change
+from sorobanflow.decode.entries import Entry
 from sorobanflow.decode.reader import Json
 from sorobanflow.rows.assets import asset_text, line_text
 from sorobanflow.rows.change_position import ChangePosition
@@ -25,9 +25,9 @@ _NO_LIABILITIES: Json = {"buying": 0, "selling": 0}
 _NOTHING: Json = (None,) * 8  # the values of a removed entry
 
 
-def trust_line_row(change: Change, position: ChangePosition) -> TrustLineRow:
+def trust_line_row(one: Entry, position: ChangePosition) -> TrustLineRow:
     """Make the row of a trust line, of an asset or of a pool's shares."""
-    key, entry, end = change.key, change.entry, _end(change, position)
+    key, entry, end = one.key, one.entry, _end(one, position)
     asset = line_text(key["asset"])
     if entry is None:
         return TrustLineRow(key["account_id"], asset, *_NOTHING[:8], *end)
@@ -48,10 +48,10 @@ def trust_line_row(change: Change, position: ChangePosition) -> TrustLineRow:
     )
 
 
-def offer_row(change: Change, position: ChangePosition) -> OfferRow:
+def offer_row(one: Entry, position: ChangePosition) -> OfferRow:
     """Make the row of an offer."""
-    entry, end = change.entry, _end(change, position)
-    offer_id = i64(change.key["offer_id"])
+    entry, end = one.entry, _end(one, position)
+    offer_id = i64(one.key["offer_id"])
     if entry is None:
         return OfferRow(offer_id, *_NOTHING[:7], *end)
     price = entry["price"]
@@ -68,16 +68,16 @@ def offer_row(change: Change, position: ChangePosition) -> OfferRow:
     )
 
 
-def liquidity_pool_row(change: Change, position: ChangePosition) -> LiquidityPoolRow:
+def liquidity_pool_row(one: Entry, position: ChangePosition) -> LiquidityPoolRow:
     """Make the row of a liquidity pool."""
-    end = _end(change, position)
-    pool_id = change.key["liquidity_pool_id"]
-    if change.entry is None:
+    end = _end(one, position)
+    pool_id = one.key["liquidity_pool_id"]
+    if one.entry is None:
         return LiquidityPoolRow(pool_id, *_NOTHING[:7], *end)
-    _, pool = arm(change.entry["body"])
+    _, pool = arm(one.entry["body"])
     return LiquidityPoolRow(
         pool_id,
-        *pool_assets(change.entry),
+        *pool_assets(one.entry),
         pool["params"]["fee"],
         i64(pool["reserve_a"]),
         i64(pool["reserve_b"]),
@@ -93,10 +93,10 @@ def pool_assets(entry: Json) -> tuple[str, str]:
     return asset_text(pool["params"]["asset_a"]), asset_text(pool["params"]["asset_b"])
 
 
-def claimable_balance_row(change: Change, position: ChangePosition) -> ClaimableBalanceRow:
+def claimable_balance_row(one: Entry, position: ChangePosition) -> ClaimableBalanceRow:
     """Make the row of a claimable balance."""
-    entry, end = change.entry, _end(change, position)
-    balance_id = change.key["balance_id"]
+    entry, end = one.entry, _end(one, position)
+    balance_id = one.key["balance_id"]
     if entry is None:
         return ClaimableBalanceRow(balance_id, *_NOTHING[:4], *end)
     extension = content(entry["ext"], "v1")
@@ -110,16 +110,16 @@ def claimable_balance_row(change: Change, position: ChangePosition) -> Claimable
     )
 
 
-def account_data_row(change: Change, position: ChangePosition) -> AccountDataRow:
+def account_data_row(one: Entry, position: ChangePosition) -> AccountDataRow:
     """Make the row of an account's data entry."""
-    key, entry = change.key, change.entry
+    key, entry = one.key, one.entry
     value = None if entry is None else bytes.fromhex(entry["data_value"])
-    return AccountDataRow(key["account_id"], text(key["data_name"]), value, *_end(change, position))
+    return AccountDataRow(key["account_id"], text(key["data_name"]), value, *_end(one, position))
 
 
-def _end(change: Change, position: ChangePosition) -> Json:
+def _end(one: Entry, position: ChangePosition) -> Json:
     """Give the last columns, which all of these rows have."""
-    return change.sponsor, change.entry is None, *position
+    return one.sponsor, one.entry is None, *position
 
 
 def _line_extensions(ext: Json) -> tuple[Json, int]:

@@ -1,28 +1,30 @@
-"""Make the rows of changes of ledger entries, in order, for `rows.state`.
+"""Sort the changes of ledger entries for `rows.state`, in order, and make the rows of some.
 
-Accounts, trust lines and offers change most, and over and over: their changes are kept as they
-are, and rows are made of the newest alone. That cannot fail: what could is checked here, so that
-a bad entry is an error of its transaction.
+Rows of accounts, trust lines, offers, contract data and code are made of what a batch leaves of
+them, when it ends. That cannot fail: what could is checked here, so that a bad entry is an error
+of its transaction. Of other entries, and of what a contract's instance says, all rows are made.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TypeAlias
 
 from sorobanflow.decode.changes import Change
-from sorobanflow.decode.entries import Entry
+from sorobanflow.decode.entries import has_signers, is_instance, read_entry
+from sorobanflow.decode.entry_types import TRUSTLINE_ASSET
+from sorobanflow.decode.reader import Json
+from sorobanflow.decode.strkeys import SC_ADDRESS
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.accounts import account_row
 from sorobanflow.rows.assets import line_text
 from sorobanflow.rows.balances import (
-    account_balance,
     claimable_balance,
-    contract_balance,
     contract_of_line,
     pool_balances,
     trust_line_balance,
 )
-from sorobanflow.rows.change_position import ChangePosition
+from sorobanflow.rows.change_position import PlacedChange
 from sorobanflow.rows.classic import (
     account_data_row,
     claimable_balance_row,
@@ -30,14 +32,12 @@ from sorobanflow.rows.classic import (
     offer_row,
     trust_line_row,
 )
-from sorobanflow.rows.contracts import code_row, data_row, entries_with_ttl, ttl_row
+from sorobanflow.rows.contracts import Life, entries_with_ttl, is_persistent, life_of
 from sorobanflow.rows.executables import ExecutableRow, executable_row
 from sorobanflow.rows.state_rows import (
     AccountDataRow,
     AccountRow,
     ClaimableBalanceRow,
-    ContractCodeRow,
-    ContractDataRow,
     LiquidityPoolRow,
     OfferRow,
     TokenBalanceRow,
@@ -49,9 +49,7 @@ from sorobanflow.rows.transactions import TransactionRow
 from sorobanflow.rows.values import reading
 
 StateRow: TypeAlias = (
-    ContractDataRow
-    | ContractCodeRow
-    | AccountRow
+    AccountRow
     | TrustLineRow
     | OfferRow
     | LiquidityPoolRow
@@ -61,96 +59,104 @@ StateRow: TypeAlias = (
     | TokenBalanceRow
     | ExecutableRow
 )
-
-
-class PendingChange(NamedTuple):
-    """A change of an account, a trust line or an offer, of which no row was made yet."""
-
-    key: tuple[str, ...]  # type of the entry, then its key
-    change: Change
-    position: ChangePosition
-
-
-Changed: TypeAlias = StateRow | PendingChange
+Changed: TypeAlias = StateRow | PlacedChange | Life
 
 
 def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str) -> list[Changed]:
-    """Make the rows of a transaction's changes, in order; DecodeError for a bad entry or refund."""
+    """Sort a transaction's changes, in order; DecodeError for a bad entry or refund."""
     if any((refund.stroops or 0) > row.fee_bid for refund in decoded.meta.refunds):
         raise DecodeError(f"transaction {row.hash.hex()} is refunded more than it bid")
     tx_hash = row.hash.hex()
     with reading(f"a change of transaction {tx_hash}"):
         changes = decoded.meta.changes
         owners = entries_with_ttl(changes, decoded.envelope.soroban)
-        rows = _rows(changes, (row.ledger, row.application_order), owners, tx_hash, passphrase)
-        return [changed for changed in rows if changed is not None]
+        place = row.ledger, row.application_order, tx_hash
+        return [*_changed(changes, place, owners, passphrase)]
 
 
 def rows_of_changes(
     changes: list[Change], ledger: int, tx_order: int, passphrase: str
 ) -> list[Changed]:
-    """Make the rows of changes outside of transactions, in order."""
-    rows = _rows(changes, (ledger, tx_order), entries_with_ttl(changes), None, passphrase)
-    return [changed for changed in rows if changed is not None]
+    """Sort changes outside of transactions, in order."""
+    place = ledger, tx_order, None
+    return [*_changed(changes, place, entries_with_ttl(changes), passphrase)]
 
 
-def _rows(
+def _changed(
     changes: list[Change],
-    place: tuple[int, int],
-    owners: Mapping[str | None, Change | Entry],
-    tx_hash: str | None,
+    place: tuple[int, int, str | None],
+    owners: Mapping[bytes, bytes],
     passphrase: str,
-) -> Iterator[Changed | None]:
+) -> Iterator[Changed]:
     for change in changes:
-        position = ChangePosition(*place, change.op_order, change.change_order)
-        if change.type in _KEYS:
-            yield PendingChange(_KEYS[change.type](change, passphrase), change, position)
-        elif change.type == "contract_code":
-            yield code_row(change, position, tx_hash)
-        elif change.type == "contract_data":
-            yield data_row(change, position, tx_hash)
-            yield contract_balance(change, position)
-            yield token_metadata(change, position, passphrase)
-            yield executable_row(change, position)
-        elif change.type != "ttl":
-            yield from _other_rows(change, position, passphrase)
-        elif change.key_hash in owners:
-            yield ttl_row(change, position, owners[change.key_hash])
+        placed = PlacedChange(change, *place)
+        kind = change.type
+        if kind == "ttl":
+            yield life_of(placed, owners)
+        elif kind in _OTHERS:
+            yield from _other_rows(placed, passphrase)
         else:
-            raise DecodeError(f"no entry for the time to live {change.key_hash}")
+            if kind == "trustline":
+                line_asset(change.key_xdr[_LINE_ASSET:], passphrase)
+            elif kind == "account" and change.entry_xdr and has_signers(change.entry_xdr):
+                account_row(change.read(), placed.position)
+            elif kind == "contract_data" and is_instance(change.key_xdr):
+                yield from _instance_rows(placed, passphrase)
+            yield placed
 
 
-def _line_key(change: Change, passphrase: str) -> tuple[str, ...]:
-    asset = line_text(change.key["asset"])
-    contract_of_line(asset, passphrase)  # an error if it is no asset
-    return "trustline", change.key["account_id"], asset
+_OTHERS = ("liquidity_pool", "claimable_balance", "data")
+_LINE_ASSET = 40  # offset in the LedgerKey of a trust line, after type and account
 
 
-_KEYS: dict[str, Callable[[Change, str], tuple[str, ...]]] = {
-    "account": lambda change, _: ("account", change.key["account_id"]),
-    "trustline": _line_key,
-    "offer": lambda change, _: ("offer", change.key["offer_id"]),
-}
+@lru_cache(maxsize=16384)
+def line_asset(asset_xdr: bytes, passphrase: str) -> str:
+    """Name the TrustLineAsset of a trust line; DecodeError if it is no asset."""
+    value, _ = TRUSTLINE_ASSET.read(asset_xdr, 0)
+    asset = line_text(value)
+    contract_of_line(asset, passphrase)
+    return asset
 
 
-def pending_rows(pending: PendingChange, passphrase: str) -> tuple[StateRow, ...]:
-    """Make the row of an entry, and that of the balance that it states."""
-    _, change, position = pending
-    if change.type == "account":
-        account = account_row(change, position)
-        return account, account_balance(account, passphrase)
-    if change.type == "trustline":
-        line = trust_line_row(change, position)
+def line_or_offer_rows(placed: PlacedChange, passphrase: str) -> tuple[StateRow, ...]:
+    """Make the row of a trust line or an offer, and of the balance that it states."""
+    entry, position = placed.change.read(), placed.position
+    if entry.type == "trustline":
+        line = trust_line_row(entry, position)
         return line, trust_line_balance(line, passphrase)
-    return (offer_row(change, position),)
+    return (offer_row(entry, position),)
 
 
-def _other_rows(change: Change, position: ChangePosition, passphrase: str) -> Iterable[StateRow]:
+def _other_rows(placed: PlacedChange, passphrase: str) -> tuple[StateRow, ...]:
     """Make the row of a pool, a claimable balance or data, and those of what it holds."""
-    if change.type == "liquidity_pool":
-        pool = liquidity_pool_row(change, position)
-        return pool, *pool_balances(pool, change, passphrase)
-    if change.type == "claimable_balance":
-        balance = claimable_balance_row(change, position)
-        return balance, claimable_balance(balance, change, passphrase)
-    return (account_data_row(change, position),)
+    change, position = placed.change, placed.position
+    entry, before = change.read(), change.read_before()
+    if entry.type == "liquidity_pool":
+        pool = liquidity_pool_row(entry, position)
+        return pool, *pool_balances(pool, entry, before, passphrase)
+    if entry.type == "claimable_balance":
+        balance = claimable_balance_row(entry, position)
+        return balance, claimable_balance(balance, before, passphrase)
+    return (account_data_row(entry, position),)
+
+
+def _instance_rows(placed: PlacedChange, passphrase: str) -> Iterator[StateRow]:
+    """Make the rows of what an instance says of a token, and of what its contract runs."""
+    change = placed.change
+    contract_id, _ = SC_ADDRESS.read(change.key_xdr, 4)
+    after, before = _instance(change.entry_xdr), _instance(change.before_xdr)
+    token = token_metadata(contract_id, after, before, placed.position, passphrase)
+    if token is not None:
+        yield token
+    if is_persistent(change.key_xdr):
+        yield executable_row(placed, contract_id, after, before)
+
+
+# A transaction may ask for the same bytes thousands of times.
+@lru_cache(maxsize=64)
+def _instance(entry_xdr: bytes | None) -> Json:
+    """Read the SCVal in the LedgerEntry of a contract's instance."""
+    if entry_xdr is None:
+        return None
+    entry, _ = read_entry(entry_xdr, 0)
+    return None if entry is None else entry.entry["val"]

@@ -8,17 +8,14 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json
-from sorobanflow.rows.addresses import address
-from sorobanflow.rows.change_position import ChangePosition
+from sorobanflow.rows.change_position import PlacedChange
 from sorobanflow.rows.events import EventRow
 from sorobanflow.rows.operations import INVOKE_HOST_FUNCTION, OperationRow
 from sorobanflow.rows.values import arm, content, hash_hex
 
 #: Stands for the Wasm that asset contracts do not have.
 STELLAR_ASSET = "stellar-asset"
-INSTANCE = "ledger_key_contract_instance"
 #: How the topics of the event begin that the host emits where a contract replaces its Wasm.
 _REPLACED = '[{"symbol":"executable_update"}'
 #: How the details of a call begin; then follows the contract.
@@ -63,17 +60,16 @@ class WasmRow(NamedTuple):
     wasm_hash: str
 
 
-def executable_row(change: Change, position: ChangePosition) -> ExecutableRow | None:
-    """Make the row of any change of an instance; None for other entries.
+def executable_row(
+    placed: PlacedChange, contract_id: str, after: Json, before: Json
+) -> ExecutableRow:
+    """Make the row of any change of a persistent instance, an SCVal or None after and before it.
 
     Restoring an entry changes nothing of it.
     """
-    if change.key["key"] != INSTANCE or change.key["durability"] != "persistent":
-        return None
-    after = None if change.entry is None else executable(change.entry["val"])
-    before = after if change.kind == "restored" else executable(change.before)
-    contract_id = address(change.key["contract"])
-    return ExecutableRow(contract_id, *position, change.kind, after, before)
+    kind, runs = placed.change.kind, executable(after)
+    ran = runs if kind == "restored" else executable(before)
+    return ExecutableRow(contract_id, *placed.position, kind, runs, ran)
 
 
 def executable(instance: Json) -> str | None:

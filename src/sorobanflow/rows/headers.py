@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from sorobanflow.decode.close_meta import CloseMeta
+from sorobanflow.decode.entries import read_key
 from sorobanflow.rows.values import json_text
 
 
@@ -29,7 +30,8 @@ def header_row(ledger: CloseMeta) -> HeaderRow:
     The keys of times to live, which newer protocols list among the evicted, tell nothing more.
     """
     header = ledger.header
-    evicted = [{one.type: one.key} for one in ledger.evicted if one.type != "ttl"]
+    keys = [read_key(one)[0] for one in ledger.evicted]
+    evicted = [{one.type: one.key} for one in keys if one.type != "ttl"]
     return HeaderRow(
         header.hash,
         header.previous_hash,

@@ -5,12 +5,15 @@ Invariant: the stored result does not depend on how the ledgers were divided int
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeVar
+from typing import Any
 
 from sorobanflow.decode.changes import Meta, Refund
-from sorobanflow.rows.balances import account_balance
-from sorobanflow.rows.change_position import ChangePosition
-from sorobanflow.rows.entry_rows import Changed, PendingChange, pending_rows
+from sorobanflow.decode.strkeys import ACCOUNT_ID
+from sorobanflow.rows.accounts import account_row
+from sorobanflow.rows.balances import account_balance, contract_balance
+from sorobanflow.rows.change_position import ChangePosition, PlacedChange
+from sorobanflow.rows.contracts import ContractEntry, Life
+from sorobanflow.rows.entry_rows import Changed, StateRow, line_or_offer_rows
 from sorobanflow.rows.executables import (
     STELLAR_ASSET,
     ExecutableRow,
@@ -36,21 +39,6 @@ from sorobanflow.toid import MAX_TX
 
 MAX_BALANCE = 2**63 - 1
 
-ContractRow = TypeVar("ContractRow", ContractDataRow, ContractCodeRow)
-
-_TTL = ("live_until_ledger", "evicted", "ttl_ledger", "ttl_tx_order")
-#: The parts that a row may leave out, by the column that is then null.
-_DATA_PARTS = {
-    "ledger": ("value", "deleted", *ChangePosition._fields),
-    "ttl_ledger": _TTL,
-    "created_ledger": ("created_ledger", "created_tx_order", "created_tx_hash"),
-}
-_CODE_PARTS = {
-    "ledger": ("code", "size", "deleted", *ChangePosition._fields),
-    "ttl_ledger": _TTL,
-    "first_ledger": ("first_ledger", "first_tx_order", "first_tx_hash"),
-}
-
 
 def refunds_of(row: TransactionRow, meta: Meta) -> list[Refund]:
     """List the refunds of a transaction; one of an unknown amount if its meta would not state it.
@@ -72,7 +60,10 @@ class State:
     def __init__(self, passphrase: str, replaced: AbstractSet[Place] = frozenset()) -> None:
         self._passphrase = passphrase
         self._replaced = replaced
-        self._pending: dict[tuple[str, ...], PendingChange] = {}
+        self._accounts: dict[str, PlacedChange] = {}
+        self._refunds: dict[str, list[tuple[int, Refund]]] = {}  # numbered; since those changes
+        self._lines_and_offers: dict[bytes, PlacedChange] = {}  # by LedgerKey
+        self._contracts: dict[bytes, ContractEntry] = {}  # by the hash of their LedgerKey
         self.contract_data_entries: dict[str, ContractDataRow] = {}
         self.contract_code: dict[str, ContractCodeRow] = {}
         self.account_entries: dict[str, AccountRow] = {}
@@ -100,11 +91,14 @@ class State:
         }
 
     def finish(self) -> dict[str, dict[Any, Any]]:
-        """Make the rows of pending changes; return all rows by the name of their table."""
-        for pending in self._pending.values():
-            with reading(f"the newest change of {' '.join(pending.key)}"):
-                self.add(pending_rows(pending, self._passphrase))
-        self._pending.clear()
+        """Make the rows of what the changes left; return all rows by the name of their table."""
+        with reading("the newest change of an entry"):
+            for key_hash, entry in self._contracts.items():
+                self._finish_contract(key_hash, entry)
+            for account, placed in self._accounts.items():
+                self._keep(self._account_rows(placed, self._refunds.get(account, ())))
+            for placed in self._lines_and_offers.values():
+                self._keep(line_or_offer_rows(placed, self._passphrase))
         return {
             "contract_data_entries": self.contract_data_entries,
             "contract_code": self.contract_code,
@@ -121,22 +115,52 @@ class State:
         }
 
     def add(self, rows: Iterable[Changed]) -> None:
-        """Add rows that are newer than all before."""
+        """Add changes that are newer than all before."""
+        for row in rows:
+            if isinstance(row, PlacedChange):
+                self._place(row)
+            elif isinstance(row, Life):
+                self._contract(row.key_hash, row.key_xdr).life = row
+            else:
+                self._keep((row,))
+
+    def _place(self, placed: PlacedChange) -> None:
+        change = placed.change
+        if change.key_hash is not None:
+            self._contract(change.key_hash, change.key_xdr).add(placed)
+            return
+        if change.type != "account":
+            self._lines_and_offers[change.key_xdr] = placed
+            return
+        account, _ = ACCOUNT_ID.read(change.key_xdr, 4)
+        self._accounts[account] = placed
+        self._refunds.pop(account, None)
+
+    def _contract(self, key_hash: bytes, key_xdr: bytes) -> ContractEntry:
+        entry = self._contracts.get(key_hash)
+        if entry is None:
+            entry = self._contracts[key_hash] = ContractEntry(key_xdr)
+        return entry
+
+    def _finish_contract(self, key_hash: bytes, entry: ContractEntry) -> None:
+        row = entry.row(key_hash)
+        if isinstance(row, ContractCodeRow):
+            self.contract_code[row.wasm_hash] = row
+            self._see(row.wasm_hash)
+        else:
+            self.contract_data_entries[row.key_hash] = row
+            balance = contract_balance(row, entry)
+            if balance is not None:
+                self._keep((balance,))
+
+    def _keep(self, rows: Iterable[StateRow]) -> None:
+        """Keep rows in place of older ones of their keys."""
         for row in rows:
             kind = type(row)
-            if isinstance(row, PendingChange):
-                self._pending[row.key] = row
-            elif kind in self._of_two_keys:
+            if kind in self._of_two_keys:
                 self._of_two_keys[kind][row[:2]] = row
             elif kind in self._of_one_key:
                 self._of_one_key[kind][row[0]] = row
-            elif isinstance(row, ContractDataRow):
-                data = self.contract_data_entries.get(row.key_hash)
-                self.contract_data_entries[row.key_hash] = _newest(data, row, _DATA_PARTS)
-            elif isinstance(row, ContractCodeRow):
-                code = self.contract_code.get(row.wasm_hash)
-                self.contract_code[row.wasm_hash] = _newest(code, row, _CODE_PARTS)
-                self._see(row.wasm_hash)
             elif isinstance(row, ExecutableRow):
                 self._see(row.wasm_hash)
                 if (change := changed(row, self._replaced)) is not None:
@@ -152,32 +176,22 @@ class State:
 
         One of an unknown amount marks the account until a later ledger states its balance.
         """
-        if pending := self._pending.pop(("account", refund.account), None):
-            self.add(pending_rows(pending, self._passphrase))
-        row = self.account_entries.get(refund.account)
+        placed = self._accounts.get(refund.account)
         # The payer's own transaction changed it in this ledger, so it is here. An account
         # that was merged meanwhile is refunded nothing.
-        if row is None or row.ledger != ledger or row.balance is None:
-            return
-        if refund.stroops is None:
-            self.account_entries[refund.account] = row._replace(refund_unknown=True)
-            return
-        position = ChangePosition(ledger, MAX_TX, 0, number)
-        balance = min(row.balance + refund.stroops, MAX_BALANCE)
-        account = row._replace(balance=balance, **position._asdict())
-        self.add([account, account_balance(account, self._passphrase)])
+        if placed is not None and placed.ledger == ledger and placed.change.entry_xdr is not None:
+            self._refunds.setdefault(refund.account, []).append((number, refund))
 
-
-def _newest(
-    old: ContractRow | None, new: ContractRow, parts: dict[str, tuple[str, ...]]
-) -> ContractRow:
-    """Return the newer row, with the parts that it leaves out taken from the older."""
-    if old is None:
-        return new
-    kept = {
-        column: getattr(old, column)
-        for null, columns in parts.items()
-        if getattr(new, null) is None
-        for column in columns
-    }
-    return new._replace(**kept) if kept else new
+    def _account_rows(
+        self, placed: PlacedChange, refunds: Iterable[tuple[int, Refund]]
+    ) -> Iterable[StateRow]:
+        """Make the row of an account, after the refunds of its ledger, and that of its balance."""
+        row = account_row(placed.change.read(), placed.position)
+        for number, refund in refunds:
+            if refund.stroops is None or row.balance is None:
+                row = row._replace(refund_unknown=True)
+            else:
+                position = ChangePosition(placed.ledger, MAX_TX, 0, number)
+                balance = min(row.balance + refund.stroops, MAX_BALANCE)
+                row = row._replace(balance=balance, **position._asdict())
+        return row, account_balance(row, self._passphrase)

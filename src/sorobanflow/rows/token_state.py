@@ -7,12 +7,10 @@ Source: stellar-core's asset contract, SEP-41, the token types of the Soroban SD
 from collections.abc import Iterable
 from itertools import chain
 
-from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.addresses import address
 from sorobanflow.rows.change_position import ChangePosition
-from sorobanflow.rows.executables import INSTANCE
 from sorobanflow.rows.state_rows import (
     TokenAnswerRow,
     TokenBalanceRow,
@@ -32,19 +30,21 @@ from sorobanflow.rows.values import (
 
 #: Longest name or symbol of a token that is taken from a node's answer, in characters.
 MAX_TEXT = 256
+_INSTANCE = "ledger_key_contract_instance"
 _NO_TOKEN: dict[str, Json] = dict.fromkeys(("name", "symbol", "decimals", "admin", "wasm_hash"))
 
 
 def token_metadata(
-    change: Change, position: ChangePosition, passphrase: str
+    contract_id: str, after: Json, before: Json, position: ChangePosition, passphrase: str
 ) -> TokenMetadataRow | None:
-    """Make the row of an instance that describes a token, a deleted one if it no longer does."""
-    if change.key["key"] != INSTANCE:
+    """Make the row of an instance that describes a token, a deleted one if it no longer does.
+
+    `after`, `before`: the instance, an SCVal; None if it is gone, or unknown.
+    """
+    token = _described(after)
+    if token is None and _described(before) is None:
         return None
-    token = None if change.entry is None else _described(change.entry["val"])
-    if token is None and _described(change.before) is None:
-        return None
-    contract_id = address(change.key["contract"], "C")
+    address(contract_id, "C")
     columns = _NO_TOKEN if token is None else token
     asset = _proven_asset(columns, contract_id, passphrase)
     return TokenMetadataRow(
@@ -65,7 +65,7 @@ def token_answer(entry: Json, ledger: int, passphrase: str) -> TokenAnswerRow:
     """
     with reading("a contract's instance"):
         contract_id = address(entry["contract"], "C")
-        if entry["key"] != INSTANCE:
+        if entry["key"] != _INSTANCE:
             raise DecodeError(f"not the instance of {contract_id}")
         columns = _described(entry["val"]) or _NO_TOKEN
         if any(len(columns[field] or "") > MAX_TEXT for field in ("name", "symbol")):

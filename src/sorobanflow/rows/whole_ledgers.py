@@ -16,7 +16,7 @@ from sorobanflow.errors import DecodeError, LedgerProofError
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.change_position import AFTER_TRANSACTIONS, BEFORE_TRANSACTIONS, UPGRADES
-from sorobanflow.rows.contracts import evicted_rows
+from sorobanflow.rows.contracts import evictions
 from sorobanflow.rows.entry_rows import Changed, rows_of_changes
 from sorobanflow.rows.headers import HeaderRow, header_row
 from sorobanflow.rows.values import reading, unix_time
@@ -107,7 +107,7 @@ def _state(meta: CloseMeta, passphrase: str) -> tuple[list[Changed], list[Change
         before = _rows(ledger, BEFORE_TRANSACTIONS, fees_before, passphrase)
         after = _rows(ledger, AFTER_TRANSACTIONS, fees_after, passphrase)
         after += _rows(ledger, UPGRADES, [one.changes for one in meta.upgrades], passphrase)
-        return before, [*after, *evicted_rows(meta)]
+        return before, [*after, *evictions(meta)]
 
 
 def _rows(
