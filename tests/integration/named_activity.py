@@ -198,7 +198,7 @@ def _calls(transaction: Transaction, decoded: DecodedTransaction) -> Iterator[Ca
     row = transaction_row(transaction, decoded)
     for inner in call_rows(row, decoded.meta.diagnostics):
         if inner.depth and inner.contract_id and inner.arguments is not None:
-            result = None if inner.result is None else json.loads(inner.result)
+            result = json.loads(inner.result) if inner.returned and inner.result else None
             arguments = json.loads(inner.arguments)
             yield Call(inner.contract_id, inner.function, arguments, result)
 
