@@ -125,6 +125,7 @@ def _serve() -> None:
     from flows.harness.terminal import run_flow  # noqa: PLC0415
     from flows.harness.turn import SCHEDULED  # noqa: PLC0415
     from flows.index import index  # noqa: PLC0415
+    from sorobanflow.store.schema import newest_revision  # noqa: PLC0415
 
     def run_as_scheduled(arguments: list[str]) -> int:
         given = dict(argument.split("=", 1) for argument in arguments)
@@ -145,6 +146,7 @@ def _serve() -> None:
     }
     runs[b"scheduled-index"] = run_as_scheduled
 
+    newest_revision()  # reads all migrations, 50 ms
     assert threading.active_count() == 1, "a fork copies no other thread"
     gc.freeze()
     answers = os.dup(1)

@@ -241,7 +241,8 @@ def test_readme_commands_run(reader: Reader, database_url: str) -> None:
 
 
 def test_commands_that_run_elsewhere_are_in_ci() -> None:
-    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    script = [line.partition(" &")[0] for line in lines]
     assert [line for line in ELSEWHERE if line not in script] == []
 
 
