@@ -153,7 +153,7 @@ def _serve() -> None:
     os.dup2(2, 1)  # what a flow prints is no answer
     lines, running = os.fdopen(0, "rb", buffering=0), set[int]()
     while True:
-        if select.select([lines], [], [], POLL_S)[0]:
+        if select.select([lines], [], [], POLL_S if running else None)[0]:
             words = lines.readline().split(b" ", 1)
             if not words[0]:
                 return
