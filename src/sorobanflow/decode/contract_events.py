@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sorobanflow.decode.composites import array
 from sorobanflow.decode.reader import count_items, flag
-from sorobanflow.decode.scval import skip_values
+from sorobanflow.decode.scval import skip_value, skip_values
 from sorobanflow.decode.straight import ByHand
 
 SYSTEM, CONTRACT, DIAGNOSTIC = 0, 1, 2
@@ -43,7 +43,7 @@ def read_event(data: bytes, at: int) -> tuple[ContractEvent, int]:
     contract = data[at + 8 : at + 40] if flag(data, at + 4) else b""
     values = []
     for _ in range(topics + 1):
-        start, end = end, skip_values(data, end, 1)
+        start, end = end, skip_value(data, end)
         values.append(data[start:end])
     value = values.pop()
     return ContractEvent(kind, contract, values, value), end

@@ -15,7 +15,7 @@ from sorobanflow.decode.contract_events import DIAGNOSTIC, SYSTEM, ContractEvent
 from sorobanflow.decode.meta_events import AFTER_ALL, AFTER_TX, BEFORE_ALL, MetaEvents
 from sorobanflow.decode.strkeys import encode_contract
 from sorobanflow.sources.items import Event, Transaction
-from sorobanflow.toid import MAX_OP, MAX_TX, Position
+from sorobanflow.toid import MAX_OP, MAX_TX, toid
 
 Selects: TypeAlias = Callable[[ContractEvent], bool]
 _Pairs: TypeAlias = Sequence[tuple[Transaction, MetaEvents]]
@@ -54,20 +54,25 @@ def _events(
     selects: Selects,
     first: int = 0,
 ) -> Iterator[Event]:
+    if not events:
+        return
+    ledger, tx_hash = transaction.ledger, transaction.tx_hash
+    toid_text, closed_at = f"{toid(ledger, *place):019d}", _rfc3339(transaction.created_at)
+    succeeded = transaction.status == "SUCCESS"
     for number, event in enumerate(events, start=first):
         kind, contract, topics, value = event
         if kind == DIAGNOSTIC or not selects(event):
             continue
         yield Event(
-            id=Position(transaction.ledger, *place, number).event_id,
-            type="system" if kind == SYSTEM else "contract",
-            ledger=transaction.ledger,
-            ledger_closed_at=_rfc3339(transaction.created_at),
-            tx_hash=transaction.tx_hash,
-            value=value,
-            contract_id=encode_contract(contract) if contract else "",
-            topic=topics or None,
-            in_successful_contract_call=transaction.status == "SUCCESS",
+            f"{toid_text}-{number:010d}",
+            "system" if kind == SYSTEM else "contract",
+            ledger,
+            closed_at,
+            tx_hash,
+            value,
+            encode_contract(contract) if contract else "",
+            topics or None,
+            succeeded,
         )
 
 

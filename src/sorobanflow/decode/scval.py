@@ -130,6 +130,13 @@ _CONTAINERS = {
 }
 
 
+def skip_value(data: bytes, at: int) -> int:
+    """Skip an SCVal."""
+    (arm,) = uint32(data, at)
+    leaf = LEAVES.get(arm)
+    return skip_values(data, at, 1) if leaf is None else leaf.skip(data, at + 4)
+
+
 def skip_values(data: bytes, at: int, count: int) -> int:
     """Skip consecutive SCVals, most bytes of a meta; a loop is faster than recursion."""
     outer: list[int] = []  # how many values are left in each enclosing container
@@ -167,7 +174,7 @@ def _enter(data: bytes, at: int, arm: int) -> tuple[int, int]:
 _SIZES = {arm: leaf.size for arm, leaf in LEAVES.items() if leaf.size is not None}
 _SKIPS = {arm: leaf.skip for arm, leaf in LEAVES.items() if leaf.size is None}
 
-SC_VAL = ByHand(_read, lambda data, at: skip_values(data, at, 1), text=_text)
+SC_VAL = ByHand(_read, skip_value, text=_text)
 
 #: Read bytes; a DecodeError if they are not exactly one value, or it nests too deeply.
 read_scval = whole("SCVal", _read)

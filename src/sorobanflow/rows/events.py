@@ -11,7 +11,6 @@ from sorobanflow.rows.values import hash_bytes, rfc3339
 from sorobanflow.sources.items import Event
 from sorobanflow.toid import Position, parse_event_id
 
-_tx_hash = lru_cache(maxsize=256)(hash_bytes)  # the events of a transaction have the same
 _contract = lru_cache(maxsize=4096)(lambda contract_id: address(contract_id, "C"))
 _IS_SYSTEM = {"contract": False, "system": True}
 #: Largest index of an event that a row can hold; no ledger comes near it.
@@ -41,22 +40,41 @@ class EventRow(NamedTuple):
 
 def event_row(event: Event) -> EventRow:
     """Make the row of an event; DecodeError if a field, a topic or the value is bad."""
-    position = parse_event_id(event.id)
-    if position.ledger != event.ledger:
-        raise DecodeError(
-            f"event {event.id} states ledger {event.ledger}, its id ledger {position.ledger}"
-        )
-    if event.type not in _IS_SYSTEM:
-        raise DecodeError(f"unknown event type: {event.type!r:.80}; expected contract or system")
-    if position.event > MAX_INDEX:
-        raise DecodeError(f"event {event.id} has an index above {MAX_INDEX:,}")
+    closed_at, place, is_system, tx_hash = _of_operation(
+        event.id[:19], event.ledger, event.ledger_closed_at, event.type, event.tx_hash
+    )
     return EventRow(
-        rfc3339(event.ledger_closed_at),
-        *position,
-        _IS_SYSTEM[event.type],
+        closed_at,
+        *place,
+        _index(event.id[19:]),
+        is_system,
         event.in_successful_contract_call,
-        _tx_hash(event.tx_hash),
+        tx_hash,
         _contract(event.contract_id) if event.contract_id else None,
         topics_json(event.topic or ()),
         scval_json(event.value),
     )
+
+
+@lru_cache(maxsize=256)
+def _of_operation(
+    toid: str, ledger: int, closed_at: str, kind: str, tx_hash: str
+) -> tuple[datetime, tuple[int, int, int], bool, bytes]:
+    """Read and check what the events of an operation share: time, place, type and transaction."""
+    position = parse_event_id(f"{toid}-0000000000")
+    if position.ledger != ledger:
+        raise DecodeError(
+            f"an event of {toid} states ledger {ledger}, its id ledger {position.ledger}"
+        )
+    if kind not in _IS_SYSTEM:
+        raise DecodeError(f"unknown event type: {kind!r:.80}; expected contract or system")
+    return rfc3339(closed_at), position[:3], _IS_SYSTEM[kind], hash_bytes(tx_hash)
+
+
+@lru_cache(maxsize=4096)
+def _index(text: str) -> int:
+    """Read an event's number within its operation, from the end of its id."""
+    index = parse_event_id(f"{0:019d}{text}").event
+    if index > MAX_INDEX:
+        raise DecodeError(f"event {text} of its operation has an index above {MAX_INDEX:,}")
+    return index
