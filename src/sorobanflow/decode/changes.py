@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sorobanflow.decode.contract_events import ContractEvent
-from sorobanflow.decode.entries import Entry, read_entry, read_key
+from sorobanflow.decode.entries import Entry, EntryParts, read_entry, read_key, read_parts
 from sorobanflow.decode.reader import Json
 
 #: `op_order` of a change before the operations, and of one after them.
@@ -26,6 +26,14 @@ class Change(NamedTuple):
     # What the meta shows of the entry before: of a contract's instance, and of a claimable
     # balance or a pool that was removed, whose keys name no asset. A LedgerEntry.
     before_xdr: bytes | None = None
+
+    def parts(self) -> EntryParts:
+        """Read the entry, which is not of a contract, for its row."""
+        return read_parts(self.key_xdr, self.entry_xdr)
+
+    def parts_before(self) -> EntryParts | None:
+        """Read the entry before the change, for a row, where `before_xdr` has it."""
+        return None if self.before_xdr is None else read_parts(self.key_xdr, self.before_xdr)
 
     def read(self) -> Entry:
         """Read the entry; only its key if it was removed."""

@@ -15,7 +15,7 @@ from sorobanflow.decode.entry_types import (
     skip_setting,
 )
 from sorobanflow.decode.reader import EXTENSION_POINT, Json, base64_reader, skip_opaque, uint32
-from sorobanflow.decode.straight import Code, XdrType
+from sorobanflow.decode.straight import Code, Parts, XdrType
 from sorobanflow.decode.strkeys import ACCOUNT_ID, SC_ADDRESS
 
 ACCOUNT, CLAIMABLE_BALANCE, LIQUIDITY_POOL, CONTRACT_DATA, CONTRACT_CODE, TTL = 0, 4, 5, 6, 7, 9
@@ -28,7 +28,7 @@ _BODY = 8  # offset in a LedgerEntry, after lastModifiedLedgerSeq and the type
 
 
 class Entry(NamedTuple):
-    """A ledger entry, or only its key."""
+    """A ledger entry, or only its key, in SEP-51 form."""
 
     type: str  # a name of LedgerEntryType, such as offer
     key: Json  # body of the LedgerKey in SEP-51 form
@@ -99,6 +99,31 @@ def has_signers(account: bytes) -> bool:
     return all(account[count_at + offset] for offset in (7, 27, 39))
 
 
+class EntryParts(NamedTuple):
+    """A ledger entry that is not of a contract, as rows take it: see `XdrType.parts`."""
+
+    key: Parts  # the fields of its LedgerKey
+    values: Parts  # the fields after them, and the entry's extension; None if it was removed
+
+    @property
+    def sponsor(self) -> str | None:
+        """The account (G…) that sponsors the entry's reserve, if any."""
+        if self.values is None:
+            return None
+        _, sponsored = self.values[-1]
+        return None if sponsored is None else sponsored[0]
+
+
+def read_parts(key_xdr: bytes, entry_xdr: bytes | None) -> EntryParts:
+    """Read the LedgerKey and the LedgerEntry of an entry that is not of a contract."""
+    kind = key_xdr[3]
+    key, _ = KEYS[kind][1].parts(key_xdr, 4)
+    if entry_xdr is None:
+        return EntryParts(key, None)
+    values, _ = _VALUES[kind].parts(entry_xdr, len(key_xdr) + 4)  # after number and key
+    return EntryParts(key, values)
+
+
 def read_key(data: bytes, at: int = 0) -> tuple[Entry, int]:
     """Read a LedgerKey."""
     key, at = LEDGER_KEY.read(data, at)
@@ -136,3 +161,8 @@ _BODIES = {
 }
 _ENTRY_V1 = struct(sponsoring_id=optional(ACCOUNT_ID), ext=EXTENSION_POINT)
 _ENTRY_EXT = union("LedgerEntryExt", {0: ("v0", None), 1: ("v1", _ENTRY_V1)})
+_VALUES = {
+    kind: struct(**after, entry_ext=_ENTRY_EXT)
+    for kind, (before, _, after) in ENTRY_FIELDS.items()
+    if not before
+}

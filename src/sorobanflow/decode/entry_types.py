@@ -11,6 +11,7 @@ from stellar_sdk import xdr as sdk
 from xdrlib3 import Unpacker
 
 from sorobanflow.decode.composites import array, optional, struct, union
+from sorobanflow.decode.parts import as_json
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     HASH,
@@ -159,7 +160,7 @@ _DATA_FIELDS: Fields = {"data_value": DATA_VALUE, "ext": EXTENSION_POINT}
 
 _BALANCE_V1 = struct(ext=EXTENSION_POINT, flags=UINT32)
 _CLAIMABLE_FIELDS: Fields = {
-    "claimants": CLAIMANTS,
+    "claimants": as_json(CLAIMANTS),
     "asset": ASSET,
     "amount": INT64,
     "ext": union("ClaimableBalanceEntryExt", {0: ("v0", None), 1: ("v1", _BALANCE_V1)}),

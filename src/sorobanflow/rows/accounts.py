@@ -1,65 +1,52 @@
 """Make the rows of account entries, after `decode.entries`. Source: Stellar-ledger-entries.x."""
 
-from sorobanflow.decode.entries import Entry
-from sorobanflow.decode.reader import Json
-from sorobanflow.errors import DecodeError
-from sorobanflow.rows.addresses import address
+from sorobanflow.decode.entries import EntryParts
+from sorobanflow.decode.straight import Parts
 from sorobanflow.rows.change_position import ChangePosition
 from sorobanflow.rows.state_rows import AccountRow
-from sorobanflow.rows.values import arm, i64, json_text, text, u32, u64
+from sorobanflow.rows.values import json_text
 
-_REMOVED: Json = (None,) * 18
-_NO_LIABILITIES: Json = {"buying": 0, "selling": 0}
-_NO_SPONSORSHIP: Json = {"num_sponsored": 0, "num_sponsoring": 0, "signer_sponsoring_i_ds": []}
-
-
-def account_row(account: Entry, position: ChangePosition) -> AccountRow:
-    """Make the row of an account; without values if it was removed."""
-    values = _REMOVED if account.entry is None else _values(account.entry, account.sponsor)
-    end: Json = account.entry is None, *position
-    return AccountRow(address(account.key["account_id"], "G"), *values, *end)
+_NOTHING: Parts = (None,) * 17  # the values of a removed account
+_NO_LIABILITIES = 0, 0
+_NO_SPONSORSHIP: Parts = 0, 0, ()
 
 
-def _values(entry: Json, sponsor: str | None) -> Json:
-    """Give the columns from `balance` to `sponsor`."""
-    liabilities, sponsorship, last_use = _extensions(entry["ext"])
-    inflation = entry["inflation_dest"]
-    weights = bytes.fromhex(entry["thresholds"])
-    if len(weights) != 4:
-        raise DecodeError(f"{len(weights)} thresholds; expected 4")
-    return (
-        i64(entry["balance"]),
-        i64(entry["seq_num"]),
-        u32(entry["num_sub_entries"]),
-        None if inflation is None else address(inflation, "G"),
-        u32(entry["flags"]),
-        text(entry["home_domain"]),
-        *weights,
-        json_text(_signers(entry["signers"], sponsorship["signer_sponsoring_i_ds"])),
-        i64(liabilities["buying"]),
-        i64(liabilities["selling"]),
-        u32(sponsorship["num_sponsored"]),
-        u32(sponsorship["num_sponsoring"]),
-        None if last_use is None else u32(last_use["seq_ledger"]),
-        None if last_use is None else u64(last_use["seq_time"]),
-        None if sponsor is None else address(sponsor, "G"),
+def account_row(account: EntryParts, position: ChangePosition) -> AccountRow:
+    """Make the row of an account; without values if it was removed.
+
+    Raises:
+        ValueError: it has sponsors of signers, but not one for each.
+    """
+    (account_id,), values = account
+    end: Parts = account.sponsor, values is None, *position
+    if values is None:
+        return AccountRow(account_id, *_NOTHING, *end)
+    balance, sequence, subentries, inflation, flags, domain, weights, signers, ext, _ = values
+    (buying, selling), (sponsored, sponsoring, sponsors), (ledger, time) = _extensions(ext)
+    master, low, medium, high = weights
+    return AccountRow(
+        *(account_id, balance, sequence, subentries, inflation, flags, domain),
+        *(master, low, medium, high),
+        json_text(_signers(signers, sponsors)) if signers or sponsors else "[]",
+        *(buying, selling, sponsored, sponsoring, ledger, time),
+        *end,
     )
 
 
-def _extensions(ext: Json) -> tuple[Json, Json, Json]:
+def _extensions(ext: Parts) -> tuple[Parts, Parts, Parts]:
     """Return liabilities, sponsorship and last use; zero or None if an older form lacks them."""
-    _, v1 = arm(ext)
+    _, v1 = ext
     if v1 is None:
-        return _NO_LIABILITIES, _NO_SPONSORSHIP, None
-    _, v2 = arm(v1["ext"])
+        return _NO_LIABILITIES, _NO_SPONSORSHIP, (None, None)
+    liabilities, (_, v2) = v1
     if v2 is None:
-        return v1["liabilities"], _NO_SPONSORSHIP, None
-    _, v3 = arm(v2["ext"])
-    return v1["liabilities"], v2, v3
+        return liabilities, _NO_SPONSORSHIP, (None, None)
+    *sponsorship, (_, v3) = v2
+    return liabilities, sponsorship, (None, None) if v3 is None else v3[1:]
 
 
-def _signers(signers: Json, sponsors: Json) -> list[Json]:
+def _signers(signers: Parts, sponsors: Parts) -> list[Parts]:
     return [
-        {"key": text(signer["key"]), "weight": u32(signer["weight"]), "sponsor": sponsor}
-        for signer, sponsor in zip(signers, sponsors or [None] * len(signers), strict=True)
+        {"key": key, "weight": weight, "sponsor": sponsor}
+        for (key, weight), sponsor in zip(signers, sponsors or [None] * len(signers), strict=True)
     ]

@@ -9,13 +9,12 @@ Source: stellar-core's asset contract, SEP-41, CAP-67 (addresses of balances and
 
 from typing import TypeAlias
 
-from sorobanflow.decode.entries import Entry
+from sorobanflow.decode.entries import EntryParts
 from sorobanflow.decode.reader import Json
 from sorobanflow.decode.scval import SC_VAL
 from sorobanflow.decode.strkeys import SC_ADDRESS
 from sorobanflow.errors import DecodeError
-from sorobanflow.rows.assets import asset_text
-from sorobanflow.rows.classic import pool_assets
+from sorobanflow.rows.classic import claimable_asset, pool_assets
 from sorobanflow.rows.contracts import ContractEntry
 from sorobanflow.rows.state_rows import (
     AccountRow,
@@ -62,20 +61,19 @@ def contract_of_line(asset: str, passphrase: str) -> str:
 
 
 def claimable_balance(
-    row: ClaimableBalanceRow, before: Entry | None, passphrase: str
+    row: ClaimableBalanceRow, before: EntryParts | None, passphrase: str
 ) -> TokenBalanceRow:
     """Make the row of a claimable balance, which holds an asset itself."""
-    asset = row.asset or asset_text(_stated(before, "claimable_balance", row.balance_id)["asset"])
+    asset = row.asset or claimable_asset(_stated(before, "claimable_balance", row.balance_id))
     values = row.amount or 0, None, row.clawback_enabled, asset, "claimable_balance"
     return TokenBalanceRow(_contract_of(asset, passphrase), row.balance_id, *values, *row[-5:])
 
 
 def pool_balances(
-    row: LiquidityPoolRow, pool: Entry, before: Entry | None, passphrase: str
+    row: LiquidityPoolRow, pool: EntryParts, before: EntryParts | None, passphrase: str
 ) -> list[TokenBalanceRow]:
     """Make the rows of the two assets that a liquidity pool holds."""
-    entry = _stated(before, "liquidity_pool", row.pool_id) if row.deleted else pool.entry
-    assets = pool_assets(entry)
+    assets = pool_assets(_stated(before, "liquidity_pool", row.pool_id) if row.deleted else pool)
     return [
         TokenBalanceRow(
             contract_id=_contract_of(asset, passphrase),
@@ -117,11 +115,11 @@ def _contract_of(asset: str, passphrase: str) -> str:
     return contract_id
 
 
-def _stated(before: Entry | None, kind: str, name: str) -> Json:
+def _stated(before: EntryParts | None, kind: str, name: str) -> EntryParts:
     """Return the entry that was removed: its key does not name its assets."""
     if before is None:
         raise DecodeError(f"no state before the removal of the {kind} {name}")
-    return before.entry
+    return before
 
 
 def _balance(value: Json) -> _Balance:

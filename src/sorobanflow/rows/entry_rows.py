@@ -17,7 +17,7 @@ from sorobanflow.decode.strkeys import SC_ADDRESS
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.accounts import account_row
-from sorobanflow.rows.assets import line_text
+from sorobanflow.rows.assets import asset_text
 from sorobanflow.rows.balances import (
     claimable_balance,
     contract_of_line,
@@ -99,7 +99,7 @@ def _changed(
             if kind == "trustline":
                 line_asset(change.key_xdr[_LINE_ASSET:], passphrase)
             elif kind == "account" and change.entry_xdr and has_signers(change.entry_xdr):
-                account_row(change.read(), placed.position)
+                account_row(change.parts(), placed.position)
             elif kind == "contract_data" and is_instance(change.key_xdr):
                 yield from _instance_rows(placed, passphrase)
             yield placed
@@ -112,16 +112,16 @@ _LINE_ASSET = 40  # offset in the LedgerKey of a trust line, after type and acco
 @lru_cache(maxsize=16384)
 def line_asset(asset_xdr: bytes, passphrase: str) -> str:
     """Name the TrustLineAsset of a trust line; DecodeError if it is no asset."""
-    value, _ = TRUSTLINE_ASSET.read(asset_xdr, 0)
-    asset = line_text(value)
+    parts, _ = TRUSTLINE_ASSET.parts(asset_xdr, 0)
+    asset = asset_text(parts)
     contract_of_line(asset, passphrase)
     return asset
 
 
 def line_or_offer_rows(placed: PlacedChange, passphrase: str) -> tuple[StateRow, ...]:
     """Make the row of a trust line or an offer, and of the balance that it states."""
-    entry, position = placed.change.read(), placed.position
-    if entry.type == "trustline":
+    entry, position = placed.change.parts(), placed.position
+    if placed.change.type == "trustline":
         line = trust_line_row(entry, position)
         return line, trust_line_balance(line, passphrase)
     return (offer_row(entry, position),)
@@ -130,11 +130,11 @@ def line_or_offer_rows(placed: PlacedChange, passphrase: str) -> tuple[StateRow,
 def _other_rows(placed: PlacedChange, passphrase: str) -> tuple[StateRow, ...]:
     """Make the row of a pool, a claimable balance or data, and those of what it holds."""
     change, position = placed.change, placed.position
-    entry, before = change.read(), change.read_before()
-    if entry.type == "liquidity_pool":
+    entry, before = change.parts(), change.parts_before()
+    if change.type == "liquidity_pool":
         pool = liquidity_pool_row(entry, position)
         return pool, *pool_balances(pool, entry, before, passphrase)
-    if entry.type == "claimable_balance":
+    if change.type == "claimable_balance":
         balance = claimable_balance_row(entry, position)
         return balance, claimable_balance(balance, before, passphrase)
     return (account_data_row(entry, position),)

@@ -186,7 +186,7 @@ class State:
         self, placed: PlacedChange, refunds: Iterable[tuple[int, Refund]]
     ) -> Iterable[StateRow]:
         """Make the row of an account, after the refunds of its ledger, and that of its balance."""
-        row = account_row(placed.change.read(), placed.position)
+        row = account_row(placed.change.parts(), placed.position)
         for number, refund in refunds:
             if refund.stroops is None or row.balance is None:
                 row = row._replace(refund_unknown=True)
