@@ -153,7 +153,7 @@ def _instance_rows(placed: PlacedChange, passphrase: str) -> Iterator[StateRow]:
 
 
 # A transaction may ask for the same bytes thousands of times.
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _instance(entry_xdr: bytes | None) -> Json:
     """Read the SCVal in the LedgerEntry of a contract's instance."""
     if entry_xdr is None:
