@@ -10,22 +10,25 @@ import psycopg
 from sqlalchemy import Engine, text
 
 from sorobanflow.rows.executables import STELLAR_ASSET, ContractAnswerRow
-from sorobanflow.rows.state_rows import TokenAnswerRow, TokenRow
+from sorobanflow.rows.state_rows import TokenAnswerRow
+from sorobanflow.store.copy import execute_with_arrays
+from sorobanflow.store.fields import Arrays
 
 
-def add_tokens(connection: "psycopg.Connection[Any]", tokens: Sequence[TokenRow]) -> None:
+def add_tokens(connection: "psycopg.Connection[Any]", tokens: Arrays) -> None:
     """Add tokens, and assets of known ones. It locks no row that it does not change."""
     # LIMIT has each token looked up by its key; without it the planner may read all of them.
-    connection.execute(
-        "INSERT INTO tokens AS t (contract_id, asset) "
-        "SELECT new.* FROM unnest(%s::text[], %s::text[]) AS new (contract_id, asset) "
-        "LEFT JOIN LATERAL (SELECT contract_id, asset FROM tokens "
-        'WHERE contract_id = new.contract_id COLLATE "C" LIMIT 1) AS known ON true '
-        "WHERE known.contract_id IS NULL "
-        "OR (new.asset IS NOT NULL AND new.asset IS DISTINCT FROM known.asset) "
-        "ORDER BY 1 ON CONFLICT (contract_id) DO UPDATE "
-        "SET asset = coalesce(excluded.asset, t.asset)",
-        ([token.contract_id for token in tokens], [token.asset for token in tokens]),
+    execute_with_arrays(
+        connection,
+        b"INSERT INTO tokens AS t (contract_id, asset) SELECT new.* "
+        b"FROM unnest(%(contract_id)s::text[], %(asset)s::text[]) AS new (contract_id, asset) "
+        b"LEFT JOIN LATERAL (SELECT contract_id, asset FROM tokens "
+        b'WHERE contract_id = new.contract_id COLLATE "C" LIMIT 1) AS known ON true '
+        b"WHERE known.contract_id IS NULL "
+        b"OR (new.asset IS NOT NULL AND new.asset IS DISTINCT FROM known.asset) "
+        b"ORDER BY 1 ON CONFLICT (contract_id) DO UPDATE "
+        b"SET asset = coalesce(excluded.asset, t.asset)",
+        tokens,
     )
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.headers import HeaderRow
+from sorobanflow.rows.state_rows import TokenRow
 from sorobanflow.store.fields import (
     Arrays,
     Columns,
@@ -53,6 +54,8 @@ class EncodedBatch:
         counts: Numbers of rows by table.
         copied: The rows of history for COPY, by table.
         ledger_rows: The rows of `ledgers` by column, in ascending order.
+        tokens: Those of `tokens` by column.
+        seen: The keys of tables that have nothing else of a batch, an array by table.
 
     Raises:
         DecodeError: a number is out of range for its column.
@@ -61,9 +64,13 @@ class EncodedBatch:
     def __init__(self, rows: BatchRows, layouts: Layouts) -> None:
         self.ledgers, self.is_whole = rows.ledgers, rows.is_whole
         self.closed_at, self.headers = rows.closed_at, rows.headers
-        self.tokens, self.contracts = rows.tokens, rows.contracts
-        self.contract_specs, self.quarantine = rows.contract_specs, rows.quarantine
+        self.quarantine = rows.quarantine
         self.counts, by_table = rows.counts(), rows.by_table()
+        self.tokens = to_arrays(dict.fromkeys(TokenRow._fields, "text"), rows.tokens)
+        self.seen = {
+            table: to_arrays({"key": "text"}, by_table[table])["key"]
+            for table in ("contracts", "contract_specs")
+        }
         self.ledger_rows = to_arrays(layouts.ledgers.columns, ledger_rows(rows))
         self._layouts = layouts.copied
         self.copied = {

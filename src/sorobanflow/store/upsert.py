@@ -110,9 +110,11 @@ def _write(
             remove_surplus(connection, rows, replaced)
         if not all_new:
             count_ledgers(connection, rows)
-        add_tokens(connection, rows.tokens)
-        add_seen(connection, contracts, rows.contracts)
-        add_seen(connection, contract_specs, rows.contract_specs)
+        if rows.counts["tokens"]:
+            add_tokens(connection, rows.tokens)
+        for table in (contracts, contract_specs):
+            if rows.counts[table.name]:
+                add_seen(connection, table, rows.seen[table.name])
         quarantined = read_quarantine(connection, rows.ledgers)
         dropped = guard_write(connection, rows.ledgers)
         covered = add_coverage(connection, stream, rows.ledgers) if covers else None
