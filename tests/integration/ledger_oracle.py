@@ -8,8 +8,7 @@ from stellar_sdk import StrKey, xdr
 
 from sorobanflow.decode.changes import Change
 from sorobanflow.decode.close_meta import CloseMeta, FeeChanges, Header, Upgrade
-from sorobanflow.decode.metas import read_meta
-from sorobanflow.decode.transactions import network_id
+from sorobanflow.decode.transactions import decode_transaction, network_id
 from sorobanflow.sources.items import Event, Transaction
 from tests.integration.meta_oracle import changes_of
 from tests.integration.sdk_oracle import to_json
@@ -40,7 +39,7 @@ def sdk_ledger(data: bytes, passphrase: str) -> CloseMeta:
         [fees_of(number, one) for number, one in enumerate(body.tx_processing, 1)],
         [upgrade_of(number, one) for number, one in enumerate(body.upgrades_processing, 1)],
         [key.to_xdr_bytes() for key in getattr(body, "evicted_keys", [])],
-        [read_meta(transaction.result_meta_xdr) for transaction, _ in applied],  # as of a node
+        [decode_transaction(transaction) for transaction, _ in applied],  # as of a node
     )
 
 

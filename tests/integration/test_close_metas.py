@@ -18,6 +18,7 @@ from zstandard import ZstdDecompressor
 
 from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.close_metas import read_object
+from sorobanflow.decode.entry_types import KEYS
 from sorobanflow.decode.transactions import network_id
 from sorobanflow.devnet import Chain, DevnetServer, Recording
 from sorobanflow.errors import LedgerProofError
@@ -51,7 +52,8 @@ def counted(meta: CloseMeta) -> Iterator[str]:
     yield from ["fee changes"] * sum(len(fees.before) for fees in meta.fees)
     yield from ["refunds"] * sum(len(fees.after) for fees in meta.fees)
     yield from (change.type for one in meta.upgrades for change in one.changes)
-    yield from (f"evicted {key.type}" for key in meta.evicted)
+    kinds = (KEYS[int.from_bytes(key[:4])] for key in meta.evicted)
+    yield from (f"evicted {name}" for name, _ in kinds)
 
 
 def test_all_ledgers_of_core_pass_every_proof(test_data: Path) -> None:

@@ -16,7 +16,6 @@ from sorobanflow.decode.tx_sets import TxSet
 from tests.integration.ledger_draft import hash_of, hash_of_set
 from tests.integration.ledger_oracle import (
     envelopes_of,
-    evicted_of,
     fees_of,
     header_of,
     operation_events,
@@ -92,7 +91,7 @@ def check_parts(raw: RawLedger, body: Any) -> None:
         upgrade_of(number, one) for number, one in enumerate(body.upgrades_processing, 1)
     ]
     evicted = [key for key in getattr(body, "evicted_keys", []) if key.type in EVICTED]
-    assert raw.evicted == [evicted_of(key) for key in evicted]
+    assert raw.evicted == [key.to_xdr_bytes() for key in evicted]
 
 
 def check_events(events: MetaEvents, meta: xdr.TransactionMeta) -> None:

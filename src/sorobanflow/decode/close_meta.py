@@ -7,8 +7,9 @@ as far as hashes can prove it. Source: Stellar-ledger.x.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sorobanflow.decode.changes import Change, Meta
+from sorobanflow.decode.changes import Change
 from sorobanflow.decode.reader import Json
+from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.sources.items import Event, Transaction
 
 
@@ -56,5 +57,5 @@ class CloseMeta(NamedTuple):
     #: LedgerKeys of the entries that left the live state, in order: contract data, code, and (since
     #: protocol 23) their ttl beside them.
     evicted: list[bytes]
-    #: What the transactions' metas state, but for their diagnostics; empty if it was searched.
-    metas: Sequence[Meta | None] = ()
+    #: What the transactions state, but for their diagnostics; empty if the ledger was searched.
+    decoded: Sequence[DecodedTransaction | None] = ()

@@ -26,6 +26,7 @@ from sorobanflow.decode.raw_ledgers import (
     raw_ledger_reader,
 )
 from sorobanflow.decode.reader import part
+from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.decode.tx_sets import Envelope
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LedgerRange
@@ -144,8 +145,15 @@ def _close_meta(
         fees=[one.fees for one in applied],
         upgrades=ledger.upgrades,
         evicted=ledger.evicted,
-        metas=[one.read_meta for one in applied],
+        decoded=[*map(_decoded, applied, envelopes)],
     )
+
+
+def _decoded(applied: Applied, envelope: Envelope) -> DecodedTransaction | None:
+    parts, result, meta = envelope.parts, applied.read_result, applied.read_meta
+    if parts is None or result is None or meta is None:
+        return None
+    return DecodedTransaction(parts, result, meta)
 
 
 def _transaction(header: Header, number: int, applied: Applied, envelope: Envelope) -> Transaction:

@@ -6,7 +6,7 @@ DecodeError. Nothing is proved here: see `proofs`. Source: Stellar-ledger.x.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from sorobanflow.decode.changes import Change, Meta
 from sorobanflow.decode.close_meta import FeeChanges, Header, Upgrade
@@ -20,7 +20,6 @@ from sorobanflow.decode.entries import skip_entry
 from sorobanflow.decode.entry_changes import balance_gain, read_changes
 from sorobanflow.decode.entry_types import LEDGER_KEY
 from sorobanflow.decode.meta_events import MetaEvents
-from sorobanflow.decode.metas import read_events_alone, read_meta_and_events
 from sorobanflow.decode.reader import (
     EXTENSION_POINT,
     T,
@@ -30,6 +29,8 @@ from sorobanflow.decode.reader import (
     uint32,
 )
 from sorobanflow.decode.result_types import TRANSACTION_RESULT
+from sorobanflow.decode.results import Result
+from sorobanflow.decode.transaction_readers import ALL, EVENTS, Readers
 from sorobanflow.decode.tx_sets import TxSet, read_generalized_tx_set, read_tx_set
 from sorobanflow.errors import DecodeError
 from sorobanflow.ledgers import LAST_LEDGER
@@ -59,6 +60,7 @@ class Applied(NamedTuple):
     hash: bytes
     result: bytes  # TransactionResult
     meta: bytes  # TransactionMeta
+    read_result: Result | None  # None where only events are wanted
     read_meta: Meta | None  # None where only events are wanted
     events: MetaEvents
     fees: FeeChanges
@@ -67,9 +69,6 @@ class Applied(NamedTuple):
     def is_successful(self) -> bool:
         """Whether its code is txSUCCESS, or txFEE_BUMP_INNER_SUCCESS."""
         return self.result[8:12] in _SUCCESS_CODES
-
-
-_ReadMeta: TypeAlias = Callable[[bytes, int], tuple[tuple[Meta | None, MetaEvents], int]]
 
 
 class RawLedger(NamedTuple):
@@ -87,10 +86,10 @@ def raw_ledger_reader(
 ) -> Callable[[bytes, int], tuple[RawLedger, int]]:
     """Make a reader of a LedgerCloseMeta among others; it raises nothing but DecodeError.
 
-    `with_changes`: read what the metas state, not only their events.
+    `with_changes`: read what the transactions state, not only their events.
     """
-    read_meta: _ReadMeta = read_meta_and_events if with_changes else read_events_alone
-    return part("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network, read_meta))
+    readers = ALL if with_changes else EVENTS
+    return part("LedgerCloseMeta", lambda data, at: _read_ledger(data, at, network, readers))
 
 
 def find_headers(data: bytes, at: int, count: int) -> list[StatedHeader] | None:
@@ -123,13 +122,11 @@ def _read_front(data: bytes, at: int) -> tuple[tuple[int, StatedHeader], int]:
     return (version, stated), at
 
 
-def _read_ledger(
-    data: bytes, at: int, network: bytes, read_meta: _ReadMeta
-) -> tuple[RawLedger, int]:
+def _read_ledger(data: bytes, at: int, network: bytes, readers: Readers) -> tuple[RawLedger, int]:
     (version, stated), at = _read_front(data, at)
     read_set = read_generalized_tx_set if version else read_tx_set
-    tx_set, at = read_set(data, at, network)
-    applied, at = _read_applied(data, at, version, read_meta)
+    tx_set, at = read_set(data, at, network, readers)
+    applied, at = _read_applied(data, at, version, readers)
     upgrades, at = _read_each(data, at, _read_upgrade)
     at = SCP_INFO.skip(data, at)
     evicted: list[bytes] = []
@@ -180,33 +177,31 @@ _read_other_header = part("LedgerHeaderHistoryEntry", _read_header)
 
 
 def _read_applied(
-    data: bytes, at: int, version: int, read_meta: _ReadMeta
+    data: bytes, at: int, version: int, readers: Readers
 ) -> tuple[list[Applied], int]:
     count_items(data, at, MAX_TX - 1)
     read = _read_applied_v1 if version == 2 else _read_applied_v0
-    return _read_each(data, at, partial(read, read_meta=read_meta))
+    return _read_each(data, at, partial(read, readers=readers))
 
 
-def _read_applied_v0(
-    data: bytes, at: int, number: int, read_meta: _ReadMeta
-) -> tuple[Applied, int]:
+def _read_applied_v0(data: bytes, at: int, number: int, readers: Readers) -> tuple[Applied, int]:
     """Read a TransactionResultMeta."""
     result_at = at + 32
-    fees_at = TRANSACTION_RESULT.skip(data, result_at)
+    told, fees_at = readers.result(data, result_at)
+    if told is None:
+        fees_at = TRANSACTION_RESULT.skip(data, result_at)
     before: list[Change] = []
     meta_at = read_changes(data, fees_at, number, before)
     charged = balance_gain(data, fees_at, before)
     fees = FeeChanges(before, [], -charged if charged else None, 0)
-    (meta, events), end = read_meta(data, meta_at)
+    (meta, events), end = readers.meta(data, meta_at)
     tx_hash, result, meta_xdr = data[at:result_at], data[result_at:fees_at], data[meta_at:end]
-    return Applied(tx_hash, result, meta_xdr, meta, events, fees), end
+    return Applied(tx_hash, result, meta_xdr, told, meta, events, fees), end
 
 
-def _read_applied_v1(
-    data: bytes, at: int, number: int, read_meta: _ReadMeta
-) -> tuple[Applied, int]:
+def _read_applied_v1(data: bytes, at: int, number: int, readers: Readers) -> tuple[Applied, int]:
     """Read a TransactionResultMetaV1."""
-    applied, at = _read_applied_v0(data, EXTENSION_POINT.skip(data, at), number, read_meta)
+    applied, at = _read_applied_v0(data, EXTENSION_POINT.skip(data, at), number, readers)
     after: list[Change] = []
     end = read_changes(data, at, number, after)
     fees = applied.fees._replace(after=after, refunded=balance_gain(data, at, after))

@@ -32,17 +32,14 @@ class DecodedTransaction(NamedTuple):
 
 
 def decode_transaction(
-    transaction: Transaction, *, with_diagnostics: bool = False, meta: Meta | None = None
+    transaction: Transaction, *, with_diagnostics: bool = False
 ) -> DecodedTransaction:
-    """Decode the three parts; DecodeError if one is not the XDR of its type.
-
-    `meta`: what its meta states, if that was read already.
-    """
+    """Decode the three parts; DecodeError if one is not the XDR of its type."""
     read = read_meta_with_diagnostics if with_diagnostics else read_meta
     return DecodedTransaction(
         _envelope(transaction.envelope_xdr),
         _result(transaction.result_xdr),
-        meta or read(transaction.result_meta_xdr),
+        read(transaction.result_meta_xdr),
     )
 
 
@@ -63,7 +60,7 @@ def check_hash(transaction: Transaction, envelope: Envelope, network: bytes) -> 
 
 def transaction_hash(envelope_xdr: bytes, envelope: Envelope, network: bytes) -> str:
     """Hash the TransactionSignaturePayload, hex; of a fee bump this is the outer hash."""
-    signed = envelope_xdr[: -_signatures_size(envelope.signatures)]
+    signed = envelope_xdr[: -signatures_size(envelope.signatures)]
     return hash_signed(signed, network).hex()
 
 
@@ -74,6 +71,6 @@ def hash_signed(signed: bytes, network: bytes) -> bytes:
     return sha256(network + signed).digest()
 
 
-def _signatures_size(signatures: Signatures) -> int:
+def signatures_size(signatures: Signatures) -> int:
     """Size of the signatures, the last part of an envelope: a count, then hints and opaques."""
     return 4 + sum(8 + (len(signature) + 3) // 4 * 4 for _, signature in signatures)

@@ -115,9 +115,9 @@ class RowMaker:
         """Add a ledger of the batch that was read and proved; see `add_objects`."""
         self._whole_ledgers.add(ledger, origin)
         hashes = (item.tx_hash for item in ledger.transactions)
-        self._reader.metas = dict(zip(hashes, ledger.metas, strict=False))
+        self._reader.decoded = dict(zip(hashes, ledger.decoded, strict=False))
         self.add_transactions(ledger.transactions)
-        self._reader.metas = {}
+        self._reader.decoded = {}
         for item, fees in zip(ledger.transactions, ledger.fees, strict=False):
             if (entry := self._transactions.get(item.tx_hash)) is not None:
                 self._transactions[item.tx_hash] = entry.with_fees(fees)

@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 from sorobanflow.decode.changes import Meta
 from sorobanflow.decode.close_meta import FeeChanges
-from sorobanflow.decode.transactions import check_hash, decode_transaction, network_id
+from sorobanflow.decode.transactions import (
+    DecodedTransaction,
+    check_hash,
+    decode_transaction,
+    network_id,
+)
 from sorobanflow.rows.calls import ContractCallRow, call_rows
 from sorobanflow.rows.entry_rows import Changed, state_rows
 from sorobanflow.rows.fees import possible
@@ -51,14 +56,15 @@ class TransactionReader:
         self._passphrase = passphrase
         self._network = network_id(passphrase)
         self._with_state, self._with_calls = with_state, with_calls
-        #: By hash: what the metas of a whole ledger's transactions state, without diagnostics.
-        self.metas: dict[str, Meta | None] = {}
+        #: By hash: the transactions of a whole ledger, which are proved; without diagnostics.
+        self.decoded: dict[str, DecodedTransaction | None] = {}
 
     def read(self, item: Transaction) -> TransactionEntry:
         """Make the rows; DecodeError if it is not what it should be."""
-        meta = None if self._with_calls else self.metas.get(item.tx_hash)
-        decoded = decode_transaction(item, with_diagnostics=self._with_calls, meta=meta)
-        check_hash(item, decoded.envelope, self._network)
+        decoded = None if self._with_calls else self.decoded.get(item.tx_hash)
+        if decoded is None:
+            decoded = decode_transaction(item, with_diagnostics=self._with_calls)
+            check_hash(item, decoded.envelope, self._network)
         row = transaction_row(item, decoded)
         operations = operation_rows(row, decoded)
         trades = trade_rows(operations, decoded.result.operations)
