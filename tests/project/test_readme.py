@@ -26,6 +26,7 @@ import pytest
 from sorobanflow.devnet import Chain, ChainLake, DevnetServer, LakeServer
 from sorobanflow.devnet.generator.cast import TOKEN
 from tests.ledgers import generated
+from tests.prefect_home import WITHOUT_BLOCKS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -65,7 +66,7 @@ class Reader:
     def __init__(self, folder: Path, replacements: dict[str, str], ui_port: int) -> None:
         self._folder = folder
         self._replacements = replacements
-        self._environment = os.environ | {"UI_PORT": str(ui_port), "FOLLOW": "1"}
+        self._environment = os.environ | {"UI_PORT": str(ui_port), "FOLLOW": "1"} | WITHOUT_BLOCKS
         # As if the command were installed from this folder.
         self._environment["PYTHONPATH"] = f"{folder / 'src'}{os.pathsep}{folder}"
         self._environment.pop("PREFECT_API_URL", None)
