@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from stellar_sdk import StrKey, xdr
 
-from sorobanflow.decode.operation_types import OPERATION_TYPES
+from sorobanflow.decode.codes import OPERATION_TYPES
 from sorobanflow.ledgers import LedgerRange
 from sorobanflow.rows.batch_rows import BatchRows
 from sorobanflow.rows.row_maker import make_rows

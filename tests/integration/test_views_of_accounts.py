@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sorobanflow.decode.changes import OP_AFTER, OP_BEFORE
-from sorobanflow.decode.operation_types import OPERATION_TYPES
+from sorobanflow.decode.codes import OPERATION_TYPES
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.state_rows import (
     AccountRow,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from stellar_sdk import StrKey
 
-from sorobanflow.decode.operation_types import OPERATION_TYPES
+from sorobanflow.decode.codes import OPERATION_TYPES
 from sorobanflow.decode.transactions import decode_transaction
 from sorobanflow.errors import DecodeError
 from sorobanflow.rows.operations import OperationRow, operation_rows

@@ -6,7 +6,7 @@ from typing import Any
 
 from stellar_sdk import StrKey
 
-from sorobanflow.decode.operation_types import OPERATION_TYPES
+from sorobanflow.decode.codes import OPERATION_TYPES
 from sorobanflow.decode.results import OperationResult, read_result
 from sorobanflow.rows.operations import OperationRow
 from sorobanflow.rows.trades import TradeRow, trade_rows

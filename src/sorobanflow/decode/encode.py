@@ -2,16 +2,17 @@
 
 from base64 import b64encode
 
-from stellar_sdk import xdr as sdk
-
 from sorobanflow.decode.entries import CODE_TYPE, DATA_TYPE, INSTANCE_KEY
+from sorobanflow.decode.strkeys import decode_hash
 
 _PERSISTENT = (1).to_bytes(4, "big")
 
 
 def instance_key(contract_id: str) -> str:
     """Write the LedgerKey of a contract's instance, base64."""
-    address = sdk.SCAddress.from_json_dict(contract_id).to_xdr_bytes()
+    contract = decode_hash(contract_id)
+    assert contract is not None, contract_id
+    address = (1).to_bytes(4, "big") + contract
     return b64encode(DATA_TYPE + address + INSTANCE_KEY + _PERSISTENT).decode()
 
 

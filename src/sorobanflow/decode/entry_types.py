@@ -7,9 +7,9 @@ Source: Stellar-ledger-entries.x, Stellar-contract-config-setting.x.
 from functools import lru_cache
 from typing import TypeAlias
 
-from stellar_sdk import xdr as sdk
 from xdrlib3 import Unpacker
 
+from sorobanflow.decode.codes import CONFIG_SETTINGS
 from sorobanflow.decode.composites import array, optional, struct, union
 from sorobanflow.decode.parts import as_json
 from sorobanflow.decode.reader import (
@@ -177,6 +177,8 @@ _POOL_BODY = {0: ("liquidity_pool_constant_product", _CONSTANT_PRODUCT)}
 
 def skip_setting(data: bytes, at: int) -> int:
     """Skip a ConfigSettingEntry. This is slow, but only network upgrades change them."""
+    from stellar_sdk import xdr as sdk  # noqa: PLC0415 - 32 MB and 0.6 s
+
     unpacker = Unpacker(data)
     unpacker.set_position(at)
     sdk.ConfigSettingEntry.unpack(unpacker)
@@ -184,7 +186,7 @@ def skip_setting(data: bytes, at: int) -> int:
 
 
 SETTING = 8  # the LedgerEntryType of network settings, whose state is not kept
-_SETTING_ID = enum("ConfigSettingID", [setting.to_json_dict() for setting in sdk.ConfigSettingID])
+_SETTING_ID = enum("ConfigSettingID", CONFIG_SETTINGS.split())
 _NAMES = (
     *("account", "trustline", "offer", "data", "claimable_balance", "liquidity_pool"),
     *("contract_data", "contract_code", "config_setting", "ttl"),

@@ -9,11 +9,10 @@ from base64 import b64decode
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stellar_sdk import StrKey
-
 from sorobanflow.decode.contract_events import ContractEvent
 from sorobanflow.decode.reader import base64_reader
 from sorobanflow.decode.scval import SC_VAL
+from sorobanflow.decode.strkeys import decode_hash
 from sorobanflow.errors import ConfigurationError, DecodeError
 from sorobanflow.sources.filters import EventFilter
 
@@ -26,7 +25,7 @@ class EventSearch:
     """
 
     def __init__(self, event_filter: EventFilter) -> None:
-        self._contracts = frozenset(map(StrKey.decode_contract, event_filter.contract_ids))
+        self._contracts = frozenset(map(_contract, event_filter.contract_ids))
         self._topics = [*map(_topic, event_filter.topics)]
 
     def may_hold(self, data: bytes) -> bool:
@@ -80,3 +79,9 @@ def _segment(text: str) -> bytes | None:
             f"not a topic segment: {text[:60]!r}; expected the base64 XDR of an ScVal ({error})"
         ) from error
     return b64decode(text)
+
+
+def _contract(contract_id: str) -> bytes:
+    contract = decode_hash(contract_id)
+    assert contract is not None, contract_id  # the filter has checked it
+    return contract

@@ -1,7 +1,6 @@
 """The types of operations, as tables of `reader`. Source: Stellar-transaction.x."""
 
-from stellar_sdk import xdr as sdk
-
+from sorobanflow.decode.codes import OPERATION_TYPES
 from sorobanflow.decode.composites import array, optional, selected, struct, union
 from sorobanflow.decode.entry_types import (
     ASSET,
@@ -99,8 +98,6 @@ _BODIES: tuple[XdrType | None, ...] = (
     struct(ext=EXTENSION_POINT, extend_to=UINT32),
     struct(ext=EXTENSION_POINT),
 )
-#: Names of OperationType, by number.
-OPERATION_TYPES: tuple[str, ...] = tuple(kind.to_json_dict() for kind in sdk.OperationType)
 _OPERATIONS = {
     number: (name, None if body is None else as_json(body))
     for number, (name, body) in enumerate(zip(OPERATION_TYPES, _BODIES, strict=True))

@@ -1,10 +1,8 @@
 """The types of transaction results, as tables of `reader`. Source: Stellar-transaction.x."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Mapping
 
-from stellar_sdk import xdr as sdk
-
+from sorobanflow.decode.codes import OPERATION_CODES, OPERATION_RESULTS, TRANSACTION_CODES
 from sorobanflow.decode.composites import array, struct, union
 from sorobanflow.decode.entry_types import ASSET, OFFER
 from sorobanflow.decode.parts import as_json, as_json_and_first
@@ -15,15 +13,11 @@ from sorobanflow.decode.strkeys import ACCOUNT_ID, CLAIMABLE_BALANCE_ID, POOL_ID
 _Arms = dict[int, tuple[str, XdrType | None]]
 
 
-def _arms(codes: Iterable[Any], prefix: str = "", **contents: XdrType) -> _Arms:
-    """Return the arms of a union over an enum of stellar-sdk, some with content.
-
-    `prefix` restores an underscore: stellar-sdk 16.1.1 writes "txbad_auth" for "tx_bad_auth".
-    """
-    names = {code.value: code.to_json_dict().removeprefix(prefix) for code in codes}
-    joint = f"{prefix}_" if prefix else ""
+def _arms(names: str, contents: Mapping[str, XdrType], prefix: str = "", first: int = 0) -> _Arms:
+    """Return the arms of a union over codes that count down from `first`, some with content."""
     return {
-        value & 0xFFFF_FFFF: (joint + name, contents.get(name)) for value, name in names.items()
+        first - number & 0xFFFF_FFFF: (prefix + name, contents.get(name))
+        for number, name in enumerate(names.split())
     }
 
 
@@ -52,67 +46,43 @@ _MANAGE_OFFER = as_json_and_first(
     struct(offers_claimed=_CLAIM_ATOMS, offer=_OFFER_EFFECT), _CLAIM_ATOMS
 )
 _ASSET, _PAYOUT = as_json(ASSET), struct(destination=ACCOUNT_ID, amount=INT64)
-_SELL_OFFER = _arms(sdk.ManageSellOfferResultCode, success=_MANAGE_OFFER)
-
-#: In the order of OperationType.
-_RESULTS: tuple[_Arms, ...] = (
-    _arms(sdk.CreateAccountResultCode),
-    _arms(sdk.PaymentResultCode),
-    _arms(sdk.PathPaymentStrictReceiveResultCode, success=_PATH_PAYMENT, no_issuer=_ASSET),
-    _SELL_OFFER,
-    _SELL_OFFER,
-    _arms(sdk.SetOptionsResultCode),
-    _arms(sdk.ChangeTrustResultCode),
-    _arms(sdk.AllowTrustResultCode),
-    _arms(sdk.AccountMergeResultCode, success=as_json(INT64)),
-    _arms(sdk.InflationResultCode, success=as_json(array(_PAYOUT))),
-    _arms(sdk.ManageDataResultCode),
-    _arms(sdk.BumpSequenceResultCode),
-    _arms(sdk.ManageBuyOfferResultCode, success=_MANAGE_OFFER),
-    _arms(sdk.PathPaymentStrictSendResultCode, success=_PATH_PAYMENT, no_issuer=_ASSET),
-    _arms(sdk.CreateClaimableBalanceResultCode, success=as_json(CLAIMABLE_BALANCE_ID)),
-    _arms(sdk.ClaimClaimableBalanceResultCode),
-    _arms(sdk.BeginSponsoringFutureReservesResultCode),
-    _arms(sdk.EndSponsoringFutureReservesResultCode),
-    _arms(sdk.RevokeSponsorshipResultCode),
-    _arms(sdk.ClawbackResultCode),
-    _arms(sdk.ClawbackClaimableBalanceResultCode),
-    _arms(sdk.SetTrustLineFlagsResultCode),
-    _arms(sdk.LiquidityPoolDepositResultCode),
-    _arms(sdk.LiquidityPoolWithdrawResultCode),
-    _arms(sdk.InvokeHostFunctionResultCode, success=as_json(HASH)),
-    _arms(sdk.ExtendFootprintTTLResultCode),
-    _arms(sdk.RestoreFootprintResultCode),
-)
+_CONTENTS: dict[str, dict[str, XdrType]] = {
+    "path_payment_strict_receive": {"success": _PATH_PAYMENT, "no_issuer": _ASSET},
+    "manage_sell_offer": {"success": _MANAGE_OFFER},
+    "create_passive_sell_offer": {"success": _MANAGE_OFFER},
+    "account_merge": {"success": as_json(INT64)},
+    "inflation": {"success": as_json(array(_PAYOUT))},
+    "manage_buy_offer": {"success": _MANAGE_OFFER},
+    "path_payment_strict_send": {"success": _PATH_PAYMENT, "no_issuer": _ASSET},
+    "create_claimable_balance": {"success": as_json(CLAIMABLE_BALANCE_ID)},
+    "invoke_host_function": {"success": as_json(HASH)},
+}
 _OPERATIONS: _Arms = {
-    kind.value: (kind.to_json_dict(), union(f"{kind.name} result", arms))
-    for kind, arms in zip(sdk.OperationType, _RESULTS, strict=True)
+    number: (kind, union(f"{kind.upper()} result", _arms(names, _CONTENTS.get(kind, {}))))
+    for number, (kind, names) in enumerate(OPERATION_RESULTS.items())
 }
 _OPERATION_RESULT = union(
     "OperationResult",
-    _arms(sdk.OperationResultCode, "op", inner=union("OperationType", _OPERATIONS)),
+    _arms(OPERATION_CODES, {"inner": union("OperationType", _OPERATIONS)}, "op_"),
 )
 _APPLIED = array(_OPERATION_RESULT)
-_FEE_BUMPS = ("txFEE_BUMP_INNER_SUCCESS", "txFEE_BUMP_INNER_FAILED")
-_INNER_CODES = [code for code in sdk.TransactionResultCode if code.name not in _FEE_BUMPS]
+
+
+def _transaction_codes(**contents: XdrType) -> _Arms:
+    contents |= {"success": _APPLIED, "failed": _APPLIED}
+    return _arms(TRANSACTION_CODES, contents, "tx_", first=1)
 
 
 def _result(name: str, codes: _Arms) -> XdrType:
     return struct(fee_charged=INT64, result=union(name, codes), ext=EXTENSION_POINT)
 
 
-_INNER_RESULT = _result(
-    "InnerTransactionResult", _arms(_INNER_CODES, "tx", success=_APPLIED, failed=_APPLIED)
-)
+_INNER_CODES = {
+    code: arm for code, arm in _transaction_codes().items() if "fee_bump_inner" not in arm[0]
+}
+_INNER_RESULT = _result("InnerTransactionResult", _INNER_CODES)
 _PAIR = struct(transaction_hash=HASH, result=_INNER_RESULT)
 TRANSACTION_RESULT = _result(
     "TransactionResult",
-    _arms(
-        sdk.TransactionResultCode,
-        "tx",
-        success=_APPLIED,
-        failed=_APPLIED,
-        fee_bump_inner_success=_PAIR,
-        fee_bump_inner_failed=_PAIR,
-    ),
+    _transaction_codes(fee_bump_inner_success=_PAIR, fee_bump_inner_failed=_PAIR),
 )

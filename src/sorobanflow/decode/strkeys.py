@@ -3,12 +3,11 @@
 Cached, because they repeat within a ledger: 0.1 µs for a known key, 4 µs for a new one.
 """
 
+from base64 import b32decode, b32encode
 from binascii import crc_hqx
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
-
-from stellar_sdk import StrKey
 
 from sorobanflow.decode.composites import selected
 from sorobanflow.decode.parts import with_parts
@@ -16,6 +15,8 @@ from sorobanflow.decode.reader import Json, no_arm, plain, skip_opaque, uint32
 from sorobanflow.decode.straight import ByHand, XdrType
 
 _PAYLOAD_LIMIT = 64
+#: Bytes that the strkey of an address holds, by its first letter.
+_SIZES = {"G": 32, "C": 32, "L": 32, "M": 40, "B": 33}
 #: First byte of the strkeys that hold 32 bytes and no more, by their first letter.
 _VERSIONS = {"G": 6 << 3, "C": 2 << 3, "L": 11 << 3}
 #: Of the letters of base32 to the digits of `int`; of anything else to what is no digit.
@@ -34,6 +35,12 @@ class Account(NamedTuple):
     muxed_id: int | None
 
 
+def _encode(letter: str, data: bytes) -> str:
+    """Write the strkey of some bytes; `letter` is the first of it."""
+    raw = bytes([(ord(letter) - ord("A")) << 3]) + data
+    return b32encode(raw + crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
+
+
 def _hash(encode: Callable[[bytes], str]) -> XdrType:
     return plain("32s", _cached(encode))
 
@@ -50,7 +57,7 @@ def _tagged(name: str, encode: Callable[[bytes], str], tag_bytes: int) -> XdrTyp
 
 @_cached
 def _muxed(value: bytes) -> Json:
-    return StrKey.encode_med25519_public_key(value[8:] + value[:8])
+    return _encode("M", value[8:] + value[:8])
 
 
 def decode_hash(strkey: str) -> bytes | None:
@@ -69,9 +76,19 @@ def decode_hash(strkey: str) -> bytes | None:
     return raw[1:33] if crc_hqx(raw[:33], 0) == int.from_bytes(raw[33:], "little") else None
 
 
+def is_address(strkey: str) -> bool:
+    """Tell whether a text is the strkey of an account (G, M), contract, balance or pool."""
+    try:
+        raw = b32decode(strkey + "=" * (-len(strkey) % 8))
+    except ValueError:
+        return False
+    data = raw[1:-2]
+    return len(data) == _SIZES.get(strkey[:1]) and _encode(strkey[0], data) == strkey
+
+
 #: Write the strkey of 32 bytes: of a contract (C…), of an account's key (G…).
-encode_contract = _cached(StrKey.encode_contract)
-encode_account = _cached(StrKey.encode_ed25519_public_key)
+encode_contract = _cached(partial(_encode, "C"))
+encode_account = _cached(partial(_encode, "G"))
 
 
 @_cached
@@ -84,16 +101,16 @@ def _muxed_account(value: bytes) -> Account:
     return Account(encode_account(value[8:]), int.from_bytes(value[:8]))
 
 
-ACCOUNT_ID = _tagged("PublicKey", StrKey.encode_ed25519_public_key, 0)
-CLAIMABLE_BALANCE_ID = _tagged("ClaimableBalanceID", StrKey.encode_claimable_balance, 1)
-POOL_ID = _hash(StrKey.encode_liquidity_pool)
+ACCOUNT_ID = _tagged("PublicKey", partial(_encode, "G"), 0)
+CLAIMABLE_BALANCE_ID = _tagged("ClaimableBalanceID", partial(_encode, "B"), 1)
+POOL_ID = _hash(partial(_encode, "L"))
 _ED25519 = plain("32s", encode_account)
 _MUXED = plain("40s", _muxed)
 
 
 def _signed_payload(data: bytes, at: int) -> tuple[Json, int]:
     end = skip_opaque(data, at + 32, _PAYLOAD_LIMIT)
-    return StrKey.encode_ed25519_signed_payload(data[at:end]), end
+    return _encode("P", data[at:end]), end
 
 
 SC_ADDRESS = selected(
@@ -118,8 +135,8 @@ SIGNER_KEY = selected(
     "SignerKey",
     {
         0: _ED25519,
-        1: _hash(StrKey.encode_pre_auth_tx),
-        2: _hash(StrKey.encode_sha256_hash),
+        1: _hash(partial(_encode, "T")),
+        2: _hash(partial(_encode, "X")),
         3: ByHand(_signed_payload, lambda data, at: _signed_payload(data, at)[1]),
     },
 )

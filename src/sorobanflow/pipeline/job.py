@@ -1,6 +1,7 @@
 """What a decode process does: it makes a batch's rows, and encodes them.
 
-Invariant: what this imports, each process imports; so it is neither SQLAlchemy nor psycopg.
+Invariant: what this imports, each process imports; so it is neither SQLAlchemy nor psycopg nor
+stellar-sdk.
 """
 
 import gc

@@ -2,17 +2,11 @@
 
 from functools import lru_cache
 
-from stellar_sdk import StrKey
-
 from sorobanflow.decode.reader import Json
-from sorobanflow.decode.strkeys import decode_hash
+from sorobanflow.decode.strkeys import decode_hash, is_address
 from sorobanflow.errors import DecodeError
 
 _MAX_LENGTH = 69  # of a muxed account
-_CHECKS = {
-    "M": StrKey.is_valid_med25519_public_key,
-    "B": StrKey.is_valid_claimable_balance,
-}
 
 
 def address(value: Json, kinds: str = "GMCBL") -> str:
@@ -26,5 +20,4 @@ def address(value: Json, kinds: str = "GMCBL") -> str:
 def _is_valid(value: str, kinds: str) -> bool:
     if value[:1] not in tuple(kinds):
         return False
-    check = _CHECKS.get(value[0])
-    return decode_hash(value) is not None if check is None else check(value)
+    return decode_hash(value) is not None if value[0] in "GCL" else is_address(value)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sorobanflow.decode.operation_types import OPERATION_TYPES
+from sorobanflow.decode.codes import OPERATION_TYPES
 from sorobanflow.decode.results import OperationResult
 from sorobanflow.decode.transactions import DecodedTransaction
 from sorobanflow.errors import DecodeError
