@@ -320,9 +320,9 @@ class Compared(Names):
     def _count_event(self, contract: str, event: Any, spec: Spec | None, of: Activity) -> None:
         if self._is_new(event, id(spec)):
             if spec:
-                found = event_in_sql(self.connection, event.topics, event.value, spec)
+                found = event_in_sql(self.connection, *event, spec)
                 assert found == stated(name_event(*event, spec))
-            outcome = ask(self.connection, "inferred", event.topics, event.value)
+            outcome = ask(self.connection, "inferred", *event)
             assert outcome["inferred"]
 
 
