@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stellar_sdk import xdr
 
 from sorobanflow.decode.composites import struct, union
-from sorobanflow.decode.entry_types import ENTRIES, LEDGER_KEY
+from sorobanflow.decode.entry_types import ENTRY_FIELDS, LEDGER_KEY, SETTING
 from sorobanflow.decode.envelope_types import TRANSACTION_ENVELOPE
 from sorobanflow.decode.operation_types import OPERATION
 from sorobanflow.decode.reader import INT32, UINT64
@@ -22,8 +22,12 @@ from sorobanflow.rows.values import json_text
 from tests.property.test_decode_scval import quick, values
 from tests.unit.random_xdr import draw
 
-_CONFIG_SETTING = 8  # which is skipped, at length
-_BODIES = {arm: (f"body {arm}", kind) for arm, kind in ENTRIES.items() if arm != _CONFIG_SETTING}
+_CODE = 7  # whose Wasm no JSON shows
+_BODIES = {
+    arm: (f"body {arm}", struct(**before, **key, **after))
+    for arm, (before, key, after) in ENTRY_FIELDS.items()
+    if arm not in (_CODE, SETTING)
+}
 KINDS: dict[type[Any], XdrType] = {
     xdr.TransactionEnvelope: TRANSACTION_ENVELOPE,
     xdr.TransactionResult: TRANSACTION_RESULT,
