@@ -1,4 +1,6 @@
+import tracemalloc
 from datetime import UTC, datetime
+from struct import pack
 from typing import Any
 
 import pytest
@@ -205,6 +207,20 @@ def test_an_asset_that_the_contract_does_not_prove_is_not_named(
     assert asset_of(topics, {"i128": "1"}, **where) is None
     row = found(topics, {"i128": "1"}, **where)
     assert (row.from_address, row.to_address, row.amount) == (ALICE, BOB, 1)
+
+
+def test_long_texts_in_place_of_an_asset_are_not_remembered() -> None:
+    events = [make_event(topics_of("transfer", ALICE, BOB, "x"), {"i128": "1"}) for _ in range(9)]
+    tracemalloc.start()
+    for number, event in enumerate(events):
+        text = str(number).encode() * 20_000
+        row = event_row(event)
+        event.topic = [*(event.topic or ())[:-1], pack(">II", 14, len(text)) + text]
+        assert token_operation_row(row, event, TESTNET, successful=True) is not None
+        event.topic = None
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 3 * 20_000
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,14 @@ def token_operation_row(
     return row, _token(contract, "native" if is_fee else found.asset, passphrase)
 
 
-@lru_cache(maxsize=4096)
 def _token(contract_id: str, claimed: str | None, passphrase: str) -> TokenRow:
+    if claimed is not None and len(claimed) > _MAX_ASSET_LENGTH:
+        claimed = None  # no asset; texts of any length would fill the memory
+    return _short_token(contract_id, claimed, passphrase)
+
+
+@lru_cache(maxsize=4096)
+def _short_token(contract_id: str, claimed: str | None, passphrase: str) -> TokenRow:
     is_proven = claimed is not None and asset_contract_id(claimed, passphrase) == contract_id
     return TokenRow(contract_id, claimed if is_proven else None)
 
