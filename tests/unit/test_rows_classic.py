@@ -114,6 +114,17 @@ def test_offer_created_again_after_its_removal_is_the_newer_one() -> None:
     assert (row.amount, row.deleted, row.change_order) == (6, False, 2)
 
 
+def test_newest_of_the_changes_that_state_one_offer_of_two_sellers_wins() -> None:
+    of_bob = OFFER_KEY | {"seller_id": BOB}
+    changes = [
+        change("created", "offer", OFFER_KEY, OFFER),
+        change("created", "offer", of_bob, OFFER | of_bob, change_order=1),
+        change("removed", "offer", OFFER_KEY, change_order=2),
+    ]
+    [row] = state_of(*changes).offers.values()
+    assert (row.deleted, row.change_order) == (True, 2)
+
+
 def test_pool_has_a_row_and_holds_two_assets() -> None:
     state = state_of(pool_change("updated", POOL_ENTRY))
     [row] = state.liquidity_pools.values()

@@ -130,6 +130,8 @@ class State:
             self._contract(change.key_hash, change.key_xdr).add(placed)
             return
         if change.type != "account":
+            # The newest stands last: a key names the seller too, a row of an offer only its id.
+            self._lines_and_offers.pop(change.key_xdr, None)
             self._lines_and_offers[change.key_xdr] = placed
             return
         account, _ = ACCOUNT_ID.read(change.key_xdr, 4)
