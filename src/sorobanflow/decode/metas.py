@@ -1,8 +1,7 @@
 """Read what a TransactionMeta states about ledger entries, fees and refunds, and its events.
 
 Invariant: the whole value is read or skipped, so bytes that are missing, left over or of an
-unknown arm are an error wherever they are. A meta of pubnet-63092990 takes 0.07 ms, stellar-sdk
-0.43 (medians). Source: Stellar-ledger.x.
+unknown arm are an error wherever they are. Source: Stellar-ledger.x.
 """
 
 from collections.abc import Callable, Sequence

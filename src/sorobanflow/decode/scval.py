@@ -2,8 +2,8 @@
 
 An absent vec or map, which stellar-sdk cannot read, is null.
 
-Invariant: values nest at most MAX_DEPTH deep, so a hostile value cannot exhaust the stack. A value
-of contract data takes 14 µs, stellar-sdk 120 (medians). Source: Stellar-contract.x.
+Invariant: values nest at most MAX_DEPTH deep, so a hostile value cannot exhaust the stack.
+Source: Stellar-contract.x.
 """
 
 from collections.abc import Callable

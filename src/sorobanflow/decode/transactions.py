@@ -1,7 +1,6 @@
 """Decode the envelope, the result and the meta of a transaction, and check its hash.
 
-Invariant: names are those of Rust's stellar-xdr, which nodes use. Envelope and result take 60 µs
-a transaction of pubnet-63092990, stellar-sdk 470 (medians).
+Invariant: names are those of Rust's stellar-xdr, which nodes use.
 """
 
 from hashlib import sha256
