@@ -1,5 +1,7 @@
-"""Generate the code that reads, writes as JSON, or skips a type of XDR, from its description.
+"""Generate the code for a type of XDR, from its description.
 
+There are four forms: `read` gives the SEP-51 value, `parts` what rows are made of, `text` the JSON
+of the SEP-51 value, and `skip` only the position after it.
 A type writes its lines into a `Code`, its parts write theirs between them, and all of them become
 one function of `data` (bytes) and `at` (a position), which is made when it is first used. It has no
 loops over fields and few calls, so it takes two thirds of the time of functions that call each
