@@ -35,11 +35,6 @@ def from_base64(name: str, text: str) -> bytes:
         raise _failure(name, error) from error
 
 
-def to_base64(data: bytes) -> str:
-    """Encode an XDR value as nodes do: without line breaks."""
-    return binascii.b2a_base64(data, newline=False).decode()
-
-
 def part(
     name: str, read: Callable[[bytes, int], tuple[T, int]]
 ) -> Callable[[bytes, int], tuple[T, int]]:
