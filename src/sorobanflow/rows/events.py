@@ -40,12 +40,14 @@ class EventRow(NamedTuple):
 
 def event_row(event: Event) -> EventRow:
     """Make the row of an event; DecodeError if a field, a topic or the value is bad."""
-    closed_at, place, is_system, tx_hash = _of_operation(
+    closed_at, ledger, tx_index, op_index, is_system, tx_hash = _of_operation(
         event.id[:19], event.ledger, event.ledger_closed_at, event.type, event.tx_hash
     )
     return EventRow(
         closed_at,
-        *place,
+        ledger,
+        tx_index,
+        op_index,
         _index(event.id[19:]),
         is_system,
         event.in_successful_contract_call,
@@ -59,7 +61,7 @@ def event_row(event: Event) -> EventRow:
 @lru_cache(maxsize=256)
 def _of_operation(
     toid: str, ledger: int, closed_at: str, kind: str, tx_hash: str
-) -> tuple[datetime, tuple[int, int, int], bool, bytes]:
+) -> tuple[datetime, int, int, int, bool, bytes]:
     """Read and check what the events of an operation share: time, place, type and transaction."""
     position = parse_event_id(f"{toid}-0000000000")
     if position.ledger != ledger:
@@ -68,7 +70,7 @@ def _of_operation(
         )
     if kind not in _IS_SYSTEM:
         raise DecodeError(f"unknown event type: {kind!r:.80}; expected contract or system")
-    return rfc3339(closed_at), position[:3], _IS_SYSTEM[kind], hash_bytes(tx_hash)
+    return rfc3339(closed_at), *position[:3], _IS_SYSTEM[kind], hash_bytes(tx_hash)
 
 
 @lru_cache(maxsize=4096)

@@ -24,12 +24,11 @@ def fee_columns(envelope: Envelope, result: Result, meta: Meta) -> Fees:
         return _CLASSIC
     *_, resource_fee = envelope.soroban
     _, fees = arm("v0" if meta.soroban_fees is None else meta.soroban_fees)
-    non_refundable, refundable, rent = (
-        None if fees is None else int(fees[field]) for field in _STATED
-    )
-    if non_refundable is None or refundable is None:
+    if fees is None:
+        non_refundable = refundable = rent = None
         refund = _refund(meta)
     else:
+        non_refundable, refundable, rent = [int(fees[field]) for field in _STATED]
         refund = resource_fee - non_refundable - refundable
     refund = possible(refund, resource_fee)
     inclusion = _inclusion(result.fee_charged - resource_fee, refund, envelope, meta)

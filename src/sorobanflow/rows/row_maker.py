@@ -5,9 +5,9 @@ Only a quarantine row of kind `token_operation` stands beside the rows of its ev
 (LedgerCloseMeta) that cannot be read or proved is refused, and the batch with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain, groupby
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from sorobanflow.decode.close_meta import CloseMeta
 from sorobanflow.decode.close_metas import read_object
@@ -56,13 +56,6 @@ def make_rows(
     return maker.finish()
 
 
-class _EventEntry(NamedTuple):
-    """What its token operation is made from."""
-
-    row: EventRow
-    item: Event
-
-
 class RowMaker:
     """Makes the rows of a batch from items in any order; what is bad goes to quarantine.
 
@@ -93,7 +86,7 @@ class RowMaker:
         self._filter = event_filter
         self._transactions: dict[str, TransactionEntry] = {}  # by hash, in hex
         self._places: dict[tuple[int, int], str] = {}  # hash by ledger and order
-        self._events: dict[str, _EventEntry] = {}
+        self._events: dict[str, tuple[EventRow, Event]] = {}
         self._quarantine = Quarantined()
         self._whole_ledgers = WholeLedgers(ledgers, passphrase, anchor)
 
@@ -125,11 +118,11 @@ class RowMaker:
 
     def add_transactions(self, items: Iterable[Transaction | Malformed]) -> None:
         """Add transactions in the order of delivery."""
-        self._add("transaction", items)
+        self._add("transaction", items, self._add_transaction)
 
     def add_events(self, items: Iterable[Event | Malformed]) -> None:
         """Add events in the order of delivery."""
-        self._add("event", items)
+        self._add("event", items, self._add_event)
 
     def finish(self) -> BatchRows:
         """Return the rows, in chain order; for the errors see `WholeLedgers.check`."""
@@ -143,7 +136,7 @@ class RowMaker:
         rows.contract_calls = [call for entry in entries for call in entry.calls]
         rows.trades = [trade for entry in entries for trade in entry.trades]
         events = [self._events[key] for key in sorted(self._events)]
-        rows.events = [event.row for event in events]
+        rows.events = [row for row, _ in events]
         operations = self._token_operations(events)
         rows.token_operations = [row for row, _ in operations]
         rows.quarantine = self._quarantine.sorted()
@@ -180,44 +173,40 @@ class RowMaker:
         return state
 
     def _token_operations(
-        self, events: Iterable[_EventEntry]
+        self, events: Iterable[tuple[EventRow, Event]]
     ) -> list[tuple[TokenOperationRow, TokenRow]]:
         rows = []
-        for event in events:
-            row = event.row
-            entry = self._transactions.get(event.item.tx_hash)
+        for row, item in events:
+            entry = self._transactions.get(item.tx_hash)
             successful = row.in_successful_call if entry is None else entry.row.successful
             try:
-                token = token_operation_row(row, event.item, self._passphrase, successful)
+                token = token_operation_row(row, item, self._passphrase, successful)
             except Exception as error:  # the event's own row stays
-                self._quarantine.add("token_operation", event.item, row.ledger, error)
+                self._quarantine.add("token_operation", item, row.ledger, error)
             else:
                 rows += [token] if token else []
         return rows
 
-    def _add(self, kind: str, items: Iterable[Item]) -> None:
-        ledger = self._ledgers.first
+    def _add(self, kind: str, items: Iterable[Item], add: Callable[[Any], None]) -> None:
+        first, last = self._ledgers.first, self._ledgers.last
+        ledger = first
         for item in items:
-            # An item that names no ledger of the batch is quarantined under that of the item
-            # before it: fetching the batch's ledgers again is what clears a quarantine row.
-            stated = stated_ledger(item)
-            is_of_batch = stated is not None and self._ledgers.holds(stated)
-            if stated is not None and is_of_batch:
-                ledger = stated
             try:
-                self._add_one(item, is_of_batch)
+                if isinstance(item, Malformed):
+                    raise DecodeError(item.error)
+                if not first <= item.ledger <= last:
+                    raise DecodeError(
+                        f"it is of ledger {item.ledger}, the batch of {self._ledgers}"
+                    )
+                ledger = item.ledger
+                add(item)
             except Exception as error:  # one bad item must never abort a batch
+                # An item that names no ledger of the batch is quarantined under that of the item
+                # before it: fetching the batch's ledgers again is what clears a quarantine row.
+                stated = stated_ledger(item)
+                if stated is not None and self._ledgers.holds(stated):
+                    ledger = stated
                 self._quarantine.add(kind, item, ledger, error)
-
-    def _add_one(self, item: Item, is_of_batch: bool) -> None:
-        if isinstance(item, Malformed):
-            raise DecodeError(item.error)
-        if not is_of_batch:
-            raise DecodeError(f"it is of ledger {item.ledger}, the batch of {self._ledgers}")
-        if isinstance(item, Transaction):
-            self._add_transaction(item)
-        else:
-            self._add_event(item)
 
     def _add_transaction(self, item: Transaction) -> None:
         entry = self._reader.read(item)
@@ -232,7 +221,7 @@ class RowMaker:
 
     def _add_event(self, item: Event) -> None:
         row = event_row(item)
-        if self._events.setdefault(item.id, _EventEntry(row, item)).row != row:
+        if self._events.setdefault(item.id, (row, item))[0] != row:
             raise DecodeError(f"a different event {item.id} was delivered before")
 
 

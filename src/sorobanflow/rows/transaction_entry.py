@@ -69,8 +69,9 @@ class TransactionReader:
         operations = operation_rows(row, decoded)
         trades = trade_rows(operations, decoded.result.operations)
         state = state_rows(row, decoded, self._passphrase) if self._with_state else []
-        calls = call_rows(row, decoded.meta.diagnostics)
         meta = decoded.meta
-        if self._with_calls:
-            meta = meta._replace(diagnostics=())
+        if not self._with_calls:
+            return TransactionEntry(row, operations, trades, meta, state)
+        calls = call_rows(row, meta.diagnostics)
+        meta = meta._replace(diagnostics=())
         return TransactionEntry(row, operations, trades, meta, state, calls)

@@ -53,7 +53,7 @@ def to_arrays(columns: Columns, rows: Sequence[Row]) -> Arrays:
     """Encode rows by column; errors as in `to_copy`."""
     by_column = zip(*rows, strict=True) if rows else repeat((), len(columns))
     return {
-        name: _array(kind, [*map(_fields(kind, values).__getitem__, values)])
+        name: _array_head(kind, len(rows)) + _joined(_fields(kind, values), values)
         for (name, kind), values in zip(columns.items(), by_column, strict=True)
     }
 
@@ -91,6 +91,13 @@ def join_arrays(kind: str, arrays: Sequence[bytes]) -> bytes:
     count = sum(_ARRAY_HEAD.unpack_from(array)[3] for array in arrays)
     fields = (array[_ARRAY_HEAD.size :] for array in arrays)
     return _array_head(kind, count) + b"".join(fields)
+
+
+def _joined(fields: Mapping[Any, bytes], values: Sequence[Any]) -> bytes:
+    """Join the fields of a column's values; those of most columns are all alike."""
+    if len(fields) == 1:
+        return fields[values[0]] * len(values)
+    return b"".join(map(fields.__getitem__, values))
 
 
 def _array(kind: str, fields: Sequence[bytes]) -> bytes:
