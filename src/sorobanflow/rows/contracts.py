@@ -59,12 +59,11 @@ class ContractEntry:
         if self.key_xdr.startswith(CODE_TYPE):
             code = None if self.newest is None else self.newest.change.read().wasm
             size = None if code is None else len(code)
-            return ContractCodeRow._make((self.key_xdr[4:].hex(), code, size, *self._end()))
+            return ContractCodeRow(self.key_xdr[4:].hex(), code, size, *self._end())
         value = None
         if self.newest is not None and self.newest.change.entry_xdr is not None:
             value, _ = SC_VAL.text(self.newest.change.entry_xdr, self.value_at)
-        key = _key_columns(self.key_xdr)
-        return ContractDataRow._make((key_hash.hex(), *key, value, *self._end()))
+        return ContractDataRow(key_hash.hex(), *_key_columns(self.key_xdr), value, *self._end())
 
     @property
     def value_at(self) -> int:

@@ -64,10 +64,9 @@ Changed: TypeAlias = StateRow | PlacedChange | Life
 
 def state_rows(row: TransactionRow, decoded: DecodedTransaction, passphrase: str) -> list[Changed]:
     """Sort a transaction's changes, in order; DecodeError for a bad entry or refund."""
+    if any((refund.stroops or 0) > row.fee_bid for refund in decoded.meta.refunds):
+        raise DecodeError(f"transaction {row.hash.hex()} is refunded more than it bid")
     tx_hash = row.hash.hex()
-    for refund in decoded.meta.refunds:
-        if (refund.stroops or 0) > row.fee_bid:
-            raise DecodeError(f"transaction {tx_hash} is refunded more than it bid")
     with reading(f"a change of transaction {tx_hash}"):
         changes = decoded.meta.changes
         owners = entries_with_ttl(changes, decoded.envelope.soroban)

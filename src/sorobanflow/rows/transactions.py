@@ -73,7 +73,7 @@ def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> Tr
     envelope, result, meta = decoded
     source, payer = envelope.source, envelope.fee_source
     inner_signatures = envelope.inner_signatures
-    columns = (
+    return TransactionRow(
         unix_time(transaction.created_at),
         envelope.fee_bid,
         result.fee_charged,
@@ -101,7 +101,6 @@ def transaction_row(transaction: Transaction, decoded: DecodedTransaction) -> Tr
         None if inner_signatures is None else _packed(inner_signatures),
         *_resources(envelope),
     )
-    return TransactionRow._make(columns)
 
 
 def _successful(transaction: Transaction, result: Result) -> bool:
@@ -149,10 +148,9 @@ def _extra_signers(preconditions: Arm) -> str | None:
 
 def _return_value(envelope: Envelope, result: Result, value: Json) -> str | None:
     """Write what a contract call returned; metas state a value of other transactions too."""
-    if value is None or not result.successful or len(envelope.operations) != 1:
-        return None
-    [(_, (kind, _))] = envelope.operations
-    return json_text(value) if kind == "invoke_host_function" else None
+    kinds = [kind for _, (kind, _) in envelope.operations]
+    is_call = result.successful and kinds == ["invoke_host_function"]
+    return json_text(value) if is_call and value is not None else None
 
 
 def _resources(envelope: Envelope) -> tuple[str | None, str | None]:
